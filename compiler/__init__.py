@@ -1,0 +1,1 @@
+"""Meaning: names, types and units, the space, proofs, counting, sampling, and one lowering per target."""

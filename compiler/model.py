@@ -1,0 +1,261 @@
+"""The compiled space: what elaboration gives and every backend, engine and report reads. All frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Union
+
+from attrs import field, frozen
+
+from cospace.compiler.graph import TRUE, Expr, External, MapProblem, Symbol, Type, Value
+from cospace.dsl.diagnostics import NOWHERE, Span
+
+Design = Mapping[str, Value]
+"""Decision path -> value, live decisions only."""
+
+
+@frozen
+class Decision:
+    """One decision of a design (never a map).
+
+    guard: when it is live, over decisions that come earlier in `Space.decisions`.
+    allowed: None, or one condition a value, where the domain depends on other decisions.
+    unit: how numbers are shown (`KiB`), with `scale` base units in one of it.
+    group: the owner of the path without indices, for tables (`gnn`, `engine`, `precision`).
+    """
+
+    path: str
+    binding: str
+    values: tuple[Value, ...]
+    type: Type
+    guard: Expr = TRUE
+    allowed: tuple[Expr, ...] | None = None
+    unit: str | None = None
+    scale: Fraction = Fraction(1)
+    group: str = ""
+    doc: str | None = None
+    span: Span = NOWHERE
+
+
+@frozen
+class Requirement:
+    """Holds at a design if `guard` is false there or `value` is true.
+
+    origin: written | shape | rule | domain | map (a work must have a mapping).
+    """
+
+    value: Expr
+    guard: Expr
+    reason: str
+    span: Span
+    origin: str = "written"
+
+
+@frozen
+class Objective:
+    """sense: minimize | maximize. `unit` is shown; one of it is `scale` base units."""
+
+    value: Expr
+    sense: str
+    text: str
+    doc: str | None = None
+    unit: str = ""
+    scale: Fraction = Fraction(1)
+    span: Span = NOWHERE
+
+    @property
+    def measured(self) -> bool:
+        """Whether it is known only after running."""
+        return self.value.op == "measure"
+
+
+@frozen
+class Placement:
+    """A work served by one rule when `guard` holds. quantities: name -> expression at the solved map."""
+
+    rule: str
+    guard: Expr
+    quantities: tuple[tuple[str, Expr], ...]
+    problem: MapProblem
+    span: Span = NOWHERE
+
+    def __getitem__(self, name: str) -> Expr:
+        return dict(self.quantities)[name]
+
+
+@frozen
+class Work:
+    """A piece of work that an operator asks of an accelerator."""
+
+    path: str
+    kind: str
+    call: str
+    accelerator: str
+    dims: tuple[tuple[str, Expr], ...]
+    facts: tuple[tuple[str, Expr], ...]
+    times: Expr
+    guard: Expr
+    placements: tuple[Placement, ...]
+    span: Span = NOWHERE
+
+
+@frozen
+class Accelerator:
+    """quantities: every named number of its body (area, energy, latency, …) with its unit to show."""
+
+    path: str
+    name: str
+    quantities: tuple[tuple[str, Expr], ...]
+    rules: tuple[str, ...]
+    doc: str | None = None
+    span: Span = NOWHERE
+
+
+# ---- the network's plan: nodes in topological order; ids index `NetworkPlan.nodes`
+
+
+@frozen
+class Input:
+    """A tensor given from outside: `field` of the task named `task` (`features` of `nodes`)."""
+
+    name: str
+    task: str
+    field: str
+    shape: tuple[Expr, ...]
+
+
+@frozen
+class Call:
+    """An operator applied. inputs: argument name -> node id; arguments: name -> scalar expression.
+
+    state: trainable tensors the declaration lists (`weight: tensor[f, out]`).
+    facts: what policies set for this layer (`wbits`, `abits`), externals too (`quantiser`).
+    works: paths of the works it asks for; live when `guard` holds.
+    """
+
+    path: str
+    operator: str
+    module: str
+    inputs: tuple[tuple[str, int], ...]
+    arguments: tuple[tuple[str, Expr], ...]
+    shape: tuple[Expr, ...]
+    guard: Expr
+    state: tuple[tuple[str, tuple[Expr, ...]], ...] = ()
+    facts: tuple[tuple[str, Expr], ...] = ()
+    works: tuple[str, ...] = ()
+    span: Span = NOWHERE
+
+
+@frozen
+class Choice:
+    """The value of the alternative that `decision` takes; options: value -> node id."""
+
+    decision: str
+    options: tuple[tuple[Value, int], ...]
+    shape: tuple[Expr, ...]
+
+
+PlanNode = Union[Input, Call, Choice]
+
+
+@frozen
+class NetworkPlan:
+    name: str
+    nodes: tuple[PlanNode, ...]
+    output: int
+    doc: str | None = None
+
+
+@frozen
+class Task:
+    """facts: constants declared in text, compared with the data when it is loaded."""
+
+    name: str
+    source: str
+    arguments: tuple[tuple[str, Expr], ...]
+    facts: tuple[tuple[str, Expr], ...]
+    span: Span = NOWHERE
+
+
+@frozen
+class Stage:
+    """search or train. engines: (paths, engine) in order; settings: name -> expression (externals too)."""
+
+    kind: str
+    targets: tuple[str, ...]
+    engines: tuple[tuple[tuple[str, ...], Expr], ...]
+    settings: tuple[tuple[str, Expr], ...]
+    source: str
+    span: Span = NOWHERE
+
+    def setting(self, name: str) -> Expr | None:
+        return dict(self.settings).get(name)
+
+
+@frozen
+class Param:
+    """A constant that `--set` overrides. `given`: set by the user."""
+
+    name: str
+    value: Expr
+    unit: str | None
+    given: bool
+    span: Span = NOWHERE
+    doc: str | None = None
+
+
+@frozen
+class Constant:
+    """A named constant that modelled numbers rest on (`tech.sram = 3 pJ / byte`), for reports."""
+
+    path: str
+    text: str
+    span: Span = NOWHERE
+
+
+@frozen
+class Space:
+    """A checked space. `decisions` stand in declared order: a guard only reads earlier ones."""
+
+    name: str
+    doc: str | None
+    params: tuple[Param, ...]
+    decisions: tuple[Decision, ...]
+    requirements: tuple[Requirement, ...]
+    objectives: tuple[Objective, ...]
+    works: tuple[Work, ...]
+    networks: tuple[NetworkPlan, ...]
+    accelerators: tuple[Accelerator, ...]
+    tasks: tuple[Task, ...]
+    stages: tuple[Stage, ...]
+    constants: tuple[Constant, ...] = ()
+    sources: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """(path shown, text) of every file read, for diagnostics; the standard library included."""
+
+    def decision(self, path: str) -> Decision:
+        return self._by_path[path]
+
+    @property
+    def _by_path(self) -> dict[str, Decision]:
+        return {d.path: d for d in self.decisions}
+
+
+def show(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) -> str | bool | int | float:
+    """A value as answers for programs spell it: `"64 KiB"`, `4`, `"gat"`, `true`; exact where it can be."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Symbol):
+        return value.name
+    if isinstance(value, str):
+        return value
+    number = value / scale
+    plain = int(number) if number.denominator == 1 else float(number)
+    return f"{plain} {unit}" if unit else plain
+
+
+__all__ = [
+    "Accelerator", "Call", "Choice", "Constant", "Decision", "Design", "External", "Input", "MapProblem",
+    "NetworkPlan", "Objective", "Param", "Placement", "PlanNode", "Requirement", "Space", "Stage", "Task", "Work",
+    "show",
+]  # fmt: skip
