@@ -1,0 +1,52 @@
+# Two commands do everything on a machine that has Python >= 3.10, make and pip:
+#   make search   installs into .venv and runs the main job on data that needs no download
+#   make test     installs what the tests need and runs them all
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SPEC ?= specs/gcos.cospace
+OUT ?= results/gcos
+SEED ?= 0
+JOBS ?= 2
+
+.PHONY: help install search test lint types tests format clean
+
+help:  ## say what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "cospace needs Python 3.10 or newer; say PYTHON=... to name one" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml python/cospace/__init__.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml python/cospace/__init__.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run,dev]'
+	@touch $@ $(VENV)/.run
+
+install: $(VENV)/.run  ## make .venv with everything that a search needs
+
+search: $(VENV)/.run  ## search the shipped design space: network, bitwidths and accelerator together
+	$(BIN)/cospace search $(SPEC) --out $(OUT) --seed $(SEED) --overwrite
+
+test: lint types tests  ## lint, types and all tests
+
+lint: $(VENV)/.dev  ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## static types of the language and the compiler
+	$(BIN)/mypy --strict -p cospace.dsl -p cospace.compiler
+
+tests: $(VENV)/.dev lint types  ## the tests alone, on JOBS processes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
+
+format: $(VENV)/.dev  ## rewrite the Python files in the house's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what was built, results kept
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
