@@ -98,26 +98,33 @@ class _Scope:
 
     __slots__ = ("digits", "inputs", "memo", "parent", "path", "solved", "terms", "value", "values")
 
-    def __init__(self, parent: _Scope | None, path: str | None, value: Value | None) -> None:
+    def __init__(
+        self,
+        parent: _Scope | None,
+        path: str | None,
+        value: Value | None,
+        values: Design,
+        inputs: Mapping[str, Value],
+        digits: int,
+        terms: dict[object, int],
+    ) -> None:
         self.parent = parent
         self.path = path
         self.value = value
+        self.values = values
+        self.inputs = inputs
+        self.digits = digits
+        self.terms = terms
         self.memo: dict[int, Result] = {}
         self.solved: dict[int, _Scope | Undefined | Unknown] = {}
-        if parent is not None:
-            self.values, self.inputs, self.digits, self.terms = (
-                parent.values,
-                parent.inputs,
-                parent.digits,
-                parent.terms,
-            )
 
     @staticmethod
     def outermost(design: Design, inputs: Mapping[str, Value], digits: int) -> _Scope:
-        scope = _Scope(None, None, None)
-        scope.values, scope.inputs, scope.digits = design, inputs, digits
-        scope.terms = {}
-        return scope
+        return _Scope(None, None, None, design, inputs, digits, {})
+
+    def inner(self, path: str, value: Value | None) -> _Scope:
+        """One more map assigned; `None` is a map that is not live."""
+        return _Scope(self, path, value, self.values, self.inputs, self.digits, self.terms)
 
     def owner(self, node: Expr) -> _Scope:
         """The outermost scope that knows all that `node` reads."""
@@ -224,7 +231,7 @@ def _compute(node: Expr, scope: _Scope) -> Result:
     if op in ("solve", "solvable"):
         best = _solved(node.payload, scope)  # type: ignore[arg-type]
         if op == "solvable":
-            return best if best is UNKNOWN else isinstance(best, _Scope)  # type: ignore[return-value]
+            return UNKNOWN if isinstance(best, Unknown) else isinstance(best, _Scope)
         return _value(node.args[0], best) if isinstance(best, _Scope) else best
     args: list[Result] = [scope.owner(a).memo[id(a)] for a in node.args]
     if any(a is UNDEFINED for a in args):
@@ -314,14 +321,14 @@ def _mappings(problem: MapProblem, outer: _Scope) -> Iterator[_Scope | Unknown]:
         if live is UNKNOWN:
             yield UNKNOWN
         elif live is not True:
-            yield from extend(_Scope(scope, m.path, None), i + 1)
+            yield from extend(scope.inner(m.path, None), i + 1)
         else:
             for j, value in enumerate(m.values):
                 allowed = True if m.allowed is None else _value(m.allowed[j], scope)
                 if allowed is UNKNOWN:
                     yield UNKNOWN
                 elif allowed is True:
-                    yield from extend(_Scope(scope, m.path, value), i + 1)
+                    yield from extend(scope.inner(m.path, value), i + 1)
 
     return extend(outer, 0)
 
