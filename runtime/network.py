@@ -1,0 +1,73 @@
+"""Running a path: modules without memory (skeletons on the meta device) called with weights from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from cospace.runtime.plan import Subnet, Step
+from cospace.runtime.registry import find, refuse
+
+Weights = Sequence[Mapping[str, Tensor]]
+"""For each step of a path its parameters by name."""
+
+_skeletons: dict[tuple[Any, ...], nn.Module] = {}
+
+
+def build_skeleton(step: Step) -> nn.Module:
+    """The step's module on the meta device: shapes, no memory. Equal configurations give one object."""
+    key = (step.source, step.arguments, step.input_shapes, step.shape)
+    if key not in _skeletons:
+        with torch.device("meta"):
+            _skeletons[key] = _make(step)
+    return _skeletons[key]
+
+
+def _make(step: Step) -> nn.Module:
+    factory = find(step.source, step.span)
+    try:
+        module: nn.Module = factory(dict(step.arguments), step.input_shapes, step.shape)
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise refuse("CS706", f"`{step.source}` cannot be built for `{step.path}`: {error}", step.span) from error
+    return module
+
+
+def parameter_shapes(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Parameter's name -> (role, shape)."""
+    skeleton = build_skeleton(step)
+    roles: Mapping[str, str] = getattr(skeleton, "roles", {})
+    return {name: (roles.get(name, name), tuple(p.shape)) for name, p in skeleton.named_parameters()}
+
+
+def initial_weights(subnet: Subnet, seed: int, device: torch.device) -> list[dict[str, Tensor]]:
+    """Fresh weights as each module's own initialisation draws them, the same for a seed."""
+    weights = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for step in subnet.steps:
+            module = _make(step) if parameter_shapes(step) else build_skeleton(step)
+            weights.append({n: p.detach().to(device).requires_grad_() for n, p in module.named_parameters()})
+    return weights
+
+
+def run(subnet: Subnet, fields: Mapping[tuple[str, str], Any], weights: Weights, training: bool = False) -> Any:
+    """The output of a path. fields: (task, field) -> what stands there."""
+    values: list[Any] = [fields[leaf] for leaf in subnet.leaves]
+    last_use = {i: s for s, step in enumerate(subnet.steps) for i in step.inputs}
+    for s, (step, own) in enumerate(zip(subnet.steps, weights, strict=True)):
+        skeleton = build_skeleton(step)
+        skeleton.train(training)
+        arguments = tuple(values[i] for i in step.inputs)
+        try:
+            out = functional_call(skeleton, dict(own), arguments, {"precision": step.precision})
+        except (TypeError, RuntimeError, AttributeError) as error:
+            raise refuse("CS706", f"`{step.source}` cannot run `{step.path}`: {error}", step.span) from error
+        for i in step.inputs:
+            if last_use[i] == s:
+                values[i] = None
+        values.append(out)
+    return values[subnet.output]

@@ -1,0 +1,1 @@
+"""Operators as torch modules, one file a library of text."""

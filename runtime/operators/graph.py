@@ -1,0 +1,179 @@
+"""Graph operators: torch_geometric's layers, run in the order combine, then aggregate, on compressed rows.
+
+Each module takes the inputs in the order of the declaration in text, and a `Precision`; it rounds every operand of the works that its
+declaration asks for. `roles` names what a parameter is, so that a supernet shares what alternatives have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn.dense import Linear
+
+from cospace.runtime.operators.graphs import Graph
+from cospace.runtime.operators.sparse import SparseMatrix, multiply
+from cospace.runtime.quantise import PLAIN, Precision
+from cospace.runtime.registry import register
+
+Shapes = Sequence[tuple[int, ...]]
+Arguments = Mapping[str, Any]
+Features = Union[Tensor, SparseMatrix]
+
+
+def _combine(x: Features, weight: Tensor, bias: Tensor | None, precision: Precision) -> Tensor:
+    """x W^T + b with both operands rounded. x: nodes x in; weight: out x in."""
+    operand = precision.activation(x)
+    rounded = precision.weight(weight)
+    if isinstance(operand, SparseMatrix):
+        product = operand @ rounded.t()
+        return product if bias is None else product + bias
+    return F.linear(operand, rounded, bias)
+
+
+def _aggregate(graph: Graph, values: Tensor, x: Tensor, precision: Precision) -> Tensor:
+    """Sum over incoming edges with `values` (edges,); both operands rounded. x: nodes x width."""
+    return multiply(graph.pattern, precision.activation(values), precision.activation(x))
+
+
+class Gcn(GCNConv):
+    """Kipf and Welling (2017): D^-1/2 A D^-1/2 X W + b."""
+
+    roles: ClassVar = {"lin.weight": "weight", "bias": "bias"}
+
+    def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
+        return _aggregate(adj, adj.symmetric, _combine(x, self.lin.weight, None, precision), precision) + self.bias
+
+
+class Sage(SAGEConv):
+    """Hamilton et al. (2017), mean aggregation: mean of neighbours times W_l, plus X W_r."""
+
+    roles: ClassVar = {"lin_l.weight": "weight", "lin_l.bias": "bias", "lin_r.weight": "root"}
+
+    def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
+        # The mean is linear, so that combining first gives the same sums over fewer features.
+        gathered = _aggregate(adj, adj.mean, _combine(x, self.lin_l.weight, None, precision), precision)
+        return gathered + self.lin_l.bias + _combine(x, self.lin_r.weight, None, precision)
+
+
+class Gin(GINConv):
+    """Xu et al. (2019) with eps = 0: a perceptron of two layers over the sum of a node and its neighbours."""
+
+    roles: ClassVar = {"nn.0.weight": "weight", "nn.0.bias": "bias", "nn.2.weight": "inner", "nn.2.bias": "out_bias"}
+
+    def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
+        first, _, second = self.nn
+        hidden = _aggregate(adj, adj.ones, _combine(x, first.weight, None, precision), precision) + first.bias
+        return _combine(F.relu(hidden), second.weight, second.bias, precision)
+
+
+class Gat(GATConv):
+    """Velickovic et al. (2018): attention over incoming edges, heads side by side."""
+
+    roles: ClassVar = {"lin.weight": "weight", "bias": "bias", "att_src": "source", "att_dst": "target"}
+
+    def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
+        heads, width = self.heads, self.out_channels
+        combined = _combine(x, self.lin.weight, None, precision)
+        operand = precision.activation(combined).view(-1, heads, width)
+        source = (operand * precision.weight(self.att_src, axis=1)).sum(-1)
+        target = (operand * precision.weight(self.att_dst, axis=1)).sum(-1)
+        pattern = adj.pattern
+        score = F.leaky_relu(source[pattern.column] + target[pattern.row], self.negative_slope)
+        attention = precision.activation(_softmax_rows(score, pattern.row, adj.nodes))
+        sums = [multiply(pattern, attention[:, h].contiguous(), operand[:, h].contiguous()) for h in range(heads)]
+        return torch.cat(sums, 1) + self.bias
+
+
+def _softmax_rows(score: Tensor, row: Tensor, rows: int) -> Tensor:
+    """Softmax over the entries of each row. score: entries x heads."""
+    index = row[:, None].expand_as(score)
+    with torch.no_grad():
+        top = score.new_zeros(rows, score.shape[1]).scatter_reduce(0, index, score, "amax", include_self=False)
+        top = top[row]
+    power = (score - top).exp()
+    return power / power.new_zeros(rows, score.shape[1]).index_add(0, row, power)[row]
+
+
+class Dense(Linear):
+    """X W^T + b."""
+
+    roles: ClassVar = {"weight": "weight", "bias": "bias"}
+
+    def forward(self, x: Features, precision: Precision = PLAIN) -> Tensor:
+        return _combine(x, self.weight, self.bias, precision)
+
+
+class Elementwise(nn.Module):
+    """A function of each element; on sparse features of the stored ones where it keeps 0."""
+
+    roles: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, name: str, rate: float = 0.0) -> None:
+        super().__init__()
+        self.name, self.rate = name, rate
+
+    def apply_to(self, x: Tensor) -> Tensor:
+        if self.name == "relu":
+            return F.relu(x)
+        if self.name == "elu":
+            return F.elu(x)
+        if self.name == "dropout":
+            return F.dropout(x, self.rate, self.training)
+        return x
+
+    def forward(self, x: Features, precision: Precision = PLAIN) -> Features:
+        return x.with_values(self.apply_to(x.values)) if isinstance(x, SparseMatrix) else self.apply_to(x)
+
+
+@register("graph.gcn")
+def build_gcn(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Gcn(inputs[0][1], shape[1], normalize=False)
+
+
+@register("graph.sage")
+def build_sage(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Sage(inputs[0][1], shape[1])
+
+
+@register("graph.gin")
+def build_gin(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    out = shape[1]
+    return Gin(nn.Sequential(Linear(inputs[0][1], out), nn.ReLU(), Linear(out, out)))
+
+
+@register("graph.gat")
+def build_gat(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    heads = int(arguments.get("heads", 1))
+    if shape[1] % heads:
+        raise ValueError(f"{heads} heads do not share a width of {shape[1]} evenly")
+    return Gat(inputs[0][1], shape[1] // heads, heads)
+
+
+@register("graph.linear")
+def build_linear(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Dense(inputs[0][1], shape[1])
+
+
+@register("graph.relu")
+def build_relu(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Elementwise("relu")
+
+
+@register("graph.elu")
+def build_elu(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Elementwise("elu")
+
+
+@register("graph.dropout")
+def build_dropout(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Elementwise("dropout", float(arguments.get("rate", 0.5)))
+
+
+@register("graph.identity")
+def build_identity(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Elementwise("identity")

@@ -1,0 +1,43 @@
+"""A graph as operators take it: a pattern of edges (self loops included) and its normalised weights."""
+
+from __future__ import annotations
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from cospace.runtime.operators.sparse import Pattern, build_pattern
+
+
+@frozen(eq=False)
+class Graph:
+    """Entry (i, j) of the pattern: i receives from j.
+
+    symmetric: D^-1/2 A D^-1/2 of Kipf and Welling (2017); mean: D^-1 A; ones: A. Each (edges,).
+    """
+
+    pattern: Pattern
+    symmetric: Tensor
+    mean: Tensor
+    ones: Tensor
+
+    @property
+    def nodes(self) -> int:
+        return self.pattern.shape[0]
+
+    @property
+    def edges(self) -> int:
+        return self.pattern.entries
+
+    def to(self, device: torch.device) -> Graph:
+        return Graph(self.pattern.to(device), self.symmetric.to(device), self.mean.to(device), self.ones.to(device))
+
+
+def build_graph(row: Tensor, column: Tensor, nodes: int) -> Graph:
+    """A graph with a self loop at every node, from the places of its entries."""
+    loops = torch.arange(nodes)
+    pattern = build_pattern(torch.cat([row, loops]), torch.cat([column, loops]), (nodes, nodes))
+    degree = torch.bincount(pattern.row, minlength=nodes).float()
+    ones = torch.ones(pattern.entries)
+    symmetric = (degree[pattern.row] * degree[pattern.column]).rsqrt()
+    return Graph(pattern, symmetric, 1.0 / degree[pattern.row], ones)

@@ -1,0 +1,196 @@
+"""From a network's plan and a design to the straight line of steps that runs it. Nothing here holds a tensor."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from attrs import frozen
+
+from cospace.compiler.exact import Enclosure, evaluate_all
+from cospace.compiler.graph import Expr, Symbol
+from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space
+from cospace.dsl.diagnostics import NOWHERE, Span
+from cospace.runtime.quantise import FULL, Precision
+from cospace.runtime.registry import refuse
+from cospace.runtime.settings import build
+
+
+@frozen
+class Step:
+    """One operator applied.
+
+    place: what names its weights in a supernet, the same for the alternatives of one choice.
+    inputs: positions among the leaves, then the steps before. arguments: by name, as Python values.
+    """
+
+    path: str
+    place: str
+    source: str
+    inputs: tuple[int, ...]
+    arguments: tuple[tuple[str, Any], ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+    shape: tuple[int, ...]
+    precision: Precision
+    span: Span = NOWHERE
+
+
+@frozen
+class Subnet:
+    """A network with every choice taken. leaves: (task, field) of what comes from outside."""
+
+    leaves: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    output: int
+
+
+class Planner:
+    """Resolves designs of one network; equal choices give the same `Subnet` object."""
+
+    def __init__(self, space: Space, plan: NetworkPlan) -> None:
+        self.plan = plan
+        self.decisions = tuple(d.path for d in space.decisions if d.path in _read_by(plan))
+        self._places = _places(plan)
+        self._paths: dict[tuple[Any, ...], Subnet] = {}
+
+    def resolve(self, design: Design) -> Subnet:
+        """The path of a design.
+
+        Raises:
+            SpecError: CS706 when a live shape or argument has no value there.
+        """
+        key = tuple(design.get(p) for p in self.decisions)
+        if key not in self._paths:
+            self._paths[key] = self._resolve(design)
+        return self._paths[key]
+
+    def _resolve(self, design: Design) -> Subnet:
+        order = _live_order(self.plan, design)
+        leaves = [n for n in order if isinstance(self.plan.nodes[n], Input)]
+        calls = [n for n in order if isinstance(self.plan.nodes[n], Call)]
+        place_of = {n: i for i, n in enumerate([*leaves, *calls])}
+        shapes = _evaluate_shapes(self.plan, [*leaves, *calls], design)
+        steps = []
+        for n in calls:
+            call: Call = self.plan.nodes[n]  # type: ignore[assignment]
+            sources = [_taken(self.plan, i, design) for _, i in call.inputs]
+            steps.append(
+                Step(
+                    call.path,
+                    self._places[n],
+                    call.module,
+                    tuple(place_of[s] for s in sources),
+                    tuple((name, _python(v)) for name, v in _values(call.arguments, design, call)),
+                    tuple(shapes[s] for s in sources),
+                    shapes[n],
+                    _precision(call, design),
+                    call.span,
+                )
+            )
+        named = [self.plan.nodes[n] for n in leaves]
+        return Subnet(
+            tuple((i.task, i.field) for i in named),  # type: ignore[union-attr]
+            tuple(steps),
+            place_of[_taken(self.plan, self.plan.output, design)],
+        )
+
+
+def _read_by(plan: NetworkPlan) -> set[str]:
+    found: set[str] = set()
+    for node in plan.nodes:
+        if isinstance(node, Choice):
+            found.add(node.decision)
+        if isinstance(node, Call):
+            exprs: list[Expr] = [e for _, e in node.arguments + node.facts if e.op != "external"]
+            for e in [*exprs, *node.shape]:
+                found |= e.free
+    return found
+
+
+def _taken(plan: NetworkPlan, node: int, design: Design) -> int:
+    """Follow choices down to the call or input that stands there."""
+    here = plan.nodes[node]
+    while isinstance(here, Choice):
+        value = design.get(here.decision)
+        node = next((n for v, n in here.options if v == value and type(v) is type(value)), -1)
+        if node < 0:
+            raise refuse("CS706", f"the design does not say `{here.decision}`")
+        here = plan.nodes[node]
+    return node
+
+
+def _live_order(plan: NetworkPlan, design: Design) -> list[int]:
+    """Nodes that the output needs, inputs first; plans stand in topological order already."""
+    needed: set[int] = set()
+    stack = [_taken(plan, plan.output, design)]
+    while stack:
+        n = stack.pop()
+        if n in needed:
+            continue
+        needed.add(n)
+        node = plan.nodes[n]
+        if isinstance(node, Call):
+            stack.extend(_taken(plan, i, design) for _, i in node.inputs)
+    return sorted(needed)
+
+
+def _places(plan: NetworkPlan) -> dict[int, str]:
+    """Node -> name of its weights: alternatives of a choice share the choice's path."""
+    names = {n: node.path for n, node in enumerate(plan.nodes) if isinstance(node, Call)}
+    # Inner choices first: stripping an outer alternative changes what the inner ones are called.
+    choices = sorted({node.decision for node in plan.nodes if isinstance(node, Choice)}, key=len, reverse=True)
+    for n, path in names.items():
+        for decision in choices:
+            if path.startswith(decision + "."):
+                inner = path[len(decision) + 1 :].partition(".")[2]
+                path = f"{decision}.{inner}" if inner else decision
+        names[n] = path
+    return names
+
+
+def _values(named: tuple[tuple[str, Expr], ...], design: Design, call: Call) -> list[tuple[str, Any]]:
+    plain = [(name, e) for name, e in named if e.op != "external"]
+    found = [v.middle if isinstance(v, Enclosure) else v for v in evaluate_all([e for _, e in plain], design)]
+    for (name, _), value in zip(plain, found, strict=True):
+        if not isinstance(value, (Fraction, bool, Symbol, str)):
+            raise refuse("CS706", f"`{name}` of `{call.path}` has no value at this design", call.span)
+    return [(name, value) for (name, _), value in zip(plain, found, strict=True)]
+
+
+def _evaluate_shapes(plan: NetworkPlan, nodes: list[int], design: Design) -> dict[int, tuple[int, ...]]:
+    shapes = {}
+    for n in nodes:
+        node = plan.nodes[n]
+        sizes = evaluate_all(list(node.shape), design)
+        for size in sizes:
+            if not isinstance(size, Fraction) or size.denominator != 1 or size < 0:
+                name = node.path if isinstance(node, Call) else getattr(node, "name", "")
+                span = node.span if isinstance(node, Call) else NOWHERE
+                raise refuse("CS706", f"a dimension of `{name}` is no whole number at this design", span)
+        shapes[n] = tuple(int(s) for s in sizes)  # type: ignore[arg-type]
+    return shapes
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Fraction):
+        return int(value) if value.denominator == 1 else float(value)
+    return str(value)
+
+
+def _precision(call: Call, design: Design) -> Precision:
+    facts = dict(call.facts)
+    bits = {name: _python(v) for name, v in _values(call.facts, design, call) if name in ("wbits", "abits")}
+    quantiser = facts.get("quantiser")
+    per = build(quantiser) if quantiser is not None and quantiser.op == "external" else "channel"
+    return Precision(_bits(bits, "wbits", call), _bits(bits, "abits", call), per)
+
+
+def _bits(bits: dict[str, Any], name: str, call: Call) -> int:
+    value = bits.get(name, FULL)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise refuse(
+            "CS706", f"`{name}` of `{call.path}` is {value}: a whole number of bits, at least 1, runs", call.span
+        )
+    return value

@@ -1,0 +1,90 @@
+"""Fake quantisation: values are rounded to what `bits` can hold, gradients pass straight through.
+
+Min-max ranges as in Jacob et al. (2018), section 3; the straight-through estimator of Bengio et al. (2013). Nothing
+is saved for the backward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from cospace.runtime.operators.sparse import SparseMatrix
+from cospace.runtime.registry import register
+
+FULL = 32
+"""From this many bits on nothing is rounded."""
+
+
+@frozen
+class Precision:
+    """The bits of one layer. per: `channel` (a range for each output channel of a weight) or `tensor`.
+
+    Activations have one range a tensor, which holds 0 exactly, so that sparse features stay sparse.
+    """
+
+    weight_bits: int = FULL
+    activation_bits: int = FULL
+    per: str = "channel"
+
+    def weight(self, values: Tensor, axis: int = 0) -> Tensor:
+        """Symmetric around 0: 2^bits - 1 levels; `axis` counts the channels."""
+        if self.weight_bits >= FULL:
+            return values
+        rounded: Tensor = _RoundWeight.apply(values, self.weight_bits, axis if self.per == "channel" else None)
+        return rounded
+
+    def activation(self, values: Any) -> Any:
+        """From the least to the largest value: 2^bits levels, one of them 0. Sparse matrices keep their pattern."""
+        if self.activation_bits >= FULL:
+            return values
+        if isinstance(values, SparseMatrix):
+            return values.with_values(self.activation(values.values))
+        return _RoundActivation.apply(values, self.activation_bits)
+
+
+PLAIN = Precision()
+
+
+class _RoundWeight(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, values: Tensor, bits: int, axis: int | None) -> Tensor:
+        top = 2 ** (bits - 1) - 1 if bits > 1 else 1
+        if axis is None:
+            largest = values.abs().amax()
+        else:
+            largest = values.abs().amax([d for d in range(values.dim()) if d != axis], keepdim=True)
+        scale = (largest / top).clamp_min_(torch.finfo(values.dtype).tiny)
+        return (values / scale).round_().mul_(scale)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return gradients[0], None, None
+
+
+class _RoundActivation(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, values: Tensor, bits: int) -> Tensor:
+        if values.numel() == 0:
+            return values.clone()
+        low, high = torch.aminmax(values)
+        low, high = low.clamp_max_(0), high.clamp_min_(0)
+        top = 2**bits - 1
+        scale = ((high - low) / top).clamp_min_(torch.finfo(values.dtype).tiny)
+        zero = (-low / scale).round_()
+        if bits <= 16:
+            return torch.fake_quantize_per_tensor_affine(values, scale.float(), zero.int(), 0, top)
+        return ((values / scale).round_() + zero).clamp_(0, top).sub_(zero).mul_(scale)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+@register("quantisers.min_max")
+def build_min_max(per: str = "channel") -> str:
+    """The granularity of weights' ranges, for `Precision.per`."""
+    return str(per)

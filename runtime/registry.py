@@ -1,0 +1,72 @@
+"""From a module's name in text (`"graph.gcn"`) to the Python factory that runs it.
+
+Only what is registered here by a decorator can run: a spec never causes an import and never names a Python object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, TypeVar
+
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Span, SpecError
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+_factories: dict[str, Callable[..., Any]] = {}
+_modules = (
+    "cospace.runtime.engines",
+    "cospace.runtime.losses",
+    "cospace.runtime.operators.graph",
+    "cospace.runtime.optimisers",
+    "cospace.runtime.quantise",
+    "cospace.runtime.tasks.graph",
+)
+
+
+def register(source: str) -> Callable[[Factory], Factory]:
+    """Make a factory known under the name that text uses."""
+
+    def keep(factory: Factory) -> Factory:
+        _factories[source] = factory
+        return factory
+
+    return keep
+
+
+def find(source: str, span: Span = NOWHERE) -> Callable[..., Any]:
+    """The factory of a module's name.
+
+    Raises:
+        SpecError: CS701, when nothing runs it yet.
+    """
+    _load()
+    if source in _factories:
+        return _factories[source]
+    close = get_close_matches(source, _factories, 1)
+    kind = source.split(".", 1)[0]
+    same = sorted(name for name in _factories if name.startswith(kind + "."))
+    if close:
+        hint = f"did you mean `{close[0]}`?"
+    elif same:
+        hint = f"known here: {', '.join(same)}"
+    else:
+        hint = f"nothing in the runtime serves `{kind}` yet; check, count, sample, cost and best work without it"
+    raise SpecError((Diagnostic("CS701", "error", f"the runtime cannot run `{source}` yet", span, help=hint),))
+
+
+def known() -> tuple[str, ...]:
+    """Every name that runs, sorted."""
+    _load()
+    return tuple(sorted(_factories))
+
+
+def _load() -> None:
+    for module in _modules:
+        import_module(module)
+
+
+def refuse(code: str, message: str, span: Span = NOWHERE, help: str | None = None) -> SpecError:
+    """An error to raise for whoever runs a spec."""
+    return SpecError((Diagnostic(code, "error", message, span, help=help),))

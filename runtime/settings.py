@@ -1,0 +1,63 @@
+"""Expressions of text as Python numbers, and opaque values (`adam(0.01)`) as what the registry builds from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from cospace.compiler.exact import Enclosure, evaluate
+from cospace.compiler.graph import Expr, External, Symbol, Value
+from cospace.runtime.registry import find, refuse
+
+
+def read(expr: Expr, design: Mapping[str, Value] | None = None, **inputs: float) -> Any:
+    """An expression's value at a design as int, float, bool or str; opaque ones are built.
+
+    Raises:
+        SpecError: CS705 when it has no value there.
+    """
+    if expr.op == "external":
+        return build(expr)
+    value = evaluate(expr, design or {}, {k: Fraction(v) for k, v in inputs.items()})
+    if isinstance(value, Enclosure):
+        return float(value.middle)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Fraction):
+        return int(value) if value.denominator == 1 else float(value)
+    if isinstance(value, (Symbol, str)):
+        return str(value)
+    raise refuse("CS705", "a setting has no value here", expr.span)
+
+
+def build(expr: Expr, **more: Any) -> Any:
+    """What the registry makes of an opaque value: its factory with its arguments, read."""
+    value: External = expr.payload  # type: ignore[assignment]
+    factory = find(value.source, expr.span)
+    arguments = {name: Schedule(e) if _moves(e) else read(e) for name, e in value.arguments}
+    try:
+        return factory(**arguments, **more)
+    except (TypeError, ValueError) as error:
+        raise refuse("CS705", f"`{value.name}` cannot be made from these arguments: {error}", expr.span) from error
+
+
+def _moves(expr: Expr) -> bool:
+    from cospace.compiler.graph import walk
+
+    return expr.op != "external" and any(node.op == "input" for node in walk([expr]))
+
+
+class Schedule:
+    """A number that changes with the epoch."""
+
+    def __init__(self, expr: Expr) -> None:
+        self.expr = expr
+
+    def at(self, epoch: int) -> float:
+        return float(read(self.expr, epoch=epoch, step=epoch))
+
+
+def at(number: float | Schedule, epoch: int) -> float:
+    """A setting's value at an epoch, fixed or not."""
+    return number.at(epoch) if isinstance(number, Schedule) else float(number)

@@ -1,0 +1,1 @@
+"""Tasks: data with its splits, one file a family."""
