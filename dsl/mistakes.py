@@ -1,0 +1,306 @@
+"""The wording of syntax errors: what was found, what was expected in words, and the likely cause."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+from lark import Token
+
+from cospace.dsl.build import RESERVED
+from cospace.dsl.diagnostics import Diagnostic, Label, Span
+from cospace.dsl.newlines import Frame
+from cospace.dsl.suggest import closest
+
+_SIGNS = {
+    "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`", "LBRACE": "`{`", "RBRACE": "`}`", "COMMA": "`,`",
+    "EQUAL": "`=`", "COLON": "`:`", "DOT": "`.`", "ARROW": "`->`", "DOTS": "`..`", "PERCENT": "`%`", "POWER": "`^`",
+    "CIRCUMFLEX": "`^`", "SEMICOLON": "`;`",
+}  # fmt: skip
+_EXPRESSION = frozenset(("NUMBER", "STRING", "LPAR", "LSQB", "NAME", "MINUS"))
+_OPERATORS = frozenset(("PLUS", "MINUS", "TIMES", "OVER", "COMPARE", "CIRCUMFLEX", "AND", "OR", "DOTS", "AT", "STEP"))
+_AFTER_VALUE = frozenset(("DOT", "LPAR", "LSQB", "NAME", "PERCENT", "STRING"))
+_ENDS = frozenset(("_NL", "SEMICOLON", "$END"))
+_STARTERS = (
+    "space", "import", "param", "unit", "def", "work", "network", "accelerator", "part", "table", "on", "require",
+    "minimize", "maximize", "for", "language",
+)  # fmt: skip
+
+_FOREIGN = {
+    "&&": "`and`", "&": "`and`", "||": "`or`", "|": "`or`", "!": "`not`", "~": "`not`", "**": "`^` for powers",
+    "≤": "`<=`", "≥": "`>=`", "≠": "`!=`", "×": "`*`", "·": "`*`", "÷": "`/`", "−": "`-`", "–": "`-`", "→": "`->`",
+    "…": "`..`", "“": 'straight quotes `"`', "”": 'straight quotes `"`', "‘": 'straight quotes `"`',
+    "’": 'straight quotes `"`', "µ": "`u` (as in `us`)", "²": "`^ 2`",
+}  # fmt: skip
+_FOREIGN_WORDS = {
+    "return": "the last line of a block is its value: leave `return` out",
+    "let": "a name is given its value by `name = …` alone",
+    "var": "a name is given its value by `name = …` alone",
+    "const": "a name is given its value by `name = …` alone; `param name = …` for what `--set` overrides",
+    "elif": "write `else if`",
+    "while": "loops have a range: `for i in 1..n { … }`",
+    "class": "a network is declared by `network`, hardware by `accelerator`, all else by `def`",
+    "func": "what can be called is declared by `def name(…)`",
+    "fn": "what can be called is declared by `def name(…)`",
+    "assert": "write `require … \"reason\"`",
+}  # fmt: skip
+
+
+@frozen
+class Mistake:
+    """A token that can't stand where it does.
+
+    expected: terminals that could. frames: open brackets, the file first. last: type of the token before.
+    begun: where the statement or element begins.
+    """
+
+    text: str
+    path: str
+    token: Token
+    expected: frozenset[str]
+    frames: tuple[Frame, ...]
+    last: str
+    begun: int
+
+    @property
+    def start(self) -> int:
+        return self.token.start_pos or 0
+
+    @property
+    def span(self) -> Span:
+        return Span(self.path, self.start, self.start + len(self.token))
+
+    @property
+    def first_word(self) -> str:
+        match = re.compile(r"\w+").match(self.text, self.begun)
+        return match.group() if match else ""
+
+    @property
+    def opens_line(self) -> bool:
+        line = self.text.rfind("\n", 0, self.start) + 1
+        return not self.text[line : self.start].strip()
+
+
+def explain_mistake(m: Mistake) -> Diagnostic:
+    """The diagnostic of a syntax error."""
+    for reason in (_odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved):
+        found = reason(m)
+        if found is not None:
+            return found
+    return _error("CS101", m.span, f"expected {_words(m)}, found {describe(m.token)}", _hint(m))
+
+
+def describe(token: Token) -> str:
+    """A token as a sentence names it."""
+    if token.type == "_NL":
+        return "the end of the line"
+    if token.type == "$END":
+        return "the end of the file"
+    if token.type == "NUMBER":
+        return f"the number `{_short(token)}`"
+    if token.type == "STRING":
+        return f"the text `{_short(token)}`"
+    if token.type == "NAME":
+        return f"the name `{_short(token)}`"
+    word = str(token)
+    return f"the word `{word}`" if word.isalpha() else f"`{_short(token)}`"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _error(code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = ()) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, labels, help)
+
+
+# ---- the usual causes
+
+
+def _odd_character(m: Mistake) -> Diagnostic | None:
+    if m.token.type != "BAD":
+        return None
+    sign = str(m.token)
+    if sign[0] == '"':
+        return _error("CS105", m.span, "this text is not closed on its line", 'end it with `"`; inside, write `\\"`')
+    if sign[0] == "'":
+        return _error("CS104", m.span, "texts stand in double quotes", "replace `'` by `\"`")
+    known = _FOREIGN.get(sign) or _FOREIGN.get(sign[0])
+    if sign == "." and m.text[m.start + 1 : m.start + 2].isdigit():
+        return _error("CS104", m.span, "a number begins with a digit", f"write `0.{m.text[m.start + 1]}…`")
+    shown = f"`{sign}`" if sign.isprintable() else f"the character U+{ord(sign[0]):04X}"
+    return _error("CS104", m.span, f"{shown} means nothing here", f"did you mean {known}?" if known else None)
+
+
+def _closes_nothing(m: Mistake) -> Diagnostic | None:
+    sign = str(m.token)
+    if m.token.type not in ("RPAR", "RSQB", "RBRACE"):
+        return None
+    wanted = {"RPAR": "(", "RSQB": "[", "RBRACE": "{"}[m.token.type]
+    kinds = [f.opener.value if f.opener is not None else "{" for f in m.frames[1:]]
+    if wanted not in kinds:
+        return _error("CS103", m.span, f"`{sign}` closes nothing", f"remove it, or open it with `{wanted}` before")
+    if kinds[-1] != wanted:
+        return _unclosed(m, m.frames[-1])
+    return None
+
+
+def _never_closed(m: Mistake) -> Diagnostic | None:
+    frame = m.frames[-1]
+    if frame.kind == "file" or frame.opener is None:
+        return None
+    inside = frame.kind in ("(", "[")
+    if m.token.type == "$END" or (inside and m.opens_line and m.token.type not in ("COMMA", "RPAR", "RSQB")):
+        return _unclosed(m, frame)
+    return None
+
+
+def _unclosed(m: Mistake, frame: Frame) -> Diagnostic:
+    opener = frame.opener
+    assert opener is not None
+    start = opener.start_pos or 0
+    at = Span(m.path, start, start + 1)
+    label = Label(m.span, f"found {describe(m.token)}")
+    help = f"add `{ {'(': ')', '[': ']', '{': '}'}[str(opener)] }`"
+    if str(opener) == "{":
+        place = _dedent(m.text, start)
+        if place is not None:
+            label = Label(Span(m.path, place, place + 1), "by its indentation, this is outside already")
+    return _error("CS102", at, f"`{opener}` is never closed", help, (label,))
+
+
+def _dedent(text: str, brace: int) -> int | None:
+    """The first text after `brace` that stands no further right than the line of `brace`, unless it closes."""
+    line = text.rfind("\n", 0, brace) + 1
+    indent = len(text[line:brace]) - len(text[line:brace].lstrip())
+    position = text.find("\n", brace) + 1
+    while position:
+        end = text.find("\n", position)
+        written = text[position : end if end >= 0 else len(text)]
+        body = written.lstrip()
+        if body and body[0] not in "#})]" and len(written) - len(body) <= indent:
+            return position + len(written) - len(body)
+        position = end + 1
+    return None
+
+
+def _is_or_equals(m: Mistake) -> Diagnostic | None:
+    if m.token.type != "EQUAL":
+        return None
+    if "COMPARE" in m.expected and m.first_word in ("require", "if", "on"):
+        return _error("CS112", m.span, "`=` gives a name its value and can't compare", "did you mean `==`?")
+    return None
+
+
+def _foreign_word(m: Mistake) -> Diagnostic | None:
+    word = m.first_word
+    if m.token.type == "STRING" or m.start == m.begun:
+        return None
+    between = m.text[m.begun + len(word) : m.start]
+    if word in _FOREIGN_WORDS and not between.strip():
+        span = Span(m.path, m.begun, m.begun + len(word))
+        return _error("CS101", span, f"`{word}` is no word of the language", _FOREIGN_WORDS[word])
+    return None
+
+
+def _misspelt(m: Mistake) -> Diagnostic | None:
+    """`requir x <= 3`: two words in a row at the start, the first close to a keyword."""
+    word = m.first_word
+    between = m.text[m.begun + len(word) : m.start]
+    if word in RESERVED or m.start == m.begun or "\n" in between or re.search(r"[=({]", between):
+        return None
+    if m.token.type in ("EQUAL", "BY", "COLON", "_NL", "$END") or not between[:1].isspace():
+        return None
+    near = closest(word, _STARTERS)
+    if near is None:
+        return None
+    span = Span(m.path, m.begun, m.begun + len(word))
+    return _error("CS101", span, f"`{word}` begins no statement", f"did you mean `{near}`?")
+
+
+def _reserved(m: Mistake) -> Diagnostic | None:
+    word = str(m.token)
+    if word not in RESERVED or "NAME" not in m.expected:
+        return None
+    follows = m.text[m.start + len(word) : m.start + len(word) + 12].lstrip()
+    if m.expected == {"NAME"} or follows[:1] in ("=", ",", ")", "."):
+        return _error(
+            "CS106", m.span, f"`{word}` is a reserved word and can't name anything here",
+            f"choose another name, for example `{word}_`",
+        )  # fmt: skip
+    return None
+
+
+def _hint(m: Mistake) -> str | None:
+    found = m.token.type
+    if found == "_NL" and "LBRACE" in m.expected and not m.expected & _ENDS:
+        return "the block's `{` stands on the same line as what it belongs to"
+    if found == "ELSE":
+        return "`else` needs an `if … then …` before it, in one expression"
+    if m.first_word == "if" and found in ("COLON", "LBRACE"):
+        return "a condition is an expression: `if … then … else …`"
+    if found == "EQUAL" and "COMPARE" in m.expected:
+        return "a comparison is written `==`; a value is given to a name at the start of a line"
+    if found == "PERCENT":
+        return "`%` stands after a number; the remainder is `mod(a, b)`"
+    if found == "OVER" and m.last == "OVER":
+        return "comments begin with `#`; a whole quotient is `floor(a / b)`"
+    if found == "TIMES" and m.last == "TIMES":
+        return "a power is written `^`"
+    if found == "NUMBER" and m.last in ("NUMBER", "NAME", "RPAR", "RSQB"):
+        return "an operator or a comma is missing before it"
+    if found == "NAME" and m.last in ("NAME", "NUMBER", "RPAR", "RSQB"):
+        if m.last == "NAME" and m.expected & {"PLUS", "TIMES"}:
+            return "an operator or a comma is missing before it; a unit stands only after a number"
+        return "an operator or a comma is missing before it"
+    if found == "STRING" and m.expected & {"PLUS", "TIMES"}:
+        return None
+    if found == "DOT" and m.last in ("DOT", "DOTS"):
+        return "a range is written with two dots: `1..4`"
+    return None
+
+
+def _words(m: Mistake) -> str:
+    """What could stand here, in words: at most four kinds."""
+    rest = set(m.expected) - {"CONTINUE", "COMMENT"}
+    said: list[str] = []
+    if rest >= _EXPRESSION - {"NAME"}:
+        statement = "REQUIRE" in rest or "ACCELERATOR" in rest
+        said.append("a statement" if statement else "an expression")
+        rest = rest & {"RPAR", "RSQB", "RBRACE", "LBRACE"} - ({"LBRACE"} if True else set())
+        if statement:
+            rest &= {"RBRACE"}
+    elif rest & {"PLUS", "TIMES"}:
+        said.append("an operator")
+        rest -= _OPERATORS | _AFTER_VALUE
+    elif rest & {"COMPARE", "AND"} and len(rest & _OPERATORS) >= 2:
+        said.append("an operator")
+        rest -= _OPERATORS | _AFTER_VALUE
+    if rest & _ENDS:
+        ends = "the end of the line"
+        rest -= _ENDS
+    else:
+        ends = ""
+    if m.frames[-1].kind != "file" and m.frames[-1].opener is not None:
+        rest -= {"RPAR", "RSQB", "RBRACE"} - {{"(": "RPAR", "[": "RSQB", "{": "RBRACE"}[str(m.frames[-1].opener)]}
+    else:
+        rest -= {"RPAR", "RSQB", "RBRACE"}
+    if m.frames[-1].kind != "set" and ends and "operator" in " ".join(said):
+        rest -= {"COMMA", "EQUAL", "COLON", "LBRACE", "RBRACE", "BY", "PER", "WHEN", "FOR", "THEN", "ELSE", "OF"}
+    plain = [t for t in sorted(rest) if t in _SIGNS]
+    words = [t for t in sorted(rest) if t not in _SIGNS]
+    said += ["a name" if t == "NAME" else _term(t) for t in words[:4]]
+    said += [_SIGNS[t] for t in plain[:4]]
+    if ends:
+        said.append(ends)
+    if not said:
+        return "something else"
+    return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " or " + said[-1]
+
+
+def _term(terminal: str) -> str:
+    named = {
+        "STRING": "a text", "NUMBER": "a number", "COMPARE": "a comparison", "BINDING": "`choose`", "OVER": "`/`",
+        "TIMES": "`*`", "PLUS": "`+`", "MINUS": "`-`",
+    }  # fmt: skip
+    return named.get(terminal, f"`{terminal.lower()}`")

@@ -1,0 +1,294 @@
+"""Text to syntax tree: drives the parser's tables and goes on after a syntax error.
+
+After an error parsing resumes at the next statement of the same block, so that six mistakes give six messages. Owns
+the loop and the recovery; `newlines` owns which newlines count, `mistakes` the wording, `build` the nodes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lark import Token
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from cospace.dsl import tree
+from cospace.dsl.build import RESERVED, Builder
+from cospace.dsl.diagnostics import Reporter, Span
+from cospace.dsl.grammar import parser
+from cospace.dsl.mistakes import Mistake, explain_mistake
+from cospace.dsl.newlines import MAX_DIGITS, OPEN, Frame, LineFilter, too_long
+
+MAX_ERRORS = 50
+
+_COMMENT = re.compile(r"#[^\r\n]*")
+_KEYWORDS = frozenset(word.upper() for word in RESERVED) | {"BINDING"}
+_SKIPPED = re.compile(
+    r'"[^"\n\\]*(?:\\.[^"\n\\]*)*"|#[^\n]*|[()\[\]{};,]|\r?\n'
+    r"|(?:\b(?:and|or|not|if|then|else|in|by|at|when|of|as|per|step)\b|[-+*/^=<>])(?=[ \t]*(?:#[^\n]*)?\r?\n)"
+)
+_CONTINUES = re.compile(
+    r"(\r?\n[ \t]*#[^\n]*)*\r?\n[ \t]*"
+    r"(?=->|[-+*/^][ \t]|[<>]=?[ \t]|==|!=|(and|or|then|else|when|per|by|at|in|from)\b)"
+)
+_DECLARES = re.compile(
+    r"[ \t]*(require|minimize|maximize|def|network|accelerator|part|on|import|param|space|table|work|unit|search"
+    r"|train|precision)\b"
+)
+_BLOCK_OPENS = re.compile(r"\{[ \t]*(#[^\n]*)?\r?\n")
+_PARENTHESES = {"(": ")", "[": "]", "{": "}"}
+
+
+def parse(text: str, path: str, reporter: Reporter) -> tree.File:
+    """Parse one file.
+
+    text: at most 1 MiB (`source.read_source` sees to that). path: as shown to the user.
+    After a syntax error the tree holds what could be read; `reporter.failed` says so.
+    """
+    return _Parse(text, path, reporter).run()
+
+
+class _Parse:
+    def __init__(self, text: str, path: str, reporter: Reporter) -> None:
+        lark = parser()
+        interactive = lark.parse_interactive(text)
+        self.text = text
+        self.path = path
+        self.reporter = reporter
+        self.thread = interactive.lexer_thread
+        self.state = interactive.parser_state
+        self.state.parse_conf.callbacks = Builder(path, len(text), reporter).callbacks(lark.rules)
+        self.position = self.thread.state.line_ctr
+        self.stream: Iterator[Token] | None = None
+        self.filter = LineFilter(path)
+        self.filter.top.snapshot = (list(self.state.state_stack), [], 0)
+        self.gap_start = 0
+        self.comments: list[tree.Comment] = []
+        self.errors = 0
+
+    # ---- the loop
+
+    def run(self) -> tree.File:
+        while True:
+            token = self._next()
+            if self.filter.drops(token):
+                continue
+            if self.filter.starts_element(token):
+                top = self.filter.top
+                top.snapshot = (self.state.state_stack[:], self.state.value_stack[:], token.start_pos or 0)
+            if token.type == "RBRACE" and self.filter.top.kind == "ghost":
+                self.filter.frames.pop()
+                continue
+            before = self.state.state_stack[:]
+            if token.type == "$END":
+                if len(self.filter.frames) == 1:
+                    statements = self._end()
+                    if statements is not None:
+                        return self._file(statements)
+                self._report(token, before)
+                return self._file(self._close_all())
+            if not self._feed(token):
+                self._report(token, before)
+                self._recover(token)
+                if self.errors >= MAX_ERRORS:
+                    self.reporter.error(
+                        "CS114", self._span(token), f"more than {MAX_ERRORS} syntax errors; the rest was not read"
+                    )
+                    return self._file(self._close_all())
+                continue
+            self.filter.note(token, self._brace_kind() if token.type == "LBRACE" else "")
+            limit = self.filter.exceeds(token)
+            if limit is not None:
+                self.reporter.error(limit.code, limit.span, limit.message, help=limit.help)
+                return self._file(self._close_all())
+
+    def _next(self) -> Token:
+        """The next token; `$END` after the last, `BAD` for what is none."""
+        try:
+            if self.stream is None:
+                self.stream = self.thread.lex(self.state)
+            token = next(self.stream)
+        except StopIteration:
+            token = Token("$END", "", len(self.text))
+        except UnexpectedToken as error:
+            self.stream = None
+            token = error.token
+        except UnexpectedCharacters as error:
+            self.stream = None
+            token = Token("BAD", self._odd(error.pos_in_stream), error.pos_in_stream)
+        if token.type in _KEYWORDS:
+            token = self._whole_word(token)
+        start = token.start_pos or 0
+        if self.text.find("#", self.gap_start, start) >= 0:
+            self._keep_comments(self.gap_start, start)
+        self.gap_start = start + len(token)
+        if token.type == "NUMBER" and too_long(token):
+            self.reporter.error(
+                "CS110", self._span(token), f"a number of more than {MAX_DIGITS:,} digits",
+                help="write it with an exponent of at most 1000, or as a product",
+            )  # fmt: skip
+            shown = Token("NUMBER", "0".ljust(len(token), "_"), start)
+            return shown
+        return token
+
+    def _whole_word(self, token: Token) -> Token:
+        """`ormore` is one name where a name can't stand, not `or` and `more`."""
+        end = (token.start_pos or 0) + len(token)
+        stop = end
+        while stop < len(self.text) and (self.text[stop].isalnum() or self.text[stop] == "_"):
+            stop += 1
+        if stop == end:
+            return token
+        self.position.char_pos = stop
+        return Token("NAME", self.text[token.start_pos : stop], token.start_pos)
+
+    def _odd(self, start: int) -> str:
+        """What to underline where no token begins."""
+        if self.text[start] in "\"'":
+            end = self.text.find("\n", start)
+            return self.text[start : end if end >= 0 else len(self.text)].rstrip() or self.text[start]
+        end = start + 1
+        while end < len(self.text) and end < start + 3 and self.text[end] in "&|!=*~?:" and self.text[start] in "&|!~":
+            end += 1
+        return self.text[start:end]
+
+    def _feed(self, token: Token) -> bool:
+        try:
+            self.state.feed_token(token)
+        except UnexpectedToken:
+            return False
+        return True
+
+    def _end(self) -> tuple[tree.Statement, ...] | None:
+        try:
+            return self.state.feed_token(Token("$END", "", len(self.text)), True)  # type: ignore[no-any-return]
+        except UnexpectedToken:
+            return None
+
+    def _brace_kind(self) -> str:
+        """A brace opens a block where the tables expect a statement next, else a set."""
+        actions = self.state.parse_conf.parse_table.states[self.state.position]
+        return "block" if "statement" in actions else "set"
+
+    # ---- after an error
+
+    def _report(self, token: Token, before: list[int]) -> None:
+        self.errors += 1
+        states = self.state.parse_conf.parse_table.states
+        expected = frozenset(name for name in states[before[-1]] if name.isupper() or name in ("_NL", "$END"))
+        resumed = next(f for f in reversed(self.filter.frames) if f.resumes)
+        assert resumed.snapshot is not None
+        mistake = Mistake(
+            self.text, self.path, token, expected, tuple(self.filter.frames), self.filter.last, resumed.snapshot[2]
+        )
+        self.reporter.report(explain_mistake(mistake))
+
+    def _recover(self, token: Token) -> None:
+        """Put the parser back to the start of the current statement and the text to the start of the next one."""
+        frames = self.filter.frames
+        opened: list[Frame] = []
+        while not frames[-1].resumes:
+            opened.append(frames.pop())
+        frame = frames[-1]
+        assert frame.snapshot is not None
+        states, values, begun = frame.snapshot
+        self.state.state_stack[:] = states
+        self.state.value_stack[:] = values
+        start = token.start_pos or 0
+        closers = [f.opener.value for f in reversed(opened) if f.opener is not None]
+        resume, ghost = self._skip(start, closers, frame, begun)
+        if resume == start and begun == start and token.type != "RBRACE":
+            resume = start + max(1, len(token))
+        if token.type == "RBRACE" and frame.kind == "file" and resume == start:
+            resume = start + 1
+        if ghost:
+            frames.append(Frame("ghost", None, (list(states), list(values), resume)))
+        self._keep_comments(start, resume)
+        self.gap_start = resume
+        self.position.char_pos = resume
+        self.stream = None
+        frame.chain = frame.inner = frame.right = frame.pending = 0
+        self.filter.last = "_NL"
+
+    def _skip(self, start: int, opened: list[str], frame: Frame, begun: int) -> tuple[int, bool]:
+        """Where to go on, and whether that is inside a block whose header was wrong."""
+        stack = list(opened)
+        text = self.text
+        position = start
+        while True:
+            match = _SKIPPED.search(text, position)
+            if match is None:
+                return (self._next_line(start) if stack else len(text)), False
+            at, sign = match.start(), match.group()
+            position = match.end()
+            if sign in _PARENTHESES:
+                if sign == "{" and not stack and self._heads_block(at, frame, begun):
+                    return position, True
+                stack.append(sign)
+            elif sign in (")", "]"):
+                if stack and _PARENTHESES[stack[-1]] == sign:
+                    stack.pop()
+            elif sign == "}":
+                if "{" in stack:
+                    while stack.pop() != "{":
+                        pass
+                elif stack and "\n" in text[start:at]:
+                    return self._next_line(start), False
+                else:
+                    return at, False
+            elif sign in (";", "\n", "\r\n") and not stack:
+                if sign != ";" and _CONTINUES.match(text, at):
+                    continue
+                return at + (sign == ";"), False
+            elif sign == "," and not stack and frame.kind == "set":
+                return position, False
+            elif sign.endswith("\n") and stack[-1] != "{" and _DECLARES.match(text, position):
+                return self._next_line(start), False
+            elif sign not in ("\n", "\r\n", ";", ",") and sign[0] not in '"#':
+                position = self._line_end(position)
+
+    def _heads_block(self, brace: int, frame: Frame, begun: int) -> bool:
+        if frame.kind == "set" or not _BLOCK_OPENS.match(self.text, brace):
+            return False
+        header = re.sub(r"\([^()]*\)", "", self.text[begun:brace])
+        return "=" not in header
+
+    def _next_line(self, start: int) -> int:
+        """The line that begins at `start`, else the one after."""
+        line = self.text.rfind("\n", 0, start) + 1
+        return start if not self.text[line:start].strip() else self._line_end(start)
+
+    def _line_end(self, start: int) -> int:
+        end = self.text.find("\n", start)
+        return len(self.text) if end < 0 else end + 1
+
+    def _close_all(self) -> tuple[tree.Statement, ...]:
+        """Close what is open and give what could be read."""
+        frames = self.filter.frames
+        while frames:
+            frame = frames.pop()
+            if frame.snapshot is None:
+                continue
+            self.state.state_stack[:] = frame.snapshot[0]
+            self.state.value_stack[:] = frame.snapshot[1]
+            if frame.kind == "file":
+                return self._end() or ()
+            if frame.kind != "ghost" and self._feed(Token("RBRACE", "}", len(self.text))) and frames[-1].resumes:
+                outer = frames[-1]
+                outer.snapshot = (self.state.state_stack[:], self.state.value_stack[:], len(self.text))
+        return ()
+
+    # ---- comments and the result
+
+    def _keep_comments(self, start: int, end: int) -> None:
+        for match in _COMMENT.finditer(self.text, start, end):
+            span = Span(self.path, match.start(), match.end())
+            self.comments.append(tree.Comment(match.group().rstrip(), span=span))
+
+    def _span(self, token: Token) -> Span:
+        start = token.start_pos or 0
+        return Span(self.path, start, start + len(token))
+
+    def _file(self, statements: tuple[tree.Statement, ...]) -> tree.File:
+        span = Span(self.path, 0, len(self.text))
+        return tree.File(self.path, statements, tuple(self.comments), self.text, span=span)
