@@ -14,7 +14,6 @@ from typing import Union
 from weakref import WeakValueDictionary
 
 from attrs import frozen
-
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 Dimension = tuple[tuple[str, Fraction], ...]
@@ -345,12 +344,16 @@ def eq(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
 
 
 def lt(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
+    if a is b and not may_be_undefined(a):
+        return FALSE
     if a.is_const and b.is_const:
         return const(bool(a.payload < b.payload))  # type: ignore[operator]
     return make("lt", (a, b), BOOL, None, span)
 
 
 def le(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
+    if a is b and not may_be_undefined(a):
+        return TRUE
     if a.is_const and b.is_const:
         return const(bool(a.payload <= b.payload))  # type: ignore[operator]
     return make("le", (a, b), BOOL, None, span)

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Union
 
 from attrs import field, frozen
-
 from cospace.compiler.graph import TRUE, Expr, External, MapProblem, Symbol, Type, Value
 from cospace.dsl.diagnostics import NOWHERE, Span
 
@@ -194,6 +193,16 @@ class Stage:
 
 
 @frozen
+class Reference:
+    """A fixed design that results are compared with (a `baseline` block): decision path -> value."""
+
+    name: str
+    design: tuple[tuple[str, Value], ...]
+    doc: str | None = None
+    span: Span = NOWHERE
+
+
+@frozen
 class Param:
     """A constant that `--set` overrides. `given`: set by the user."""
 
@@ -230,6 +239,7 @@ class Space:
     tasks: tuple[Task, ...]
     stages: tuple[Stage, ...]
     constants: tuple[Constant, ...] = ()
+    references: tuple[Reference, ...] = ()
     sources: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(path shown, text) of every file read, for diagnostics; the standard library included."""
 
@@ -256,6 +266,6 @@ def show(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) -
 
 __all__ = [
     "Accelerator", "Call", "Choice", "Constant", "Decision", "Design", "External", "Input", "MapProblem",
-    "NetworkPlan", "Objective", "Param", "Placement", "PlanNode", "Requirement", "Space", "Stage", "Task", "Work",
+    "NetworkPlan", "Objective", "Param", "Placement", "PlanNode", "Reference", "Requirement", "Space", "Stage", "Task", "Work",
     "show",
 ]  # fmt: skip

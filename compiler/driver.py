@@ -1,0 +1,48 @@
+"""The passes, in order: text → trees → space. Each is a function from one frozen value to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from attrs import frozen
+from cospace.compiler.elaborate.program import elaborate
+from cospace.compiler.model import Space
+from cospace.dsl.diagnostics import Diagnostic, Reporter
+from cospace.dsl.load import Loaded, load, load_text
+
+STANDARD = Path(str(files("cospace.specs"))) / "std"
+
+
+@frozen
+class Compiled:
+    """What compiling gave. space: None when there are errors. sources: path shown -> text, for rendering."""
+
+    space: Space | None
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, str]
+    loaded: Loaded
+
+
+def compile_file(path: Path | str, settings: Mapping[str, str] | None = None) -> Compiled:
+    """A spec on disk, with `--set` values. Never raises for what a spec may hold: see `diagnostics`."""
+    reporter = Reporter()
+    return _compile(
+        load(path, reporter, STANDARD), dict(settings or {}), reporter
+    )  # guard, parse, load: only these know characters
+
+
+def compile_text(text: str, settings: Mapping[str, str] | None = None, name: str = "spec.cospace") -> Compiled:
+    """A spec given as text; its own imports are found beside the current folder."""
+    reporter = Reporter()
+    return _compile(load_text(text, name, reporter, STANDARD), dict(settings or {}), reporter)
+
+
+def _compile(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> Compiled:
+    # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
+    space = elaborate(loaded, settings, reporter)
+    if reporter.failed:
+        space = None
+    sources = loaded.sources
+    return Compiled(space, tuple(reporter.found), sources, loaded)

@@ -1,0 +1,175 @@
+"""The functions that are always there: arithmetic, folds over lists, domains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from cospace.compiler import graph
+from cospace.compiler.elaborate import members, names
+from cospace.compiler.elaborate.values import Builtin, Context, DomainValue, Gathered, describe, is_number
+from cospace.compiler.graph import FALSE, TRUE, Expr, const
+from cospace.compiler.units import show_unit
+from cospace.dsl import tree
+from cospace.dsl.suggest import closest
+
+PLAIN: dict[str, Callable[..., Expr]] = {
+    "ceil": graph.ceil, "floor": graph.floor, "abs": graph.absolute, "sqrt": graph.sqrt, "log2": graph.log2,
+    "log10": graph.log10, "log": graph.log, "exp": graph.exp, "cos": graph.cos, "mod": graph.mod,
+}  # fmt: skip
+UNITLESS = {"log2", "log10", "log", "exp", "cos", "ceil", "floor"}
+FOLDS = {"sum", "product", "max", "min", "mean", "all", "any", "count"}
+DOMAINS = {"divisors", "powers"}
+ALL = {*PLAIN, *FOLDS, *DOMAINS}
+
+names.BUILTIN_VALUES.update({name: Builtin(name) for name in ALL})
+names.BUILTIN_VALUES["pi"] = const(Fraction(math.pi))
+
+
+def apply(name: str, node: tree.Call, context: Context) -> Any:
+    """The value of a call of a built-in function."""
+    if name in FOLDS:
+        return _fold(name, node, context)
+    from cospace.compiler.elaborate.evaluate import number, same_unit
+
+    for a in node.arguments:
+        if a.name is not None:
+            raise context.fail("CS214", a.span, f"`{name}` takes its arguments by position")
+    arguments = [number(a.value, context) for a in node.arguments]
+    spans = [a.value.span for a in node.arguments]
+    wanted = 2 if name in ("mod", "powers") else 1
+    if len(arguments) != wanted:
+        raise context.fail(
+            "CS214", node.span, f"`{name}` takes {wanted} argument{'s' * (wanted > 1)}, not {len(arguments)}"
+        )
+    if name in DOMAINS:
+        return _domain(name, arguments, node, context)
+    if name in UNITLESS and arguments[0].type.unit:
+        raise context.fail(
+            "CS302", spans[0], f"`{name}` takes a plain number, and this is in {show_unit(arguments[0].type.unit)}",
+            help=f"divide by a unit first: `{name}(… / 1 {show_unit(arguments[0].type.unit)})`",
+        )  # fmt: skip
+    if name == "mod":
+        same_unit(arguments[0], arguments[1], spans[0], spans[1], "take the remainder of", context)
+        if arguments[1].is_const and arguments[1].payload == 0:
+            raise context.fail("CS303", node.span, "division by zero")
+    return PLAIN[name](*arguments, span=node.span)
+
+
+def _fold(name: str, node: tree.Call, context: Context) -> Expr:
+    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate, same_unit
+
+    empty: Expr | None = None
+    items: list[tuple[Expr, Expr, Expr, tree.Node]] = []
+    for a in node.arguments:
+        if a.name == "empty":
+            empty = as_scalar(evaluate(a.value, context), a.span, context)
+        elif a.name is not None:
+            near = closest(a.name, ["empty"])
+            raise context.fail(
+                "CS214", a.span, f"`{name}` has no argument `{a.name}`", help="did you mean `empty`?" if near else None
+            )
+        elif isinstance(a.value, tree.Each):
+            items += [(v, g, t, a.value) for v, g, t in members.each(a.value, context).items]
+        else:
+            value = evaluate(a.value, context)
+            if isinstance(value, (Gathered, members.ListValue, members.PerLayer)):
+                items += [(v, g, t, a.value) for v, g, t in members.as_gathered(value).items]
+            else:
+                items.append((value, TRUE, const(1), a.value))
+    if name == "count":
+        return graph.add(const(0), *(graph.mul(t, graph.branch(g, const(1), const(0)))
+                                     for v, g, t, _ in items if not isinstance(v, Expr) or v.type.kind != "bool"),
+                         *(graph.branch(graph.both(g, v), const(1), const(0))
+                           for v, g, t, _ in items if isinstance(v, Expr) and v.type.kind == "bool"))  # fmt: skip
+    scalars = [(as_scalar(v, part.span, context), g, t, part) for v, g, t, part in items]
+    if name in ("all", "any"):
+        for v, _, _, part in scalars:
+            if v.type.kind != "bool":
+                raise context.fail("CS301", part.span, f"`{name}` needs conditions, and this is {describe(v)}")
+        if name == "all":
+            return graph.both(TRUE, *(graph.implies(g, v) for v, g, _, _ in scalars), span=node.span)
+        return graph.either(FALSE, *(graph.both(g, v) for v, g, _, _ in scalars), span=node.span)
+    for v, _, _, part in scalars:
+        if not is_number(v):
+            raise context.fail("CS301", part.span, f"`{name}` needs numbers, and this is {describe(v)}")
+        if name != "product":
+            same_unit(scalars[0][0], v, scalars[0][3].span, part.span, f"take the {name} of", context)
+    if not scalars:
+        if name in ("sum", "product"):
+            return const(0 if name == "sum" else 1)
+        if empty is None:
+            raise context.fail(
+                "CS215", node.span, f"`{name}` of an empty list", help="say what it is then: `empty = 0`"
+            )
+        return empty
+    unit = scalars[0][0].type.unit
+    zero = const(0, unit)
+    if name == "sum":
+        return graph.add(zero, *(graph.branch(g, graph.mul(t, v), zero) for v, g, t, _ in scalars), span=node.span)
+    if name == "product":
+        return graph.mul(
+            const(1), *(graph.branch(g, v, const(1)) if g is not TRUE else v for v, g, _, _ in scalars), span=node.span
+        )
+    if name == "mean":
+        total = graph.add(zero, *(graph.branch(g, graph.mul(t, v), zero) for v, g, t, _ in scalars))
+        count = graph.add(const(0), *(graph.branch(g, t, const(0)) for _, g, t, _ in scalars))
+        mean = graph.div(total, count, span=node.span)
+        return mean if empty is None else graph.branch(graph.eq(count, const(0)), empty, mean)
+    return _extreme(name, scalars, empty, node, context)
+
+
+def _extreme(name: str, scalars: list[Any], empty: Expr | None, node: tree.Call, context: Context) -> Expr:
+    pick = graph.maximum if name == "max" else graph.minimum
+    sure = next((v for v, g, _, _ in scalars if g is TRUE), None)
+    if sure is not None:
+        return pick(*(graph.branch(g, v, sure) for v, g, _, _ in scalars), span=node.span)
+    if empty is None:
+        from cospace.compiler.elaborate.choices import always
+
+        if not always(graph.either(*(g for _, g, _, _ in scalars)), context):
+            raise context.fail(
+                "CS215",
+                node.span,
+                f"`{name}` of a list that is empty for some design",
+                help="say what it is then: `empty = 0`",
+            )
+        empty = scalars[-1][0]
+    result, later = empty, FALSE
+    for v, g, _, _ in reversed(scalars):  # `empty` takes part only when nothing is live
+        result = graph.branch(g, graph.branch(later, pick(v, result), v), result)
+        later = graph.either(g, later)
+    return result
+
+
+def _domain(name: str, arguments: list[Expr], node: tree.Call, context: Context) -> DomainValue:
+    from cospace.compiler.elaborate.choices import possible
+
+    if name == "powers":
+        base, most = arguments
+        if not (base.is_const and base.payload > 1):  # type: ignore[operator]
+            raise context.fail("CS301", node.span, "the base of `powers` is a constant above 1")
+        top = max(possible(most, node.span, context))
+        values, value = [], Fraction(1)
+        while value <= top:
+            values.append(value)
+            value *= base.payload  # type: ignore[operator]
+        return DomainValue(tuple(const(v) for v in values), tuple(graph.le(const(v), most) for v in values))
+    of = arguments[0]
+    found: set[int] = set()
+    for value in possible(of, node.span, context):
+        if not isinstance(value, Fraction) or value.denominator != 1 or value < 1 or of.type.unit:
+            raise context.fail("CS301", node.span, "divisors are of positive whole numbers without a unit")
+        found |= _divisors(int(value), node, context)
+    ordered = sorted(found)
+    conditions = tuple(TRUE if of.is_const else graph.eq(graph.mod(of, const(v)), const(0)) for v in ordered)
+    return DomainValue(tuple(const(v) for v in ordered), conditions)
+
+
+def _divisors(n: int, node: tree.Call, context: Context) -> set[int]:
+    if n > 10**12:
+        raise context.fail("CS404", node.span, f"{n} is too large to list its divisors")
+    small = [d for d in range(1, math.isqrt(n) + 1) if n % d == 0]
+    return {*small, *(n // d for d in small)}

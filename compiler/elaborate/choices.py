@@ -1,0 +1,373 @@
+"""Decisions: their domains, paths, guards and copies; alternatives of networks; `map`s of rules."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from typing import Any
+
+from attrs import evolve
+from cospace.compiler import graph
+from cospace.compiler.elaborate import members, names
+from cospace.compiler.elaborate.values import (
+    Context,
+    DomainValue,
+    ListValue,
+    PerLayer,
+    RangeValue,
+    Scope,
+    SetValue,
+    Tensor,
+    describe,
+)
+from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, Symbol, Type, Value, const
+from cospace.compiler.model import Choice, Decision
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Label, Span
+
+MAX_VALUES = 100_000
+MAX_DECISIONS = 100_000
+
+
+def decide(node: tree.Decision, context: Context) -> Any:
+    """The value of a decision: a variable, a choice between tensors, or a copy for each layer."""
+    if node.binding in ("switch", "random", "adapt"):
+        raise context.fail(
+            "CS208", node.span, f"`{node.binding}` is part of the language, but this version can't bind it yet",
+            help="use `choose` for what the search binds, or a `param` for what you set",
+        )  # fmt: skip
+    name = node.label or context.hint
+    if name is None:
+        raise context.fail(
+            "CS216",
+            node.span,
+            "this decision has no name",
+            help=f"label it: `{node.binding} width {{…}}`, or bind it to a name",
+        )
+    if node.by is not None:
+        raise context.fail("CS301", node.by.span, f"`by` gives weights to `random`, not to `{node.binding}`")
+    if node.binding == "map":
+        return _map(node, name, context)
+    if node.per is not None:
+        return _copies(node, name, context)
+    return _choose(node, context.path(name), context)
+
+
+def _copies(node: tree.Decision, name: str, context: Context) -> PerLayer:
+    if node.per not in ("layer", "block"):
+        raise context.fail(
+            "CS217",
+            node.span,
+            f"there is no `per {node.per}`",
+            help="`per layer` gives a copy to each operator that asks for work",
+        )
+    copies: dict[str, Any] = {}
+    guards: dict[str, Expr] = {}
+    for call, guard in context.state.layers:
+        if _below(call, context):
+            here = evolve(context.under(guard), indices=(*context.indices, call))
+            copies[call] = _choose(node, here.path(name), here)
+            guards[call] = guard
+    return PerLayer(copies, guards)
+
+
+def _below(call: str, context: Context) -> bool:
+    targets = context.state.groups.get("targets")
+    return targets is None or any(call == t or call.startswith((f"{t}.", f"{t}[")) for t in targets)
+
+
+def _choose(node: tree.Decision, path: str, context: Context) -> Any:
+    if isinstance(node.domain, tree.SetOf) and _labelled(node.domain):
+        return _alternatives(node, node.domain, path, context)
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    domain = evaluate(node.domain, context.named(None))
+    values, conditions, type, unit = domain_of(domain, node, context)
+    allowed = None if all(c is TRUE for c in conditions) else conditions
+    _register(path, values, type, allowed, unit, node, context)
+    return graph.var(path, type, node.span)
+
+
+def _labelled(domain: tree.SetOf) -> bool:
+    return any(a.name is not None or isinstance(a.value, tree.Call) for a in domain.alternatives)
+
+
+def _alternatives(node: tree.Decision, domain: tree.SetOf, path: str, context: Context) -> Any:
+    from cospace.compiler.elaborate.evaluate import boolean, evaluate
+
+    chosen = graph.var(path, graph.SYMBOL, node.span)
+    taken: list[tuple[tree.Alternative, str, Expr]] = []
+    for a in domain.alternatives:
+        label = a.name or _callee(a.value)
+        if label is None:
+            raise context.fail(
+                "CS205", a.span, "this alternative needs a name, as the others have", help="write `name = …`"
+            )
+        if any(label == other for _, other, _ in taken):
+            raise context.fail("CS210", a.span, f"two alternatives are called `{label}`", help="give each its own name")
+        condition = boolean(a.guard, context) if a.guard is not None else TRUE
+        if condition is not FALSE:
+            taken.append((a, label, condition))
+    if not taken:
+        raise context.fail("CS403", node.span, f"`{path}` has no alternatives left")
+    symbols = tuple(Symbol(label) for _, label, _ in taken)
+    allowed = None if all(c is TRUE for _, _, c in taken) else tuple(c for _, _, c in taken)
+    _register(path, symbols, graph.SYMBOL, allowed, None, node, context)
+    values: list[Any] = []
+    for a, label, condition in taken:
+        own = f"{path}.{label}"
+        here = evolve(
+            context.under(graph.both(condition, graph.eq(chosen, const(Symbol(label))))),
+            prefix=own, indices=(), hint=label, direct=own,
+        )  # fmt: skip
+        values.append(evaluate(a.value, here))
+    return _join(chosen, path, symbols, values, node, taken, context)
+
+
+def _callee(value: tree.Expr) -> str | None:
+    if isinstance(value, tree.Call):
+        return _callee(value.function)
+    if isinstance(value, tree.Member):
+        return value.name
+    return value.id if isinstance(value, tree.Name) else None
+
+
+def _join(
+    chosen: Expr,
+    path: str,
+    symbols: tuple[Symbol, ...],
+    values: list[Any],
+    node: tree.Decision,
+    taken: list[Any],
+    context: Context,
+) -> Any:
+    if all(isinstance(v, Tensor) for v in values):
+        ranks = {len(v.shape) for v in values}
+        if len(ranks) > 1:
+            labels = tuple(
+                Label(a.span, f"{len(v.shape)} dimensions") for (a, _, _), v in zip(taken, values, strict=True)
+            )
+            raise context.fail("CS402", node.span, "the alternatives differ in rank", labels=labels)
+        shape = []
+        for dims in zip(*(v.shape for v in values), strict=True):
+            merged = dims[-1]
+            for symbol, dim in reversed(list(zip(symbols[:-1], dims[:-1], strict=True))):
+                merged = graph.branch(graph.eq(chosen, const(symbol)), dim, merged)
+            shape.append(merged)
+        assert context.building is not None
+        context.building.nodes.append(
+            Choice(path, tuple(zip(symbols, (v.node for v in values), strict=True)), tuple(shape))
+        )
+        return Tensor(values[0].kind, tuple(shape), len(context.building.nodes) - 1)
+    if all(isinstance(v, Expr) for v in values):
+        if len({v.type for v in values}) > 1:
+            labels = tuple(Label(a.span, describe(v)) for (a, _, _), v in zip(taken, values, strict=True))
+            raise context.fail("CS301", node.span, "the alternatives are of different kinds", labels=labels)
+        merged = values[-1]
+        for symbol, value in reversed(list(zip(symbols[:-1], values[:-1], strict=True))):
+            merged = graph.branch(graph.eq(chosen, const(symbol)), value, merged)
+        return merged
+    odd = next(v for v in values if not isinstance(v, (Tensor, Expr)))
+    raise context.fail("CS301", node.span, f"an alternative is {describe(odd)}, which can't be chosen here")
+
+
+def _register(
+    path: str,
+    values: tuple[Value, ...],
+    type: Type,
+    allowed: tuple[Expr, ...] | None,
+    unit: str | None,
+    node: tree.Decision,
+    context: Context,
+) -> None:
+    state = context.state
+    if path in state.domains:
+        other = next(d for d in state.decisions if d.path == path)
+        raise context.fail(
+            "CS210", node.span, f"a second decision with the path `{path}`", help="label one of them: `choose NAME {…}`",
+            labels=(Label(other.span, "the first"),),
+        )  # fmt: skip
+    if len(state.decisions) >= MAX_DECISIONS:
+        raise context.fail("CS404", node.span, f"more than {MAX_DECISIONS:,} decisions")
+    scale = Fraction(1)
+    if unit is not None:
+        scale = names.find_unit(unit, node.span, context).scale.payload  # type: ignore[assignment]
+    group = path.split(".")[0].split("[")[0]
+    state.domains[path] = values
+    state.decisions.append(
+        Decision(path, node.binding, values, type, context.guard, allowed, unit, scale, group, None, node.span)
+    )
+
+
+def _map(node: tree.Decision, name: str, context: Context) -> Expr:
+    answering = context.answering
+    if answering is None:
+        raise context.fail(
+            "CS218",
+            node.span,
+            "`map` is solved for each piece of work, inside an `on` rule",
+            help="use `choose` for a parameter of the hardware",
+        )
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    domain = evaluate(node.domain, context.named(None))
+    values, conditions, type, unit = domain_of(domain, node, context)
+    path = context.path(name)
+    taken = {m.path for m in answering.maps}
+    unique, k = path, 2
+    while unique in taken:
+        unique, k = f"{path}#{k}", k + 1
+    allowed = None if all(c is TRUE for c in conditions) else conditions
+    answering.maps.append(MapDecision(unique, values, type, context.guard, allowed, unit))
+    return graph.var(unique, type, node.span)
+
+
+# ---- domains
+
+
+def domain_of(
+    domain: Any, node: tree.Decision, context: Context
+) -> tuple[tuple[Value, ...], tuple[Expr, ...], Type, str | None]:
+    """Possible values of a domain, the condition of each, their type and the unit to show."""
+    span = node.domain.span
+    unit = getattr(domain, "unit", None)
+    if isinstance(domain, RangeValue):
+        values, conditions = spread(domain, span, context)
+        return _checked(list(zip(values, conditions, strict=True)), domain.low.type, unit, node, context)
+    if isinstance(domain, (SetValue, ListValue, DomainValue)):
+        pairs = members.items_of(domain, span, context)
+        found: list[tuple[Value, Expr]] = []
+        type: Type | None = None
+        for value, condition, _ in pairs:
+            from cospace.compiler.elaborate.evaluate import as_scalar
+
+            if isinstance(value, RangeValue):
+                inner_values, inner = spread(value, span, context)
+                found += [(v, graph.both(condition, c)) for v, c in zip(inner_values, inner, strict=True)]
+                own = value.low.type
+            else:
+                scalar = as_scalar(value, span, context)
+                own = scalar.type
+                for v in possible(scalar, span, context):
+                    same = TRUE if scalar.is_const else graph.eq(scalar, const(v, own.unit))
+                    found.append((v, graph.both(condition, same)))
+            if type is not None and own != type:
+                raise context.fail("CS302", span, "the values of a decision must have one kind and unit")
+            type = own
+        return _checked(found, type, unit, node, context)
+    raise context.fail(
+        "CS301",
+        span,
+        f"a decision needs a set of values, and this is {describe(domain)}",
+        help="`choose {1, 2, 4}` or `choose 4..64 step 4`",
+    )
+
+
+def _checked(
+    found: list[tuple[Value, Expr]], type: Type | None, unit: str | None, node: tree.Decision, context: Context
+) -> tuple[tuple[Value, ...], tuple[Expr, ...], Type, str | None]:
+    merged: dict[tuple[bool, Value], Expr] = {}
+    for value, condition in found:
+        key = (isinstance(value, bool), value)
+        if key in merged and merged[key] is TRUE and condition is TRUE:
+            from cospace.compiler.model import show
+
+            context.state.reporter.warn(
+                "CS219",
+                node.domain.span,
+                f"the value {show(value)} stands twice in this set",
+                help="remove one of them",
+            )
+        merged[key] = graph.either(merged.get(key, FALSE), condition)
+    kept = {k: c for k, c in merged.items() if c is not FALSE}
+    if not kept or type is None:
+        raise context.fail("CS403", node.domain.span, "this decision has no values")
+    if len(kept) > MAX_VALUES:
+        raise context.fail("CS404", node.domain.span, f"more than {MAX_VALUES:,} values in one decision")
+    return tuple(v for _, v in kept), tuple(kept.values()), type, unit
+
+
+def spread(domain: RangeValue, span: Span, context: Context) -> tuple[list[Fraction], list[Expr]]:
+    """The values of a range, with conditions where its ends are searched."""
+    low, high, step = domain.low, domain.high, domain.step
+    unit = low.type.unit
+    if not step.is_const or step.payload <= 0:  # type: ignore[operator]
+        raise context.fail("CS301", span, "the step of a range is a positive constant")
+    size: Fraction = step.payload  # type: ignore[assignment]
+    top = max(possible(high, span, context))  # type: ignore[type-var]
+    starts = sorted(set(possible(low, span, context)))  # type: ignore[type-var]
+    found: set[Fraction] = set()
+    for start in starts:
+        if top >= start and (top - start) / size > MAX_VALUES:  # type: ignore[operator]
+            raise context.fail(
+                "CS404",
+                span,
+                f"this range has more than {MAX_VALUES:,} values",
+                help="use a larger step, or powers(2, n)",
+            )
+        value = start
+        while value <= top:  # type: ignore[operator]
+            found.add(value)  # type: ignore[arg-type]
+            value += size  # type: ignore[operator]
+    ordered = sorted(found)
+    conditions = []
+    for v in ordered:
+        here = const(v, unit)
+        offset = graph.div(graph.sub(here, low), step)
+        grid = TRUE if low.is_const else graph.eq(offset, graph.floor(offset))
+        conditions.append(graph.both(graph.le(low, here), graph.le(here, high), grid))
+    return ordered, conditions
+
+
+def assignments(paths: list[str], context: Context, limit: int = 65_536) -> list[dict[str, Value]] | None:
+    """Every assignment of the decisions and maps named, guards ignored; None beyond the limit."""
+    domains = []
+    size = 1
+    for path in paths:
+        domain = context.state.domains.get(path)
+        if domain is None and context.answering is not None:
+            domain = next((m.values for m in context.answering.maps if m.path == path), None)
+        if domain is None:
+            return None
+        domains.append(domain)
+        size *= len(domain)
+        if size > limit:
+            return None
+    return [dict(zip(paths, combo, strict=True)) for combo in itertools.product(*domains)]
+
+
+def possible(value: Expr, span: Span, context: Context) -> list[Value]:
+    """Every value an expression may take: its decisions are tried one combination after the other."""
+    if value.is_const:
+        return [value.value]
+    from cospace.compiler.exact import UNDEFINED, evaluate
+
+    tried = assignments(sorted(value.free), context)
+    if tried is None:
+        raise context.fail(
+            "CS405",
+            span,
+            "this domain depends on too many decisions to list its values",
+            help="bound it by constants, and add a `require`",
+        )
+    found: dict[Value, None] = {}
+    for design in tried:
+        result = evaluate(value, design)
+        if result is not UNDEFINED and isinstance(result, (Fraction, bool, Symbol, str)):
+            found[result] = None
+    if not found:
+        raise context.fail("CS403", span, "this domain has no values")
+    return list(found)
+
+
+def always(condition: Expr, context: Context) -> bool:
+    """Whether a condition holds whatever its decisions take; False also when that can't be told."""
+    if condition is TRUE:
+        return True
+    from cospace.compiler.exact import evaluate
+
+    tried = assignments(sorted(condition.free), context)
+    return tried is not None and all(evaluate(condition, design) is True for design in tried)
+
+
+__all__ = ["Scope", "always", "assignments", "decide", "domain_of", "possible", "spread"]

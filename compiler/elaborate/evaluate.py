@@ -1,0 +1,402 @@
+"""One expression to its value: the dispatcher over syntax nodes, arithmetic with units, comparison, conditionals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from attrs import evolve
+from cospace.compiler import graph
+from cospace.compiler.elaborate import builtins, calls, choices, members, names
+from cospace.compiler.elaborate.values import (
+    Context,
+    Gathered,
+    ListValue,
+    PerLayer,
+    RangeValue,
+    Record,
+    SetValue,
+    UnitValue,
+    describe,
+    is_number,
+)
+from cospace.compiler.graph import Expr, Symbol, const
+from cospace.compiler.units import show_unit
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Label, Span
+from cospace.dsl.suggest import closest
+
+
+def evaluate(node: tree.Expr, context: Context) -> Any:
+    """The value of an expression; reports and raises `Stop` when it has none."""
+    return _HANDLERS[type(node)](node, context)
+
+
+def scalar(node: tree.Expr, context: Context) -> Expr:
+    """As `evaluate`, for a place where a single number, Boolean, symbol or text is needed."""
+    return as_scalar(evaluate(node, context), node.span, context)
+
+
+def as_scalar(value: Any, span: Span, context: Context) -> Expr:
+    if isinstance(value, UnitValue):
+        return value.scale
+    if isinstance(value, Expr):
+        return value
+    help = None
+    if isinstance(value, (Gathered, PerLayer)):
+        help = "fold the list: sum(…), max(…), mean(…), min(…)"
+    raise context.fail("CS301", span, f"one value is needed here, and this is {describe(value)}", help=help)
+
+
+def number(node: tree.Expr, context: Context) -> Expr:
+    value = scalar(node, context)
+    if not is_number(value):
+        raise context.fail("CS301", node.span, f"a number is needed here, and this is {describe(value)}")
+    return value
+
+
+def boolean(node: tree.Expr, context: Context) -> Expr:
+    value = scalar(node, context)
+    if value.type.kind != "bool":
+        raise context.fail(
+            "CS301",
+            node.span,
+            f"a condition is needed here, and this is {describe(value)}",
+            help="compare it: `… == …`, `… <= …`",
+        )
+    return value
+
+
+# ---- leaves
+
+
+def _number(node: tree.Number, context: Context) -> Any:
+    if node.unit is None:
+        return const(node.value, span=node.span)
+    unit = names.find_unit(node.unit, node.span, context)
+    return graph.mul(const(node.value), unit.scale, span=node.span)
+
+
+def _text(node: tree.Text, context: Context) -> Any:
+    return const(node.value, span=node.span)
+
+
+def _name(node: tree.Name, context: Context) -> Any:
+    return names.lookup(node.id, node.span, context)
+
+
+def _list(node: tree.ListOf, context: Context) -> Any:
+    found: list[Any] = []
+    for item in node.items:
+        if isinstance(item, tree.Each):
+            found.extend(value for value, _, _ in members.each(item, context).items)
+        else:
+            found.append(evaluate(item, context.named(None) if not isinstance(item, tree.Decision) else context))
+    return ListValue(tuple(found))
+
+
+def _set(node: tree.SetOf, context: Context) -> Any:
+    unit = names.find_unit(node.unit, node.span, context) if node.unit else None
+    bare = [isinstance(a.value, tree.Name) and a.name is None for a in node.alternatives]
+    bound = [
+        b and names.find(a.value.id, a.span, context) is not None  # type: ignore[union-attr]
+        for a, b in zip(node.alternatives, bare, strict=True)
+    ]
+    symbols = all(bare) and not all(bound)
+    if symbols and any(bound):
+        odd = next(a for a, b in zip(node.alternatives, bound, strict=True) if not b)
+        known = [a.value.id for a, b in zip(node.alternatives, bound, strict=True) if b]  # type: ignore[union-attr]
+        local = [n for n in known if n in context.scope.owner().scope.names or n in names.BUILTIN_VALUES]
+        if local:
+            near = closest(odd.value.id, names.candidates(context))  # type: ignore[union-attr]
+            help = f"did you mean `{near}`?" if near else f"`{local[0]}` is a value here, so all members must be"
+            raise context.fail("CS205", odd.span, "this set mixes names of values with a new symbol", help=help)
+    items, labels, conditions = [], [], []
+    for a, is_bare in zip(node.alternatives, bare, strict=True):
+        condition = boolean(a.guard, context) if a.guard is not None else graph.TRUE
+        if condition is graph.FALSE:
+            continue
+        if symbols and is_bare:
+            items.append(const(Symbol(a.value.id), span=a.span))  # type: ignore[union-attr]
+        else:
+            inner = context.named(a.name) if a.name else context
+            value = evaluate(a.value, inner)
+            if unit is not None:
+                value = scale_plain(value, unit, a.span, context)
+            items.append(value)
+        labels.append(a.name)
+        conditions.append(condition)
+    word = node.unit or _common_unit(tuple(a.value for a in node.alternatives))
+    return SetValue(tuple(items), tuple(labels), tuple(conditions), word)
+
+
+def scale_plain(value: Any, unit: UnitValue, span: Span, context: Context) -> Any:
+    if isinstance(value, RangeValue):
+        return RangeValue(*(graph.mul(v, unit.scale) for v in (value.low, value.high, value.step)), unit.name)
+    plain = as_scalar(value, span, context)
+    if plain.type.unit:
+        raise context.fail("CS302", span, f"this already has a unit, and the set gives it {unit.name}")
+    return graph.mul(plain, unit.scale)
+
+
+def _common_unit(nodes: tuple[tree.Expr, ...]) -> str | None:
+    units = {n.unit if isinstance(n, tree.Number) else None for n in nodes}
+    return units.pop() if len(units) == 1 else None
+
+
+def _range(node: tree.Range, context: Context) -> Any:
+    low, high = number(node.low, context), number(node.high, context)
+    unit = _common_unit((node.high,))
+    if unit and isinstance(node.low, tree.Number) and node.low.unit is None:
+        low = graph.mul(low, names.find_unit(unit, node.high.span, context).scale)
+    same_unit(low, high, node.low.span, node.high.span, "range over", context)
+    if node.step is not None:
+        step = number(node.step, context)
+        if unit and step.type.unit != low.type.unit and not step.type.unit:
+            step = graph.mul(step, names.find_unit(unit, node.step.span, context).scale)
+        same_unit(low, step, node.low.span, node.step.span, "step by", context)
+    else:
+        if low.type.unit and not (unit and isinstance(node.low, tree.Number)):
+            raise context.fail("CS302", node.span, "this range needs a step", help="write `low..high step s`")
+        step = names.find_unit(unit, node.span, context).scale if unit else const(1)
+    return RangeValue(low, high, step, unit)
+
+
+# ---- arithmetic
+
+
+def same_unit(a: Expr, b: Expr, a_span: Span, b_span: Span, verb: str, context: Context) -> None:
+    if a.type.unit != b.type.unit:
+        left, right = show_unit(a.type.unit), show_unit(b.type.unit)
+        raise context.fail(
+            "CS302", a_span.to(b_span), f"can't {verb} {_in(left)} and {_in(right)}",
+            labels=(Label(a_span, f"this is {_in(left)}"), Label(b_span, f"this is {_in(right)}")),
+            help="divide by a unit to get a plain number (`x / 1 bit`), or multiply for a product",
+        )  # fmt: skip
+
+
+def _in(unit: str) -> str:
+    return "a plain number" if unit == "1" else unit
+
+
+def _binary(node: tree.Binary, context: Context) -> Any:
+    if node.op in ("and", "or"):
+        left = boolean(node.left, context)
+        guard = left if node.op == "and" else graph.negate(left)
+        right = boolean(node.right, context.under(guard))
+        return (graph.both if node.op == "and" else graph.either)(left, right, span=node.span)
+    left, right = evaluate(node.left, context), evaluate(node.right, context)
+    if node.op == "+" and isinstance(left, (Gathered, ListValue)) and isinstance(right, (Gathered, ListValue)):
+        return Gathered(members.as_gathered(left).items + members.as_gathered(right).items)
+    a, b = as_scalar(left, node.left.span, context), as_scalar(right, node.right.span, context)
+    lossy = {"loss"} & {a.type.kind, b.type.kind}
+    for value, part in ((a, node.left), (b, node.right)):
+        if not is_number(value) and not (lossy and value.type.kind == "loss"):
+            raise context.fail("CS301", part.span, f"`{node.op}` needs numbers, and this is {describe(value)}")
+    return arithmetic(node.op, a, b, node, context)
+
+
+def arithmetic(op: str, a: Expr, b: Expr, node: tree.Binary, context: Context) -> Expr:
+    if op in "+-":
+        if "loss" not in (a.type.kind, b.type.kind):
+            same_unit(a, b, node.left.span, node.right.span, "add" if op == "+" else "subtract", context)
+        elif any(v.type.unit for v in (a, b)):
+            odd, part = (a, node.left) if a.type.unit else (b, node.right)
+            raise context.fail(
+                "CS302", part.span, f"a loss is a plain number, and this is in {show_unit(odd.type.unit)}",
+                help="divide by a unit: `engine.latency / 1 us`",
+            )  # fmt: skip
+        return (graph.add if op == "+" else graph.sub)(a, b, span=node.span)
+    if op == "*":
+        return graph.mul(a, b, span=node.span)
+    if op == "/":
+        if b.is_const and b.payload == 0:
+            raise context.fail("CS303", node.span, "division by zero", labels=(Label(node.right.span, "this is 0"),))
+        return graph.div(a, b, span=node.span)
+    if b.type.unit:
+        raise context.fail("CS302", node.right.span, f"an exponent is a plain number, and this is in {show_unit(b.type.unit)}",
+                           help="divide by a unit: `2 ^ (b / 1 bit)`")  # fmt: skip
+    if a.type.unit and not b.is_const:
+        raise context.fail("CS302", node.span, "a quantity with a unit needs a constant exponent")
+    if a.is_const and b.is_const and _too_large(a.payload, b.payload):  # type: ignore[arg-type]
+        raise context.fail("CS304", node.span, "this power is too large to write down")
+    return graph.power(a, b, span=node.span)
+
+
+def _too_large(base: Fraction, exponent: Fraction) -> bool:
+    size = max(base.numerator.bit_length(), base.denominator.bit_length())
+    return abs(exponent) * size > 100_000
+
+
+def _unary(node: tree.Unary, context: Context) -> Any:
+    if node.op == "not":
+        return graph.negate(boolean(node.operand, context), span=node.span)
+    return graph.negative(number(node.operand, context), span=node.span)
+
+
+# ---- comparison
+
+
+def _compare(node: tree.Compare, context: Context) -> Any:
+    parts = []
+    for left, right, op in zip(node.operands, node.operands[1:], node.ops, strict=False):
+        parts.append(_pair(left, right, op, node, context))
+    return graph.both(*parts, span=node.span)
+
+
+def _pair(left: tree.Expr, right: tree.Expr, op: str, node: tree.Compare, context: Context) -> Expr:
+    if op == "in":
+        return _membership(left, right, context)
+    a, b = symbolic_pair(left, right, context)
+    if op in ("==", "!="):
+        if a.type.kind != b.type.kind:
+            raise context.fail(
+                "CS301", node.span, f"can't compare {describe(a)} with {describe(b)}",
+                labels=(Label(left.span, describe(a)), Label(right.span, describe(b))),
+            )  # fmt: skip
+        if is_number(a):
+            same_unit(a, b, left.span, right.span, "compare", context)
+        result = graph.eq(a, b, span=node.span)
+        return result if op == "==" else graph.negate(result)
+    for value, part in ((a, left), (b, right)):
+        if not is_number(value):
+            raise context.fail("CS301", part.span, f"`{op}` compares numbers, and this is {describe(value)}")
+    same_unit(a, b, left.span, right.span, "compare", context)
+    if op in (">", ">="):
+        a, b = b, a
+    return (graph.lt if op in ("<", ">") else graph.le)(a, b, span=node.span)
+
+
+def symbolic_pair(left: tree.Expr, right: tree.Expr, context: Context) -> tuple[Expr, Expr]:
+    """Both sides of `==`; a bare name beside a symbol is looked up among that symbol's values first."""
+    if isinstance(right, tree.Name) and not isinstance(left, tree.Name):
+        a = scalar(left, context)
+        return a, symbol_or_scalar(right, a, context)
+    if isinstance(left, tree.Name) and not isinstance(right, tree.Name):
+        b = scalar(right, context)
+        return symbol_or_scalar(left, b, context), b
+    if isinstance(left, tree.Name) and isinstance(right, tree.Name):
+        if names.find(left.id, left.span, context) is None and names.find(right.id, right.span, context) is not None:
+            b = scalar(right, context)
+            return symbol_or_scalar(left, b, context), b
+        a = scalar(left, context)
+        return a, symbol_or_scalar(right, a, context)
+    return scalar(left, context), scalar(right, context)
+
+
+def symbol_or_scalar(node: tree.Name, beside: Expr, context: Context) -> Expr:
+    options = names.symbols_of(beside, context)
+    if options is None:
+        return scalar(node, context)
+    if node.id in options:
+        return const(Symbol(node.id), span=node.span)
+    found = names.find(node.id, node.span, context)
+    if found is not None:
+        return as_scalar(found, node.span, context)
+    near = closest(node.id, sorted(options))
+    listed = ", ".join(sorted(options))
+    raise context.fail(
+        "CS206", node.span, f"`{node.id}` is not one of {{{listed}}}", help=f"did you mean `{near}`?" if near else None
+    )
+
+
+def _membership(left: tree.Expr, right: tree.Expr, context: Context) -> Expr:
+    a = scalar(left, context)
+    options = names.symbols_of(a, context)
+    if options is not None and isinstance(right, tree.SetOf):
+        tests = [
+            graph.eq(
+                a, symbol_or_scalar(x.value, a, context) if isinstance(x.value, tree.Name) else scalar(x.value, context)
+            )
+            for x in right.alternatives
+        ]
+        return graph.either(graph.FALSE, *tests) if tests else graph.FALSE
+    domain = evaluate(right, context)
+    if isinstance(domain, RangeValue):
+        same_unit(a, domain.low, left.span, right.span, "compare", context)
+        offset = graph.div(graph.sub(a, domain.low), domain.step)
+        return graph.both(graph.le(domain.low, a), graph.le(a, domain.high), graph.eq(offset, graph.floor(offset)))
+    if isinstance(domain, SetValue):
+        for item in domain.items:
+            if is_number(a) and is_number(item):
+                same_unit(a, item, left.span, right.span, "compare", context)
+        tests = [graph.both(c, graph.eq(a, as_scalar(i, right.span, context)))
+                 for i, c in zip(domain.items, domain.conditions, strict=True)]  # fmt: skip
+        return graph.either(graph.FALSE, *tests)
+    items = members.as_gathered(domain).items if isinstance(domain, (ListValue, Gathered)) else None
+    if items is None:
+        raise context.fail("CS301", right.span, f"`in` needs a set, a range or a list, and this is {describe(domain)}")
+    return graph.either(graph.FALSE, *(graph.both(g, graph.eq(a, v)) for v, g, _ in items))
+
+
+# ---- conditionals
+
+
+def _if(node: tree.If, context: Context) -> Any:
+    condition = boolean(node.condition, context)
+    if condition.is_const:
+        return evaluate(node.then if condition.payload else node.otherwise, context)
+    then = evaluate(node.then, context.under(condition))
+    other = evaluate(node.otherwise, context.under(graph.negate(condition)))
+    return merge(condition, then, other, node, context)
+
+
+def merge(condition: Expr, then: Any, other: Any, node: tree.If, context: Context) -> Any:
+    """`if condition then … else …` over values of the same kind."""
+    if isinstance(then, UnitValue):
+        then = then.scale
+    if isinstance(other, UnitValue):
+        other = other.scale
+    if isinstance(then, Expr) and isinstance(other, Expr):
+        if then.type.kind != other.type.kind:
+            raise context.fail(
+                "CS301", node.span, f"one branch is {describe(then)}, the other {describe(other)}",
+                labels=(Label(node.then.span, describe(then)), Label(node.otherwise.span, describe(other))),
+            )  # fmt: skip
+        same_unit(then, other, node.then.span, node.otherwise.span, "choose between", context)
+        return graph.branch(condition, then, other, span=node.span)
+    if isinstance(then, Record) and isinstance(other, Record):
+        shared = {}
+        for key in then.fields.keys() & other.fields.keys():
+            shared[key] = merge(condition, then.fields[key], other.fields[key], node, context)
+        return Record(dict(sorted(shared.items())), then.kind)
+    raise context.fail("CS301", node.span, f"one branch is {describe(then)}, the other {describe(other)}")
+
+
+def _each(node: tree.Each, context: Context) -> Any:
+    raise context.fail("CS207", node.span, "a comprehension stands inside a fold or a list", help="sum(… for x in …)")
+
+
+def _fixed(node: tree.Fixed, context: Context) -> Any:
+    raise context.fail(
+        "CS208", node.span, "`at` fixes a switch, random or adapt decision, which this version can't bind yet",
+        help="use a param and `--set`, or `--fix path=value`",
+    )  # fmt: skip
+
+
+def _deferred(build: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
+    return lambda node, context: build(node, context)
+
+
+_HANDLERS: dict[type, Callable[[Any, Context], Any]] = {
+    tree.Number: _number,
+    tree.Text: _text,
+    tree.Name: _name,
+    tree.ListOf: _list,
+    tree.SetOf: _set,
+    tree.Range: _range,
+    tree.Binary: _binary,
+    tree.Unary: _unary,
+    tree.Compare: _compare,
+    tree.If: _if,
+    tree.Each: _each,
+    tree.Fixed: _fixed,
+    tree.Member: lambda n, c: members.member(n, c),
+    tree.Item: lambda n, c: members.item(n, c),
+    tree.Call: lambda n, c: calls.call(n, c),
+    tree.Ask: lambda n, c: calls.ask(n, c),
+    tree.Decision: lambda n, c: choices.decide(n, c),
+}
+
+__all__ = ["as_scalar", "boolean", "builtins", "evaluate", "evolve", "number", "scalar"]

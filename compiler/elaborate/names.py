@@ -1,0 +1,122 @@
+"""Finding what a name means: scopes inside out, imports, units last; and suggestions when nothing is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cospace.compiler.elaborate.values import BAD, Context, Lazy, Module, Scope, Stop, UnitValue
+from cospace.compiler.graph import Expr, Symbol, const
+from cospace.dsl.diagnostics import Span
+from cospace.dsl.suggest import closest
+
+
+def force(scope: Scope, name: str, span: Span, context: Context) -> Any:
+    """The value of an entry that is known to be in `scope`, evaluated now if it wasn't yet."""
+    entry = scope.names[name]
+    if isinstance(entry, Lazy):
+        if entry.running:
+            raise context.fail(
+                "CS204", span, f"`{name}` is defined by itself", help="break the circle: something has to come first"
+            )
+        entry.running = True
+        try:
+            entry_value = entry.build()
+        except Stop:
+            entry_value = BAD
+        scope.names[name] = entry_value
+        entry = entry_value
+    if entry is BAD:
+        raise Stop()
+    return entry
+
+
+def lookup(name: str, span: Span, context: Context) -> Any:
+    """What a bare name means here. Reports CS201 and stops when it means nothing."""
+    found = find(name, span, context)
+    if found is None:
+        options = list(candidates(context))
+        near = closest(name, options)
+        hint = f"did you mean `{near}`?" if near else "declare it, import it, or check its spelling"
+        raise context.fail("CS201", span, f"unknown name `{name}`", help=hint)
+    return found
+
+
+def find(name: str, span: Span, context: Context) -> Any | None:
+    """As `lookup`, None when nothing has the name."""
+    scope = context.scope.find(name)
+    if scope is not None:
+        return force(scope, name, span, context)
+    module = context.scope.owner()
+    holders = [(alias, m) for alias, m in module.imports.items() if name in m.scope.names and alias[0] != "$"]
+    holders = list({id(m): (alias, m) for alias, m in holders}.values())
+    if len(holders) > 1:
+        both = " and ".join(f"`{alias}`" for alias, _ in holders)
+        raise context.fail(
+            "CS202", span, f"`{name}` is declared by {both}", help=f"write `{holders[0][0]}.{name}` to say which"
+        )
+    if holders:
+        return force(holders[0][1].scope, name, span, context)
+    if name in module.imports:
+        return module.imports[name]
+    units = module.imports.get("$units")
+    if units is not None and name in units.scope.names:
+        return force(units.scope, name, span, context)
+    return BUILTIN_VALUES.get(name)
+
+
+def find_unit(name: str, span: Span, context: Context) -> UnitValue:
+    """The unit that a word after a number names. Reports CS203 when there is none."""
+    if name == "%":
+        from fractions import Fraction
+
+        return UnitValue("%", const(Fraction(1, 100)))
+    module = context.scope.owner()
+    for source in (module, *module.imports.values()):
+        if name in source.scope.names:
+            value = force(source.scope, name, span, context)
+            if isinstance(value, UnitValue):
+                return value
+    words = [n for m in (module, *module.imports.values()) for n, v in m.scope.names.items() if _is_unit(m, n, v)]
+    near = closest(name, words)
+    help = f"did you mean `{near}`?" if near else "units stand in std.units, or declare one: `unit name = 1e-3 s`"
+    raise context.fail("CS203", span, f"`{name}` is not a unit", help=help)
+
+
+def _is_unit(module: Module, name: str, value: Any) -> bool:
+    from cospace.dsl import tree
+
+    return isinstance(value, UnitValue) or any(
+        isinstance(s, tree.Unit) and s.name == name for s in module.file.statements
+    )
+
+
+def candidates(context: Context) -> Iterable[str]:
+    """Every name that could stand here, nearest first, for suggestions."""
+    yield from context.scope.visible()
+    module = context.scope.owner()
+    for alias, other in module.imports.items():
+        if not alias.startswith("$"):
+            yield alias
+            yield from other.scope.names
+    yield from BUILTIN_VALUES
+
+
+BUILTIN_VALUES: dict[str, Any] = {"true": const(True), "false": const(False), "none": const(Symbol("none"))}
+
+
+def symbols_of(value: Expr, context: Context) -> set[str] | None:
+    """The names a symbol-valued expression can take; None when it isn't one or they aren't known."""
+    if not isinstance(value, Expr) or value.type.kind != "symbol":
+        return None
+    if value.op == "const":
+        return {value.payload.name}  # type: ignore[attr-defined]
+    if value.op == "var":
+        domain = context.state.domains.get(str(value.payload))
+        if domain is None and context.answering:
+            domain = next((m.values for m in context.answering.maps if m.path == value.payload), None)
+        return {str(v) for v in domain} if domain else None
+    if value.op == "if":
+        then, other = symbols_of(value.args[1], context), symbols_of(value.args[2], context)
+        return (then or set()) | (other or set()) or None
+    return None

@@ -1,0 +1,433 @@
+"""A loaded file and its imports to a space: modules, file-level names, and the order in which things are settled.
+
+The order: params and bindings, networks, policies, accelerators and their works, requirements and objectives, stages.
+Networks come before policies because `per layer` copies need the layers; works are placed when both are known.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from attrs import evolve
+from cospace.compiler.elaborate import calls, hardware, members, names, policies, statements, types
+from cospace.compiler.elaborate.values import (
+    BAD,
+    AcceleratorClass,
+    Building,
+    Context,
+    Function,
+    Lazy,
+    Module,
+    Scope,
+    State,
+    Stop,
+    TableValue,
+    Tensor,
+    TensorType,
+    UnitValue,
+    describe,
+    is_number,
+)
+from cospace.compiler.graph import Expr, const
+from cospace.compiler.model import Call, Constant, Input, NetworkPlan, Objective, Param, Space
+from cospace.compiler.units import natural_unit
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Label, Reporter
+from cospace.dsl.load import Loaded
+from cospace.dsl.parse import parse
+from cospace.dsl.suggest import closest
+
+ROOT = "the spec"
+
+
+def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> Space | None:
+    """The space a file declares; None when it has errors (all of them reported)."""
+    state = State(reporter, settings)
+    modules = _modules(loaded, state)
+    root = modules[ROOT]
+    context = Context(state, root.scope)
+    _apply_settings(root, context)
+    _apply_imports(root, context)
+    state.place = lambda: hardware.place_all(state, context)
+    _settle(root, context)
+    if reporter.failed:
+        return None
+    return _space(root, loaded, state)
+
+
+# ---- modules
+
+
+def _modules(loaded: Loaded, state: State) -> dict[str, Module]:
+    """One module a file, with its imports resolved to modules."""
+    made: dict[str, Module] = {}
+    for key, file in {ROOT: loaded.root, **loaded.modules}.items():
+        module = Module(key, file, Scope(None))
+        module.scope.module = module
+        made[key] = module
+    for module in made.values():
+        for s in module.file.statements:
+            if isinstance(s, tree.Import):
+                target = loaded.imports.get((module.file.path, s.path))
+                if target in made:
+                    module.imports[s.alias or s.path[-1]] = made[target]
+        units = made.get("std.units")
+        if units is not None and module is not units:
+            module.imports["$units"] = units
+        _declare(module, Context(state, module.scope))
+    return made
+
+
+def _declare(module: Module, context: Context) -> None:
+    """Every file-level name of a module, to be evaluated on first use."""
+    scope = module.scope
+    first: dict[str, tree.Statement] = {}
+    for s in module.file.statements:
+        entries: list[tuple[str, Any]] = []
+        if isinstance(s, tree.Param):
+            entries.append((s.name, Lazy(lambda s=s: _param(s, module, context), s.span)))
+        elif isinstance(s, tree.Unit):
+            entries.append((s.name, Lazy(lambda s=s: _unit(s, context), s.span)))
+        elif isinstance(s, tree.Def):
+            entries.append((s.name, Function(s, scope)))
+        elif isinstance(s, tree.Table):
+            entries.append((s.name, TableValue(s, scope)))
+        elif isinstance(s, tree.Accelerator):
+            cls = AcceleratorClass(s, scope)
+            build = lambda s=s, cls=cls: hardware.instantiate(cls, (), s.span, context.named(s.name))  # noqa: E731
+            entries.append((s.name, cls if s.parameters is not None else Lazy(build, s.span)))
+        elif isinstance(s, tree.Network):
+            entries.append((s.name, Lazy(lambda s=s: _network(s, context), s.span)))
+        elif isinstance(s, tree.Bind):
+            for t in s.targets:
+                if isinstance(t, tree.Name):
+                    entries.append((t.id, Lazy(lambda s=s, t=t: _binding(s, t, context), s.span)))
+        for name, value in entries:
+            if name in scope.names:
+                context.state.reporter.error(
+                    "CS210", s.span, f"`{name}` is declared twice", labels=(Label(first[name].span, "first here"),)
+                )
+            elif name in module.imports:
+                context.state.reporter.error(
+                    "CS202",
+                    s.span,
+                    f"`{name}` is also the name of an import",
+                    help="rename the import: `import … as other`",
+                )
+            else:
+                scope.names[name] = value
+                first[name] = s
+
+
+def _binding(s: tree.Bind, t: tree.Name, context: Context) -> Any:
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    return evaluate(s.value, context.named(t.id))
+
+
+def _unit(s: tree.Unit, context: Context) -> UnitValue:
+    from cospace.compiler.elaborate.evaluate import scalar
+
+    if s.value is None:
+        return UnitValue(s.name, const(1, ((s.name, Fraction(1)),)))
+    value = scalar(s.value, context)
+    if not is_number(value) or not value.is_const:
+        raise context.fail("CS301", s.value.span, "a unit is a constant number of other units")
+    return UnitValue(s.name, value)
+
+
+def _param(s: tree.Param, module: Module, context: Context) -> Any:
+    """A param's value: given by `--set` or an import, else its default, which fixes type and unit."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    default = evaluate(s.default, context.named(s.name))
+    value = module.overrides.get(s.name, default)
+    if s.type is not None:
+        value = types.check(s.type, value, s.span, f"param `{s.name}`", context)
+    if isinstance(default, UnitValue):
+        default = default.scale
+    if isinstance(default, Expr) and isinstance(value, Expr):
+        if default.type != value.type:
+            raise context.fail(
+                "CS307", s.span, f"param `{s.name}` is {describe(default)}, and it is set to {describe(value)}",
+                help=f"write it as the default is: {_text(s, module)}",
+            )  # fmt: skip
+        given = s.name in module.overrides
+        if value.is_const:
+            unit = s.default.unit if isinstance(s.default, tree.Number) else None
+            if module.scope is context.scope and module.key == context.state.groups.get("root"):
+                context.state.params.append(Param(s.name, value, unit, given, s.span, s.doc))
+            else:
+                text = _shown(value) if given else _text(s, module)
+                context.state.constants[f"{module.key}.{s.name}"] = Constant(f"{module.key}.{s.name}", text, s.span)
+    return value
+
+
+def _text(s: tree.Param, module: Module) -> str:
+    return " ".join(module.file.text[s.default.span.start : s.default.span.end].split())
+
+
+def _shown(value: Expr) -> str:
+    from cospace.compiler.units import show_quantity
+
+    return show_quantity(value.payload, value.type.unit) if is_number(value) else str(value.payload)  # type: ignore[arg-type]
+
+
+def _apply_settings(root: Module, context: Context) -> None:
+    """`--set name=value` and `--set tech.dram=…`."""
+    context.state.groups["root"] = root.key
+    for key, text in context.state.settings.items():
+        module, name = root, key
+        if "." in key:
+            alias, name = key.rsplit(".", 1)
+            if alias not in root.imports:
+                near = closest(alias, root.imports)
+                context.state.reporter.error(
+                    "CS232",
+                    root.file.span,
+                    f"--set {key}: there is no import `{alias}`",
+                    help=f"did you mean `{near}`?" if near else None,
+                )
+                continue
+            module = root.imports[alias]
+        params = {s.name: s for s in module.file.statements if isinstance(s, tree.Param)}
+        if name not in params:
+            near = closest(name, params)
+            listed = ", ".join(f"`{p}`" for p in params)
+            context.state.reporter.error(
+                "CS232",
+                root.file.span,
+                f"--set {key}: there is no param `{name}`",
+                help=f"did you mean `{near}`?"
+                if near
+                else f"params: {listed}"
+                if listed
+                else "this spec has no params",
+            )
+            continue
+        value = _setting(text, params[name], module, context)
+        if value is not None:
+            module.overrides[name] = value
+
+
+def _setting(text: str, param: tree.Param, module: Module, context: Context) -> Any:
+    """The value of `--set name=text`: a text as it stands where the default is one, else an expression."""
+    if isinstance(param.default, tree.Text):
+        return const(text.strip('"'))
+    inner = Reporter()
+    shown = f"--set {param.name}"
+    file = parse(f"value = {text}\n", shown, inner)
+    bind = next((s for s in file.statements if isinstance(s, tree.Bind)), None)
+    if inner.failed or bind is None or len(file.statements) != 1:
+        context.state.reporter.error(
+            "CS232",
+            param.span,
+            f"--set {param.name}: `{text}` is not a value",
+            help=f"write it as the default is: {_text(param, module)}",
+        )
+        return None
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    local = State(inner, {})
+    try:
+        value = evaluate(bind.value, Context(local, module.scope))
+    except Stop:
+        first = inner.found[0]
+        context.state.reporter.error(
+            first.code,
+            param.span,
+            f"--set {param.name}={text}: {first.message}",
+            help=first.help or f"write it as the default is: {_text(param, module)}",
+        )
+        return None
+    return value.scale if isinstance(value, UnitValue) else value
+
+
+def _apply_imports(root: Module, context: Context) -> None:
+    """`import std.energy(dram = …)`: the importing file's values, seen by everyone who imports the module plainly."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    seen: set[int] = set()
+    queue = [root]
+    while queue:
+        module = queue.pop(0)
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        here = Context(context.state, module.scope)
+        for s in module.file.statements:
+            target = module.imports.get(s.alias or s.path[-1]) if isinstance(s, tree.Import) else None
+            if not isinstance(s, tree.Import) or target is None:
+                continue
+            params = {p.name: p for p in target.file.statements if isinstance(p, tree.Param)}
+            for a in s.arguments:
+                if a.name is None or a.name not in params:
+                    near = closest(a.name or "", params)
+                    context.state.reporter.error(
+                        "CS232",
+                        a.span,
+                        f"`{target.key}` has no param `{a.name}`",
+                        help=f"did you mean `{near}`?" if near else None,
+                    )
+                    continue
+                if a.name not in target.overrides:
+                    try:
+                        target.overrides[a.name] = evaluate(a.value, here.named(a.name))
+                    except Stop:
+                        continue
+            queue.append(target)
+
+
+# ---- networks
+
+
+def _network(s: tree.Network, context: Context) -> Any:
+    """A network built: its inputs, its calls and choices, its output checked against its type."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    if s.block is None:
+        raise context.fail(
+            "CS208",
+            s.span,
+            "networks from files are not in this version yet",
+            help="write its operators out in a block",
+        )
+    scope = Scope(context.scope, label=s.name)
+    building = Building(s.name)
+    here = evolve(context, scope=scope, prefix=s.name, indices=(), building=building, hint=None)
+    failed = False
+    for p in s.parameters or ():
+        try:
+            kind = evaluate(p.type, context) if p.type is not None else None
+            if not isinstance(kind, TensorType):
+                raise context.fail(
+                    "CS306",
+                    (p.type or p).span,
+                    f"an input of a network is a tensor or a graph, and this is {describe(kind)}",
+                    help="`x: nodes.features`, a field of a task",
+                )
+            task, name = kind.field or ("", p.name)
+            building.nodes.append(Input(p.name, task, name, tuple(kind.shape)))
+            scope.names[p.name] = Tensor(kind.kind, tuple(kind.shape), len(building.nodes) - 1)
+        except Stop:
+            scope.names[p.name] = BAD
+            failed = True
+    before = len(context.state.reporter.found)
+    output = statements.run_body(s.block, here)
+    failed = failed or any(d.severity == "error" for d in context.state.reporter.found[before:])
+    if failed:
+        raise Stop()
+    if not isinstance(output, Tensor):
+        raise context.fail(
+            "CS402", s.span, f"the last line of a network is its output, a tensor; this is {describe(output)}"
+        )
+    if s.result is not None:
+        last = s.block.statements[-1]
+        wanted = evaluate(s.result, evolve(here, building=None))
+        if isinstance(wanted, TensorType):
+            if len(wanted.shape) != len(output.shape):
+                raise context.fail(
+                    "CS402",
+                    last.span,
+                    f"the output has {len(output.shape)} dimensions, and `{s.name}` declares {len(wanted.shape)}",
+                )
+            for at, (w, got) in enumerate(zip(wanted.shape, output.shape, strict=True), 1):
+                types.match(w, got, f"dimension {at} of the output of `{s.name}`", last.span, context)
+    context.state.networks.append(NetworkPlan(s.name, tuple(building.nodes), output.node, s.doc))
+    return members.PathValue(s.name)
+
+
+# ---- the order of things
+
+
+def _settle(root: Module, context: Context) -> None:
+    steps = root.file.statements
+    for s in steps:
+        if isinstance(s, (tree.Param, tree.Network)):
+            _try(lambda s=s: names.force(root.scope, s.name, s.span, context))
+    for s in steps:
+        if isinstance(s, tree.Policy) and not _is_stage(s, context) and s.kind != "baseline":
+            _try(lambda s=s: policies.run_policy(s, context))
+    for s in steps:
+        if isinstance(s, tree.Bind):
+            for t in s.targets:
+                if isinstance(t, tree.Name):
+                    _try(lambda t=t, s=s: names.force(root.scope, t.id, s.span, context))
+        elif isinstance(s, tree.Accelerator) and s.parameters is None:
+            _try(lambda s=s: names.force(root.scope, s.name, s.span, context))
+    if context.state.place is not None and not context.state.placed:
+        _try(context.state.place)
+    for instance in context.state.instances:
+        context.state.accelerators.append(hardware.finish(instance, context.state))
+    for s in steps:
+        if isinstance(s, tree.Require):
+            _try(lambda s=s: statements.require(s, context))
+        elif isinstance(s, tree.Loop):
+            _try(lambda s=s: statements.run_loop(s, context))
+        elif isinstance(s, tree.Objective):
+            _try(lambda s=s: _objective(s, context))
+        elif isinstance(s, (tree.Rule, tree.Part, tree.Typed, tree.Assign, tree.Yield)):
+            context.state.reporter.error(
+                "CS226",
+                s.span,
+                f"`{statements._word(s)}` does not belong at the top of a file",
+                help=statements._home(s),
+            )
+    for s in steps:
+        if isinstance(s, tree.Policy) and (s.kind == "baseline" or _is_stage(s, context)):
+            _try(lambda s=s: policies.run_policy(s, context))
+
+
+def _is_stage(s: tree.Policy, context: Context) -> bool:
+    try:
+        declared = names.find(s.kind, s.span, context)
+    except Stop:
+        return False
+    return isinstance(declared, Function) and types.result_kind(declared.declaration.result) == "stage"
+
+
+def _try(action: Any) -> None:
+    try:
+        action()
+    except Stop:
+        return
+
+
+def _objective(s: tree.Objective, context: Context) -> None:
+    from cospace.compiler.elaborate.evaluate import number
+
+    value = number(s.value, context)
+    if s.guard is not None:
+        raise context.fail(
+            "CS226", s.guard.span, "an objective has no `when`", help="use `if … then … else …` in its value"
+        )
+    unit, scale = (
+        natural_unit(1 if not value.type.unit else 1e-12, value.type.unit)
+        if value.op != "measure"
+        else ("", Fraction(1))
+    )
+    context.state.objectives.append(
+        Objective(value, s.sense, statements.source_of(s, context), s.doc, unit, scale, s.span)
+    )
+
+
+def _space(root: Module, loaded: Loaded, state: State) -> Space:
+    name = next((s for s in root.file.statements if isinstance(s, tree.SpaceName)), None)
+    works = tuple(w for i in state.instances for w in i.works)
+    networks = tuple(evolve(n, nodes=tuple(_with_facts(node, state) for node in n.nodes)) for n in state.networks)
+    sources = tuple(loaded.sources.items())
+    return Space(
+        name.name if name else loaded.root.path, name.doc if name else None, tuple(state.params), tuple(state.decisions),
+        tuple(state.requirements), tuple(state.objectives), works, networks, tuple(state.accelerators),
+        tuple(state.tasks.values()), tuple(state.stages), tuple(state.constants.values()), tuple(state.references), sources,
+    )  # fmt: skip
+
+
+def _with_facts(node: Any, state: State) -> Any:
+    if isinstance(node, Call) and node.path in state.facts:
+        return evolve(node, facts=tuple((k, v) for k, v in state.facts[node.path].items() if isinstance(v, Expr)))
+    return node
+
+
+__all__ = ["calls", "elaborate"]

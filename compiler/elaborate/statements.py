@@ -1,0 +1,218 @@
+"""Running blocks: bodies of networks, defs and operators, in the order of the text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+from cospace.compiler import graph
+from cospace.compiler.elaborate import choices, members
+from cospace.compiler.elaborate.values import (
+    BAD,
+    Context,
+    Function,
+    Lazy,
+    ListValue,
+    Record,
+    Scope,
+    Stop,
+    TensorType,
+    describe,
+)
+from cospace.compiler.graph import TRUE, Expr
+from cospace.compiler.model import Requirement
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Label
+
+
+def run_body(block: tree.Block, context: Context) -> Any:
+    """Every statement once, in order; the value of the last expression, or None. Names land in `context.scope`."""
+    value: Any = None
+    counts = _bound_counts(block)
+    for statement in block.statements:
+        try:
+            value = _run(statement, context, counts, statement is block.statements[-1])
+        except Stop:
+            value = BAD
+            if isinstance(statement, tree.Bind):
+                _spoil(statement, context.scope)
+    return value
+
+
+def run_block(block: tree.Block, context: Context) -> Any:
+    """The value of a block: its last expression, else a record of its names."""
+    before = set(context.scope.names)
+    value = run_body(block, context)
+    if value is BAD:
+        raise Stop()
+    if value is not None:
+        return value
+    return Record({k: v for k, v in context.scope.names.items() if k not in before and v is not BAD})
+
+
+def _bound_counts(block: tree.Block) -> dict[str, int]:
+    """How often each name is bound in a body; in a loop counts as often."""
+    counts: dict[str, int] = {}
+    stack: list[tuple[tree.Block, int]] = [(block, 1)]
+    while stack:
+        current, weight = stack.pop()
+        for s in current.statements:
+            if isinstance(s, tree.Bind):
+                for t in s.targets:
+                    if isinstance(t, tree.Name):
+                        counts[t.id] = counts.get(t.id, 0) + weight
+            elif isinstance(s, tree.Loop):
+                stack.append((s.block, weight))
+    return counts
+
+
+def _run(s: tree.Statement, context: Context, counts: dict[str, int], last: bool) -> Any:
+    if isinstance(s, tree.Bind):
+        bind_names(s, context, lazily=False, counts=counts)
+    elif isinstance(s, tree.Require):
+        require(s, context)
+    elif isinstance(s, tree.Loop):
+        run_loop(s, context, counts)
+    elif isinstance(s, tree.Def):
+        context.scope.names[s.name] = Function(s, context.scope)
+    elif isinstance(s, tree.Yield):
+        from cospace.compiler.elaborate.evaluate import evaluate
+
+        value = evaluate(s.value, context.named(None))
+        if last:
+            return value
+        if not isinstance(s.value, tree.Ask):
+            context.state.reporter.warn(
+                "CS225", s.span, "this value goes nowhere", help="bind it to a name, or make it the last line"
+            )
+    elif isinstance(s, tree.Typed):
+        raise context.fail(
+            "CS226",
+            s.span,
+            f"`{s.name}: …` declares something given from outside; it belongs in an operator or a table",
+        )
+    else:
+        raise context.fail("CS226", s.span, f"`{_word(s)}` does not belong here", help=_home(s))
+    return None
+
+
+def _word(s: tree.Statement) -> str:
+    words = {
+        tree.Rule: "on", tree.SpaceName: "space", tree.Objective: "minimize", tree.Assign: "by", tree.Policy: "policy",
+    }  # fmt: skip
+    if isinstance(s, tree.Policy):
+        return s.kind
+    return words.get(type(s), type(s).__name__.lower())
+
+
+def _home(s: tree.Statement) -> str | None:
+    homes = {
+        tree.Rule: "`on` belongs in an accelerator", tree.Objective: "objectives stand at the top of the file, or in a rule",
+        tree.Assign: "`path by engine()` belongs in a search block", tree.Import: "imports stand at the top of the file",
+        tree.Param: "params stand at the top of the file", tree.SpaceName: "`space` stands first in the file",
+        tree.Language: "`language` is the first line of the file",
+    }  # fmt: skip
+    return homes.get(type(s))
+
+
+def bind_names(s: tree.Bind, context: Context, lazily: bool, counts: dict[str, int] | None = None) -> None:
+    """`a, b = expr`: the expression evaluated anew for each name."""
+    from cospace.compiler.elaborate.evaluate import boolean, evaluate
+
+    for target in s.targets:
+        if not isinstance(target, tree.Name):
+            raise context.fail("CS226", target.span, "a name is needed before `=`")
+        inner = context.named(target.id)
+        if context.building is not None and counts is not None and counts.get(target.id, 0) == 1:
+            if context.scope.find(target.id) is None:
+                inner = evolve(inner, direct=context.path(target.id))
+        if s.guard is not None:
+            inner = inner.under(boolean(s.guard, context))
+        value = evaluate(s.value, inner)
+        context.scope.names[target.id] = value
+
+
+def _spoil(s: tree.Bind, scope: Scope) -> None:
+    for target in s.targets:
+        if isinstance(target, tree.Name):
+            scope.names[target.id] = BAD
+
+
+def require(s: tree.Require, context: Context) -> None:
+    """A requirement of the space, or of the rule being answered."""
+    from cospace.compiler.elaborate.evaluate import boolean
+
+    guard = boolean(s.guard, context) if s.guard is not None else TRUE
+    value = boolean(s.value, context.under(guard))
+    whole = graph.both(context.guard, guard)
+    if context.answering is not None:
+        context.answering.requirements.append((graph.implies(whole, value), s.reason, s.span))
+        return
+    reason = s.reason or source_of(s, context)
+    context.state.requirements.append(Requirement(value, whole, reason, s.span, "written"))
+
+
+def source_of(s: tree.Require | tree.Objective, context: Context) -> str:
+    """The text of a requirement without a reason."""
+    text = context.scope.owner().file.text
+    return " ".join(text[s.value.span.start : s.value.span.end].split())
+
+
+def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = None) -> None:
+    """`for i in domain { … }`: unrolled; names that existed before are carried from pass to pass."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    domain = evaluate(s.binder.domain, context.named(None))
+    carried = set(context.scope.names)
+    for value, condition, _ in members.items_of(domain, s.binder.span, context):
+        if condition is not TRUE:
+            raise context.fail(
+                "CS208",
+                s.binder.span,
+                "loops with a searched bound are not in this version yet",
+                help="loop to the largest value, and choose a `skip` alternative",
+            )
+        inner = Scope(context.scope, {s.binder.name: value})
+        here = evolve(context, scope=inner, indices=(*context.indices, _index(value)))
+        run_body(s.block, here)
+        for name in carried:
+            if name in inner.names and name != s.binder.name:
+                context.scope.names[name] = inner.names[name]
+
+
+def _index(value: Any) -> str:
+    from cospace.compiler.model import show
+
+    return str(show(value.payload)) if isinstance(value, Expr) and value.is_const else str(value)
+
+
+def run_facts(block: tree.Block, context: Context) -> list[tuple[str, tuple[Expr, ...]]]:
+    """The body of an operator: its `ask`s and requirements happen, its trainable tensors are returned."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    state: list[tuple[str, tuple[Expr, ...]]] = []
+    for s in block.statements:
+        if isinstance(s, tree.Typed):
+            kind = evaluate(s.type, context)
+            if not isinstance(kind, TensorType):
+                raise context.fail(
+                    "CS306", s.type.span, f"the state of an operator is a tensor, and this is {describe(kind)}"
+                )
+            state.append((s.name, tuple(kind.shape)))
+        elif isinstance(s, tree.Bind):
+            bind_names(s, context, lazily=False)
+        elif isinstance(s, tree.Require):
+            require(s, context)
+        elif isinstance(s, tree.Yield):
+            evaluate(s.value, context)
+        else:
+            raise context.fail(
+                "CS226",
+                s.span,
+                f"`{_word(s)}` does not belong in an operator",
+                labels=(Label(block.span, "an operator"),),
+            )
+    return state
+
+
+__all__ = ["Lazy", "ListValue", "bind_names", "choices", "require", "run_block", "run_body", "run_facts", "run_loop"]

@@ -1,0 +1,330 @@
+"""Compile-time values that are not scalars, and the context an expression is evaluated in.
+
+A scalar is an `Expr` of the graph. Everything here lives only during elaboration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import evolve, field, frozen, mutable
+from cospace.compiler.graph import TRUE, Dimension, Expr, MapDecision, both
+from cospace.compiler.model import (
+    Accelerator,
+    Constant,
+    Decision,
+    NetworkPlan,
+    Objective,
+    Param,
+    PlanNode,
+    Reference,
+    Requirement,
+    Stage,
+    Task,
+    Work,
+)
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Label, Reporter, Span
+
+
+class Stop(Exception):
+    """The current statement can't go on; the reason has been reported (or stems from a name already bad)."""
+
+
+class Bad:
+    """What a name is bound to after its statement failed."""
+
+
+BAD = Bad()
+
+
+@frozen
+class UnitValue:
+    """One of the unit is `scale` base units."""
+
+    name: str
+    scale: Expr
+
+
+@frozen
+class SetValue:
+    """A set in order. names: the label of each item, or None. conditions: `when` of each item."""
+
+    items: tuple[Any, ...]
+    names: tuple[str | None, ...]
+    conditions: tuple[Expr, ...]
+    unit: str | None = None
+
+
+@frozen
+class RangeValue:
+    low: Expr
+    high: Expr
+    step: Expr
+    unit: str | None = None
+
+
+@frozen
+class DomainValue:
+    """`divisors(e)` and its like: possible values, each with the condition under which it belongs."""
+
+    values: tuple[Expr, ...]
+    conditions: tuple[Expr, ...]
+    unit: str | None = None
+
+
+@frozen
+class ListValue:
+    items: tuple[Any, ...]
+
+
+@frozen
+class Gathered:
+    """Values that exist under guards: `works.cycles`. times: how often a sum counts each."""
+
+    items: tuple[tuple[Any, Expr, Expr], ...]
+    what: str = "values"
+
+
+@frozen
+class Record:
+    """Named fields. `kind` is for messages; `owner` is what the record describes (a task, a work)."""
+
+    fields: dict[str, Any]
+    kind: str = "record"
+    owner: Any = None
+
+
+@frozen
+class PerLayer:
+    """A decision with a copy for each layer: call path -> its value."""
+
+    copies: dict[str, Any]
+    guards: dict[str, Expr]
+
+
+@frozen
+class TensorType:
+    """`tensor[…]` or `graph[…]`. field: (task, name) when it is a field of a task."""
+
+    kind: str
+    shape: tuple[Any, ...]
+    field: tuple[str, str] | None = None
+
+
+@frozen
+class Tensor:
+    """The output of a node of the network being built."""
+
+    kind: str
+    shape: tuple[Expr, ...]
+    node: int
+
+
+@frozen
+class KindType:
+    """`int`, `real`, `bool`, `text`, `list`, `loss`, `task`, …; arguments as in `measure(0..1, better = low)`."""
+
+    name: str
+    arguments: tuple[tuple[str | None, Any], ...] = ()
+
+
+@frozen
+class Builtin:
+    name: str
+
+
+@frozen
+class Function:
+    declaration: tree.Def
+    scope: Scope
+
+
+@frozen
+class TableValue:
+    declaration: tree.Table
+    scope: Scope
+
+
+@frozen
+class AcceleratorClass:
+    declaration: tree.Accelerator
+    scope: Scope
+
+
+@mutable(eq=False)
+class Instance:
+    """One accelerator: its scope is lazy, so quantities may stand in any order."""
+
+    path: str
+    declaration: tree.Accelerator
+    scope: Scope
+    context: Context
+    works: list[Work] = field(factory=list)
+    spans: dict[str, Span] = field(factory=dict)
+
+
+@mutable(eq=False)
+class Module:
+    """A file being elaborated. overrides: param -> value given on import or by `--set`."""
+
+    key: str
+    file: tree.File
+    scope: Scope
+    overrides: dict[str, Any] = field(factory=dict)
+    imports: dict[str, Module] = field(factory=dict)
+
+
+@mutable(eq=False)
+class Scope:
+    """Names of a file, a body or a comprehension. A `Lazy` entry is evaluated when first read."""
+
+    parent: Scope | None
+    names: dict[str, Any] = field(factory=dict)
+    module: Module | None = None
+    label: str = ""
+
+    def find(self, name: str) -> Scope | None:
+        scope: Scope | None = self
+        while scope is not None and name not in scope.names:
+            scope = scope.parent
+        return scope
+
+    def visible(self) -> Iterable[str]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield from scope.names
+            scope = scope.parent
+
+    def owner(self) -> Module:
+        scope = self
+        while scope.module is None:
+            assert scope.parent is not None
+            scope = scope.parent
+        return scope.module
+
+
+@mutable(eq=False)
+class Lazy:
+    """A binding that is evaluated on first use."""
+
+    build: Callable[[], Any]
+    span: Span
+    running: bool = False
+
+
+@mutable(eq=False)
+class Building:
+    """The network being built: its nodes so far."""
+
+    name: str
+    nodes: list[PlanNode] = field(factory=list)
+
+
+@mutable(eq=False)
+class Answering:
+    """The rule being evaluated for a work: what all its asks collect together."""
+
+    instance: Instance
+    layer: str
+    facts: dict[str, Any]
+    maps: list[MapDecision] = field(factory=list)
+    requirements: list[tuple[Expr, str | None, Span]] = field(factory=list)
+    depth: int = 0
+
+
+@mutable(eq=False)
+class State:
+    """What elaboration gathers."""
+
+    reporter: Reporter
+    settings: dict[str, str]
+    decisions: list[Decision] = field(factory=list)
+    requirements: list[Requirement] = field(factory=list)
+    objectives: list[Objective] = field(factory=list)
+    works: list[Any] = field(factory=list)
+    networks: list[NetworkPlan] = field(factory=list)
+    accelerators: list[Accelerator] = field(factory=list)
+    instances: list[Instance] = field(factory=list)
+    tasks: dict[str, Task] = field(factory=dict)
+    stages: list[Stage] = field(factory=list)
+    references: list[Reference] = field(factory=list)
+    params: list[Param] = field(factory=list)
+    constants: dict[str, Constant] = field(factory=dict)
+    domains: dict[str, tuple[Any, ...]] = field(factory=dict)
+    groups: dict[str, Any] = field(factory=dict)
+    facts: dict[str, dict[str, Any]] = field(factory=dict)
+    layers: list[tuple[str, Expr]] = field(factory=list)
+    placed: bool = False
+    place: Callable[[], None] | None = None
+
+
+@frozen
+class Context:
+    """Where an expression stands. guard: when it is live; prefix and indices: of the paths it makes.
+
+    hint: the name a decision or call takes when it has none. calls: spans of the calls we are inside of.
+    """
+
+    state: State
+    scope: Scope
+    guard: Expr = TRUE
+    prefix: str = ""
+    indices: tuple[str, ...] = ()
+    hint: str | None = None
+    building: Building | None = None
+    answering: Answering | None = None
+    calls: tuple[Span, ...] = ()
+    direct: str | None = None
+    """The whole path that the next call takes (an alternative's own)."""
+
+    def under(self, condition: Expr) -> Context:
+        return evolve(self, guard=both(self.guard, condition))
+
+    def named(self, hint: str | None) -> Context:
+        return evolve(self, hint=hint, direct=None)
+
+    def at(self, scope: Scope) -> Context:
+        return evolve(self, scope=scope)
+
+    def path(self, name: str) -> str:
+        owner = f"{self.prefix}.{name}" if self.prefix else name
+        return f"{owner}[{', '.join(self.indices)}]" if self.indices else owner
+
+    def fail(
+        self, code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = ()
+    ) -> Stop:
+        """Report an error and give the exception to raise."""
+        extra = tuple(Label(s, "called here") for s in self.calls[-1:] if s != span)
+        self.state.reporter.error(code, span, message, help, labels + extra)
+        return Stop()
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, Expr) and value.type.kind == "number"
+
+
+def describe(value: Any) -> str:
+    """What kind of thing a value is, for messages."""
+    from cospace.compiler.units import show_unit
+
+    if isinstance(value, Expr):
+        if value.type.kind == "number":
+            return f"a quantity in {show_unit(value.type.unit)}" if value.type.unit else "a plain number"
+        return {"bool": "a Boolean", "symbol": "a symbol", "text": "a text"}.get(
+            value.type.kind, f"a {value.type.kind}"
+        )
+    names = {
+        SetValue: "a set", RangeValue: "a range", DomainValue: "a domain", ListValue: "a list", Gathered: "a list",
+        Tensor: "a tensor", TensorType: "a tensor type", KindType: "a type", Function: "a def", Builtin: "a function",
+        UnitValue: "a unit", AcceleratorClass: "an accelerator", Instance: "an accelerator", Module: "a module",
+        TableValue: "a table", PerLayer: "one value a layer",
+    }  # fmt: skip
+    if isinstance(value, Record):
+        return f"a {value.kind}"
+    return names.get(type(value), "something else")
+
+
+def unit_dimension(value: Any) -> Dimension:
+    return value.type.unit if isinstance(value, Expr) else ()
