@@ -1,0 +1,271 @@
+"""Batched numbers: a compiled program over many designs at once, in numpy or torch.
+
+`Program` evaluates expressions for an array of designs, with every mapping problem solved; `decide` is exact for
+Boolean expressions: it bounds what rounding can have done and hands the few rows in doubt to the exact evaluator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy
+from cospace.compiler import exact
+from cospace.compiler.designs import Rows, decode
+from cospace.compiler.graph import Expr, Symbol, Value
+from cospace.compiler.model import Decision
+from cospace.compiler.numbers_arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
+from cospace.compiler.numbers_build import Builder, Ref, Step
+from numpy.typing import NDArray
+
+CACHE_BYTES = 1 << 20
+"""What the arrays of one block of designs should take together."""
+
+
+class Program:
+    """Expressions compiled for batches of designs.
+
+    program(designs) -> one array of shape (n,) for each output: float64 (nan where undefined), bool (false where
+    undefined), or int64 codes of symbols and texts (`values[code]`, -1 where undefined). `designs` has shape (n, d),
+    indices into `Decision.values`, -1 where a decision is not live (`designs.encode`).
+    xp: numpy, or torch handed in by the caller; then results are tensors.
+    """
+
+    def __init__(
+        self, outputs: Sequence[Expr], decisions: Sequence[Decision], xp: Any = numpy, *, certify: bool = False
+    ) -> None:
+        self.decisions = tuple(decisions)
+        self.xp = xp
+        self._numpy = xp is numpy
+        builder = Builder(self.decisions, certify)
+        compiled = [builder.compile(e) for e in outputs]
+        always = builder.scalar(True)
+        self._outputs = [v.ref for v in compiled]
+        self._defined = [builder.defined(v) or always for v in compiled]
+        self._checks = _checks(builder, [*self._outputs, *(d for d in self._defined if certify)]) if certify else always
+        self.errors = [v.ref.range.error for v in compiled]
+        """Bounds on |float - exact| for each output, at designs that a certified program doesn't doubt."""
+        self.values: tuple[Value, ...] = tuple(v for _, v in builder.codes)
+        self._builder = builder
+        self._plans: dict[tuple[int, ...], _Plan] = {}
+
+    @property
+    def size(self) -> int:
+        """How many array steps one block takes."""
+        return len(self._plan(self._outputs).steps)
+
+    def __call__(self, designs: Rows, inputs: Mapping[str, Any] | None = None) -> list[Array]:
+        return self._run(self._outputs, designs, inputs or {})
+
+    def defined(self, designs: Rows, inputs: Mapping[str, Any] | None = None) -> list[Array]:
+        """Where each output has a value: bool arrays of shape (n,)."""
+        return self._run(self._defined, designs, inputs or {})
+
+    def certified(
+        self, designs: Rows, inputs: Mapping[str, Any] | None = None
+    ) -> tuple[list[Array], list[Array], Array]:
+        """Outputs, where they are defined, and the rows that rounding may have decided wrongly."""
+        count = len(self._outputs)
+        found = self._run([*self._outputs, *self._defined, self._checks], designs, inputs or {})
+        return found[:count], found[count : 2 * count], found[-1]
+
+    def _plan(self, wanted: Sequence[Ref]) -> _Plan:
+        key = tuple(r.id for r in wanted)
+        if key not in self._plans:
+            self._plans[key] = _Plan(self._builder, wanted, self.xp)
+        return self._plans[key]
+
+    def _run(self, wanted: Sequence[Ref], designs: Rows, inputs: Mapping[str, Any]) -> list[Array]:
+        rows = numpy.asarray(designs) if self._numpy or not hasattr(designs, "device") else designs
+        if len(rows.shape) != 2 or rows.shape[1] != len(self.decisions):
+            raise ValueError(f"designs have shape (n, {len(self.decisions)}), not {tuple(rows.shape)}")
+        return self._plan(wanted).run(rows, inputs, self.decisions)
+
+
+class _Plan:
+    """The steps that some outputs need, with numpy buffers assigned to them."""
+
+    def __init__(self, builder: Builder, wanted: Sequence[Ref], xp: Any) -> None:
+        self.wanted = list(wanted)
+        self.xp = xp
+        needed: set[int] = set()
+        pending = [r.id for r in wanted if r.id >= 0]
+        while pending:
+            i = pending.pop()
+            if i not in needed:
+                needed.add(i)
+                pending.extend(a.id for a in builder.steps[i].args if a.id >= 0)
+        self.steps: list[Step] = [builder.steps[i] for i in sorted(needed)]
+        self.constants = {a.id: a.const for s in self.steps for a in s.args if a.const is not None}
+        self.constants |= {r.id: r.const for r in wanted if r.const is not None}
+        self.numpy = xp is numpy
+        self.table = NUMPY if self.numpy else torch_primitives(xp)
+        self.buffers: list[tuple[tuple[int, ...], str]] = []
+        self.slots: list[int] = []
+        self._assign()
+        per_design = sum(math.prod(dims) * numpy.dtype(DTYPES[kind]).itemsize for dims, kind in self.buffers)
+        self.block = min(max(CACHE_BYTES // max(per_design, 1), 512), 16_384)
+
+    def _assign(self) -> None:
+        """Buffers by the last use of what they hold."""
+        last: dict[int, int] = {}
+        for position, step in enumerate(self.steps):
+            for a in step.args:
+                last[a.id] = position
+        for r in self.wanted:
+            last[r.id] = len(self.steps)
+        for step in reversed(self.steps):
+            if step.name in ("same", "break_ties"):
+                source = step.args[0].id
+                last[source] = max(last[source], last.get(step.out.id, 0))
+        free: dict[tuple[tuple[int, ...], str], list[int]] = {}
+        holds: dict[int, int] = {}
+        for position, step in enumerate(self.steps):
+            kind = (step.out.dims, step.out.kind)
+            ended = [a.id for a in step.args if last[a.id] == position and a.id in holds]
+            if step.name in ELEMENTWISE:
+                self._release(ended, holds, free)
+                ended = []
+            pool = free.setdefault(kind, [])
+            if pool:
+                slot = pool.pop()
+            else:
+                slot = len(self.buffers)
+                self.buffers.append(kind)
+            self.slots.append(slot)
+            holds[step.out.id] = slot
+            self._release(ended, holds, free)
+            if step.out.id not in last:
+                self._release([step.out.id], holds, free)
+
+    def _release(
+        self, ids: Sequence[int], holds: dict[int, int], free: dict[tuple[tuple[int, ...], str], list[int]]
+    ) -> None:
+        for i in ids:
+            slot = holds.pop(i, None)
+            if slot is not None:
+                free.setdefault(self.buffers[slot], []).append(slot)
+
+    def run(self, rows: Any, inputs: Mapping[str, Any], decisions: Sequence[Decision]) -> list[Array]:
+        n = rows.shape[0]
+        if not self.numpy:
+            return self._run_torch(rows, inputs, decisions)
+        results = [numpy.empty(n, DTYPES[r.kind]) for r in self.wanted]
+        buffers: list[Array] = []
+        width = -1
+        with numpy.errstate(all="ignore"):
+            for low in range(0, n, self.block):
+                high = min(low + self.block, n)
+                if high - low != width:
+                    width = high - low
+                    buffers = [numpy.empty((*dims, width), DTYPES[kind]) for dims, kind in self.buffers]
+                values = self._block(rows[low:high], _window(inputs, low, high, n), decisions, buffers)
+                for result, ref in zip(results, self.wanted, strict=True):
+                    result[low:high] = values[ref.id]
+        return results
+
+    def _block(
+        self, rows: Any, inputs: Mapping[str, Any], decisions: Sequence[Decision], buffers: Sequence[Array]
+    ) -> dict[int, Array]:
+        values: dict[int, Array] = dict(self.constants)
+        for step, slot in zip(self.steps, self.slots, strict=True):
+            if step.name == "column":
+                values[step.out.id] = _column(numpy, rows, step.setting, decisions, buffers[slot])
+            elif step.name == "input":
+                buffers[slot][...] = inputs.get(step.setting, math.nan)  # type: ignore[call-overload]
+                values[step.out.id] = buffers[slot]
+            else:
+                args = [values[a.id] for a in step.args]
+                values[step.out.id] = self.table[step.name](buffers[slot], args, step.setting)
+        return values
+
+    def _run_torch(self, rows: Any, inputs: Mapping[str, Any], decisions: Sequence[Decision]) -> list[Array]:
+        xp, n = self.xp, rows.shape[0]
+        rows = xp.as_tensor(rows)
+        values: dict[int, Array] = {i: xp.as_tensor(c) for i, c in self.constants.items()}
+        for step in self.steps:
+            if step.name == "column":
+                values[step.out.id] = _column(xp, rows, step.setting, decisions, None)
+            elif step.name == "input":
+                given = xp.as_tensor(inputs.get(step.setting, math.nan), dtype=xp.float64)  # type: ignore[call-overload]
+                values[step.out.id] = xp.broadcast_to(given, (n,))
+            else:
+                values[step.out.id] = self.table[step.name](None, [values[a.id] for a in step.args], step.setting)
+        return [xp.broadcast_to(values[r.id].reshape(-1), (n,)) for r in self.wanted]
+
+
+def _window(inputs: Mapping[str, Any], low: int, high: int, n: int) -> Mapping[str, Any]:
+    """Inputs are one number for all designs or an array of shape (n,)."""
+    return {k: v[low:high] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
+
+
+def _column(xp: Any, rows: Any, setting: Any, decisions: Sequence[Decision], out: Array) -> Array:
+    """Indices of one decision; what is not live reads the last slot of its tables."""
+    d = decisions[setting]
+    column = rows[:, setting]
+    if out is not None:
+        out[...] = column
+        column = out
+    size = len(d.values)
+    if len(column) and (int(column.min()) < 0 or int(column.max()) >= size):
+        if int(column.max()) >= size:
+            raise ValueError(f"{d.path} has {size} values; a design has index {int(column.max())}")
+        if d.guard.is_const and d.guard.value is True:
+            raise ValueError(f"{d.path} is always live; a design has no value for it")
+        column = xp.where(column < 0, size, column)
+    return column
+
+
+def _checks(builder: Builder, roots: Sequence[Ref]) -> Ref:
+    """Whether any comparison or rounding that the outputs rest on is too close to call, as one Boolean a row."""
+    seen: set[int] = set()
+    found: dict[int, Ref] = {}
+    pending = list(roots)
+    while pending:
+        ref = pending.pop()
+        if ref.id in seen:
+            continue
+        seen.add(ref.id)
+        for check in ref.checks:
+            found[check.id] = check
+            pending.append(check)
+        if ref.id >= 0:
+            # A constant's checks were handed on to its users; those of a table were gathered.
+            pending.extend(a for a in builder.steps[ref.id].args if a.const is None)
+    total = builder.scalar(False)
+    for check in found.values():
+        if check.dims:
+            check = builder.emit("any", check, kind="bool", dims=(), setting=len(check.dims))
+        total = builder.emit("or", total, check, kind="bool")
+    return total
+
+
+def decide(
+    exprs: Sequence[Expr], decisions: Sequence[Decision], designs: Rows, inputs: Mapping[str, Value] | None = None
+) -> NDArray[numpy.bool_]:
+    """Whether Boolean expressions hold, exactly: a bool array of shape (n, k), false where undefined or unknown."""
+    return Decider(exprs, decisions)(designs, inputs)
+
+
+class Decider:
+    """`decide`, compiled once for many batches. `doubted` counts the rows that needed exact evaluation."""
+
+    def __init__(self, exprs: Sequence[Expr], decisions: Sequence[Decision]) -> None:
+        self.exprs = list(exprs)
+        self.decisions = tuple(decisions)
+        self.program = Program(exprs, decisions, certify=True)
+        self.doubted = 0
+
+    def __call__(self, designs: Rows, inputs: Mapping[str, Value] | None = None) -> NDArray[numpy.bool_]:
+        values, _, doubt = self.program.certified(designs, dict(inputs or {}))
+        result = numpy.stack(values, axis=1) if values else numpy.zeros((len(designs), 0), dtype=numpy.bool_)
+        rows = numpy.flatnonzero(doubt)
+        self.doubted += len(rows)
+        for i in rows:
+            found = exact.evaluate_all(self.exprs, decode(self.decisions, designs[i]), inputs)
+            result[i] = [f is True for f in found]
+        return result
+
+
+__all__ = ["Decider", "Program", "Symbol", "decide"]
