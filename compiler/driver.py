@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from attrs import frozen
 from cospace.compiler.elaborate.program import elaborate
 from cospace.compiler.model import Space
-from cospace.dsl.diagnostics import Diagnostic, Reporter
+from cospace.dsl.diagnostics import Diagnostic, Reporter, Span
 from cospace.dsl.load import Loaded, load, load_text
 
 STANDARD = Path(str(files("cospace.specs"))) / "std"
+DEPTH = 10_000
+"""Python frames: the parser lets 200 levels through, each costs a handful."""
 
 
 @frozen
@@ -40,9 +43,14 @@ def compile_text(text: str, settings: Mapping[str, str] | None = None, name: str
 
 
 def _compile(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> Compiled:
-    # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
-    space = elaborate(loaded, settings, reporter)
+    space = None
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH))
+    try:
+        # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
+        space = elaborate(loaded, settings, reporter)
+    except RecursionError:
+        span = Span(loaded.root.path, 0, 0)
+        reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")
     if reporter.failed:
         space = None
-    sources = loaded.sources
-    return Compiled(space, tuple(reporter.found), sources, loaded)
+    return Compiled(space, tuple(reporter.found), loaded.sources, loaded)

@@ -1,7 +1,7 @@
 """The expression graph: hash-consed, typed nodes that every backend walks, and their constructors.
 
 Owns the operator table (`OPERATORS`) and constant folding. A node is made only by `make` or the helpers below, so
-two equal expressions are one object: compare with `is`. Numbers are exact rationals in base units (bit, s, J, metre, …);
+two equal expressions are one object: compare with `is`. Numbers are exact rationals in base units (bit, s, J, …);
 types and units are checked before a node is made (`elaborate/`), so constructors trust their arguments.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Union
 from weakref import WeakValueDictionary
 
 from attrs import frozen
@@ -30,7 +29,7 @@ class Symbol:
         return self.name
 
 
-Value = Union[Fraction, bool, Symbol, str]
+Value = Fraction | bool | Symbol | str
 """What a decision takes and an expression evaluates to."""
 
 
@@ -109,6 +108,12 @@ class Expr:
         """The value of a constant."""
         assert self.op == "const"
         return self.payload  # type: ignore[return-value]
+
+    @property
+    def number(self) -> Fraction:
+        """The value of a constant number."""
+        assert isinstance(self.payload, Fraction)
+        return self.payload
 
     @property
     def free(self) -> frozenset[str]:
@@ -267,21 +272,22 @@ def sub(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
 def div(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
     unit = unit_quotient(a.type.unit, b.type.unit)
     if b.is_const and b.payload != 0:
-        inverse = const(1 / b.payload, unit_power(b.type.unit, Fraction(-1)))  # type: ignore[operator]
+        inverse = const(1 / b.number, unit_power(b.type.unit, Fraction(-1)))
         return mul(inverse, a, span=span)
     return make("div", (a, b), Type("number", unit), None, span)
 
 
 def power(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
     """`a ^ b`. A unit needs a constant exponent (checked before)."""
-    unit = unit_power(a.type.unit, b.payload) if b.is_const else ()  # type: ignore[arg-type]
-    if b.is_const and b.payload == 1:
+    unit = unit_power(a.type.unit, b.number) if b.is_const else ()
+    if b.is_const and b.number == 1:
         return a
     if a.is_const and b.is_const:
-        base, exponent = a.payload, b.payload
-        small = exponent.denominator == 1 and abs(exponent) <= 4096  # type: ignore[attr-defined,arg-type]
-        if small and (base != 0 or exponent >= 0):  # type: ignore[operator]
-            return const(Fraction(base) ** int(exponent), unit)  # type: ignore[arg-type,call-overload]
+        base, exponent = a.number, b.number
+        small = exponent.denominator == 1 and abs(exponent) <= 4096
+        if small and (base != 0 or exponent >= 0):
+            whole = int(exponent)
+            return const(base**whole if whole >= 0 else 1 / base**-whole, unit)
     return make("pow", (a, b), Type("number", unit), None, span)
 
 
@@ -308,7 +314,7 @@ cos = _unary("cos", lambda u: (), None)
 
 def mod(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
     if a.is_const and b.is_const and b.payload != 0:
-        return const(a.payload - b.payload * math.floor(a.payload / b.payload), a.type.unit)  # type: ignore[operator]
+        return const(a.number - b.number * math.floor(a.number / b.number), a.type.unit)
     return make("mod", (a, b), a.type, None, span)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Union
 
 from attrs import field, frozen
-from cospace.compiler.graph import TRUE, Expr, External, MapProblem, Symbol, Type, Value
+from cospace.compiler.graph import TRUE, Expr, MapProblem, Symbol, Type, Value
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 Design = Mapping[str, Value]
@@ -155,7 +154,7 @@ class Choice:
     shape: tuple[Expr, ...]
 
 
-PlanNode = Union[Input, Call, Choice]
+PlanNode = Input | Call | Choice
 
 
 @frozen
@@ -262,10 +261,3 @@ def show(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) -
     number = value / scale
     plain = int(number) if number.denominator == 1 else float(number)
     return f"{plain} {unit}" if unit else plain
-
-
-__all__ = [
-    "Accelerator", "Call", "Choice", "Constant", "Decision", "Design", "External", "Input", "MapProblem",
-    "NetworkPlan", "Objective", "Param", "Placement", "PlanNode", "Reference", "Requirement", "Space", "Stage", "Task", "Work",
-    "show",
-]  # fmt: skip

@@ -50,7 +50,7 @@ def natural_unit(value: Fraction | float, dimension: Dimension) -> tuple[str, Fr
     if not choices:
         return ("" if not dimension else show_unit(dimension)), Fraction(1)
     for name, scale in choices:
-        if abs(value) >= scale:
+        if abs(float(value)) >= scale:
             return name, scale
     return choices[-1] if value else choices[0]
 

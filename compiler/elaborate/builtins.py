@@ -9,7 +9,16 @@ from typing import Any
 
 from cospace.compiler import graph
 from cospace.compiler.elaborate import members, names
-from cospace.compiler.elaborate.values import Builtin, Context, DomainValue, Gathered, describe, is_number
+from cospace.compiler.elaborate.values import (
+    Builtin,
+    Context,
+    DomainValue,
+    Gathered,
+    ListValue,
+    PerLayer,
+    describe,
+    is_number,
+)
 from cospace.compiler.graph import FALSE, TRUE, Expr, const
 from cospace.compiler.units import show_unit
 from cospace.dsl import tree
@@ -75,7 +84,7 @@ def _fold(name: str, node: tree.Call, context: Context) -> Expr:
             items += [(v, g, t, a.value) for v, g, t in members.each(a.value, context).items]
         else:
             value = evaluate(a.value, context)
-            if isinstance(value, (Gathered, members.ListValue, members.PerLayer)):
+            if isinstance(value, (Gathered, ListValue, PerLayer)):
                 items += [(v, g, t, a.value) for v, g, t in members.as_gathered(value).items]
             else:
                 items.append((value, TRUE, const(1), a.value))
@@ -145,24 +154,24 @@ def _extreme(name: str, scalars: list[Any], empty: Expr | None, node: tree.Call,
 
 
 def _domain(name: str, arguments: list[Expr], node: tree.Call, context: Context) -> DomainValue:
-    from cospace.compiler.elaborate.choices import possible
+    from cospace.compiler.elaborate.choices import possible, rationals
 
     if name == "powers":
         base, most = arguments
-        if not (base.is_const and base.payload > 1):  # type: ignore[operator]
+        if not (base.is_const and base.number > 1):
             raise context.fail("CS301", node.span, "the base of `powers` is a constant above 1")
-        top = max(possible(most, node.span, context))
+        top = max(rationals(most, node.span, context))
         values, value = [], Fraction(1)
         while value <= top:
             values.append(value)
-            value *= base.payload  # type: ignore[operator]
+            value *= base.number
         return DomainValue(tuple(const(v) for v in values), tuple(graph.le(const(v), most) for v in values))
     of = arguments[0]
     found: set[int] = set()
-    for value in possible(of, node.span, context):
-        if not isinstance(value, Fraction) or value.denominator != 1 or value < 1 or of.type.unit:
+    for whole in possible(of, node.span, context):
+        if not isinstance(whole, Fraction) or whole.denominator != 1 or whole < 1 or of.type.unit:
             raise context.fail("CS301", node.span, "divisors are of positive whole numbers without a unit")
-        found |= _divisors(int(value), node, context)
+        found |= _divisors(int(whole), node, context)
     ordered = sorted(found)
     conditions = tuple(TRUE if of.is_const else graph.eq(graph.mod(of, const(v)), const(0)) for v in ordered)
     return DomainValue(tuple(const(v) for v in ordered), conditions)

@@ -302,7 +302,8 @@ def _row(declaration: tree.Table, values: Any) -> Record:
 
 def hardware_rows(table: TableValue, context: Context) -> list[tuple[Expr, ...]]:
     """The rows written in place, typed by their columns; evaluated once."""
-    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate, names
+    from cospace.compiler.elaborate import names
+    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate
     from cospace.compiler.elaborate.values import ListValue
 
     cache: dict[int, list[tuple[Expr, ...]]] = context.state.groups.setdefault("rows", {})

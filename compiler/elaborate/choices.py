@@ -184,8 +184,8 @@ def _register(
     if path in state.domains:
         other = next(d for d in state.decisions if d.path == path)
         raise context.fail(
-            "CS210", node.span, f"a second decision with the path `{path}`", help="label one of them: `choose NAME {…}`",
-            labels=(Label(other.span, "the first"),),
+            "CS210", node.span, f"a second decision with the path `{path}`",
+            help="label one of them: `choose NAME {…}`", labels=(Label(other.span, "the first"),),
         )  # fmt: skip
     if len(state.decisions) >= MAX_DECISIONS:
         raise context.fail("CS404", node.span, f"more than {MAX_DECISIONS:,} decisions")
@@ -291,14 +291,14 @@ def spread(domain: RangeValue, span: Span, context: Context) -> tuple[list[Fract
     """The values of a range, with conditions where its ends are searched."""
     low, high, step = domain.low, domain.high, domain.step
     unit = low.type.unit
-    if not step.is_const or step.payload <= 0:  # type: ignore[operator]
+    if not step.is_const or step.number <= 0:
         raise context.fail("CS301", span, "the step of a range is a positive constant")
-    size: Fraction = step.payload  # type: ignore[assignment]
-    top = max(possible(high, span, context))  # type: ignore[type-var]
-    starts = sorted(set(possible(low, span, context)))  # type: ignore[type-var]
+    size = step.number
+    top = max(rationals(high, span, context))
+    starts = sorted(set(rationals(low, span, context)))
     found: set[Fraction] = set()
     for start in starts:
-        if top >= start and (top - start) / size > MAX_VALUES:  # type: ignore[operator]
+        if top >= start and (top - start) / size > MAX_VALUES:
             raise context.fail(
                 "CS404",
                 span,
@@ -306,9 +306,9 @@ def spread(domain: RangeValue, span: Span, context: Context) -> tuple[list[Fract
                 help="use a larger step, or powers(2, n)",
             )
         value = start
-        while value <= top:  # type: ignore[operator]
-            found.add(value)  # type: ignore[arg-type]
-            value += size  # type: ignore[operator]
+        while value <= top:
+            found.add(value)
+            value += size
     ordered = sorted(found)
     conditions = []
     for v in ordered:
@@ -358,6 +358,11 @@ def possible(value: Expr, span: Span, context: Context) -> list[Value]:
     if not found:
         raise context.fail("CS403", span, "this domain has no values")
     return list(found)
+
+
+def rationals(value: Expr, span: Span, context: Context) -> list[Fraction]:
+    """Every value a number can take."""
+    return [v for v in possible(value, span, context) if isinstance(v, Fraction)]
 
 
 def always(condition: Expr, context: Context) -> bool:

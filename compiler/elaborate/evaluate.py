@@ -57,14 +57,14 @@ def number(node: tree.Expr, context: Context) -> Expr:
 
 
 def boolean(node: tree.Expr, context: Context) -> Expr:
-    value = scalar(node, context)
+    return _condition(evaluate(node, context), node.span, context)
+
+
+def _condition(found: Any, span: Span, context: Context) -> Expr:
+    value = as_scalar(found, span, context)
     if value.type.kind != "bool":
-        raise context.fail(
-            "CS301",
-            node.span,
-            f"a condition is needed here, and this is {describe(value)}",
-            help="compare it: `… == …`, `… <= …`",
-        )
+        said = f"a condition is needed here, and this is {describe(value)}"
+        raise context.fail("CS301", span, said, help="compare it: `… == …`, `… <= …`")
     return value
 
 
@@ -133,7 +133,8 @@ def _set(node: tree.SetOf, context: Context) -> Any:
 
 def scale_plain(value: Any, unit: UnitValue, span: Span, context: Context) -> Any:
     if isinstance(value, RangeValue):
-        return RangeValue(*(graph.mul(v, unit.scale) for v in (value.low, value.high, value.step)), unit.name)
+        low, high, step = (graph.mul(v, unit.scale) for v in (value.low, value.high, value.step))
+        return RangeValue(low, high, step, unit.name)
     plain = as_scalar(value, span, context)
     if plain.type.unit:
         raise context.fail("CS302", span, f"this already has a unit, and the set gives it {unit.name}")
@@ -181,16 +182,27 @@ def _in(unit: str) -> str:
 
 
 def _binary(node: tree.Binary, context: Context) -> Any:
+    chain = [node]  # a long sum leans to the left: walked without recursion
+    while isinstance(chain[-1].left, tree.Binary):
+        chain.append(chain[-1].left)
+    value = None
+    for step in reversed(chain):
+        left = evaluate(step.left, context) if value is None else value
+        value = _operate(step, left, context)
+    return value
+
+
+def _operate(node: tree.Binary, left: Any, context: Context) -> Any:
+    """One operator, its left side known."""
     if node.op in ("and", "or"):
-        left = boolean(node.left, context)
-        guard = left if node.op == "and" else graph.negate(left)
-        right = boolean(node.right, context.under(guard))
-        return (graph.both if node.op == "and" else graph.either)(left, right, span=node.span)
-    left, right = evaluate(node.left, context), evaluate(node.right, context)
+        first = _condition(left, node.left.span, context)
+        second = boolean(node.right, context.under(first if node.op == "and" else graph.negate(first)))
+        return (graph.both if node.op == "and" else graph.either)(first, second, span=node.span)
+    right = evaluate(node.right, context)
     if node.op == "+" and isinstance(left, (Gathered, ListValue)) and isinstance(right, (Gathered, ListValue)):
         return Gathered(members.as_gathered(left).items + members.as_gathered(right).items)
     a, b = as_scalar(left, node.left.span, context), as_scalar(right, node.right.span, context)
-    lossy = {"loss"} & {a.type.kind, b.type.kind}
+    lossy = "loss" in (a.type.kind, b.type.kind)
     for value, part in ((a, node.left), (b, node.right)):
         if not is_number(value) and not (lossy and value.type.kind == "loss"):
             raise context.fail("CS301", part.span, f"`{node.op}` needs numbers, and this is {describe(value)}")
@@ -215,8 +227,8 @@ def arithmetic(op: str, a: Expr, b: Expr, node: tree.Binary, context: Context) -
             raise context.fail("CS303", node.span, "division by zero", labels=(Label(node.right.span, "this is 0"),))
         return graph.div(a, b, span=node.span)
     if b.type.unit:
-        raise context.fail("CS302", node.right.span, f"an exponent is a plain number, and this is in {show_unit(b.type.unit)}",
-                           help="divide by a unit: `2 ^ (b / 1 bit)`")  # fmt: skip
+        said = f"an exponent is a plain number, and this is in {show_unit(b.type.unit)}"
+        raise context.fail("CS302", node.right.span, said, help="divide by a unit: `2 ^ (b / 1 bit)`")
     if a.type.unit and not b.is_const:
         raise context.fail("CS302", node.span, "a quantity with a unit needs a constant exponent")
     if a.is_const and b.is_const and _too_large(a.payload, b.payload):  # type: ignore[arg-type]

@@ -142,7 +142,7 @@ def _index_text(node: tree.Expr, context: Context) -> str:
     if isinstance(node, tree.Name) and names.find(node.id, node.span, context) is None:
         return node.id
     value = evaluate(node, context)
-    return str(show(value.payload)) if isinstance(value, Expr) and value.is_const else getattr(value, "path", "?")
+    return str(show(value.value)) if isinstance(value, Expr) and value.is_const else getattr(value, "path", "?")
 
 
 def pick(values: list[Any], index: Expr, span: Span, context: Context) -> Any:

@@ -57,8 +57,9 @@ def _targets(node: tree.Policy, context: Context) -> tuple[str, ...]:
     found = []
     for path in node.targets:
         text = ".".join(path)
-        known = [*(n.name for n in context.state.networks), *(i.path for i in context.state.instances), *context.state.domains,
-                 *(c for c, _ in context.state.layers)]  # fmt: skip
+        state = context.state
+        owners = [n.name for n in state.networks] + [i.path for i in state.instances]
+        known = [*owners, *state.domains, *(c for c, _ in state.layers)]
         if not any(k == text or k.startswith((f"{text}.", f"{text}[")) for k in known):
             if _spoiled(text, context):
                 raise Stop()

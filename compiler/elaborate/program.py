@@ -7,6 +7,7 @@ Networks come before policies because `per layer` copies need the layers; works 
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -84,40 +85,37 @@ def _declare(module: Module, context: Context) -> None:
     scope = module.scope
     first: dict[str, tree.Statement] = {}
     for s in module.file.statements:
-        entries: list[tuple[str, Any]] = []
-        if isinstance(s, tree.Param):
-            entries.append((s.name, Lazy(lambda s=s: _param(s, module, context), s.span)))
-        elif isinstance(s, tree.Unit):
-            entries.append((s.name, Lazy(lambda s=s: _unit(s, context), s.span)))
-        elif isinstance(s, tree.Def):
-            entries.append((s.name, Function(s, scope)))
-        elif isinstance(s, tree.Table):
-            entries.append((s.name, TableValue(s, scope)))
-        elif isinstance(s, tree.Accelerator):
-            cls = AcceleratorClass(s, scope)
-            build = lambda s=s, cls=cls: hardware.instantiate(cls, (), s.span, context.named(s.name))  # noqa: E731
-            entries.append((s.name, cls if s.parameters is not None else Lazy(build, s.span)))
-        elif isinstance(s, tree.Network):
-            entries.append((s.name, Lazy(lambda s=s: _network(s, context), s.span)))
-        elif isinstance(s, tree.Bind):
-            for t in s.targets:
-                if isinstance(t, tree.Name):
-                    entries.append((t.id, Lazy(lambda s=s, t=t: _binding(s, t, context), s.span)))
-        for name, value in entries:
+        for name, value in _entries(s, module, context):
             if name in scope.names:
-                context.state.reporter.error(
-                    "CS210", s.span, f"`{name}` is declared twice", labels=(Label(first[name].span, "first here"),)
-                )
+                labels = (Label(first[name].span, "first here"),)
+                context.state.reporter.error("CS210", s.span, f"`{name}` is declared twice", labels=labels)
             elif name in module.imports:
-                context.state.reporter.error(
-                    "CS202",
-                    s.span,
-                    f"`{name}` is also the name of an import",
-                    help="rename the import: `import … as other`",
-                )
+                help = "rename the import: `import … as other`"
+                context.state.reporter.error("CS202", s.span, f"`{name}` is also the name of an import", help=help)
             else:
                 scope.names[name] = value
                 first[name] = s
+
+
+def _entries(s: tree.Statement, module: Module, context: Context) -> list[tuple[str, Any]]:
+    """The names a file-level statement declares."""
+    if isinstance(s, tree.Param):
+        return [(s.name, Lazy(partial(_param, s, module, context), s.span))]
+    if isinstance(s, tree.Unit):
+        return [(s.name, Lazy(partial(_unit, s, context), s.span))]
+    if isinstance(s, tree.Def):
+        return [(s.name, Function(s, module.scope))]
+    if isinstance(s, tree.Table):
+        return [(s.name, TableValue(s, module.scope))]
+    if isinstance(s, tree.Accelerator):
+        cls = AcceleratorClass(s, module.scope)
+        build = partial(hardware.instantiate, cls, (), s.span, context.named(s.name))
+        return [(s.name, cls if s.parameters is not None else Lazy(build, s.span))]
+    if isinstance(s, tree.Network):
+        return [(s.name, Lazy(partial(_network, s, context), s.span))]
+    if isinstance(s, tree.Bind):
+        return [(t.id, Lazy(partial(_binding, s, t, context), s.span)) for t in s.targets if isinstance(t, tree.Name)]
+    return []
 
 
 def _binding(s: tree.Bind, t: tree.Name, context: Context) -> Any:
@@ -418,10 +416,21 @@ def _space(root: Module, loaded: Loaded, state: State) -> Space:
     networks = tuple(evolve(n, nodes=tuple(_with_facts(node, state) for node in n.nodes)) for n in state.networks)
     sources = tuple(loaded.sources.items())
     return Space(
-        name.name if name else loaded.root.path, name.doc if name else None, tuple(state.params), tuple(state.decisions),
-        tuple(state.requirements), tuple(state.objectives), works, networks, tuple(state.accelerators),
-        tuple(state.tasks.values()), tuple(state.stages), tuple(state.constants.values()), tuple(state.references), sources,
-    )  # fmt: skip
+        name=name.name if name else loaded.root.path,
+        doc=name.doc if name else None,
+        params=tuple(state.params),
+        decisions=tuple(state.decisions),
+        requirements=tuple(state.requirements),
+        objectives=tuple(state.objectives),
+        works=works,
+        networks=networks,
+        accelerators=tuple(state.accelerators),
+        tasks=tuple(state.tasks.values()),
+        stages=tuple(state.stages),
+        constants=tuple(state.constants.values()),
+        references=tuple(state.references),
+        sources=sources,
+    )
 
 
 def _with_facts(node: Any, state: State) -> Any:

@@ -107,8 +107,10 @@ def _word(s: tree.Statement) -> str:
 
 def _home(s: tree.Statement) -> str | None:
     homes = {
-        tree.Rule: "`on` belongs in an accelerator", tree.Objective: "objectives stand at the top of the file, or in a rule",
-        tree.Assign: "`path by engine()` belongs in a search block", tree.Import: "imports stand at the top of the file",
+        tree.Rule: "`on` belongs in an accelerator",
+        tree.Objective: "objectives stand at the top of the file, or in a rule",
+        tree.Assign: "`path by engine()` belongs in a search block",
+        tree.Import: "imports stand at the top of the file",
         tree.Param: "params stand at the top of the file", tree.SpaceName: "`space` stands first in the file",
         tree.Language: "`language` is the first line of the file",
     }  # fmt: skip
@@ -123,9 +125,9 @@ def bind_names(s: tree.Bind, context: Context, lazily: bool, counts: dict[str, i
         if not isinstance(target, tree.Name):
             raise context.fail("CS226", target.span, "a name is needed before `=`")
         inner = context.named(target.id)
-        if context.building is not None and counts is not None and counts.get(target.id, 0) == 1:
-            if context.scope.find(target.id) is None:
-                inner = evolve(inner, direct=context.path(target.id))
+        once = counts is not None and counts.get(target.id, 0) == 1 and context.scope.find(target.id) is None
+        if context.building is not None and once:
+            inner = evolve(inner, direct=context.path(target.id))
         if s.guard is not None:
             inner = inner.under(boolean(s.guard, context))
         value = evaluate(s.value, inner)
@@ -183,7 +185,7 @@ def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = Non
 def _index(value: Any) -> str:
     from cospace.compiler.model import show
 
-    return str(show(value.payload)) if isinstance(value, Expr) and value.is_const else str(value)
+    return str(show(value.value)) if isinstance(value, Expr) and value.is_const else str(value)
 
 
 def run_facts(block: tree.Block, context: Context) -> list[tuple[str, tuple[Expr, ...]]]:

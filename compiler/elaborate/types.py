@@ -81,7 +81,8 @@ def check(type: tree.Expr, value: Any, span: Span, what: str, context: Context) 
             odd = sorted(found - set(options))[0] if found else None
             near = closest(odd, options) if odd else None
             raise context.fail(
-                "CS206", span, f"{what} is one of {{{', '.join(options)}}}, not {f'`{odd}`' if odd else describe(value)}",
+                "CS206", span,
+                f"{what} is one of {{{', '.join(options)}}}, not {f'`{odd}`' if odd else describe(value)}",
                 help=f"did you mean `{near}`?" if near else None,
             )  # fmt: skip
         return value
@@ -138,7 +139,7 @@ def _kind(kind: str, value: Any, span: Span, what: str, context: Context) -> Any
             raise context.fail("CS301", span, f"{what} is a number, and this is {describe(scalar)}")
         if scalar.type.unit and kind == "int":
             raise context.fail("CS302", span, f"{what} is a plain number, and this is in {show_unit(scalar.type.unit)}")
-        if kind == "int" and scalar.is_const and scalar.payload.denominator != 1:  # type: ignore[union-attr]
+        if kind == "int" and scalar.is_const and scalar.number.denominator != 1:
             raise context.fail("CS301", span, f"{what} is a whole number, and this is {scalar.payload}")
         return scalar
     if scalar.type.kind != kind and not (kind == "loss" and scalar.type.kind == "number" and not scalar.type.unit):
