@@ -16,7 +16,8 @@ from cospace.compiler.designs import Rows, decode
 from cospace.compiler.graph import Expr, Symbol, Value
 from cospace.compiler.model import Decision
 from cospace.compiler.numbers_arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
-from cospace.compiler.numbers_build import Builder, Ref, Step
+from cospace.compiler.numbers_build import Builder
+from cospace.compiler.numbers_steps import Ref, Step
 from numpy.typing import NDArray
 
 CACHE_BYTES = 1 << 20

@@ -15,196 +15,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import numpy
-from attrs import define, frozen
 from cospace.compiler import numbers_range as ranges
-from cospace.compiler.graph import Expr, External, MapDecision, MapProblem, Value, walk
+from cospace.compiler.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.model import Decision
-from cospace.compiler.numbers_arrays import NUMPY, Array
+from cospace.compiler.numbers_arrays import Array
+from cospace.compiler.numbers_maps import MapSolver, Scope
 from cospace.compiler.numbers_range import Range
+from cospace.compiler.numbers_steps import Ref, Value_, weight
 
 TABLE_LIMIT = 4096
 """Entries of a table over two decisions, at most."""
 
-CLOSE = 1e-12
-"""Two goals this close, relatively, count as equal: what is equal exactly may differ by rounding."""
-
-
-@define(eq=False)
-class Ref:
-    """An array to be: kind number, bool or index; `dims` its axes of maps; `batch` whether it has one of designs."""
-
-    id: int
-    kind: str
-    dims: tuple[int, ...]
-    batch: bool
-    range: Range
-    nan: bool = False
-    const: Array | None = None
-    checks: tuple[Ref, ...] = ()
-
-
-@frozen
-class Step:
-    """`setting` is static. `load`: ("column", j) or ("input", name) instead of a primitive."""
-
-    name: str
-    out: Ref
-    args: tuple[Ref, ...]
-    setting: object = None
-
-
-@frozen(eq=False)
-class Frame:
-    """The maps of one problem as axes: `base` axes of enclosing problems stand right of them."""
-
-    problem: MapProblem
-    base: int
-
-    def level(self, path: str) -> int | None:
-        for i, m in enumerate(self.problem.maps):
-            if m.path == path:
-                return self.base + len(self.problem.maps) - i
-        return None
-
-
-@frozen
-class Value_:
-    """A compiled node: the array, and for Booleans where it is defined (None: everywhere)."""
-
-    ref: Ref
-    defined: Ref | None = None
-
-
-_RULES = {
-    "add": ranges.add, "mul": ranges.mul, "quotient": ranges.div, "div": ranges.div, "mod": ranges.mod,
-    "floor": ranges.rounded, "ceil": ranges.rounded, "abs": ranges.absolute, "sqrt": ranges.sqrt,
-    "log2": lambda a: ranges.logarithm(a, 2.0), "log10": lambda a: ranges.logarithm(a, 10.0),
-    "log": lambda a: ranges.logarithm(a, math.e), "exp": ranges.exp, "cos": ranges.cos,
-    "min": ranges.least, "max": ranges.greatest, "pow": ranges.power,
-    "where": lambda c, a, b: ranges.hull(a, b), "masked": lambda a, c: a, "least": lambda a: a,
-    "pick": lambda a, k: a, "gather": lambda a, k: a,
-}  # fmt: skip
-
 _COST = {"const": 0.0, "var": 2.5, "add": 1.0, "mul": 1.0, "div": 2.0, "if": 3.0, "solve": 40.0, "solvable": 40.0}
 
-Scope = tuple[Frame, ...]
 
-
-class Builder:
+class Builder(MapSolver):
     """Compiles nodes into steps. `certify` adds, to each array, the checks under which its bounds hold."""
 
     def __init__(self, decisions: Sequence[Decision], certify: bool = False) -> None:
+        super().__init__(certify)
         self.decisions = {d.path: (j, d) for j, d in enumerate(decisions)}
-        self.certify = certify
-        self.steps: list[Step] = []
-        self.codes: dict[tuple[type, Value], int] = {}
         self._memo: dict[tuple[object, ...], Value_] = {}
-        self._emitted: dict[tuple[object, ...], Ref] = {}
-        self._solved: dict[tuple[object, ...], tuple[Ref, Ref, bool]] = {}
-        self._alive: list[object] = []
         self._split: set[int] = set()
         self._running: dict[int, bool] = {}
-        self._frames: dict[tuple[int, Scope], Frame] = {}
-        self._ties: dict[tuple[Frame, tuple[str, ...]], Ref] = {}
-
-    # ---- arrays
-
-    def constant(self, array: Array, kind: str, dims: tuple[int, ...] = (), error: Range | None = None) -> Ref:
-        if kind == "number":
-            nan = bool(numpy.isnan(array).any())
-            known = array[~numpy.isnan(array)] if nan else array
-            low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-            base = error or ranges.ANYTHING
-            span = Range(low, high, base.grain, base.error, base.ratio)
-        else:
-            nan = kind == "index" and bool((array < 0).any())
-            span = ranges.BOOLEAN
-        return Ref(-1 - len(self._alive), kind, dims, False, span, nan, self._keep(array))
-
-    def _keep(self, array: Array) -> Array:
-        self._alive.append(array)
-        return array
-
-    def scalar(self, value: bool | float) -> Ref:
-        key = ("scalar", value.__class__, value)
-        if key not in self._emitted:
-            kind = "bool" if isinstance(value, bool) else "number"
-            span = ranges.of_constant(Fraction(value)) if math.isfinite(value) else ranges.BOOLEAN
-            self._emitted[key] = self.constant(numpy.array([value]), kind, (), span)
-        return self._emitted[key]
-
-    def code(self, value: Value) -> int:
-        return self.codes.setdefault((value.__class__, value), len(self.codes))
-
-    def emit(
-        self,
-        name: str,
-        *args: Ref,
-        kind: str = "number",
-        dims: tuple[int, ...] | None = None,
-        setting: object = None,
-        span: Range | None = None,
-        nan: bool | None = None,
-        checks: tuple[Ref, ...] = (),
-    ) -> Ref:
-        """One more step, or its result at once when all arguments are constant; equal steps are one."""
-        key: tuple[object, ...] = (name, setting, dims, *(a.id for a in args))
-        found = self._emitted.get(key)
-        if found is not None:
-            return found
-        if dims is None:
-            dims = _broadcast(args)
-        if span is None:
-            span = _RULES[name](*(a.range for a in args)) if kind == "number" else ranges.BOOLEAN  # type: ignore[operator]
-        if nan is None:
-            nan = kind != "bool" and any(a.nan for a in args)
-        inherited = _unique([*checks, *(c for a in args if a.const is not None and name != "gather" for c in a.checks)])
-        if all(a.const is not None for a in args):
-            with numpy.errstate(all="ignore"):
-                arrays = [a.const for a in args]
-                last = max(a.shape[-1] for a in arrays)  # type: ignore[union-attr]
-                dtype = {"number": numpy.float64, "bool": numpy.bool_, "index": numpy.int64}[kind]
-                out = numpy.empty((*dims, last), dtype)
-                out = NUMPY[name](out, arrays, setting)
-            made = self.constant(out, kind, dims, span)
-            made.checks = inherited
-        else:
-            made = Ref(len(self.steps), kind, dims, True, span, nan, None, inherited)
-            self.steps.append(Step(name, made, args, setting))
-        self._emitted[key] = made
-        return made
-
-    def load(self, what: str, name: object, kind: str) -> Ref:
-        key = (what, name)
-        if key not in self._emitted:
-            made = Ref(len(self.steps), kind, (), True, Range(-math.inf, math.inf), what == "input")
-            self.steps.append(Step(what, made, (), name))
-            self._emitted[key] = made
-        return self._emitted[key]
-
-    # ---- definedness
-
-    def defined(self, value: Value_) -> Ref | None:
-        if value.ref.kind == "bool":
-            return value.defined
-        if not value.ref.nan:
-            return None
-        if value.ref.kind == "index":
-            return self.emit("le", self.constant(numpy.array([0]), "index"), value.ref, kind="bool")
-        return self.negate(self.emit("isnan", value.ref, kind="bool"))
-
-    def negate(self, a: Ref) -> Ref:
-        return self.emit("not", a, kind="bool")
-
-    def both(self, *args: Ref | None) -> Ref | None:
-        """Conjunction; None is true."""
-        known = sorted({a.id: a for a in args if a is not None}.values(), key=_weight)
-        total: Ref | None = None
-        for a in known:
-            if a.const is not None and not a.checks and a.const.all():
-                continue
-            total = a if total is None else self.emit("and", total, a, kind="bool")
-        return total
 
     # ---- nodes
 
@@ -320,13 +153,13 @@ class Builder:
         if op == "external":
             return Value_(self.scalar(math.nan))
         if op in ("solve", "solvable"):
-            return self._solve(node, scope, table)
+            return self.solve(node, scope, table)
         args = [self._at(a, scope, table) for a in node.args]
         if op in ("and", "or"):
             return self._junction(args, op == "or")
         if op == "not":
             value = self.negate(args[0].ref)
-            return self._masked_bool(value, args[0].defined)
+            return self.masked_bool(value, args[0].defined)
         if op == "if":
             return self._branch(*args)
         if op in ("eq", "lt", "le"):
@@ -336,16 +169,14 @@ class Builder:
     def _const(self, value: Value) -> Value_:
         if isinstance(value, bool):
             return Value_(self.scalar(value))
-        if isinstance(value, Fraction):
-            span = ranges.of_constant(value)
-            key = ("rational", value)
-            if key not in self._emitted:
+        key = ("constant", value.__class__, value)
+        if key not in self._emitted:
+            if isinstance(value, Fraction):
+                span = ranges.of_constant(value)
                 number = span.low if math.isfinite(span.low) else math.nan
                 self._emitted[key] = self.constant(numpy.array([number]), "number", (), span)
-            return Value_(self._emitted[key])
-        key = ("code", self.code(value))
-        if key not in self._emitted:
-            self._emitted[key] = self.constant(numpy.array([self.code(value)]), "index")
+            else:
+                self._emitted[key] = self.constant(numpy.array([self.code(value)]), "index")
         return Value_(self._emitted[key])
 
     def _values(self, values: Sequence[Value], slot: bool) -> tuple[Array, str, Range | None, bool]:
@@ -380,14 +211,10 @@ class Builder:
 
     # ---- logic
 
-    def _masked_bool(self, value: Ref, defined: Ref | None) -> Value_:
-        joined = self.both(value, defined) if defined is not None else value
-        return Value_(joined if joined is not None else self.scalar(True), defined)
-
     def _junction(self, args: list[Value_], stop: bool) -> Value_:
         name = "or" if stop else "and"
         value: Ref | None = None
-        for a in sorted(args, key=lambda v: _weight(v.ref)):
+        for a in sorted(args, key=lambda v: weight(v.ref)):
             value = a.ref if value is None else self.emit(name, value, a.ref, kind="bool")
         assert value is not None
         if all(a.defined is None for a in args):
@@ -398,7 +225,7 @@ class Builder:
                 decided = a.ref if stop else self.negate(a.ref)
                 defined = self.emit("or", decided, defined, kind="bool")
             defined = self.both(a.defined, defined)
-        return self._masked_bool(value, defined) if stop else Value_(value, defined)
+        return self.masked_bool(value, defined) if stop else Value_(value, defined)
 
     def _branch(self, condition: Value_, then: Value_, otherwise: Value_) -> Value_:
         c = condition.ref
@@ -409,7 +236,7 @@ class Builder:
                 always = self.scalar(True)
                 defined = self._choose(c, then.defined or always, otherwise.defined or always)
             defined = self.both(condition.defined, defined)
-            return Value_(self._masked_bool(value, condition.defined).ref, defined)
+            return Value_(self.masked_bool(value, condition.defined).ref, defined)
         nothing = then.ref.kind == "number"
         value = self._choose(c, then.ref, otherwise.ref)
         if condition.defined is not None:
@@ -433,7 +260,7 @@ class Builder:
         defined = self.both(self.defined(a), self.defined(b))
         if a.ref.kind == "number" and defined is not None:
             return Value_(value, defined)  # a comparison with nan is false already
-        return self._masked_bool(value, defined)
+        return self.masked_bool(value, defined)
 
     # ---- arithmetic
 
@@ -467,7 +294,7 @@ class Builder:
     def _fold(self, name: str, args: Iterable[Ref]) -> Ref:
         """Small arrays first, so that few operations run at full size."""
         total: Ref | None = None
-        for a in sorted(args, key=_weight):
+        for a in sorted(args, key=weight):
             total = a if total is None else self.emit(name, total, a)
         assert total is not None
         return total
@@ -525,176 +352,6 @@ class Builder:
             elif node.op == "if":
                 pending.extend(node.args[1:])
 
-    # ---- mapping problems
-
-    def _solve(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> Value_:
-        problem: MapProblem = node.payload  # type: ignore[assignment]
-        frame = self._frame(problem, scope)
-        position, found, certain = self._best(frame, scope, table)
-        if node.op == "solvable":
-            return Value_(found)
-        quantity = self.compile(node.args[0], (*scope, frame), table)
-        ref = self._pick(quantity.ref, position, frame)
-        if not certain and ref is not quantity.ref:
-            ref = self._watched(ref, quantity.ref, frame, table)
-        sure = found.const is not None and bool(found.const.all())
-        if ref.kind == "bool":
-            defined = None if quantity.defined is None else self._pick(quantity.defined, position, frame)
-            return Value_(ref, None) if sure and defined is None else self._masked_bool(ref, self.both(found, defined))
-        if sure:
-            return Value_(ref)
-        missing = self.scalar(math.nan) if ref.kind == "number" else self.constant(numpy.array([-1]), "index")
-        return Value_(self.emit("where", found, ref, missing, kind=ref.kind, span=ref.range, nan=True))
-
-    def _frame(self, problem: MapProblem, outer: Scope) -> Frame:
-        key = (id(problem), outer)
-        if key not in self._frames:
-            self._alive.append(problem)
-            self._frames[key] = Frame(problem, sum(len(f.problem.maps) for f in outer))
-        return self._frames[key]
-
-    def _best(self, frame: Frame, outer: Scope, table: tuple[str, ...]) -> tuple[Ref, Ref, bool]:
-        """Flat position of the best mapping, whether there is one, and whether the position is beyond doubt."""
-        key = ("best", frame, table)
-        if key in self._solved:
-            return self._solved[key]
-        problem, scope = frame.problem, (*outer, frame)
-        axes, size = len(problem.maps), math.prod(len(m.values) for m in problem.maps)
-        meets = self._feasible(frame, scope, table)
-        goals = [self.compile(g, scope, table).ref for g in problem.goals]
-        for goal in goals:
-            if goal.nan:
-                meets = self.both(meets, self.negate(self.emit("isnan", goal, kind="bool")))
-        full = tuple(len(m.values) for m in problem.maps) + (1,) * frame.base
-        full = _join([full, *(g.dims for g in goals), *([meets.dims] if meets is not None else [])])
-        rest = full[axes:]
-        always = self.scalar(True)
-        tied = meets if meets is not None else always
-        found: Ref | None = None
-        certain = True
-        for i, goal in enumerate(goals):
-            relative, absolute = (0.0, 0.0) if goal.range.exact else (CLOSE, 0.0)
-            if self.certify and not goal.range.exact:
-                relative, absolute = 0.0, 2.02 * goal.range.error
-                certain = False
-            if i == 0:
-                masked = self.emit("masked", goal, tied, dims=full, setting=math.inf, span=goal.range, nan=False)
-                least = self.emit("least", masked, setting=axes, dims=rest, span=goal.range, nan=False)
-                found = self.emit("lt", least, self.scalar(math.inf), kind="bool")
-                tied = self.emit("at_most", masked, least, kind="bool", setting=(relative, absolute))
-            else:
-                tied = self._full(tied, full)
-                tied = self.emit("break_ties", tied, goal, kind="bool", setting=(axes, relative, absolute))
-            if not certain:
-                break
-        if found is None:
-            found = self._any_mapping(tied, full, axes)
-        tied = self._full(tied, full)
-        position = self.emit("first_true", tied, kind="index", dims=rest, setting=(axes, size), nan=False)
-        if meets is None:
-            found = always
-        self._ties[frame, table] = tied
-        self._solved[key] = (position, found, certain)
-        return self._solved[key]
-
-    def _full(self, ref: Ref, full: tuple[int, ...]) -> Ref:
-        if ref.dims == full:
-            return ref
-        blank = self.constant(numpy.zeros((*full, 1), dtype=numpy.bool_), "bool", full)
-        return self.emit("or", ref, blank, kind="bool", dims=full)
-
-    def _any_mapping(self, tied: Ref, full: tuple[int, ...], axes: int) -> Ref:
-        return self.emit("any", self._full(tied, full), kind="bool", dims=full[axes:], setting=axes)
-
-    def _feasible(self, frame: Frame, scope: Scope, table: tuple[str, ...]) -> Ref | None:
-        total: list[Ref | None] = []
-        for m in frame.problem.maps:
-            level = frame.level(m.path)
-            assert level is not None
-            total.append(self._within(m, level, scope, table))
-        for requirement in frame.problem.requirements:
-            total.append(self.compile(requirement, scope, table).ref)
-        return self.both(*total)
-
-    def _within(self, m: MapDecision, level: int, scope: Scope, table: tuple[str, ...]) -> Ref | None:
-        """An assignment holds an allowed value of a live map, or the first value of one that is not."""
-        dims = (len(m.values),) + (1,) * (level - 1)
-        allowed: Ref | None = None
-        for j, condition in enumerate(m.allowed or ()):
-            here = numpy.zeros((*dims, 1), dtype=numpy.bool_)
-            here[j] = True
-            one = self.emit(
-                "and", self.constant(here, "bool", dims), self.compile(condition, scope, table).ref, kind="bool"
-            )
-            allowed = one if allowed is None else self.emit("or", allowed, one, kind="bool")
-        live = self.compile(m.guard, scope, table).ref
-        if live.const is not None and live.const.all():
-            return allowed
-        first = numpy.zeros((*dims, 1), dtype=numpy.bool_)
-        first[0] = True
-        only = self.constant(first, "bool", dims)
-        if allowed is None:
-            return self.emit("or", live, only, kind="bool")
-        return self.emit("where", live, allowed, only, kind="bool")
-
-    def _pick(self, quantity: Ref, position: Ref, frame: Frame) -> Ref:
-        sizes = tuple(len(m.values) for m in frame.problem.maps)
-        axes, base = len(sizes), frame.base
-        dims = (1,) * (base + axes - len(quantity.dims)) + quantity.dims
-        own, rest = dims[:axes], dims[axes:]
-        if all(s == 1 for s in own):
-            return self._dropped(quantity, dims, frame, position)
-        where = position
-        if own != sizes:
-            plan = []
-            divisor, stride = 1, 1
-            for size, mine in reversed(list(zip(sizes, own, strict=True))):
-                if mine > 1:
-                    plan.append((divisor, size, stride))
-                    stride *= size
-                divisor *= size
-            where = self.emit(
-                "sub_position", position, kind="index", dims=position.dims, setting=tuple(plan), nan=False
-            )
-        out = _join([rest, position.dims])
-        return self.emit(
-            "pick", quantity, where, kind=quantity.kind, dims=out, setting=(axes, math.prod(own), base),
-            span=quantity.range, nan=quantity.nan,
-        )  # fmt: skip
-
-    def _dropped(self, quantity: Ref, dims: tuple[int, ...], frame: Frame, position: Ref) -> Ref:
-        axes = len(frame.problem.maps)
-        if len(quantity.dims) <= len(dims) - axes:
-            return quantity
-        return self.emit(
-            "pick", quantity, self.emit("sub_position", position, kind="index", setting=(), nan=False),
-            kind=quantity.kind, dims=_join([dims[axes:], position.dims]), setting=(axes, 1, frame.base),
-            span=quantity.range, nan=quantity.nan,
-        )  # fmt: skip
-
-    def _watched(self, ref: Ref, quantity: Ref, frame: Frame, table: tuple[str, ...]) -> Ref:
-        """When rounding leaves several mappings possible, the quantity has to be as good as equal at all of them."""
-        tied, axes, span = self._ties[frame, table], len(frame.problem.maps), quantity.range
-        if ref.kind == "number":
-            near = self.emit("near", quantity, ref, kind="bool", setting=span.error)
-        else:
-            near = self.emit("eq", quantity, ref, kind="bool")
-        differs = self.emit("and", self.negate(near), tied, kind="bool")
-        doubt = self.emit("any", differs, kind="bool", setting=axes, dims=differs.dims[axes:])
-        wide = Range(span.low, span.high, span.grain, span.error * 2.01, span.ratio)
-        return self.emit(
-            "same", ref, kind=ref.kind, span=wide, nan=ref.nan, checks=(doubt,), setting=doubt.id, dims=ref.dims
-        )
-
-
-def _may_be_zero(b: Ref) -> bool:
-    return not (b.range.low > b.range.error or b.range.high < -b.range.error)
-
-
-def _weight(a: Ref) -> tuple[int, int]:
-    """Constants first, then what is the same for every map, then the rest."""
-    return (math.prod(a.dims) * (1000 if a.batch else 1), a.id if a.id >= 0 else 0)
-
 
 def _guarded(d: Decision) -> bool:
     return not (d.guard.is_const and d.guard.value is True)
@@ -728,13 +385,5 @@ def _outside_problems(root: Expr) -> Iterator[Expr]:
             stack.extend((a, False) for a in node.args if id(a) not in done)
 
 
-def _unique(refs: Iterable[Ref]) -> tuple[Ref, ...]:
-    return tuple({r.id: r for r in refs}.values())
-
-
-def _join(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    return tuple(numpy.broadcast_shapes(*shapes))
-
-
-def _broadcast(args: Sequence[Ref]) -> tuple[int, ...]:
-    return _join([a.dims for a in args])
+def _may_be_zero(b: Ref) -> bool:
+    return not (b.range.low > b.range.error or b.range.high < -b.range.error)
