@@ -111,7 +111,7 @@ class _Maker:
         return g.var(d.path, d.type)
 
     def protected(self, d: Decision | g.MapDecision, otherwise: g.Expr) -> g.Expr:
-        if d.guard is g.TRUE or (self.partial and self.rng.random() < 0.3):
+        if d.guard is g.TRUE or (self.partial and isinstance(d, Decision) and self.rng.random() < 0.3):
             return self.read(d)
         return g.branch(d.guard, self.read(d), otherwise)
 
