@@ -20,7 +20,7 @@ from cospace.compiler.numbers_build import Builder
 from cospace.compiler.numbers_steps import Ref, Step
 from numpy.typing import NDArray
 
-CACHE_BYTES = 1 << 20
+CACHE_BYTES = 4 << 20
 """What the arrays of one block of designs should take together."""
 
 

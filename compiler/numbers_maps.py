@@ -63,7 +63,7 @@ class MapSolver(Emitter):
         quantity = self.compile(node.args[0], (*scope, frame), table)
         ref = self._pick(quantity.ref, position, frame)
         if not certain and ref is not quantity.ref:
-            ref = self._watched(ref, quantity.ref, frame, table)
+            ref = self._watched(ref, quantity.ref, found, frame, table)
         sure = found.const is not None and bool(found.const.all())
         if ref.kind == "bool":
             defined = None if quantity.defined is None else self._pick(quantity.defined, position, frame)
@@ -199,7 +199,7 @@ class MapSolver(Emitter):
             span=quantity.range, nan=quantity.nan,
         )  # fmt: skip
 
-    def _watched(self, ref: Ref, quantity: Ref, frame: Frame, table: tuple[str, ...]) -> Ref:
+    def _watched(self, ref: Ref, quantity: Ref, found: Ref, frame: Frame, table: tuple[str, ...]) -> Ref:
         """When rounding leaves several mappings possible, the quantity has to be as good as equal at all of them."""
         tied, axes, span = self._ties[frame, table], len(frame.problem.maps), quantity.range
         if ref.kind == "number":
@@ -208,6 +208,7 @@ class MapSolver(Emitter):
             near = self.emit("eq", quantity, ref, kind="bool")
         differs = self.emit("and", self.negate(near), tied, kind="bool")
         doubt = self.emit("any", differs, kind="bool", setting=axes, dims=differs.dims[axes:])
+        doubt = self.both(doubt, found) or doubt
         wide = Range(span.low, span.high, span.grain, span.error * 2.01, span.ratio)
         return self.emit(
             "same", ref, kind=ref.kind, span=wide, nan=ref.nan, checks=(doubt,), setting=doubt.id, dims=ref.dims

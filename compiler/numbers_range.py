@@ -117,8 +117,8 @@ def div(a: Range, b: Range) -> Range:
 
 def rounded(a: Range) -> Range:
     """floor, ceil: an integer; when the argument may be off, a run checks that it is away from one."""
-    if not math.isfinite(a.size):
-        return Range(-math.inf, math.inf, 1.0, 0.0 if math.isfinite(a.error) else math.inf)
+    if not math.isfinite(a.size) or not math.isfinite(a.error):
+        return Range(-math.inf, math.inf, 1.0, math.inf)
     low, high = math.floor(a.low - a.error), math.ceil(a.high + a.error)
     return Range(float(low), float(high), 1.0, 0.0 if max(abs(low), abs(high)) < 2**53 else math.inf)
 
