@@ -40,7 +40,7 @@ class Decision:
 class Requirement:
     """Holds at a design if `guard` is false there or `value` is true.
 
-    origin: written | shape | rule | domain | map (a work must have a mapping).
+    origin: written | contract (of an operator) | shape | rule | domain | map (a work must have a mapping).
     """
 
     value: Expr

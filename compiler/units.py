@@ -39,7 +39,6 @@ COMMON: Mapping[Dimension, tuple[tuple[str, Fraction], ...]] = {
     ),
     (("J", Fraction(1)), ("s", Fraction(1))): (
         ("J s", Fraction(1)), ("mJ ms", Fraction(1, 10**6)), ("uJ us", Fraction(1, 10**12)),
-        ("nJ us", Fraction(1, 10**15)),
     ),
 }  # fmt: skip
 

@@ -400,14 +400,9 @@ def _objective(s: tree.Objective, context: Context) -> None:
         raise context.fail(
             "CS226", s.guard.span, "an objective has no `when`", help="use `if … then … else …` in its value"
         )
-    unit, scale = (
-        natural_unit(1 if not value.type.unit else 1e-12, value.type.unit)
-        if value.op != "measure"
-        else ("", Fraction(1))
-    )
-    context.state.objectives.append(
-        Objective(value, s.sense, statements.source_of(s, context), s.doc, unit, scale, s.span)
-    )
+    unit, scale = natural_unit(Fraction(1, 10**11) if value.type.unit else 1, value.type.unit)
+    state = context.state
+    state.objectives.append(Objective(value, s.sense, statements.source_of(s, context), s.doc, unit, scale, s.span))
 
 
 def _space(root: Module, loaded: Loaded, state: State) -> Space:

@@ -140,7 +140,7 @@ def _spoil(s: tree.Bind, scope: Scope) -> None:
             scope.names[target.id] = BAD
 
 
-def require(s: tree.Require, context: Context) -> None:
+def require(s: tree.Require, context: Context, origin: str = "written") -> None:
     """A requirement of the space, or of the rule being answered."""
     from cospace.compiler.elaborate.evaluate import boolean
 
@@ -151,7 +151,7 @@ def require(s: tree.Require, context: Context) -> None:
         context.answering.requirements.append((graph.implies(whole, value), s.reason, s.span))
         return
     reason = s.reason or source_of(s, context)
-    context.state.requirements.append(Requirement(value, whole, reason, s.span, "written"))
+    context.state.requirements.append(Requirement(value, whole, reason, s.span, origin))
 
 
 def source_of(s: tree.Require | tree.Objective, context: Context) -> str:
@@ -204,7 +204,7 @@ def run_facts(block: tree.Block, context: Context) -> list[tuple[str, tuple[Expr
         elif isinstance(s, tree.Bind):
             bind_names(s, context, lazily=False)
         elif isinstance(s, tree.Require):
-            require(s, context)
+            require(s, context, "contract")
         elif isinstance(s, tree.Yield):
             evaluate(s.value, context)
         else:
