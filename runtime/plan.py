@@ -9,11 +9,12 @@ from attrs import frozen
 
 from cospace.compiler.exact import Enclosure, evaluate_all
 from cospace.compiler.graph import Expr, Symbol
-from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space
+from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space, Task
 from cospace.dsl.diagnostics import NOWHERE, Span
 from cospace.runtime.quantise import FULL, Precision
 from cospace.runtime.registry import refuse
 from cospace.runtime.settings import build
+from cospace.runtime.tasks.base import LoadedTask
 
 
 @frozen
@@ -63,6 +64,28 @@ class Planner:
         if key not in self._paths:
             self._paths[key] = self._resolve(design)
         return self._paths[key]
+
+    def tasks(self) -> set[str]:
+        """Names of the tasks that the network reads."""
+        return {node.task for node in self.plan.nodes if isinstance(node, Input)}
+
+    def check_inputs(self, loaded: LoadedTask, task: Task) -> None:
+        """Hold the declared shapes of the inputs against the data.
+
+        Raises:
+            SpecError: CS703, naming the input that differs, or that the data lacks.
+        """
+        for node in self.plan.nodes:
+            if not isinstance(node, Input):
+                continue
+            if node.field not in loaded.fields:
+                raise refuse("CS703", f"the data of `{task.name}` has no field `{node.field}`", task.span)
+            sizes = evaluate_all(list(node.shape), {})
+            found = tuple(getattr(loaded.fields[node.field], "shape", ()))
+            if len(found) == len(sizes) and any(isinstance(s, Fraction) and s != n for s, n in zip(sizes, found)):
+                said = " x ".join(str(s) for s in sizes)
+                here = " x ".join(map(str, found))
+                raise refuse("CS703", f"`{task.name}.{node.field}` is {said} in the text, the data has {here}", task.span)
 
     def _resolve(self, design: Design) -> Subnet:
         order = _live_order(self.plan, design)

@@ -22,6 +22,11 @@ class Graph:
     ones: Tensor
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Nodes and edges, as text declares a graph."""
+        return self.nodes, self.edges
+
+    @property
     def nodes(self) -> int:
         return self.pattern.shape[0]
 

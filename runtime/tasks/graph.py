@@ -42,7 +42,8 @@ def load_graph_task(task: Task, data: Path | None, device: torch.device) -> Load
     classes = int(y.max()) + 1
     facts = {
         "nodes": len(x), "edges": graph.edges, "nonzeros": len(row), "classes": classes,
-        "width": x.shape[1], "features": x.shape[1],
+        "width": x.shape[1],
+        "busiest": int(torch.bincount(graph.pattern.row).max()),
     }  # fmt: skip
     compare_facts(task, facts)
     total = np.abs(x).sum(1)

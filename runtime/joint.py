@@ -1,0 +1,212 @@
+"""The joint one-shot search: weights, paths, bitwidths and accelerators learn in the same loop.
+
+Each epoch makes one weight step on `train` along one drawn path, and one architecture step on `search` over a few
+drawn paths that differ in some decisions; each path is priced on accelerators drawn for it. Nothing that fails a
+requirement is proposed: rows are drawn, filtered, and certified exactly, and a uniform feasible design stands in where
+drawing finds none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import define
+
+from cospace.compiler.model import Stage
+from cospace.runtime.context import Run
+from cospace.runtime.costs import Floats, Rows
+from cospace.runtime.distribution import Distribution
+from cospace.runtime.engines import Das, Gumbel, assign_engines
+from cospace.runtime.registry import refuse
+from cospace.runtime.settings import read
+from cospace.runtime.supernet import Supernet
+from cospace.runtime.train import TrainSettings, read_train_settings, score_output
+
+DRAWS = 32
+TRIES = 4
+REDRAWN = 0.3
+"""Share of the decisions that a second path draws anew."""
+
+
+@define
+class Joint:
+    """State of one search; `history` holds one row of numbers an epoch."""
+
+    run: Run
+    stage: Stage
+    settings: TrainSettings
+    supernet: Supernet
+    distribution: Distribution
+    network: list[int]
+    hardware: list[int]
+    paths: int
+    samples: int
+    epoch: int = 0
+    sampler: Any = None
+
+    # ---- drawing feasible rows
+
+    def draw(self, base: Rows | None = None) -> Rows:
+        """One certified row: afresh, or `base` (1, d) with some network decisions and the accelerator redrawn."""
+        random = self.distribution.random
+        for _ in range(TRIES):
+            if base is None:
+                rows = self.distribution.draw(DRAWS)
+            else:
+                redraw = random.random((DRAWS, len(self.distribution.decisions))) < REDRAWN
+                redraw[:, self.hardware] = True
+                rows = self.distribution.draw(DRAWS, np.repeat(base, DRAWS, 0), redraw)
+                rows = rows[(rows[:, self.network] != base[:, self.network]).any(1)]
+            rows = rows[self.run.costs.promising(rows)]
+            for row in rows[:TRIES]:
+                if self.run.costs.certified(row[None])[0]:
+                    return row[None]
+        return self.draw_uniform()
+
+    def draw_uniform(self) -> Rows:
+        """One uniform feasible row, where the distribution gives none."""
+        from cospace.compiler.sample import Sampler
+
+        if self.sampler is None:
+            self.sampler = Sampler(self.run.space)
+        seed = int(self.distribution.random.integers(2**31))
+        return np.asarray(self.sampler.sample(1, seed))
+
+    def draw_hardware(self, row: Rows) -> Rows:
+        """`row` (1, d) first, then rows of the same network with other accelerators that look feasible."""
+        redraw = np.zeros((DRAWS, row.shape[1]), bool)
+        redraw[:, self.hardware] = True
+        rows = self.distribution.draw(DRAWS, np.repeat(row, DRAWS, 0), redraw)
+        rows = rows[self.run.costs.promising(rows)]
+        return np.concatenate([row, rows[: self.samples - 1]])
+
+    # ---- steps
+
+    def advance(self) -> dict[str, float]:
+        """One epoch. Gives what to tell."""
+        run_, epoch = self.run, self.epoch
+        self.distribution.set_epoch(epoch)
+        row = self.draw()
+        loss = self._step_weights(row)
+        rows = [self.draw()]
+        while len(rows) < self.paths:
+            rows.append(self.draw(rows[0]))
+        drawn = np.concatenate(rows)
+        data = [self._data_loss(r[None]) for r in drawn]
+        priced = self._price_on_hardware(drawn)
+        totals = np.array([d for d, _ in data]) + priced
+        if len(drawn) > 1 and np.isfinite(totals).all():
+            self.distribution.learn_paths(drawn, totals, self.network)
+        self.epoch += 1
+        temperature = max((self.distribution.temperatures[j] for j in self.network), default=1.0)
+        errors = [e for _, e in data]
+        return {
+            "loss": loss, "search_loss": float(np.mean([d for d, _ in data])), "cost": float(np.mean(priced)),
+            "accuracy": 1 - float(np.mean(errors)), "temperature": float(temperature), "passes": run_.budget.passes,
+        }  # fmt: skip
+
+    def _factors(self) -> tuple[float, ...]:
+        return tuple(float(read(f, epoch=self.epoch)) for f, _ in self.settings.loss.data)
+
+    def _step_weights(self, row: Rows) -> float:
+        run_ = self.run
+        subnet = run_.planner.resolve(run_.costs.decode(row[0]))
+        split, factors = run_.task.splits["train"], self._factors()
+
+        def of_output(output: Any) -> torch.Tensor:
+            return self.settings.loss.of_data(output[split], run_.task.targets[split], factors)
+
+        loss, _ = self.supernet.step(subnet, of_output, self.settings.optimiser, self.epoch)
+        run_.budget.passes += 1
+        return loss
+
+    def _data_loss(self, row: Rows) -> tuple[float, float]:
+        """Data terms and error of a path on `search`, weights shared. Half a pass."""
+        run_ = self.run
+        output = self.supernet.evaluate(run_.planner.resolve(run_.costs.decode(row[0])))
+        run_.budget.passes += 0.5
+        split = run_.task.splits["search"]
+        loss = self.settings.loss.of_data(output[split], run_.task.targets[split], self._factors())
+        return float(loss), score_output(run_, output, "search")[0]
+
+    def _price_on_hardware(self, drawn: Rows) -> Floats:
+        """The expected cost terms of each path over drawn accelerators, which learn from it. (paths,)"""
+        cost = self.settings.loss.cost
+        if cost is None:
+            return np.zeros(len(drawn))
+        parts = [self.draw_hardware(r[None]) for r in drawn] if self.hardware else [r[None] for r in drawn]
+        rows = np.concatenate(parts)
+        values = self.run.costs.price([cost], rows, self.epoch)[:, 0]
+        owner = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+        prices = np.full(len(parts), np.inf)
+        for i in range(len(parts)):
+            own = values[(owner == i) & np.isfinite(values)]
+            if len(own):
+                prices[i] = own.mean()
+        if self._learned:
+            self._learn_hardware(rows)
+        return prices
+
+    @property
+    def _learned(self) -> list[int]:
+        """Accelerator decisions with a differentiable engine."""
+        return [j for j in self.hardware if self.distribution.learns(j)]
+
+    def _learn_hardware(self, rows: Rows) -> None:
+        """The gradient of each accelerator decision: every value of it, the rest of each row as drawn."""
+        decisions, cost = self.distribution.decisions, self.settings.loss.cost
+        assert cost is not None
+        blocks: list[tuple[int, Rows]] = []
+        for j in self._learned:
+            live, size = rows[rows[:, j] >= 0], len(decisions[j].values)
+            if len(live) and size > 1:
+                varied = np.repeat(live, size, 0)
+                varied[:, j] = np.tile(np.arange(size), len(live))
+                blocks.append((j, varied))
+        if not blocks:
+            return
+        every = np.concatenate([varied for _, varied in blocks])
+        values = self.run.costs.price_feasible(cost, every, self.epoch)
+        # Another value may bring other decisions to life; such rows are other accelerators and are left out.
+        same = (self.distribution.liveness.fill(np.maximum(every, 0)) == every).all(1)
+        values[~same] = np.nan
+        start = 0
+        for j, varied in blocks:
+            table = values[start : start + len(varied)].reshape(-1, len(decisions[j].values))
+            start += len(varied)
+            # A row's own level says nothing of the decision: differences within a row are averaged.
+            known = np.isfinite(table)
+            filled = np.where(known, table, 0.0)
+            level = filled.sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
+            total = np.where(known, table - level, 0.0).sum(0)
+            count = known.sum(0)
+            self.distribution.learn_expectation(j, np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def begin_joint(run_: Run, stage: Stage, seed: int) -> Joint:
+    """A search at its start: untrained supernet, uniform distributions.
+
+    Raises:
+        SpecError: CS701, CS705, CS707 for what the stage says and cannot run.
+    """
+    engines = assign_engines(run_.space, stage)
+    settings = read_train_settings(run_, stage)
+    decisions = run_.space.decisions
+    unbound = [d.path for d in decisions if d.path not in engines]
+    if unbound and len([s for s in run_.space.stages if s.kind == "search"]) == 1:
+        raise refuse("CS707", f"no engine of this stage binds `{unbound[0]}`", stage.span)
+    inside = set(run_.planner.decisions)
+    network = [j for j, d in enumerate(decisions) if d.path in inside or isinstance(engines.get(d.path), Gumbel)]
+    hardware = [j for j in range(len(decisions)) if j not in network]
+    gumbels = [e for e in engines.values() if isinstance(e, Gumbel)]
+    das = [e for e in engines.values() if isinstance(e, Das)]
+    return Joint(
+        run_, stage, settings,
+        Supernet(run_.fields, seed, run_.device),
+        Distribution(decisions, engines, seed),
+        network, hardware,
+        max((e.backward for e in gumbels), default=2),
+        max((e.samples for e in das), default=1),
+    )  # fmt: skip

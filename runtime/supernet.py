@@ -1,0 +1,149 @@
+"""A supernet: weights of every subnet in shared banks, trained one path at a time.
+
+A bank serves one role (`weight`, `bias`, …) at one place of the network; its shape is the elementwise largest that any
+alternative or width asks for, and a subnet takes the leading slice. Banks and the optimiser's state lie parked in files
+mapped into memory (or beside the device); only the slices of the path that is drawn become tensors, so that a step's
+tensors are those of the path alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import define, field
+from torch import Tensor
+
+from cospace.runtime.network import Weights, initial_weights, parameter_shapes, run
+from cospace.runtime.optimisers import Optimiser
+from cospace.runtime.plan import Subnet
+
+Key = tuple[str, str, int]
+"""Place, role, rank."""
+
+
+@define
+class Bank:
+    """values: the shared weight. state: the optimiser's tensors of the same shape. count: steps taken."""
+
+    values: np.ndarray
+    state: list[np.ndarray] = field(factory=list)
+    count: int = 0
+
+
+class Supernet:
+    """Shared weights of all subnets of one plan, drawn from `seed`."""
+
+    def __init__(self, fields: Mapping[tuple[str, str], Any], seed: int, device: torch.device, park: bool = True) -> None:
+        self.fields, self.seed, self.device = fields, seed, device
+        self.banks: dict[Key, Bank] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="cospace-") if park else None
+        self._files = 0
+
+    @property
+    def parameters(self) -> int:
+        """Weights in all banks."""
+        return sum(bank.values.size for bank in self.banks.values())
+
+    @property
+    def parked_bytes(self) -> int:
+        """Bytes of all banks with the optimiser's state."""
+        return sum(b.values.nbytes + sum(s.nbytes for s in b.state) for b in self.banks.values())
+
+    def evaluate(self, subnet: Subnet) -> Any:
+        """The output of a subnet with the shared weights, without gradients."""
+        with torch.no_grad():
+            return run(subnet, self.fields, self.take(subnet))
+
+    def take(self, subnet: Subnet, gradients: bool = False) -> Weights:
+        """A subnet's weights, copied out of their banks; leaves of a graph where gradients are wanted."""
+        self._fit(subnet)
+        weights = []
+        for step in subnet.steps:
+            own = {}
+            for name, (role, shape) in parameter_shapes(step).items():
+                part = self.banks[step.place, role, len(shape)].values[_corner(shape)]
+                own[name] = torch.from_numpy(part.copy()).to(self.device).requires_grad_(gradients)
+            weights.append(own)
+        return weights
+
+    def step(
+        self, subnet: Subnet, loss: Callable[[Any], Tensor], optimiser: Optimiser, epoch: int
+    ) -> tuple[float, Any]:
+        """One weight step along one path: its slices alone get gradients and are written back. Gives loss, output."""
+        weights = self.take(subnet, gradients=True)
+        output = run(subnet, self.fields, weights, training=True)
+        value = loss(output)
+        leaves = [p for own in weights for p in own.values()]
+        gradients = list(torch.autograd.grad(value, leaves, allow_unused=True))
+        result, output = float(value.detach()), output.detach()
+        del value
+        i = 0
+        for step, own in zip(subnet.steps, weights, strict=True):
+            for name, (role, shape) in parameter_shapes(step).items():
+                gradient, gradients[i] = gradients[i], None
+                i += 1
+                if gradient is not None:
+                    self._update(self.banks[step.place, role, len(shape)], own[name].detach(), gradient, optimiser, epoch)
+        return result, output
+
+    def _update(self, bank: Bank, weight: Tensor, gradient: Tensor, optimiser: Optimiser, epoch: int) -> None:
+        while len(bank.state) < optimiser.slots:
+            bank.state.append(self._array(bank.values.shape))
+        corner = _corner(tuple(weight.shape))
+        state = [torch.from_numpy(s[corner].copy()).to(self.device) for s in bank.state[: optimiser.slots]]
+        bank.count += 1
+        optimiser.update(weight, gradient, state, bank.count, epoch)
+        bank.values[corner] = weight.cpu().numpy()
+        for parked, tensor in zip(bank.state, state, strict=False):
+            parked[corner] = tensor.cpu().numpy()
+
+    # ---- banks
+
+    def _fit(self, subnet: Subnet) -> None:
+        """Make or widen the banks that a subnet needs."""
+        fresh: list[dict[str, Tensor]] | None = None
+        for i, step in enumerate(subnet.steps):
+            for name, (role, shape) in parameter_shapes(step).items():
+                key = (step.place, role, len(shape))
+                bank = self.banks.get(key)
+                if bank is not None and all(a <= b for a, b in zip(shape, bank.values.shape, strict=True)):
+                    continue
+                fresh = fresh or initial_weights(subnet, self.seed, torch.device("cpu"))
+                self._widen(key, fresh[i][name].detach().numpy())
+
+    def _widen(self, key: Key, wanted: np.ndarray) -> None:
+        """Widen a bank to hold `wanted`, whose values fill what is new; a corner that neither covers is drawn."""
+        old = self.banks.get(key)
+        shape = wanted.shape if old is None else tuple(map(max, wanted.shape, old.values.shape))
+        values = self._array(shape)
+        if len(shape) >= 2:
+            bound = np.sqrt(6 / (shape[-1] + shape[-2]))
+            random = np.random.default_rng([self.seed, zlib.crc32(repr((key, shape)).encode())])
+            values[...] = random.uniform(-bound, bound, shape)
+        values[_corner(wanted.shape)] = wanted
+        bank = Bank(values)
+        if old is not None:
+            corner = _corner(old.values.shape)
+            values[corner] = old.values
+            bank.count = old.count
+            for state in old.state:
+                bank.state.append(self._array(shape))
+                bank.state[-1][corner] = state
+        self.banks[key] = bank
+
+    def _array(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Zeros, in a file of their own when parked."""
+        if self._folder is None or 0 in shape:
+            return np.zeros(shape, np.float32)
+        self._files += 1
+        return np.memmap(Path(self._folder.name) / str(self._files), np.float32, "w+", shape=shape or (1,)).reshape(shape)
+
+
+def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(0, n) for n in shape)
