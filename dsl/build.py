@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, Union
+from typing import Any
 
 from attrs import evolve, frozen
 from lark import Token
@@ -17,10 +17,11 @@ from lark.grammar import Rule
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter, Span
 
-RESERVED = frozenset(
-    "language space import as param unit def work network accelerator part table on ask from require minimize maximize "
-    "for in step choose switch random adapt map by per of when at if then else and or not".split()
-)
+RESERVED = frozenset((
+    "language", "space", "import", "as", "param", "unit", "def", "work", "network", "accelerator", "part", "table",
+    "on", "ask", "from", "require", "minimize", "maximize", "for", "in", "step", "choose", "switch", "random",
+    "adapt", "map", "by", "per", "of", "when", "at", "if", "then", "else", "and", "or", "not",
+))  # fmt: skip
 
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
@@ -38,18 +39,14 @@ class Splice(list[Any]):
     """Children that belong to the rule above."""
 
 
-Child = Union[Token, tree.Node, Piece]
-
-
 class Builder:
     """Callbacks for one file's reductions.
 
     path: shown in spans. Reports what only shows once a rule is complete: reserved words, unknown escapes.
     """
 
-    def __init__(self, path: str, length: int, reporter: Reporter) -> None:
+    def __init__(self, path: str, reporter: Reporter) -> None:
         self.path = path
-        self.length = length
         self.reporter = reporter
 
     def callbacks(self, rules: Iterable[Rule]) -> dict[Rule, Callable[[list[Any]], Any]]:
@@ -265,7 +262,7 @@ class Builder:
         for outer in reversed(after[: calls[-1]]):
             span = Span(self.path, start, outer.span.end)
             inner = {"function": result} if isinstance(outer, tree.Call) else {"object": result}
-            result = evolve(outer, span=span, **inner)  # type: ignore[arg-type]
+            result = evolve(outer, span=span, **inner)
         return result  # type: ignore[no-any-return]
 
     def member_rule(self, c: _Children) -> tree.Member:
@@ -321,7 +318,7 @@ class Builder:
     # ---- helpers
 
     def _at(self, token: Token) -> Span:
-        start = token.start_pos or 0
+        start = begin_of(token)
         return Span(self.path, start, start + len(token))
 
     def _path_expression(self, names: tuple[Token, ...]) -> tree.Expr:
@@ -370,8 +367,8 @@ class _Children:
         if not self.all:
             return Span(self.builder.path, 0, 0)
         first, last = self.all[0], self.all[-1]
-        start = first.start_pos if isinstance(first, Token) else first.span.start
-        end = last.start_pos + len(last) if isinstance(last, Token) else last.span.end
+        start = begin_of(first) if isinstance(first, Token) else first.span.start
+        end = begin_of(last) + len(last) if isinstance(last, Token) else last.span.end
         return Span(self.builder.path, start, end)
 
     def tokens(self, type: str) -> list[Token]:
@@ -430,6 +427,11 @@ def _splice(children: list[Any]) -> Splice:
         else:
             flat.append(child)
     return flat
+
+
+def begin_of(token: Token) -> int:
+    """The offset of a token's first character."""
+    return token.start_pos or 0
 
 
 def _only(children: list[Any]) -> Any:

@@ -50,9 +50,9 @@ def parser() -> Lark:
     stored = read_cached("grammar", key)
     if stored is not None:
         try:
-            return Lark._load_from_dict(
-                _with_numbers(stored["data"]), _with_numbers(stored["memo"]), postlex=_EveryNewline()
-            )
+            data, memo = _with_numbers(stored["data"]), _with_numbers(stored["memo"])
+            loaded: Lark = Lark._load_from_dict(data, memo, postlex=_EveryNewline())  # type: ignore[no-untyped-call]
+            return loaded
         except Exception:  # a damaged cache may fail anywhere in Lark; the grammar itself is always there
             pass
     built = Lark(_grammar_text(), parser="lalr", lexer="contextual", postlex=_EveryNewline(), maybe_placeholders=False)

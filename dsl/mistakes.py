@@ -26,6 +26,13 @@ _STARTERS = (
     "minimize", "maximize", "for", "language",
 )  # fmt: skip
 
+DECLARES = re.compile(
+    r"[ \t]*(require|minimize|maximize|def|network|accelerator|part|on|import|param|space|table|work|unit|search"
+    r"|train|precision)\b(?=[ \t]+[^ \t\n=,})]|[ \t]*\{)"
+)
+"""A line that begins a statement, wherever it stands."""
+
+# ruff: noqa: RUF001  (these are the signs that people paste)
 _FOREIGN = {
     "&&": "`and`", "&": "`and`", "||": "`or`", "|": "`or`", "!": "`not`", "~": "`not`", "**": "`^` for powers",
     "≤": "`<=`", "≥": "`>=`", "≠": "`!=`", "×": "`*`", "·": "`*`", "÷": "`/`", "−": "`-`", "–": "`-`", "→": "`->`",
@@ -126,8 +133,6 @@ def _odd_character(m: Mistake) -> Diagnostic | None:
     if sign[0] == "'":
         return _error("CS104", m.span, "texts stand in double quotes", "replace `'` by `\"`")
     known = _FOREIGN.get(sign) or _FOREIGN.get(sign[0])
-    if sign == "." and m.text[m.start + 1 : m.start + 2].isdigit():
-        return _error("CS104", m.span, "a number begins with a digit", f"write `0.{m.text[m.start + 1]}…`")
     shown = f"`{sign}`" if sign.isprintable() else f"the character U+{ord(sign[0]):04X}"
     return _error("CS104", m.span, f"{shown} means nothing here", f"did you mean {known}?" if known else None)
 
@@ -150,6 +155,10 @@ def _never_closed(m: Mistake) -> Diagnostic | None:
     if frame.kind == "file" or frame.opener is None:
         return None
     inside = frame.kind in ("(", "[")
+    if frame.kind == "set" and DECLARES.match(m.text, m.begun):
+        line = m.text.rfind("\n", 0, m.begun) + 1
+        if not m.text[line : m.begun].strip():
+            return _unclosed(m, frame)
     if m.token.type == "$END" or (inside and m.opens_line and m.token.type not in ("COMMA", "RPAR", "RSQB")):
         return _unclosed(m, frame)
     return None
@@ -197,7 +206,7 @@ def _foreign_word(m: Mistake) -> Diagnostic | None:
     if m.token.type == "STRING" or m.start == m.begun:
         return None
     between = m.text[m.begun + len(word) : m.start]
-    if word in _FOREIGN_WORDS and not between.strip():
+    if word in _FOREIGN_WORDS and re.fullmatch(r"[ \t]+(\w+[ \t]*)?", between):
         span = Span(m.path, m.begun, m.begun + len(word))
         return _error("CS101", span, f"`{word}` is no word of the language", _FOREIGN_WORDS[word])
     return None
@@ -233,12 +242,24 @@ def _reserved(m: Mistake) -> Diagnostic | None:
 
 def _hint(m: Mistake) -> str | None:
     found = m.token.type
+    if found in ("_NL", "$END", "SEMICOLON") and m.expected >= {"FROM", "EQUAL", "LBRACE"}:
+        return 'a `def` has a body: `= expression`, `{ … }`, or `from "module.name"`'
+    if found == "DOT" and m.last == "DOTS":
+        return "a range is written with two dots: `1..4`"
+    if m.last == "PERCENT" and found in ("NUMBER", "NAME", "LPAR"):
+        return "`%` stands after a number; the remainder is `mod(a, b)`"
     if found == "_NL" and "LBRACE" in m.expected and not m.expected & _ENDS:
         return "the block's `{` stands on the same line as what it belongs to"
+    if "THEN" in m.expected and found in ("COLON", "LBRACE", "_NL", "$END"):
+        return "a condition is an expression: `if … then … else …`"
+    if "ELSE" in m.expected and found in ("_NL", "$END", "SEMICOLON", "RBRACE", "RPAR"):
+        return "an `if` is an expression and needs its `else`"
     if found == "ELSE":
         return "`else` needs an `if … then …` before it, in one expression"
-    if m.first_word == "if" and found in ("COLON", "LBRACE"):
-        return "a condition is an expression: `if … then … else …`"
+    if found == "EQUAL" and m.frames[-1].kind in ("(", "set"):
+        name = re.search(r"\n[ \t]*(\w+)[ \t]*\Z", m.text[max(0, m.start - 200) : m.start])
+        if name is not None:
+            return f"a comma is missing at the end of the line before `{name.group(1)}`"
     if found == "EQUAL" and "COMPARE" in m.expected:
         return "a comparison is written `==`; a value is given to a name at the start of a line"
     if found == "PERCENT":
@@ -247,16 +268,14 @@ def _hint(m: Mistake) -> str | None:
         return "comments begin with `#`; a whole quotient is `floor(a / b)`"
     if found == "TIMES" and m.last == "TIMES":
         return "a power is written `^`"
-    if found == "NUMBER" and m.last in ("NUMBER", "NAME", "RPAR", "RSQB"):
+    if found == "NUMBER" and m.expected & {"PLUS", "TIMES"} and m.last in ("NUMBER", "NAME", "RPAR", "RSQB"):
         return "an operator or a comma is missing before it"
-    if found == "NAME" and m.last in ("NAME", "NUMBER", "RPAR", "RSQB"):
-        if m.last == "NAME" and m.expected & {"PLUS", "TIMES"}:
-            return "an operator or a comma is missing before it; a unit stands only after a number"
-        return "an operator or a comma is missing before it"
+    if found == "NAME" and m.last in ("NAME", "NUMBER", "RPAR", "RSQB") and m.expected & {"PLUS", "TIMES"}:
+        return "an operator or a comma is missing before it; a unit stands only after a number"
     if found == "STRING" and m.expected & {"PLUS", "TIMES"}:
         return None
-    if found == "DOT" and m.last in ("DOT", "DOTS"):
-        return "a range is written with two dots: `1..4`"
+    if found == "DOT" and m.text[m.start + 1 : m.start + 2].isdigit():
+        return f"a number begins with a digit: `0.{m.text[m.start + 1]}`"
     return None
 
 
@@ -267,13 +286,8 @@ def _words(m: Mistake) -> str:
     if rest >= _EXPRESSION - {"NAME"}:
         statement = "REQUIRE" in rest or "ACCELERATOR" in rest
         said.append("a statement" if statement else "an expression")
-        rest = rest & {"RPAR", "RSQB", "RBRACE", "LBRACE"} - ({"LBRACE"} if True else set())
-        if statement:
-            rest &= {"RBRACE"}
-    elif rest & {"PLUS", "TIMES"}:
-        said.append("an operator")
-        rest -= _OPERATORS | _AFTER_VALUE
-    elif rest & {"COMPARE", "AND"} and len(rest & _OPERATORS) >= 2:
+        rest &= {"RBRACE"} if statement else {"RPAR", "RSQB", "RBRACE"}
+    elif rest & {"PLUS", "TIMES"} or (rest & {"COMPARE", "AND"} and len(rest & _OPERATORS) >= 2):
         said.append("an operator")
         rest -= _OPERATORS | _AFTER_VALUE
     if rest & _ENDS:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 
 from cospace.dsl import tree
 from cospace.dsl.build import RESERVED, Builder
 from cospace.dsl.diagnostics import Reporter, Span
 from cospace.dsl.grammar import parser
-from cospace.dsl.mistakes import Mistake, explain_mistake
-from cospace.dsl.newlines import MAX_DIGITS, OPEN, Frame, LineFilter, too_long
+from cospace.dsl.mistakes import DECLARES, Mistake, explain_mistake
+from cospace.dsl.newlines import MAX_DIGITS, Frame, LineFilter, too_long
 
 MAX_ERRORS = 50
 
@@ -30,10 +31,6 @@ _SKIPPED = re.compile(
 _CONTINUES = re.compile(
     r"(\r?\n[ \t]*#[^\n]*)*\r?\n[ \t]*"
     r"(?=->|[-+*/^][ \t]|[<>]=?[ \t]|==|!=|(and|or|then|else|when|per|by|at|in|from)\b)"
-)
-_DECLARES = re.compile(
-    r"[ \t]*(require|minimize|maximize|def|network|accelerator|part|on|import|param|space|table|work|unit|search"
-    r"|train|precision)\b"
 )
 _BLOCK_OPENS = re.compile(r"\{[ \t]*(#[^\n]*)?\r?\n")
 _PARENTHESES = {"(": ")", "[": "]", "{": "}"}
@@ -57,7 +54,8 @@ class _Parse:
         self.reporter = reporter
         self.thread = interactive.lexer_thread
         self.state = interactive.parser_state
-        self.state.parse_conf.callbacks = Builder(path, len(text), reporter).callbacks(lark.rules)
+        self.state.parse_conf.callbacks = Builder(path, reporter).callbacks(lark.rules)  # type: ignore[assignment]
+        assert self.thread.state is not None
         self.position = self.thread.state.line_ctr
         self.stream: Iterator[Token] | None = None
         self.filter = LineFilter(path)
@@ -106,7 +104,8 @@ class _Parse:
         """The next token; `$END` after the last, `BAD` for what is none."""
         try:
             if self.stream is None:
-                self.stream = self.thread.lex(self.state)
+                self.stream = self.thread.lex(self.state)  # type: ignore[no-untyped-call]
+            assert self.stream is not None
             token = next(self.stream)
         except StopIteration:
             token = Token("$END", "", len(self.text))
@@ -115,7 +114,8 @@ class _Parse:
             token = error.token
         except UnexpectedCharacters as error:
             self.stream = None
-            token = Token("BAD", self._odd(error.pos_in_stream), error.pos_in_stream)
+            start = error.pos_in_stream or 0
+            token = Token("BAD", self._odd(start), start)
         if token.type in _KEYWORDS:
             token = self._whole_word(token)
         start = token.start_pos or 0
@@ -174,8 +174,7 @@ class _Parse:
 
     def _report(self, token: Token, before: list[int]) -> None:
         self.errors += 1
-        states = self.state.parse_conf.parse_table.states
-        expected = frozenset(name for name in states[before[-1]] if name.isupper() or name in ("_NL", "$END"))
+        expected = frozenset(self._accepted(before))
         resumed = next(f for f in reversed(self.filter.frames) if f.resumes)
         assert resumed.snapshot is not None
         mistake = Mistake(
@@ -183,12 +182,33 @@ class _Parse:
         )
         self.reporter.report(explain_mistake(mistake))
 
+    def _accepted(self, stack: list[int]) -> Iterator[str]:
+        """The terminals that can really come next: the tables alone name more than the open rules allow."""
+        table = self.state.parse_conf.parse_table.states
+        for name in table[stack[-1]]:
+            if not name.isupper():
+                continue
+            states = stack[:]
+            action, argument = table[states[-1]][name]
+            while action is not Shift and states[-1] != self.state.parse_conf.end_state:
+                size = len(argument.expansion)
+                if size:
+                    del states[-size:]
+                states.append(table[states[-1]][argument.origin.name][1])
+                if name not in table[states[-1]]:
+                    break
+                action, argument = table[states[-1]][name]
+            else:
+                yield name
+
     def _recover(self, token: Token) -> None:
         """Put the parser back to the start of the current statement and the text to the start of the next one."""
         frames = self.filter.frames
         opened: list[Frame] = []
         while not frames[-1].resumes:
             opened.append(frames.pop())
+        if frames[-1].kind == "set" and self._left_open(frames[-1]):
+            return self._leave_set()
         frame = frames[-1]
         assert frame.snapshot is not None
         states, values, begun = frame.snapshot
@@ -202,12 +222,35 @@ class _Parse:
         if token.type == "RBRACE" and frame.kind == "file" and resume == start:
             resume = start + 1
         if ghost:
-            frames.append(Frame("ghost", None, (list(states), list(values), resume)))
+            brace = Token("LBRACE", "{", resume - 1)
+            frames.append(Frame("ghost", brace, (list(states), list(values), resume)))
         self._keep_comments(start, resume)
-        self.gap_start = resume
-        self.position.char_pos = resume
+        self._resume_at(resume)
+
+    def _left_open(self, frame: Frame) -> bool:
+        """Whether the element at fault is a statement: then the set before it was never closed."""
+        assert frame.snapshot is not None
+        begun = frame.snapshot[2]
+        line = self.text.rfind("\n", 0, begun) + 1
+        return not self.text[line:begun].strip() and DECLARES.match(self.text, begun) is not None
+
+    def _leave_set(self) -> None:
+        """Go on with the statement that was taken for an element of a set."""
+        frames = self.filter.frames
+        begun = frames.pop().snapshot[2]  # type: ignore[index]
+        while not frames[-1].resumes or frames[-1].kind == "set":
+            frames.pop()
+        states, values, _ = frames[-1].snapshot  # type: ignore[misc]
+        self.state.state_stack[:] = states
+        self.state.value_stack[:] = values
+        self._resume_at(begun)
+
+    def _resume_at(self, position: int) -> None:
+        self.gap_start = position
+        self.position.char_pos = position
         self.stream = None
-        frame.chain = frame.inner = frame.right = frame.pending = 0
+        top = self.filter.top
+        top.chain = top.inner = top.right = top.pending = 0
         self.filter.last = "_NL"
 
     def _skip(self, start: int, opened: list[str], frame: Frame, begun: int) -> tuple[int, bool]:
@@ -242,7 +285,7 @@ class _Parse:
                 return at + (sign == ";"), False
             elif sign == "," and not stack and frame.kind == "set":
                 return position, False
-            elif sign.endswith("\n") and stack[-1] != "{" and _DECLARES.match(text, position):
+            elif sign.endswith("\n") and stack[-1] != "{" and DECLARES.match(text, position):
                 return self._next_line(start), False
             elif sign not in ("\n", "\r\n", ";", ",") and sign[0] not in '"#':
                 position = self._line_end(position)
