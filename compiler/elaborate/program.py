@@ -92,6 +92,7 @@ def _declare(module: Module, context: Context) -> None:
             elif name in module.imports:
                 help = "rename the import: `import … as other`"
                 context.state.reporter.error("CS202", s.span, f"`{name}` is also the name of an import", help=help)
+                scope.names[name] = BAD
             else:
                 scope.names[name] = value
                 first[name] = s
