@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cospace.compiler.elaborate.values import BAD, Context, Lazy, Module, Scope, Stop, UnitValue
+from cospace.compiler.elaborate.values import BAD, Context, Function, Lazy, Module, Scope, Stop, UnitValue
 from cospace.compiler.graph import Expr, Symbol, const
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import closest
@@ -63,6 +63,16 @@ def find(name: str, span: Span, context: Context) -> Any | None:
     if units is not None and name in units.scope.names:
         return force(units.scope, name, span, context)
     return BUILTIN_VALUES.get(name)
+
+
+def find_block(kind: str, context: Context) -> Function | None:
+    """The `def` that a block such as `precision of net { … }` calls; values of that name don't hide it."""
+    module = context.scope.owner()
+    for source in (module, *module.imports.values()):
+        value = source.scope.names.get(kind)
+        if isinstance(value, Function):
+            return value
+    return None
 
 
 def find_unit(name: str, span: Span, context: Context) -> UnitValue:

@@ -34,8 +34,8 @@ def _run(node: tree.Policy, context: Context) -> None:
     if node.kind == "baseline":
         _baseline(node, context)
         return
-    declared = names.find(node.kind, node.span, context)
-    if not isinstance(declared, Function):
+    declared = names.find_block(node.kind, context)
+    if declared is None:
         known = [n for n in names.candidates(context) if n in ("precision", "search", "train", "ticket", "data")]
         near = closest(node.kind, [*known, "baseline"])
         raise context.fail(

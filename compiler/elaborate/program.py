@@ -379,11 +379,8 @@ def _settle(root: Module, context: Context) -> None:
 
 
 def _is_stage(s: tree.Policy, context: Context) -> bool:
-    try:
-        declared = names.find(s.kind, s.span, context)
-    except Stop:
-        return False
-    return isinstance(declared, Function) and types.result_kind(declared.declaration.result) == "stage"
+    declared = names.find_block(s.kind, context)
+    return declared is not None and types.result_kind(declared.declaration.result) == "stage"
 
 
 def _try(action: Any) -> None:
