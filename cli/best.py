@@ -1,0 +1,46 @@
+"""`cospace best`: the proved best of what is modelled, without training."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from cospace.cli import options
+from cospace.cli.guard import verb
+
+
+@verb
+def best(
+    spec: options.Spec,
+    settings: options.Set = None,
+    fixed: options.Fix = None,
+    strict: Annotated[bool, typer.Option("--strict", help="not proved to be the best is an error (status 1)")] = False,
+    as_json: options.Json = False,
+    time: options.Time = False,
+) -> None:
+    """Find the best design of what is modelled, or the exact front where there are several objectives."""
+    from cospace.cli.figures import human, objectives
+    from cospace.cli.inputs import load, read_fixed, show_design, timed
+
+    space = load(spec, settings)
+    pinned = read_fixed(space, fixed)
+    with timed(time):
+        from cospace.compiler.best import best as find_best
+
+        found = find_best(space, pinned)
+    answers = [{"design": show_design(space, d), "objectives": objectives(space, d)} for d in found.designs]
+    if as_json:
+        head = {"certified": found.certified, "evaluated": found.evaluated, "how": found.how}
+        typer.echo(json.dumps(head | {"designs": answers}, ensure_ascii=False))
+    else:
+        for i, answer in enumerate(answers):
+            open_ones = {path: v for path, v in answer["design"].items() if path not in pinned}
+            typer.echo("\n" * bool(i) + "\n".join(f"{path} = {value}" for path, value in open_ones.items()))
+            for text, figure in answer["objectives"].items():
+                value, unit = figure["value"], str(figure["unit"])
+                typer.echo(f"{text}: {'known only after running' if value is None else human(value, unit)}")
+        proof = "proved" if found.certified else "not proved to be the best"
+        typer.echo(f"\n{proof}: {found.evaluated:,} designs evaluated, {found.how}")
+    if not answers or (strict and not found.certified):
+        raise typer.Exit(1)

@@ -1,0 +1,89 @@
+"""`cospace check`: what is proved about a space before anything is searched."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from cospace.cli import options
+from cospace.cli.guard import show, verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cospace.compiler.model import Space
+    from cospace.dsl.diagnostics import Diagnostic
+
+
+@verb
+def check(
+    spec: options.Spec,
+    settings: options.Set = None,
+    deep: Annotated[bool, typer.Option("--deep", help="also look for redundant and vacuous requirements")] = False,
+    why: Annotated[
+        str | None,
+        typer.Option("--why", metavar="PATH=VALUE", help="why this value can't be chosen"),
+    ] = None,
+    strict: options.Strict = False,
+    as_json: options.Json = False,
+    time: options.Time = False,
+) -> None:
+    """Prove that a space is sound: some design is feasible, nothing is undefined, no value is dead."""
+    from cospace.cli.inputs import compile_spec, timed
+    from cospace.dsl.diagnostics import SpecError
+
+    with timed(time):
+        try:
+            space, diagnostics = compile_spec(spec, settings)
+        except SpecError as error:
+            space, diagnostics = None, error.diagnostics
+        if space is None:
+            _answer(False, (), (), diagnostics, as_json)
+            raise typer.Exit(1)
+        if why is not None:
+            _explain_value(space, why)
+            return
+        from cospace.compiler.check import check as prove
+
+        report = prove(space, deep=deep)
+        found = tuple(diagnostics) + tuple(report.diagnostics)
+        if not as_json:
+            _say(space, report.ok, report.proved, report.skipped)
+        _answer(report.ok, report.proved, report.skipped, found, as_json)
+    if report.ok is False or (strict and report.ok is None):
+        raise typer.Exit(1)
+
+
+def _answer(
+    ok: bool | None, proved: Sequence[str], skipped: Sequence[str], found: tuple[Diagnostic, ...], as_json: bool
+) -> None:
+    if not as_json:
+        show(found)
+        return
+    from cospace.cli.inputs import sources
+    from cospace.cli.render import to_json
+
+    answer = {"ok": ok, "proved": list(proved), "skipped": list(skipped), "diagnostics": to_json(found, sources)}
+    typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _say(space: Space, ok: bool | None, proved: Sequence[str], skipped: Sequence[str]) -> None:
+    verdict = {True: "fine", False: "not fine", None: "not decided"}[ok]
+    typer.echo(f"{space.name}: {verdict}")
+    for text in proved:
+        typer.echo(f"  proved   {text}")
+    for text in skipped:
+        typer.echo(f"  skipped  {text}")
+
+
+def _explain_value(space: Space, why: str) -> None:
+    from cospace.cli.inputs import read_fixed
+    from cospace.compiler.check import why as explain
+
+    for path, value in read_fixed(space, [why]).items():
+        answer = explain(space, path, value)
+        if isinstance(answer, str):
+            typer.echo(answer)
+        else:
+            show((answer,) if hasattr(answer, "code") else tuple(answer))

@@ -1,0 +1,70 @@
+"""`cospace compile`: what a spec means - its decisions, counts, works, supernet and objectives."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Annotated
+
+import typer
+from cospace.cli import options
+from cospace.cli.guard import show, verb
+
+
+class Stage(str, Enum):
+    tree = "tree"
+    model = "model"
+    space = "space"
+
+
+@verb
+def compile_spec(
+    spec: options.Spec,
+    settings: options.Set = None,
+    emit: Annotated[Stage | None, typer.Option("--emit", help="print a stage instead")] = None,
+    as_json: options.Json = False,
+    time: options.Time = False,
+) -> None:
+    """Compile a spec and show the space: decisions, counts, works and rules, supernet, objectives."""
+    from cospace.cli.inputs import load, timed
+
+    with timed(time):
+        if emit is Stage.tree:
+            _emit_tree(spec)
+            return
+        space = load(spec, settings)
+        if emit is Stage.space or (as_json and emit is None):
+            from cospace.compiler.schema import dumps, to_json
+
+            typer.echo(dumps(to_json(space)), nl=False)
+        elif emit is Stage.model:
+            from cospace.cli.emit import model
+
+            answer = model(space)
+            typer.echo(json.dumps(answer, ensure_ascii=False, indent=1) if as_json else "\n".join(_lines(answer)))
+        else:
+            from cospace.cli.compile_view import print_space
+
+            print_space(space, spec, settings or [])
+
+
+def _emit_tree(spec: options.Spec) -> None:
+    from cospace.cli.emit import tree
+    from cospace.cli.inputs import sources
+    from cospace.dsl.diagnostics import Reporter
+    from cospace.dsl.parse import parse
+    from cospace.dsl.source import read_source
+
+    reporter = Reporter()
+    text = read_source(spec, str(spec), reporter)
+    if text is not None:
+        sources[str(spec)] = text
+        for line in tree(parse(text, str(spec), reporter)):
+            typer.echo(line)
+    show(tuple(reporter.found))
+    if reporter.failed:
+        raise typer.Exit(1)
+
+
+def _lines(answer: dict[str, list[str]]) -> list[str]:
+    return [line for name, items in answer.items() for line in (f"{name}:", *(f"  {item}" for item in items))]

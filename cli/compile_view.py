@@ -1,0 +1,154 @@
+"""What `cospace compile` prints: a space as tables for a person."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cospace.cli.words import condition, domain
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from cospace.compiler.model import Decision, Space, Work
+
+
+def print_space(space: Space, spec: Path, settings: list[str]) -> None:
+    """Decisions by group, counts, works and rules, supernet, objectives, and the commands to type next."""
+    console = Console(highlight=False, soft_wrap=False)
+    console.print(f"[bold]{escape(space.name)}[/]" + (f"  {escape(space.doc)}" if space.doc else ""))
+    console.print(_decisions(space))
+    _count(console, space)
+    if space.works:
+        console.print(_works(space))
+    _supernet(console, space)
+    _objectives(console, space)
+    again = "".join(f" --set {shlex.quote(item)}" for item in settings)
+    console.print("\n[bold]next[/]")
+    for line in next_commands(space, spec, again):
+        console.print(f"  {escape(line)}", soft_wrap=True)
+
+
+def next_commands(space: Space, spec: Path, again: str = "") -> list[str]:
+    """What to type after compiling."""
+    shown = shlex.quote(str(spec))
+    lines = [f"cospace check {shown}{again}        # what is proved about it"]
+    if space.stages:
+        lines.append(f"cospace search {shown}{again} --out results/{space.name}")
+    else:
+        lines.append(f"cospace best {shown}{again}         # the proved best of what is modelled")
+    param = next((p for p in space.params if p.unit and not p.given), None) or next(iter(space.params), None)
+    if param and not again:
+        lines.append(f"cospace compile {shown} --set {param.name}=…")
+    return lines
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _decisions(space: Space) -> Table:
+    known = {d.path: d for d in space.decisions}
+    table = _table("decision", "values", "")
+    last = None
+    for group, rows in _grouped(space.decisions):
+        if group != last:
+            if last is not None:
+                table.add_section()
+            last = group
+        for decisions in rows:
+            first = decisions[0]
+            notes = [first.binding] if first.binding != "choose" else []
+            guards = {d.guard for d in decisions}
+            if len(guards) == 1:
+                when = condition(first.guard, known)
+                notes += [f"if {when}"] if when else []
+            else:
+                notes.append("each if its layer is taken" if "[" in first.path else "under conditions")
+            notes += ["values depend on earlier decisions"] if any(d.allowed is not None for d in decisions) else []
+            notes += [first.doc] if first.doc else []
+            table.add_row(escape(_family(decisions)), escape(domain(first)), f"[dim]{escape('; '.join(notes))}[/]")
+    return table
+
+
+def _grouped(decisions: tuple[Decision, ...]) -> Iterator[tuple[str, list[list[Decision]]]]:
+    """Decisions by owner in declared order, copies with equal domains gathered."""
+    groups: dict[str, dict[tuple[object, ...], list[Decision]]] = {}
+    for d in decisions:
+        stem = re.sub(r"\[.*\]", "[]", d.path)
+        groups.setdefault(d.group, {}).setdefault((stem, d.values, d.binding, d.unit), []).append(d)
+    for group, families in groups.items():
+        yield group, list(families.values())
+
+
+def _family(decisions: list[Decision]) -> str:
+    if len(decisions) <= 2:
+        return ", ".join(d.path for d in decisions)
+    return re.sub(r"\[.*\]", "[…]", decisions[0].path) + f"  x {len(decisions)}"
+
+
+def _count(console: Console, space: Space) -> None:
+    from cospace.compiler.count import count
+
+    found = count(space)
+    console.print(f"{found.raw:,} designs")
+    if found.exact and found.feasible is not None:
+        share = f", {found.feasible / found.raw:.3%}" if found.raw else ""
+        console.print(f"[bold]{found.feasible:,}[/] feasible, exactly ({escape(found.method)}{share})")
+    else:
+        low, high = found.bounds
+        console.print(
+            f"between {low:,} and {high:,} feasible ({escape(str(found.method))}; {escape(str(found.limit))})"
+        )
+
+
+def _works(space: Space) -> Table:
+    known = {d.path: d for d in space.decisions}
+    table = _table("work", "kind", "served by", "if")
+    for works in _work_families(space.works):
+        first = works[0]
+        shown = first.path if len(works) == 1 else f"{first.path}  and {len(works) - 1} like it"
+        rules = ", ".join(dict.fromkeys(p.rule for w in works for p in w.placements))
+        when = condition(first.guard, known) if len({w.guard for w in works}) == 1 else "its layer is taken"
+        table.add_row(escape(shown), escape(first.kind), escape(rules), f"[dim]{escape(when)}[/]")
+    return table
+
+
+def _work_families(works: tuple[Work, ...]) -> list[list[Work]]:
+    """Works in order; where there are more than 24, those that differ only in an index are gathered."""
+    if len(works) <= 24:
+        return [[w] for w in works]
+    found: dict[tuple[object, ...], list[Work]] = {}
+    for w in works:
+        key = (re.sub(r"\[[^\]]*\]", "[]", w.path), w.kind, tuple(p.rule for p in w.placements))
+        found.setdefault(key, []).append(w)
+    return list(found.values())
+
+
+def _supernet(console: Console, space: Space) -> None:
+    if not space.networks:
+        return
+    from cospace.cli.figures import human
+    from cospace.compiler.supernet import estimate
+
+    found = estimate(space)
+    console.print(
+        f"supernet: {found.modules:,} modules, {found.parameters:,} parameters shared by all designs, "
+        f"about {human(found.peak_bytes / 2**20)} MiB at the peak of a step (estimated)"
+    )
+
+
+def _objectives(console: Console, space: Space) -> None:
+    for o in space.objectives:
+        unit = f" in {o.unit}" if o.unit else ""
+        known = "measured by running" if o.measured else "modelled"
+        doc = f" ({o.doc})" if o.doc else ""
+        console.print(f"{o.sense} [bold]{escape(o.text)}[/]{escape(unit)}{escape(doc)}, {known}")

@@ -1,0 +1,117 @@
+"""`cospace cost`: what given designs cost, with every work, its rule and its solved maps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from cospace.cli import options
+from cospace.cli.guard import fail, verb
+
+if TYPE_CHECKING:
+    from cospace.compiler.model import Space
+
+
+@verb
+def cost(
+    spec: options.Spec,
+    designs: Annotated[
+        Path,
+        typer.Option("--designs", metavar="FILE", help="one design a line as JSON, or a design.json; - reads stdin"),
+    ],
+    settings: options.Set = None,
+    as_json: options.Json = False,
+    time: options.Time = False,
+) -> None:
+    """Evaluate designs exactly. With --json one answer a line; a line that is not a design is an error for it alone."""
+    from cospace.cli.inputs import load, timed
+
+    space = load(spec, settings)
+    failed = False
+    with timed(time):
+        for number, entry in enumerate(read_designs(designs)):
+            answer = _evaluate(space, entry)
+            failed |= "error" in answer
+            if as_json:
+                typer.echo(json.dumps(answer, ensure_ascii=False))
+            else:
+                _say(number, answer)
+    if failed:
+        raise typer.Exit(1)
+
+
+def read_designs(path: Path) -> Iterator[Any]:
+    """What each line holds (or the error that it gives); a file that is one JSON object is one design."""
+    from cospace.cli.inputs import read_text
+
+    text = sys.stdin.read() if str(path) == "-" else read_text(path, "CS810")
+    try:
+        whole = json.loads(text)
+        yield whole
+        return
+    except (ValueError, RecursionError):
+        pass
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        fail("CS810", f"{path} holds no designs", "`cospace sample SPEC -n 10 --json` writes some")
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield error
+
+
+def _evaluate(space: Space, entry: Any) -> dict[str, Any]:
+    from cospace.compiler.cost import breakdown
+    from cospace.compiler.designs import DesignError, parse_design
+
+    if isinstance(entry, Exception):
+        return {"error": {"path": None, "reason": f"not JSON: {entry}"}}
+    if isinstance(entry, dict) and isinstance(entry.get("design"), dict):
+        entry = entry["design"]
+    if not isinstance(entry, dict):
+        return {"error": {"path": None, "reason": "a design is an object: decision's path -> value"}}
+    try:
+        return breakdown(space, parse_design(space, entry))
+    except DesignError as error:
+        return {"error": {"path": error.path, "reason": error.reason}}
+
+
+def _say(number: int, answer: dict[str, Any]) -> None:
+    from cospace.cli.figures import human
+
+    start = "\n" if number else ""
+    if "error" in answer:
+        typer.echo(f"{start}design {number + 1}: {answer['error']['path'] or 'error'}: {answer['error']['reason']}")
+        return
+    typer.echo(f"{start}design {number + 1}: {'feasible' if answer['feasible'] else 'not feasible'}")
+    for broken in answer["violated"]:
+        typer.echo(f"  violates {broken.get('reason') if isinstance(broken, dict) else broken}")
+    for text, figure in _figures(answer["objectives"]):
+        value = figure.get("value")
+        shown = "known only after running" if value is None else human(value, figure.get("unit"))
+        typer.echo(f"  {text}: {shown}")
+    for work in answer["works"]:
+        maps = ", ".join(f"{path.rpartition('.')[2]} = {value}" for path, value in (work.get("maps") or {}).items())
+        figures = ", ".join(
+            f"{name} {human(_number(work[name]), _unit(work[name]))}" for name in ("cycles", "energy") if name in work
+        )
+        typer.echo(f"  {work['path']}: {work['rule']}; {figures}" + (f"; {maps}" if maps else ""))
+
+
+def _figures(given: Any) -> list[tuple[str, dict[str, Any]]]:
+    if isinstance(given, dict):
+        return list(given.items())
+    return [(item["text"], item) for item in given]
+
+
+def _number(given: Any) -> Any:
+    return given.get("value") if isinstance(given, dict) else given
+
+
+def _unit(given: Any) -> str | None:
+    return given.get("unit") if isinstance(given, dict) else None

@@ -1,0 +1,60 @@
+"""Numbers of a design for people and programs: objectives with their units, and how a number is written."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cospace.compiler.model import Design, Space
+
+_PREFIXES = {-5: "f", -4: "p", -3: "n", -2: "u", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T"}
+_SCALED = ("J", "s", "J s", "J*s", "W", "Hz")
+
+
+def objectives(space: Space, design: Design) -> dict[str, dict[str, object]]:
+    """Objective's text -> {"value", "unit", "exact"?}: `value` is a JSON number, null for what only running tells."""
+    from fractions import Fraction
+
+    from cospace.compiler.exact import Enclosure, evaluate_all
+
+    modelled = [o for o in space.objectives if not o.measured]
+    results = dict(zip([o.text for o in modelled], evaluate_all([o.value for o in modelled], design), strict=True))
+    answer: dict[str, dict[str, object]] = {}
+    for o in space.objectives:
+        result = results.get(o.text)
+        entry: dict[str, object] = {"value": None, "unit": o.unit}
+        if isinstance(result, Fraction):
+            shown = result / o.scale
+            entry |= {"value": to_float(shown), "exact": str(shown)}
+        elif isinstance(result, Enclosure):
+            entry["value"] = to_float(result.middle / o.scale)
+        answer[o.text] = entry
+    return answer
+
+
+def to_float(value: object) -> float | None:
+    """A JSON number, or None where the value has none (undefined, infinite, too large)."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def human(value: object, unit: str | None = None, digits: int = 4) -> str:
+    """A measured or modelled number as a person reads it: four figures, with a prefix for J, s, W and Hz."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "-" if value is None else str(value)
+    if not math.isfinite(value):
+        return str(value)
+    if unit in _SCALED and value:
+        power = max(-5, min(4, math.floor(math.log10(abs(value)) / 3)))
+        return f"{value / 1000**power:.{digits}g} {_PREFIXES[power]}{unit}"
+    if float(value).is_integer() and abs(value) < 1e15:
+        text = f"{int(value):,}"
+    elif value and (abs(value) < 1e-3 or abs(value) >= 1e6):
+        text = f"{value:.{digits - 1}e}"
+    else:
+        text = f"{value:,.{digits}g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"{text} {unit}" if unit else text

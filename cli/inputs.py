@@ -1,0 +1,169 @@
+"""What a verb is given, read: a spec or a compiled space, `--set`, `--fix`, designs on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from cospace.cli.guard import fail, show
+
+if TYPE_CHECKING:
+    from cospace.compiler.graph import Value
+    from cospace.compiler.model import Decision, Space
+    from cospace.dsl.diagnostics import Diagnostic
+
+sources: dict[str, str] = {}
+"""Texts of the files read so far, by the path that is shown: what diagnostics point into."""
+
+
+def load(spec: Path, settings: list[str] | None) -> Space:
+    """The space of a spec or of a compiled one; warnings are shown. Raises SpecError when it has errors."""
+    space, diagnostics = compile_spec(spec, settings)
+    if space is None:
+        from cospace.dsl.diagnostics import SpecError
+
+        raise SpecError(diagnostics)
+    show(diagnostics)
+    return space
+
+
+def compile_spec(spec: Path, settings: list[str] | None) -> tuple[Space | None, tuple[Diagnostic, ...]]:
+    """The space, or None, with every diagnostic found."""
+    given = read_settings(settings)
+    if is_compiled(spec):
+        if given:
+            fail(
+                "CS804",
+                f"{spec} is a compiled space: its params are fixed",
+                "give --set where the spec itself is compiled",
+            )
+        return read_space(spec), ()
+    from cospace.compiler.driver import compile_file
+
+    compiled = compile_file(spec, given)
+    sources.update(compiled.sources)
+    return compiled.space, tuple(compiled.diagnostics)
+
+
+def is_compiled(spec: Path) -> bool:
+    return spec.suffix == ".json" or (spec.is_dir() and (spec / "space.json").is_file())
+
+
+def read_space(path: Path) -> Space:
+    """A compiled space from its file, or from a result folder."""
+    from cospace.compiler.schema import loads
+
+    if path.is_dir():
+        path = path / "space.json"
+    space = loads(read_text(path, "CS801"), str(path))
+    sources.update(dict(space.sources))
+    return space
+
+
+def read_text(path: Path, code: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        fail(code, f"{path} is not a text file")
+    except OSError as error:
+        fail(code, f"{path} can't be read: {error.strerror}")
+
+
+def read_settings(settings: list[str] | None) -> dict[str, str]:
+    """`name=value` of each `--set`; wrong use when one has no `=`."""
+    given: dict[str, str] = {}
+    for item in settings or ():
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"{item!r} is not NAME=VALUE", param_hint="--set")
+        given[name.strip()] = value.strip()
+    return given
+
+
+def read_fixed(space: Space, fixed: list[str] | None) -> dict[str, Value]:
+    """Decision path -> value for each `--fix`; a path without indices means all its instances.
+
+    Raises SpecError (CS805) for a path that is not a decision or a value outside its domain.
+    """
+    pinned: dict[str, Value] = {}
+    for item in fixed or ():
+        path, equals, text = item.rpartition("=")
+        if not equals or not path.strip():
+            raise typer.BadParameter(f"{item!r} is not PATH=VALUE", param_hint="--fix")
+        for decision in find_decisions(space, path.strip()):
+            pinned[decision.path] = read_value(decision, text.strip())
+    return pinned
+
+
+def pin(space: Space, pinned: Mapping[str, Value]) -> Space:
+    """The space with each pinned decision left with one value."""
+    from attrs import evolve
+
+    decisions = []
+    for d in space.decisions:
+        if d.path in pinned:
+            i = d.values.index(pinned[d.path])
+            d = evolve(d, values=(d.values[i],), allowed=None if d.allowed is None else (d.allowed[i],))
+        decisions.append(d)
+    return evolve(space, decisions=tuple(decisions))
+
+
+def find_decisions(space: Space, path: str) -> list[Decision]:
+    """The decision at a path, or all its instances when the path has no indices."""
+    found = [d for d in space.decisions if d.path == path]
+    found = found or [d for d in space.decisions if re.sub(r"\[[^\[\]]*(\[[^\[\]]*\][^\[\]]*)*\]", "", d.path) == path]
+    if not found:
+        from cospace.dsl.suggest import closest
+
+        near = closest(path, [d.path for d in space.decisions])
+        fail(
+            "CS805",
+            f"there is no decision {path!r}",
+            f"did you mean {near!r}?" if near else "`cospace compile` lists them",
+        )
+    return found
+
+
+def read_value(decision: Decision, text: str) -> Value:
+    """The value of the decision's domain that the text spells: `64 KiB`, `64KiB`, `64`, `gat`, `true`."""
+    from cospace.compiler.model import show as shown
+
+    spelled: dict[str, Value] = {}
+    for value in decision.values:
+        spelled.setdefault(_plain(shown(value, None, decision.scale)), value)
+        spelled[_plain(shown(value, decision.unit, decision.scale))] = value
+    if _plain(text) not in spelled:
+        from cospace.cli.words import domain
+
+        fail("CS805", f"{decision.path} can't be {text!r}", f"its values are {domain(decision)}")
+    return spelled[_plain(text)]
+
+
+def _plain(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[\s_]", "", text)
+
+
+def show_design(space: Space, design: Mapping[str, Value]) -> dict[str, str | bool | int | float]:
+    """Decision path -> value as answers for programs spell it."""
+    from cospace.compiler.model import show as shown
+
+    found = {d.path: d for d in space.decisions}
+    return {path: shown(value, found[path].unit, found[path].scale) for path, value in design.items()}
+
+
+@contextmanager
+def timed(wanted: bool) -> Iterator[None]:
+    """Says on standard error how long the block took, if wanted."""
+    import time
+
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        if wanted:
+            typer.echo(f"{time.perf_counter() - start:.2f} s", err=True)

@@ -1,0 +1,71 @@
+"""The `cospace` command: registers the verbs. Each loads what it needs when it runs, so that `--help` is instant."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from cospace.cli import (
+    best,
+    check,
+    compile,
+    cost,
+    count,
+    explain,
+    new,
+    report,
+    sample,
+    search,
+    specs,
+)
+
+app = typer.Typer(
+    name="cospace",
+    help="Design spaces as text: networks, bitwidths and accelerators, checked, counted and searched together.",
+    epilog="Start with: cospace specs, then cospace compile SPEC. Exit status: 0 fine, 1 errors, 2 wrong use.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _verb in (
+    compile.compile_spec,
+    check.check,
+    count.count,
+    sample.sample,
+    cost.cost,
+    best.best,
+    explain.explain,
+    search.search,
+    search.resume,
+    report.report,
+    specs.specs,
+    new.new,
+):
+    app.command(_verb.__name__.removesuffix("_spec"))(_verb)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from cospace import __version__
+
+        typer.echo(f"cospace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="say the version and end")
+    ] = False,
+) -> None:
+    """Design spaces as text: networks, bitwidths and accelerators, checked, counted and searched together."""
+
+
+def main() -> None:
+    """The entry point of the `cospace` script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

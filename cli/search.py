@@ -1,0 +1,111 @@
+"""`cospace search` and `cospace resume`: run a search, shown live, stopped cleanly by Ctrl-C."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from cospace.cli import options
+from cospace.cli.guard import STOPPED, verb
+
+if TYPE_CHECKING:
+    from cospace.runtime.events import Observe
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FOLDER", help="where data sets lie", exists=True, file_okay=False),
+]
+
+
+@verb
+def search(
+    spec: options.Spec,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="where the result goes")] = None,
+    seed: options.Seed = 0,
+    settings: options.Set = None,
+    fixed: options.Fix = None,
+    data: Data = None,
+    overwrite: options.Overwrite = False,
+    baselines: Annotated[bool, typer.Option("--baselines", help="run the baselines too, with the same budget")] = False,
+    time: options.Time = False,
+) -> None:
+    """Search a space: train a supernet, choose a design, train it, report it. Ctrl-C once keeps what was found."""
+    from cospace.cli.inputs import load, pin, read_fixed, timed
+
+    space = load(spec, settings)
+    folder = out or Path("results") / space.name
+    if fixed:
+        space = pin(space, read_fixed(space, fixed))
+    with timed(time):
+        from cospace.runtime.search import search as run
+
+        _run(
+            folder,
+            lambda observe, stop: run(
+                space,
+                folder,
+                seed=seed,
+                data=data,
+                overwrite=overwrite,
+                baselines=baselines,
+                observe=observe,
+                stop=stop,
+            ),
+            f"cospace search {shlex.quote(str(spec))}",
+        )
+
+
+@verb
+def resume(folder: options.Folder, data: Data = None, time: options.Time = False) -> None:
+    """Go on with a search that was stopped or killed; it ends as if it had not been."""
+    from cospace.cli.inputs import timed
+
+    with timed(time):
+        from cospace.runtime.search import resume as run
+
+        again = f"cospace search {shlex.quote(str(folder / 'space.json'))}"
+        _run(folder, lambda observe, stop: run(folder, data=data, observe=observe, stop=stop), again)
+
+
+def _run(folder: Path, run: Callable[[Observe, threading.Event], object], again: str) -> None:
+    from cospace.cli.live import display
+    from cospace.cli.summary import print_summary
+    from cospace.runtime.report import build
+
+    stop = threading.Event()
+    with stopped_by_signals(stop), display() as observe:
+        run(observe, stop)
+    if stop.is_set():
+        typer.echo(f"stopped; what was found is in {folder}\nnext: cospace resume {shlex.quote(str(folder))}", err=True)
+        if (folder / "design.json").is_file():
+            build(folder)
+        raise typer.Exit(STOPPED)
+    report = build(folder)
+    print_summary(folder, report, again)
+
+
+@contextmanager
+def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM asks for a clean end; the second ends at once."""
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        typer.echo("stopping after this step; once more ends at once", err=True)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
