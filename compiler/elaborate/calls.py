@@ -367,7 +367,17 @@ def ask(node: tree.Ask, context: Context) -> Any:
                     facts[t.id] = scope.names[t.id]
     if context.answering is not None:
         pending = hardware.Pending(
-            "", kind, declaration, home, dims, facts, times, context.guard, context.answering.layer, node.span
+            "",
+            kind,
+            declaration,
+            home,
+            dims,
+            facts,
+            times,
+            context.guard,
+            context.answering.layer,
+            node.span,
+            context.calls,
         )
         return hardware.answer(pending, context)
     owner = context.direct or context.prefix
@@ -375,7 +385,9 @@ def ask(node: tree.Ask, context: Context) -> Any:
     path = f"{owner}.{kind}"
     taken[path] = taken.get(path, 0) + 1
     path = path if taken[path] == 1 else f"{path}#{taken[path]}"
-    pending = hardware.Pending(path, kind, declaration, home, dims, facts, times, context.guard, owner, node.span)
+    pending = hardware.Pending(
+        path, kind, declaration, home, dims, facts, times, context.guard, owner, node.span, context.calls
+    )
     context.state.works.append(pending)
     return Record({}, "work")
 

@@ -281,7 +281,11 @@ def _checked(
         merged[key] = graph.either(merged.get(key, FALSE), condition)
     kept = {k: c for k, c in merged.items() if c is not FALSE}
     if not kept or type is None:
-        raise context.fail("CS403", node.domain.span, "this decision has no values")
+        backwards = isinstance(node.domain, tree.Range)
+        raise context.fail(
+            "CS403", node.domain.span, "this decision has no values",
+            help="a range runs upwards, from its low end to its high end" if backwards else None,
+        )  # fmt: skip
     if len(kept) > MAX_VALUES:
         raise context.fail("CS404", node.domain.span, f"more than {MAX_VALUES:,} values in one decision")
     return tuple(v for _, v in kept), tuple(kept.values()), type, unit

@@ -74,8 +74,13 @@ def _condition(found: Any, span: Span, context: Context) -> Expr:
 def _number(node: tree.Number, context: Context) -> Any:
     if node.unit is None:
         return const(node.value, span=node.span)
-    unit = names.find_unit(node.unit, node.span, context)
+    unit = names.find_unit(node.unit, _unit_span(node), context)
     return graph.mul(const(node.value), unit.scale, span=node.span)
+
+
+def _unit_span(node: tree.Number | tree.SetOf) -> Span:
+    """The unit's word, which ends a quantity or a set."""
+    return Span(node.span.file, node.span.end - len(node.unit or ""), node.span.end)
 
 
 def _text(node: tree.Text, context: Context) -> Any:
@@ -97,7 +102,7 @@ def _list(node: tree.ListOf, context: Context) -> Any:
 
 
 def _set(node: tree.SetOf, context: Context) -> Any:
-    unit = names.find_unit(node.unit, node.span, context) if node.unit else None
+    unit = names.find_unit(node.unit, _unit_span(node), context) if node.unit else None
     bare = [isinstance(a.value, tree.Name) and a.name is None for a in node.alternatives]
     bound = [
         b and names.find(a.value.id, a.span, context) is not None  # type: ignore[union-attr]

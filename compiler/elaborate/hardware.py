@@ -46,6 +46,11 @@ class Pending:
     guard: Expr
     layer: str
     span: Span
+    calls: tuple[Span, ...] = ()
+
+    def asked(self, context: Context) -> Context:
+        """The context in which the operator asked, so that messages point at its call."""
+        return evolve(context, calls=self.calls)
 
 
 # ---- instances
@@ -222,7 +227,7 @@ def applicable(work: Pending, instance: Instance, context: Context) -> list[tupl
         and earlier is not TRUE
         and not always(graph.implies(graph.both(context.guard, work.guard), earlier), context)
     ):
-        raise context.fail(
+        raise work.asked(context).fail(
             "CS503", work.span, f"for some designs no rule of `{instance.path}` serves this `{work.kind}`",
             labels=tuple(Label(r.guard.span if r.guard else r.span, "this guard does not hold then") for r in rules),
             help="add a rule without a guard, or widen one",
@@ -250,7 +255,7 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
         elif p.name == "layer":
             scope.names[p.name] = const(work.layer)
         else:
-            options = [*work.dims, *work.facts, *layer, *ASSUMED]
+            options = list(dict.fromkeys([*work.dims, *work.facts, *layer, *ASSUMED]))
             near = closest(p.name, options)
             raise evolve(context, calls=()).fail(
                 "CS504", p.span, f"work `{work.kind}` has no dimension `{p.name}`",
@@ -262,9 +267,10 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
 def _assumed(name: str, work: Pending, context: Context) -> Expr:
     value = const(ASSUMED[name], () if name == "density" else (("bit", Fraction(1)),))
     if name != "density":
+        place, labels = work.asked(context).blame(work.span, "asked for here")
         context.state.reporter.warn(
-            "CS507", work.span, f"no precision is said for `{work.layer}`: 32 bit assumed for `{name}`",
-            help="cover it: `precision of NETWORK { weights = …; activations = … }`",
+            "CS507", place, f"no precision is said for `{work.layer}`: 32 bit assumed for `{name}`",
+            help="cover it: `precision of NETWORK { weights = …; activations = … }`", labels=labels,
         )  # fmt: skip
     return value
 
@@ -315,7 +321,7 @@ def _lowered(work: Pending, context: Context) -> Record:
     instance = context.answering.instance
     if not asks:
         known = sorted({s.work for s in instance.declaration.block.statements if isinstance(s, tree.Rule)})
-        raise context.fail(
+        raise work.asked(context).fail(
             "CS501", work.span, f"`{instance.path}` has no rule for `{work.kind}`, which `{work.layer}` asks for",
             labels=(Label(instance.declaration.span, f"its rules: {', '.join(known) or 'none'}"),),
             help=f"add `on {work.kind}({', '.join(work.dims)}) {{ cycles = … }}` to the accelerator",

@@ -77,6 +77,8 @@ def field_of(owner: Any, name: str, span: Span, context: Context) -> Any:
         )
     if isinstance(owner, PathValue):
         return _along(f"{owner.path}.{name}", span, context)
+    if isinstance(owner, Expr) and owner.op == "var" and owner.type.kind == "symbol":
+        return _along(f"{owner.payload}.{name}", span, context)
     raise context.fail("CS211", span, f"{describe(owner)} has no field `{name}`")
 
 
@@ -126,6 +128,8 @@ def item(node: tree.Item, context: Context) -> Any:
     if isinstance(owner, PathValue):
         shown = ", ".join(_index_text(i, context) for i in node.items)
         return _along(f"{owner.path}[{shown}]", node.span, context)
+    if isinstance(owner, PerLayer):
+        return _copy(owner, node, context)
     if isinstance(owner, (ListValue, Gathered)):
         values = [v for v, _, _ in as_gathered(owner).items]
         index = number(node.items[0], context)
@@ -133,6 +137,22 @@ def item(node: tree.Item, context: Context) -> Any:
     if isinstance(owner, Builtin):
         raise context.fail("CS212", node.span, f"`{owner.name}` is a function: call it with ( )")
     raise context.fail("CS212", node.span, f"{describe(owner)} can't be indexed")
+
+
+def _copy(owner: PerLayer, node: tree.Item, context: Context) -> Any:
+    """`precision.weights[net.conv[1].gat]`: the copy of one layer."""
+    layer = _index_text(node.items[0], context)
+    if layer not in owner.copies:
+        near = closest(layer, owner.copies)
+        listed = ", ".join(f"`{c}`" for c in list(owner.copies)[:6])
+        help = f"did you mean `{near}`?" if near else f"it has {listed}" if listed else None
+        raise context.fail("CS211", node.items[0].span, f"there is no copy for `{layer}`", help=help)
+    if not implied(owner.guards[layer], context):
+        raise context.fail(
+            "CS209", node.span, f"`{layer}` does not exist in every design that reads it here",
+            help="read it behind a `when` or an `if` that makes sure it is taken",
+        )  # fmt: skip
+    return owner.copies[layer]
 
 
 def _index_text(node: tree.Expr, context: Context) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cospace.compiler.elaborate.values import BAD, Context, Function, Lazy, Module, Scope, Stop, UnitValue
+from cospace.compiler.elaborate.values import BAD, Context, Function, Lazy, Module, Scope, Stop, UnitValue, encloses
 from cospace.compiler.graph import Expr, Symbol, const
-from cospace.dsl.diagnostics import Span
+from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import closest
 
 
@@ -17,8 +17,9 @@ def force(scope: Scope, name: str, span: Span, context: Context) -> Any:
     if isinstance(entry, Lazy):
         if entry.running:
             raise context.fail(
-                "CS204", span, f"`{name}` is defined by itself", help="break the circle: something has to come first"
-            )
+                "CS204", span, f"`{name}` is defined by itself", help="break the circle: something has to come first",
+                labels=() if encloses(entry.span, span) else (Label(entry.span, "needs this"),),
+            )  # fmt: skip
         entry.running = True
         try:
             entry_value = entry.build()

@@ -242,6 +242,7 @@ def _path_text(node: tree.Expr, context: Context) -> str:
 def _baseline(node: tree.Policy, context: Context) -> None:
     """`baseline plain { gnn.hidden = 16 … }`: a path without indices means all its instances."""
     design: dict[str, Value] = {}
+    failed = False
     for s in node.block.statements:
         try:
             if not isinstance(s, tree.Bind):
@@ -250,7 +251,9 @@ def _baseline(node: tree.Policy, context: Context) -> None:
                 for path in _matching(_path_text(t, context), t, context):
                     design[path] = _member_value(path, s.value, context)
         except Stop:
-            continue
+            failed = True
+    if failed:
+        raise Stop()
     live = _live(design, node, context)
     context.state.references.append(Reference(node.name or "baseline", tuple(live.items()), node.doc, node.span))
 

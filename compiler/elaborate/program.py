@@ -6,6 +6,7 @@ Networks come before policies because `per layer` copies need the layers; works 
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -34,7 +35,7 @@ from cospace.compiler.graph import Expr, const
 from cospace.compiler.model import Call, Constant, Input, NetworkPlan, Objective, Param, Space
 from cospace.compiler.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label, Reporter
+from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.load import Loaded
 from cospace.dsl.parse import parse
 from cospace.dsl.suggest import closest
@@ -87,15 +88,23 @@ def _declare(module: Module, context: Context) -> None:
     for s in module.file.statements:
         for name, value in _entries(s, module, context):
             if name in scope.names:
-                labels = (Label(first[name].span, "first here"),)
-                context.state.reporter.error("CS210", s.span, f"`{name}` is declared twice", labels=labels)
+                labels = (Label(_word_span(first[name], name, module), "first here"),)
+                place = _word_span(s, name, module)
+                context.state.reporter.error("CS210", place, f"`{name}` is declared twice", labels=labels)
             elif name in module.imports:
                 help = "rename the import: `import … as other`"
-                context.state.reporter.error("CS202", s.span, f"`{name}` is also the name of an import", help=help)
+                place = _word_span(s, name, module)
+                context.state.reporter.error("CS202", place, f"`{name}` is also the name of an import", help=help)
                 scope.names[name] = BAD
             else:
                 scope.names[name] = value
                 first[name] = s
+
+
+def _word_span(s: tree.Statement, name: str, module: Module) -> Span:
+    """Where a declaration says the name it declares; all of the declaration when that isn't found."""
+    found = re.compile(rf"\b{re.escape(name)}\b").search(module.file.text, s.span.start, s.span.end)
+    return Span(s.span.file, found.start(), found.end()) if found else s.span
 
 
 def _entries(s: tree.Statement, module: Module, context: Context) -> list[tuple[str, Any]]:
@@ -146,12 +155,16 @@ def _param(s: tree.Param, module: Module, context: Context) -> Any:
         value = types.check(s.type, value, s.span, f"param `{s.name}`", context)
     if isinstance(default, UnitValue):
         default = default.scale
-    if isinstance(default, Expr) and isinstance(value, Expr):
-        if default.type != value.type:
-            raise context.fail(
-                "CS307", s.span, f"param `{s.name}` is {describe(default)}, and it is set to {describe(value)}",
-                help=f"write it as the default is: {_text(s, module)}",
-            )  # fmt: skip
+    if isinstance(value, UnitValue):
+        value = value.scale
+    if isinstance(default, Expr) and getattr(value, "type", None) != default.type:
+        place = module.given_at.get(s.name, s.span)
+        raise context.fail(
+            "CS307", place, f"param `{s.name}` is {describe(default)}, and it is set to {describe(value)}",
+            help=f"write it as the default is: {_text(s, module)}",
+            labels=() if place is s.span else (Label(s.span, "the default fixes type and unit"),),
+        )  # fmt: skip
+    if isinstance(value, Expr):
         given = s.name in module.overrides
         if value.is_const:
             unit = s.default.unit if isinstance(s.default, tree.Number) else None
@@ -273,6 +286,7 @@ def _apply_imports(root: Module, context: Context) -> None:
                 if a.name not in target.overrides:
                     try:
                         target.overrides[a.name] = evaluate(a.value, here.named(a.name))
+                        target.given_at[a.name] = a.value.span
                     except Stop:
                         continue
             queue.append(target)
@@ -357,6 +371,9 @@ def _settle(root: Module, context: Context) -> None:
             _try(lambda s=s: names.force(root.scope, s.name, s.span, context))
     if context.state.place is not None and not context.state.placed:
         _try(context.state.place)
+    for module in _reached(root):  # what is set is checked also where nothing reads it
+        for name in [n for n in module.overrides if n in module.scope.names]:
+            _try(partial(names.force, module.scope, name, module.file.span, context))
     for instance in context.state.instances:
         context.state.accelerators.append(hardware.finish(instance, context.state))
     for s in steps:
@@ -376,6 +393,14 @@ def _settle(root: Module, context: Context) -> None:
     for s in steps:
         if isinstance(s, tree.Policy) and (s.kind == "baseline" or _is_stage(s, context)):
             _try(lambda s=s: policies.run_policy(s, context))
+
+
+def _reached(root: Module) -> list[Module]:
+    """A module and all that it imports, each once."""
+    found = [root]
+    for module in found:
+        found += [m for m in dict.fromkeys(module.imports.values()) if m not in found]
+    return found
 
 
 def _is_stage(s: tree.Policy, context: Context) -> bool:

@@ -167,12 +167,13 @@ class Instance:
 
 @mutable(eq=False)
 class Module:
-    """A file being elaborated. overrides: param -> value given on import or by `--set`."""
+    """A file being elaborated. overrides: param -> value given on import or by `--set`; given_at: where."""
 
     key: str
     file: tree.File
     scope: Scope
     overrides: dict[str, Any] = field(factory=dict)
+    given_at: dict[str, Span] = field(factory=dict)
     imports: dict[str, Module] = field(factory=dict)
 
 
@@ -295,10 +296,30 @@ class Context:
     def fail(
         self, code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = ()
     ) -> Stop:
-        """Report an error and give the exception to raise."""
-        extra = tuple(Label(s, "called here") for s in self.calls[-1:] if s != span)
-        self.state.reporter.error(code, span, message, help, labels + extra)
+        """Report an error and give the exception to raise.
+
+        What goes wrong inside the standard library is shown where it is called: its texts are right.
+        """
+        place, extra = self.blame(span, "here")
+        self.state.reporter.error(code, place, message, help, labels + extra)
         return Stop()
+
+    def blame(self, span: Span, note: str) -> tuple[Span, tuple[Label, ...]]:
+        """Where to point for something at `span`, and what else to point at."""
+        if is_standard(span):
+            call = next((s for s in reversed(self.calls) if not is_standard(s)), None)
+            if call is not None:
+                return call, (Label(span, note),)
+        return span, tuple(Label(s, "called here") for s in self.calls[-1:] if not encloses(s, span))
+
+
+def is_standard(span: Span) -> bool:
+    """Whether a place lies in the standard library."""
+    return span.file.startswith("std/")
+
+
+def encloses(outer: Span, inner: Span) -> bool:
+    return outer.file == inner.file and outer.start <= inner.start and inner.end <= outer.end
 
 
 def is_number(value: Any) -> bool:
