@@ -64,16 +64,34 @@ class Costs:
         values = self.price([expr, *self._requirements], rows, epoch)
         return np.where(values[:, 1:].all(axis=1), values[:, 0], np.nan)
 
+    def promising_among(self, rows: Rows, paths: set[str]) -> NDArray[np.bool_]:
+        """Which rows meet, as far as floats tell, the requirements that read nothing outside `paths`. (n,)"""
+        own = [r for r in self._requirements if r.free <= paths]
+        if not own:
+            return np.ones(len(rows), bool)
+        return np.stack(Program(own, self.decisions)(rows), axis=1).all(axis=1)
+
+    def score_feasible(self, rows: Rows) -> Floats:
+        """`score`, infinite where floats say that a requirement fails; one evaluation a row. (n,)"""
+        if not len(rows):
+            return np.zeros(0)
+        values = self.price([o.value for o in self.objectives] + self._requirements, rows)
+        kept = values[:, len(self.objectives) :].all(axis=1)
+        return np.where(kept, self._combine(values), np.inf)
+
     def score(self, rows: Rows) -> Floats:
         """One number a row to compare accelerators by, less is better: the sum of the logarithms of what is
         modelled (a maximised objective counts negatively), or 0 where nothing is. (n,)"""
-        total = np.zeros(len(rows))
-        if self.objectives:
-            values = self.price([o.value for o in self.objectives], rows)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                for j, objective in enumerate(self.objectives):
-                    logarithm = np.log(values[:, j])
-                    total += logarithm if objective.sense == "minimize" else -logarithm
+        if not self.objectives:
+            return np.zeros(len(rows))
+        return self._combine(self.price([o.value for o in self.objectives], rows))
+
+    def _combine(self, values: Floats) -> Floats:
+        total = np.zeros(len(values))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for j, objective in enumerate(self.objectives):
+                logarithm = np.log(values[:, j])
+                total += logarithm if objective.sense == "minimize" else -logarithm
         return np.where(np.isnan(total), np.inf, total)
 
     def encode(self, designs: Sequence[Design]) -> Rows:

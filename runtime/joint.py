@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import define
+from attrs import define, field
 
 from cospace.compiler.model import Stage
 from cospace.runtime.context import Run
@@ -24,7 +24,8 @@ from cospace.runtime.settings import read
 from cospace.runtime.supernet import Supernet
 from cospace.runtime.train import TrainSettings, read_train_settings, score_output
 
-DRAWS = 32
+DRAWS = 48
+REMEMBERED = 16
 TRIES = 4
 REDRAWN = 0.3
 """Share of the decisions that a second path draws anew."""
@@ -44,26 +45,67 @@ class Joint:
     paths: int
     samples: int
     epoch: int = 0
+    certified: list[Rows] = field(factory=list)
     sampler: Any = None
 
     # ---- drawing feasible rows
 
-    def draw(self, base: Rows | None = None) -> Rows:
-        """One certified row: afresh, or `base` (1, d) with some network decisions and the accelerator redrawn."""
-        random = self.distribution.random
+    def draw(self, n: int) -> Rows:
+        """n certified rows, drawn independently. (n, d)"""
+        found: list[Rows] = []
         for _ in range(TRIES):
-            if base is None:
-                rows = self.distribution.draw(DRAWS)
-            else:
-                redraw = random.random((DRAWS, len(self.distribution.decisions))) < REDRAWN
-                redraw[:, self.hardware] = True
-                rows = self.distribution.draw(DRAWS, np.repeat(base, DRAWS, 0), redraw)
-                rows = rows[(rows[:, self.network] != base[:, self.network]).any(1)]
-            rows = rows[self.run.costs.promising(rows)]
-            for row in rows[:TRIES]:
-                if self.run.costs.certified(row[None])[0]:
-                    return row[None]
-        return self.draw_uniform()
+            rows = self._keep_hardware(self.distribution.draw(DRAWS))
+            found += self._certify(rows, n - len(found))
+            if len(found) == n:
+                break
+        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
+
+    def draw_beside(self, base: Rows, n: int) -> Rows:
+        """n certified rows that differ from `base` (1, d) in some network decisions, the accelerator redrawn.
+
+        A decision that is kept has been drawn from the same distribution, so each row is still a draw of it; that the
+        rows agree in the rest keeps the noise of those decisions out of the gradient.
+        """
+        random = self.distribution.random
+        found: list[Rows] = []
+        for _ in range(TRIES):
+            redraw = random.random((DRAWS, len(self.distribution.decisions))) < REDRAWN
+            redraw[:, self.hardware] = True
+            rows = self._keep_hardware(self.distribution.draw(DRAWS, np.repeat(base, DRAWS, 0), redraw))
+            rows = rows[(rows[:, self.network] != base[:, self.network]).any(1)]
+            found += self._certify(rows, n - len(found))
+            if len(found) == n:
+                break
+        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
+
+    def _keep_hardware(self, rows: Rows) -> Rows:
+        """In half of the rows some accelerator decisions are those of a row certified before.
+
+        Requirements couple decisions that are drawn one by one; where few draws meet them all, this walks among those
+        that do.
+        """
+        if not self.certified or not self.hardware:
+            return rows
+        random = self.distribution.random
+        half = len(rows) // 2
+        base = np.concatenate(self.certified)[random.integers(len(self.certified), size=half)]
+        kept = rows[:half].copy()
+        keep = random.random((half, len(self.hardware))) < 0.5
+        kept[:, self.hardware] = np.where(keep, base[:, self.hardware], kept[:, self.hardware])
+        filled = self.distribution.liveness.fill(np.maximum(kept, 0))
+        # Where a kept value changes what lives, the row stays as it was drawn.
+        same = (filled == kept).all(1)
+        return np.concatenate([np.where(same[:, None], kept, rows[:half]), rows[half:]])
+
+    def _certify(self, rows: Rows, n: int) -> list[Rows]:
+        costs = self.run.costs
+        rows = rows[costs.promising(rows)]
+        found: list[Rows] = []
+        for row in rows[: 2 * n]:
+            if len(found) < n and costs.certified(row[None])[0]:
+                found.append(row[None])
+        self.certified = (self.certified + found)[-REMEMBERED:]
+        return found
 
     def draw_uniform(self) -> Rows:
         """One uniform feasible row, where the distribution gives none."""
@@ -74,26 +116,17 @@ class Joint:
         seed = int(self.distribution.random.integers(2**31))
         return np.asarray(self.sampler.sample(1, seed))
 
-    def draw_hardware(self, row: Rows) -> Rows:
-        """`row` (1, d) first, then rows of the same network with other accelerators that look feasible."""
-        redraw = np.zeros((DRAWS, row.shape[1]), bool)
-        redraw[:, self.hardware] = True
-        rows = self.distribution.draw(DRAWS, np.repeat(row, DRAWS, 0), redraw)
-        rows = rows[self.run.costs.promising(rows)]
-        return np.concatenate([row, rows[: self.samples - 1]])
-
     # ---- steps
 
     def advance(self) -> dict[str, float]:
         """One epoch. Gives what to tell."""
         run_, epoch = self.run, self.epoch
         self.distribution.set_epoch(epoch)
-        row = self.draw()
-        loss = self._step_weights(row)
-        rows = [self.draw()]
-        while len(rows) < self.paths:
-            rows.append(self.draw(rows[0]))
-        drawn = np.concatenate(rows)
+        first = self.draw(2)
+        loss = self._step_weights(first[:1])
+        drawn = first[1:]
+        if self.paths > 1:
+            drawn = np.concatenate([drawn, self.draw_beside(drawn, self.paths - 1)])
         data = [self._data_loss(r[None]) for r in drawn]
         priced = self._price_on_hardware(drawn)
         totals = np.array([d for d, _ in data]) + priced
@@ -136,17 +169,25 @@ class Joint:
         cost = self.settings.loss.cost
         if cost is None:
             return np.zeros(len(drawn))
-        parts = [self.draw_hardware(r[None]) for r in drawn] if self.hardware else [r[None] for r in drawn]
-        rows = np.concatenate(parts)
-        values = self.run.costs.price([cost], rows, self.epoch)[:, 0]
-        owner = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
-        prices = np.full(len(parts), np.inf)
-        for i in range(len(parts)):
-            own = values[(owner == i) & np.isfinite(values)]
+        rows, values = drawn, self.run.costs.price_feasible(cost, drawn, self.epoch)
+        owner = np.arange(len(drawn))
+        if self.hardware:
+            owner = np.repeat(owner, 4 * self.samples)
+            redraw = np.zeros((len(owner), drawn.shape[1]), bool)
+            redraw[:, self.hardware] = True
+            redraw[1::2] &= self.distribution.random.random((len(owner) // 2, drawn.shape[1])) < 0.5
+            more = self.distribution.draw(len(owner), drawn[owner], redraw)
+            owner = np.concatenate([np.arange(len(drawn)), owner])
+            rows = np.concatenate([drawn, more])
+            values = self.run.costs.price_feasible(cost, rows, self.epoch)
+        prices, kept = np.full(len(drawn), np.inf), []
+        for i in range(len(drawn)):
+            own = np.flatnonzero((owner == i) & np.isfinite(values))[: self.samples]
             if len(own):
-                prices[i] = own.mean()
-        if self._learned:
-            self._learn_hardware(rows)
+                prices[i] = values[own].mean()
+                kept.append(own)
+        if self._learned and kept:
+            self._learn_hardware(rows[np.concatenate(kept)])
         return prices
 
     @property

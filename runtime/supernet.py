@@ -103,6 +103,26 @@ class Supernet:
         for parked, tensor in zip(bank.state, state, strict=False):
             parked[corner] = tensor.cpu().numpy()
 
+    def save(self, tensors: dict[str, np.ndarray]) -> list[list[Any]]:
+        """Add all banks to `tensors`; gives what `load` needs beside them."""
+        index: list[list[Any]] = []
+        for i, ((place, role, rank), bank) in enumerate(sorted(self.banks.items())):
+            tensors[f"bank/{i}"] = bank.values
+            for s, state in enumerate(bank.state):
+                tensors[f"bank/{i}/{s}"] = state
+            index.append([place, role, rank, bank.count, len(bank.state)])
+        return index
+
+    def load(self, index: list[list[Any]], tensors: Mapping[str, np.ndarray]) -> None:
+        """The banks that `save` wrote."""
+        self.banks = {}
+        for i, (place, role, rank, count, slots) in enumerate(index):
+            arrays = [tensors[f"bank/{i}"], *(tensors[f"bank/{i}/{s}"] for s in range(slots))]
+            parked = [self._array(a.shape) for a in arrays]
+            for here, stored in zip(parked, arrays, strict=True):
+                here[...] = stored
+            self.banks[place, role, rank] = Bank(parked[0], parked[1:], count)
+
     # ---- banks
 
     def _fit(self, subnet: Subnet) -> None:

@@ -1,0 +1,58 @@
+"""A joint search as numbers and arrays, and back: what a checkpoint holds of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+
+from cospace.runtime.joint import Joint
+from cospace.runtime.registry import refuse
+
+
+def freeze(joint: Joint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """State and tensors, enough to go on as if never interrupted."""
+    distribution = joint.distribution
+    tensors: dict[str, np.ndarray] = {"torch": torch.get_rng_state().numpy().copy()}
+    for j, logits in enumerate(distribution.logits):
+        tensors[f"logits/{j}"] = logits.numpy().copy()
+        for s, state in enumerate(distribution.states[j]):
+            tensors[f"logits/{j}/{s}"] = state.numpy().copy()
+    banks = joint.supernet.save(tensors)
+    if joint.certified:
+        tensors["certified"] = np.concatenate(joint.certified)
+    return {
+        "epoch": joint.epoch,
+        "passes": joint.run.budget.passes,
+        "cost_evaluations": joint.run.costs.evaluations,
+        "counts": distribution.counts,
+        "random": json.dumps(distribution.random.bit_generator.state),
+        "banks": banks,
+    }, tensors
+
+
+def thaw(joint: Joint, state: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Put a fresh search where a frozen one stood.
+
+    Raises:
+        SpecError: CS709 when the state is of another space.
+    """
+    distribution = joint.distribution
+    try:
+        for j, logits in enumerate(distribution.logits):
+            logits.copy_(torch.from_numpy(tensors[f"logits/{j}"]))
+            for s, slot in enumerate(distribution.states[j]):
+                slot.copy_(torch.from_numpy(tensors[f"logits/{j}/{s}"]))
+        distribution.counts = [int(c) for c in state["counts"]]
+        distribution.random.bit_generator.state = json.loads(state["random"])
+        joint.supernet.load(state["banks"], tensors)
+        rows = tensors.get("certified")
+        joint.certified = [] if rows is None else [row[None] for row in rows]
+        joint.epoch = int(state["epoch"])
+        joint.run.budget.passes = float(state["passes"])
+        joint.run.costs.evaluations = int(state["cost_evaluations"])
+        torch.set_rng_state(torch.from_numpy(tensors["torch"].copy()))
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise refuse("CS709", f"the checkpoint is not one of this space: {error}") from error

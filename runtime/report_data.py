@@ -1,0 +1,169 @@
+"""The files of a result folder, read for reports: checked, with damage named, never trusted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from attrs import frozen
+from cospace.compiler.designs import DesignError, parse_design
+from cospace.compiler.model import Design, Space
+from cospace.compiler.schema import loads
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
+
+
+@frozen
+class Work:
+    """A live work of the chosen design. Figures are floats with units, None where a rule states none."""
+
+    path: str
+    kind: str
+    layer: str
+    rule: str
+    maps: Mapping[str, Any]
+    figures: Mapping[str, tuple[float | None, str]]
+
+
+@frozen
+class Result:
+    """One finished or stopped run.
+
+    objectives: text -> {"value", "unit", "modelled", "sense"}. history: one flat mapping an event.
+    pareto: one mapping a design, every column as text or number. parsed: the design as values, None when unreadable.
+    """
+
+    folder: Path
+    space: Space
+    run: Mapping[str, Any]
+    design: Mapping[str, Any]
+    parsed: Design | None
+    objectives: Mapping[str, Mapping[str, Any]]
+    works: Sequence[Work]
+    quantities: Mapping[str, tuple[float | None, str]]
+    pareto: Sequence[Mapping[str, Any]]
+    history: Sequence[Mapping[str, Any]]
+
+
+def read_result(folder: Path) -> Result:
+    """Read a result folder. Raises SpecError: CS812 for what is missing or damaged, CS80x for space.json."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        _refuse(f"{folder} is not a folder")
+    if not (folder / "design.json").is_file() and not (folder / "run.json").is_file():
+        _refuse(f"{folder} holds no result")
+    if not (folder / "design.json").is_file():
+        _refuse(f"{folder} holds a run that has not chosen a design yet", f"cospace resume {folder} goes on with it")
+    space = loads(_text(folder / "space.json"), str(folder / "space.json"))
+    design = _json(folder / "design.json")
+    if not isinstance(design.get("design"), dict):
+        _refuse(f"{folder / 'design.json'} holds no design")
+    try:
+        parsed = parse_design(space, design["design"])
+    except DesignError:
+        parsed = None
+    senses = {o.text: o.sense for o in space.objectives}
+    listed = [o for o in _list(design.get("objectives")) if isinstance(o, dict)]
+    breakdown = design.get("breakdown") if isinstance(design.get("breakdown"), dict) else {}
+    return Result(
+        folder=folder,
+        space=space,
+        run=_json(folder / "run.json") if (folder / "run.json").is_file() else {},
+        design=design,
+        parsed=parsed,
+        objectives={
+            str(o.get("text")): {
+                "value": number(o.get("value")), "unit": str(o.get("unit") or ""), "modelled": bool(o.get("modelled")),
+                "sense": senses.get(str(o.get("text")), "minimize"),
+            } for o in listed
+        },
+        works=[_work(w) for w in _list(breakdown.get("works")) if isinstance(w, dict)],
+        quantities={str(k): measured(v) for k, v in _pairs(breakdown.get("quantities"))},
+        pareto=list(_rows(folder / "pareto.csv")),
+        history=list(_events(folder / "history.jsonl")),
+    )  # fmt: skip
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or None."""
+    if isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def measured(value: Any) -> tuple[float | None, str]:
+    """(number, unit) of `3.5` or `{"value": 3.5, "unit": "pJ"}`."""
+    if isinstance(value, dict):
+        return number(value.get("value")), str(value.get("unit") or "")
+    return number(value), ""
+
+
+_PLACED = {"path", "kind", "layer", "rule", "maps", "dims", "facts", "call", "accelerator", "times"}
+
+
+def _work(item: Mapping[str, Any]) -> Work:
+    given = item.get("quantities") if isinstance(item.get("quantities"), dict) else {}
+    figures = {k: v for k, v in item.items() if k not in _PLACED and k != "quantities"} | dict(given or {})
+    return Work(
+        path=str(item.get("path")), kind=str(item.get("kind", "")), layer=str(item.get("layer") or item.get("call") or ""),
+        rule=str(item.get("rule", "")), maps=dict(_pairs(item.get("maps"))),
+        figures={k: measured(v) for k, v in figures.items() if measured(v)[0] is not None},
+    )  # fmt: skip
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _refuse(message: str, help: str | None = None) -> NoReturn:
+    help = help or "`cospace search SPEC --out FOLDER` makes a result folder"
+    raise SpecError((Diagnostic("CS812", "error", message, NOWHERE, help=help),)) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not text'}")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(_text(path))
+    except (ValueError, RecursionError):
+        _refuse(f"{path} is damaged: it is not JSON")
+    if not isinstance(data, dict):
+        _refuse(f"{path} is damaged: it holds no record")
+    return data
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    if path.is_file():
+        for row in csv.DictReader(_text(path).splitlines()):
+            yield {k: v for k, v in row.items() if k is not None}
+
+
+def _events(path: Path) -> Iterator[Mapping[str, Any]]:
+    """One flat mapping a line; a torn last line is left out."""
+    if not path.is_file():
+        return
+    for line in _text(path).splitlines():
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            values = event.pop("values", None)
+            yield event | (values if isinstance(values, dict) else {})

@@ -1,0 +1,156 @@
+"""The plots of a report as inline SVG: they take the page's text colour, so that dark and light both read well."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+from cospace.runtime.report_data import Result, Work, number
+from matplotlib.figure import Figure
+
+INK = "#010203"
+"""Drawn in this colour, replaced by the page's own."""
+COLOURS = ("#4c8bf5", "#e8743b", "#19a979", "#b661d6", "#d6a419", "#13a4b4", "#e0518d", "#8f8f8f")
+STYLE = {
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False,
+    "axes.spines.right": False, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK,
+    "ytick.color": INK, "axes.grid": True, "grid.color": INK, "grid.alpha": 0.12, "legend.frameon": False,
+    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+}  # fmt: skip
+
+
+def to_svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG element; `name` makes its ids its own in the page."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    return text.replace(INK, "currentColor").replace("<svg ", f'<svg role="img" class="plot" aria-label="{name}" ', 1)
+
+
+def plot_pareto(result: Result) -> str:
+    """Error on the choice split against the first modelled objective: the front, the dominated, the baseline."""
+    modelled = [t for t, o in result.objectives.items() if o["modelled"]]
+    columns = list(result.pareto[0]) if result.pareto else []
+    column = next((c for t in modelled for c in columns if c == t), None) or next(
+        (c for c in columns if c not in ("error_choice", "dominated") and number(result.pareto[0][c]) is not None), None
+    )
+    if not column or "error_choice" not in columns:
+        return ""
+    points = [
+        (x, y, str(row.get("dominated")) in ("1", "True", "true"))
+        for row in result.pareto
+        if (x := number(row[column])) is not None and (y := number(row["error_choice"])) is not None
+    ]
+    if not points:
+        return ""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6.4, 3.6))
+        rest = [p for p in points if p[2]]
+        front = sorted(p for p in points if not p[2])
+        axes.scatter([p[0] for p in rest], [100 * p[1] for p in rest], s=14, color=COLOURS[7], alpha=0.5, label="dominated")
+        axes.plot([p[0] for p in front], [100 * p[1] for p in front], "-o", ms=5, color=COLOURS[0], label="Pareto front")
+        chosen = result.objectives.get(column, {}).get("value")
+        error = _chosen_error(result)
+        if chosen is not None and error is not None:
+            axes.scatter([chosen], [100 * error], s=110, facecolors="none", edgecolors=COLOURS[1], lw=2, label="chosen")
+        base = _baseline(result, column)
+        if base is not None:
+            axes.axvline(base, color=COLOURS[2], ls="--", lw=1.2, label=f"baseline {result.design['baseline'].get('name', '')}")
+        if all(p[0] > 0 for p in points):
+            axes.set_xscale("log")
+        unit = result.objectives.get(column, {}).get("unit")
+        axes.set_xlabel(f"{column}{f' [{unit}]' if unit else ''} (modelled)")
+        axes.set_ylabel("error on the choice split [%]")
+        axes.legend()
+        return to_svg(figure, "pareto")
+
+
+def _chosen_error(result: Result) -> float | None:
+    accuracy = number((result.design.get("accuracy") or {}).get("choice"))
+    return None if accuracy is None else 1 - accuracy
+
+
+def _baseline(result: Result, text: str) -> float | None:
+    for objective in (result.design.get("baseline") or {}).get("objectives") or ():
+        if objective.get("text") == text:
+            return number(objective.get("value"))
+    return None
+
+
+def plot_curves(result: Result) -> str:
+    """Loss and accuracy over the steps of each phase."""
+    panels = (("loss", ("loss",)), ("accuracy [%]", ("accuracy", "error")))
+    series: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for event in result.history:
+        step = number(event.get("step"))
+        if step is None or event.get("kind", "step") != "step":
+            continue
+        for name, value in event.items():
+            found = number(value)
+            for title, words in panels:
+                if found is not None and name not in ("step", "total") and any(w in name for w in words):
+                    shown = found if title == "loss" else 100 * (1 - found if "error" in name else found)
+                    label = f"{event.get('phase', '')}: {name.replace('error', 'accuracy').replace('_', ' ')}"
+                    series.setdefault(title, {}).setdefault(label, []).append((step, shown))
+    series = {title: lines for title, _ in panels if (lines := series.get(title))}
+    if not series:
+        return ""
+    with matplotlib.rc_context(STYLE):
+        figure, rows = plt.subplots(1, len(series), figsize=(4.6 * len(series), 3.2), squeeze=False)
+        for axes, (title, lines) in zip(rows[0], series.items(), strict=True):
+            for i, (label, points) in enumerate(lines.items()):
+                style = {"label": label} if i < 7 else {"alpha": 0.35}
+                axes.plot(*zip(*points, strict=True), lw=1.3, color=COLOURS[min(i, 7)], **style)
+            axes.set_xlabel("step")
+            axes.set_ylabel(title)
+            axes.legend(fontsize=7)
+        figure.tight_layout()
+        return to_svg(figure, "curves")
+
+
+def plot_works(works: Sequence[Work]) -> str:
+    """Cycles and energy of each work, one bar a layer, stacked by work."""
+    names = [n for n in ("cycles", "energy") if any(n in w.figures for w in works)]
+    if not names:
+        return ""
+    layers = list(dict.fromkeys(w.layer or w.path for w in works))
+    with matplotlib.rc_context(STYLE):
+        height = 0.9 + 0.42 * len(layers)
+        figure, rows = plt.subplots(1, len(names), figsize=(4.6 * len(names), height), squeeze=False, sharey=True)
+        kinds = list(dict.fromkeys(w.kind for w in works))
+        for axes, name in zip(rows[0], names, strict=True):
+            ends: dict[str, float] = dict.fromkeys(layers, 0.0)
+            labelled: set[str] = set()
+            for w in works:
+                value = (w.figures.get(name) or (None, ""))[0]
+                if value is None:
+                    continue
+                at = w.layer or w.path
+                label = {} if w.kind in labelled else {"label": w.kind}
+                labelled.add(w.kind)
+                axes.barh(layers.index(at), value, left=ends[at], color=COLOURS[kinds.index(w.kind) % 8], height=0.6, **label)
+                ends[at] += value
+            unit = next((w.figures[name][1] for w in works if name in w.figures), "")
+            axes.set_xlabel(f"{name}{f' [{unit}]' if unit else ''} (modelled)")
+            axes.set_yticks(range(len(layers)), layers)
+            axes.set_ylim(len(layers) - 0.5, -0.5)
+            axes.grid(axis="y", visible=False)
+        rows[0][0].legend(fontsize=7)
+        figure.tight_layout()
+        return to_svg(figure, "works")
+
+
+def sizes(rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """(designs on the front, designs in all)."""
+    return sum(str(r.get("dominated")) not in ("1", "True", "true") for r in rows), len(rows)
