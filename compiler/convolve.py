@@ -1,0 +1,530 @@
+"""Counting under requirements on long sums: condition on what the terms share, convolve what is left.
+
+The decisions that most terms read (hubs) are enumerated; given them the others fall apart into groups, and a
+requirement such as `latency <= 1 ms` is a sum of one term a group. Each group's options get a weight (what its own
+requirements leave) and a value for each sum; `rowsums` counts the combinations within the bounds, row by row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy
+from attrs import frozen
+from cospace.compiler.eliminate import Factor, TooLarge, eliminate
+from cospace.compiler.enumerate import Clause, Frame, Mask, Rows, TooMany, unite
+from cospace.compiler.graph import Expr, negate
+from cospace.compiler.measure import Measured, Tables
+from cospace.compiler.rowsums import Options, TooManyCombinations, count_rows
+from cospace.compiler.sums import NotASum, Sum, Term, read_sums
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cospace.compiler.count import Limits
+
+Array = NDArray[Any]
+GROUP = 2_000
+"""More options than this in a group, and one more decision becomes a hub."""
+BLOCK = 3_000_000
+"""Cells of options' tables held at once."""
+
+
+def count_coupled(
+    frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
+    narrow: Sequence[Clause], wide: Sequence[Clause], limits: Limits,
+) -> tuple[int, int, str]:  # fmt: skip
+    """Proved bounds on the count of one component (equal where it is exact) and how they were found.
+
+    factors: `structure` and the tables of the narrow clauses. Raises TooMany or TooLarge beyond the limits.
+    """
+    sums: list[Sum] = []
+    loose: list[Clause] = []
+    for c in wide:
+        try:
+            sums.extend(read_sums(c))
+        except NotASum:
+            loose.append(c)
+    plan = _plan(frame, variables, structure, factors, [*narrow, *loose], sums, limits)
+    budget = [limits.combinations]
+    try:
+        low, high = _Counter(frame, plan, factors, loose, sums, limits).count(budget)
+    except TooManyCombinations as stop:
+        raise TooMany(stop.pairs, limits.combinations, variables) from None
+    shared = "sums convolved" if sums else "groups multiplied"
+    return low, high, f"{shared} over {len(plan.rows)} assignments of {len(plan.hubs)} shared decisions"
+
+
+@frozen(eq=False)
+class Plan:
+    """hubs: conditioned on; rows: their assignments that meet the clauses within; groups: the rest, apart."""
+
+    hubs: tuple[int, ...]
+    rows: Rows
+    groups: tuple[tuple[int, ...], ...]
+
+
+def _term_scope(frame: Frame, term: Term) -> tuple[int, ...]:
+    return frame.scope(*term.conditions, *([] if term.atom is None else [term.atom]))
+
+
+def _plan(
+    frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
+    clauses: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
+) -> Plan:  # fmt: skip
+    scopes = {f.scope for f in factors} | {c.scope for c in clauses}
+    scopes |= {_term_scope(frame, t) for s in sums for t in s.terms}
+    hubs: set[int] = set()
+    for s in sums:
+        hubs |= set(frame.scope(*s.guards))
+    hubs = _close(frame, hubs)
+    while True:
+        left = [v for v in variables if v not in hubs]
+        groups = _groups(left, scopes)
+        big = [g for g in groups if _options_bound(frame, g, structure) > GROUP]
+        if not big:
+            break
+        degree = {v: 0 for g in big for v in g}
+        for v in degree:
+            degree[v] = len(set().union(*(s for s in scopes if v in s)) - hubs)
+        chosen = max(degree, key=lambda v: (degree[v], -v))
+        hubs = _close(frame, hubs | {chosen})
+        if len(hubs) > 64:
+            raise TooMany(limits.rows + 1, limits.rows, sorted(hubs))
+    order = tuple(sorted(hubs))
+    inner = [c for c in clauses if set(c.scope) <= hubs]
+    rows = frame.enumerate(order, inner, limit=limits.rows)
+    return Plan(order, rows, tuple(tuple(g) for g in groups))
+
+
+def _close(frame: Frame, hubs: set[int]) -> set[int]:
+    """With what their guards read."""
+    todo = list(hubs)
+    while todo:
+        d = frame.decisions[todo.pop()]
+        for u in frame.scope(d.guard, *(d.allowed or ())):
+            if u not in hubs:
+                hubs = hubs | {u}
+                todo.append(u)
+    return hubs
+
+
+def _groups(left: Sequence[int], scopes: set[tuple[int, ...]]) -> list[list[int]]:
+    where = {v: i for i, v in enumerate(left)}
+    narrowed = {tuple(where[v] for v in s if v in where) for s in scopes}
+    return [[left[i] for i in g] for g in unite(len(left), sorted(narrowed))]
+
+
+def _options_bound(frame: Frame, group: Sequence[int], structure: Sequence[Factor]) -> int:
+    members = set(group)
+    own = [f for f in structure if members.issuperset(f.scope)]
+    try:
+        return eliminate(own, {v: len(frame.domains[v]) for v in group}).total
+    except TooLarge as stop:
+        return stop.cells
+
+
+@frozen(eq=False)
+class _TermTable:
+    """A term's values: hub row h and option o have values[hub[h], option[o]], where `counts` (hub rows) holds."""
+
+    values: Array
+    hub: Rows
+    option: Rows
+    counts: Mask | None
+
+
+@frozen(eq=False)
+class _Group:
+    """options: rows over `variables`; weights: what eliminated decisions multiply; mixed: factors shared with hubs."""
+
+    variables: tuple[int, ...]
+    options: Rows
+    weights: Array
+    mixed: tuple[tuple[Array, Rows, Rows], ...]
+    terms: tuple[tuple[_TermTable, ...], ...]
+
+
+class _Counter:
+    def __init__(
+        self, frame: Frame, plan: Plan, factors: Sequence[Factor], loose: Sequence[Clause], sums: Sequence[Sum],
+        limits: Limits,
+    ) -> None:  # fmt: skip
+        self.frame, self.plan, self.factors, self.loose, self.sums, self.limits = (
+            frame, plan, factors, loose, sums, limits,
+        )  # fmt: skip
+        self.tables = Tables(frame)
+        self.hub_set = set(plan.hubs)
+        self.cells = 0
+
+    def count(self, budget: list[int]) -> tuple[int, int]:
+        rows = self.plan.rows
+        if not len(rows):
+            return 0, 0
+        scales = [self._measure(s) for s in self.sums]
+        constant, groups = 1, []
+        for members in self.plan.groups:
+            made = self._group(members, scales)
+            if isinstance(made, int):
+                constant *= made
+            else:
+                groups.append(made)
+        if constant == 0:
+            return 0, 0
+        hub = [self._hub_part(s, scale) for s, scale in zip(self.sums, scales, strict=True)]
+        if not groups and not self.sums:
+            return constant * len(rows), constant * len(rows)
+        low = high = 0
+        width = sum(len(g.options) for g in groups) or 1
+        step = max(1, BLOCK // (width * max(1, len(self.sums))))
+        exact = all(s.slack == 0 for s in scales)
+        for start in range(0, len(rows), step):
+            block = slice(start, min(start + step, len(rows)))
+            options = self._options(groups, scales, block)
+            active = [h.active[block] for h in hub]
+            keep = numpy.ones(block.stop - block.start, dtype=bool)
+            for h in hub:
+                keep &= h.valid[block]
+            if not keep.all():
+                options = [Options(tuple(v[keep] for v in o.values), o.weights[keep]) for o in options]
+                active = [a[keep] for a in active]
+            bounds = [s.bound - h.offset[block][keep] for s, h in zip(scales, hub, strict=True)]
+            if not options:
+                options = [Options(tuple(numpy.zeros((len(b), 1), dtype=b.dtype) for b in bounds),
+                                   numpy.ones((int(keep.sum()), 1), dtype=numpy.int64))]  # fmt: skip
+            if exact:
+                found = count_rows(options, bounds, active, budget)
+                low, high = low + found, high + found
+            else:
+                low += count_rows(options, [b - s.slack for b, s in zip(bounds, scales, strict=True)], active, budget)
+                high += count_rows(options, [b + s.slack for b, s in zip(bounds, scales, strict=True)], active, budget)
+        return constant * low, constant * high
+
+    # ---- sums to arrays of one scale
+
+    def _measure(self, s: Sum) -> _Scale:
+        """Tables of every term of a sum, scaled to common integers, or floats with a slack."""
+        measured: list[Measured | None] = []
+        places: list[tuple[_Place, _Place]] = []
+        for t in s.terms:
+            hub, own = self._places(t)
+            places.append((hub, own))
+            measured.append(None if t.atom is None else self._atom(t, hub, own))
+        return scale_sum(s, measured, places)
+
+    def _places(self, t: Term) -> tuple[_Place, _Place]:
+        """Where the atom's scope lies among hub rows and among the rows of its group."""
+        scope = self.frame.scope(*([] if t.atom is None else [t.atom]))
+        hub = tuple(v for v in scope if v in self.hub_set)
+        own = tuple(v for v in scope if v not in self.hub_set)
+        counts = self._hub_conditions(t)
+        rows = self.plan.rows if counts is None else self.plan.rows[counts]
+        unique, inverse = self.frame.project(rows, self.plan.hubs, hub)
+        if counts is not None:
+            full = numpy.zeros(len(self.plan.rows), dtype=numpy.int64)
+            full[counts] = inverse
+            inverse = full
+        options = self.frame.product(own, limit=self.limits.table)
+        return _Place(hub, unique, inverse, counts), _Place(own, options, None, None)
+
+    def _hub_conditions(self, t: Term) -> Mask | None:
+        result: Mask | None = None
+        for c in t.conditions:
+            if set(self.frame.scope(c)) <= self.hub_set:
+                met = self.frame.truth(c, self.plan.rows, self.plan.hubs)
+                result = met if result is None else result & met
+        return result
+
+    def _atom(self, t: Term, hub: _Place, own: _Place) -> Measured:
+        assert t.atom is not None
+        columns = [*hub.scope, *own.scope]
+        n, m = len(hub.rows), len(own.rows)
+        self.cells += n * m
+        if self.cells > self.limits.terms:
+            raise TooMany(self.cells, self.limits.terms, columns)
+        grid = numpy.concatenate([numpy.repeat(hub.rows, m, axis=0), numpy.tile(own.rows, (n, 1))], axis=1)
+        order = numpy.argsort(columns, kind="stable")
+        return self.tables.measure(t.atom, numpy.ascontiguousarray(grid[:, order]), [columns[i] for i in order])
+
+    # ---- groups
+
+    def _group(self, members: tuple[int, ...], scales: Sequence[_Scale]) -> _Group | int:
+        inside = set(members)
+        touched: set[int] = set()
+        for f in self.factors:
+            if not self.hub_set.isdisjoint(f.scope):
+                touched |= inside.intersection(f.scope)
+        for c in self.loose:
+            touched |= inside.intersection(c.scope)
+        for s in self.sums:
+            for t in s.terms:
+                touched |= inside.intersection(_term_scope(self.frame, t))
+        own = [f for f in self.factors if inside.issuperset(f.scope)]
+        sizes = {v: len(self.frame.domains[v]) for v in members}
+        left = eliminate(own, sizes, frozenset(touched), cells=self.limits.cells)
+        if not touched:
+            return left.total
+        order = tuple(sorted(touched))
+        options, weights = self._join(order, left.rest)
+        weights = weights * left.total
+        mixed = []
+        for f in self.factors:
+            if not inside.isdisjoint(f.scope) and not self.hub_set.isdisjoint(f.scope):
+                mixed.append(self._mixed(f, order, options))
+        for c in self.loose:
+            if not inside.isdisjoint(c.scope):
+                mixed.append(self._loose(c, order, options))
+        terms = []
+        for s, scale in zip(self.sums, scales, strict=True):
+            mine = [(t, i) for i, t in enumerate(s.terms) if not inside.isdisjoint(_term_scope(self.frame, t))]
+            terms.append(tuple(self._term(t, scale, i, order, options) for t, i in mine))
+            for conditions, c in s.settled:
+                if not inside.isdisjoint(self.frame.scope(c, *conditions)):
+                    weights = self._settle(conditions, c, order, options, weights)
+        return _Group(order, options, weights, tuple(mixed), tuple(terms))
+
+    def _join(self, order: tuple[int, ...], factors: Sequence[Factor]) -> tuple[Rows, Array]:
+        """Assignments over `order` (indices into values) at which no factor is 0, and the product of the factors."""
+        at = numpy.zeros((1, 0), dtype=numpy.int64)
+        large = math.prod(f.largest for f in factors) >= 1 << 62
+        weights: Array = numpy.ones(1, dtype=object if large else numpy.int64)
+        waiting = list(factors)
+        for k, v in enumerate(order):
+            n = len(self.frame.domains[v])
+            if len(at) * n > self.limits.rows:
+                raise TooMany(len(at) * n, self.limits.rows, order)
+            at = numpy.concatenate([numpy.repeat(at, n, axis=0), numpy.tile(numpy.arange(n), len(at))[:, None]], axis=1)
+            weights = numpy.repeat(weights, n)
+            done = set(order[: k + 1])
+            for f in [f for f in waiting if done.issuperset(f.scope)]:
+                weights = weights * f.table[tuple(at[:, order.index(u)] for u in f.scope)]
+            waiting = [f for f in waiting if not done.issuperset(f.scope)]
+            at, weights = at[weights != 0], weights[weights != 0]
+        rows = numpy.stack([self.frame.domains[v][at[:, k]] for k, v in enumerate(order)], axis=1)
+        return rows, weights
+
+    def _mixed(self, f: Factor, order: tuple[int, ...], options: Rows) -> tuple[Array, Rows, Rows]:
+        """A factor over hubs and a group as a table of (distinct hub part, distinct option part)."""
+        hub = tuple(v for v in f.scope if v in self.hub_set)
+        own = tuple(v for v in f.scope if v not in self.hub_set)
+        table = f.table.transpose([f.scope.index(v) for v in (*hub, *own)])
+        table = table.reshape(math.prod(table.shape[: len(hub)]), -1)
+        return table, self._code(hub, self.plan.hubs, self.plan.rows), self._code(own, order, options)
+
+    def _code(self, scope: tuple[int, ...], columns: Sequence[int], rows: Rows) -> Rows:
+        code = numpy.zeros(len(rows), dtype=numpy.int64)
+        for v in scope:
+            domain = self.frame.domains[v]
+            place = numpy.zeros(len(self.frame.decisions[v].values) + 1, dtype=numpy.int64)
+            place[domain + 1] = numpy.arange(len(domain))
+            code = code * len(domain) + place[rows[:, list(columns).index(v)] + 1]
+        return code
+
+    def _loose(self, c: Clause, order: tuple[int, ...], options: Rows) -> tuple[Array, Rows, Rows]:
+        hub = tuple(v for v in c.scope if v in self.hub_set)
+        own = tuple(v for v in c.scope if v not in self.hub_set)
+        above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
+        below, which = self.frame.project(options, order, own)
+        self._spend(len(above) * len(below), c.scope)
+        table = self.frame.holds(c, *_grid(hub, above, own, below)).reshape(len(above), len(below))
+        return table.astype(numpy.int64), where, which
+
+    def _spend(self, cells: int, scope: Sequence[int]) -> None:
+        self.cells += cells
+        if self.cells > self.limits.terms:
+            raise TooMany(self.cells, self.limits.terms, scope)
+
+    def _settle(
+        self, conditions: Sequence[Expr], c: Expr, order: tuple[int, ...], options: Rows, weights: Array
+    ) -> Array:
+        """Leave out options at which an `if` of a sum has no value."""
+        scope = self.frame.scope(c, *conditions)
+        if not set(scope) <= set(order):
+            return weights
+        asked = numpy.ones(len(options), dtype=bool)
+        for condition in conditions:
+            asked &= self.frame.truth(condition, options, order)
+        decided = self.frame.truth(c, options, order) | self.frame.truth(negate(c), options, order)
+        return numpy.where(asked & ~decided, 0, weights)
+
+    def _term(self, t: Term, scale: _Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
+        """The term's table joined with conditions of its group; options at which it does not count get 0."""
+        hub, own = scale.places[number]
+        values = scale.values[number]
+        option = numpy.zeros(len(options), dtype=numpy.int64)
+        if own.scope:
+            option = self._code(own.scope, order, options)
+        shut = numpy.zeros((values.shape[0], 1), dtype=values.dtype)
+        outside = numpy.zeros(len(options), dtype=bool)
+        place, table = hub.inverse, numpy.concatenate([values, shut], axis=1)
+        assert place is not None
+        for c in t.conditions:
+            scope = set(self.frame.scope(c))
+            if scope <= self.hub_set:
+                continue
+            if scope.isdisjoint(self.hub_set):
+                outside |= ~self.frame.truth(c, options, order)
+                continue
+            return self._mixed_term(t, scale, number, order, options)
+        return _TermTable(table, place, numpy.where(outside, table.shape[1] - 1, option), hub.counts)
+
+    def _mixed_term(self, t: Term, scale: _Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
+        """A term with a condition on hubs and group together: one table over all that it reads."""
+        hub, own = scale.places[number]
+        scope = _term_scope(self.frame, t)
+        hub_scope = tuple(v for v in scope if v in self.hub_set)
+        own_scope = tuple(v for v in scope if v not in self.hub_set)
+        above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub_scope)
+        below, which = self.frame.project(options, order, own_scope)
+        self._spend(len(above) * len(below), scope)
+        rows, columns = _grid(hub_scope, above, own_scope, below)
+        met = numpy.ones(len(rows), dtype=bool)
+        for c in t.conditions:
+            met &= self.frame.truth(c, rows, columns)
+        known, at = self.frame.project(self.plan.rows, self.plan.hubs, hub_scope)
+        assert hub.inverse is not None
+        first = numpy.zeros(len(known), dtype=numpy.int64)
+        first[at] = hub.inverse
+        inner = self._code(own.scope, own_scope, below) if own.scope else numpy.zeros(len(below), dtype=numpy.int64)
+        values = scale.values[number][first[:, None], inner[None, :]]
+        values = numpy.where(met.reshape(values.shape), values, 0)
+        return _TermTable(values, where, which, hub.counts)
+
+    # ---- blocks of hub rows
+
+    def _options(self, groups: Sequence[_Group], scales: Sequence[_Scale], block: slice) -> list[Options]:
+        n = block.stop - block.start
+        found: list[Options] = []
+        for g in groups:
+            weights = numpy.broadcast_to(g.weights, (n, len(g.options)))
+            for table, where, which in g.mixed:
+                weights = weights * table[where[block]][:, which]
+            values = []
+            for scale, terms in zip(scales, g.terms, strict=True):
+                total = numpy.zeros((n, len(g.options)), dtype=numpy.int64 if scale.integral else numpy.float64)
+                for t in terms:
+                    part = t.values[t.hub[block]][:, t.option]
+                    total += part if t.counts is None else numpy.where(t.counts[block][:, None], part, 0)
+                bad = _undefined(total)
+                if bad is not None:
+                    weights = numpy.where(bad, 0, weights)
+                    total = numpy.where(bad, 0, total)
+                values.append(total)
+            found.append(Options(tuple(values), weights))
+        return found
+
+    def _hub_part(self, s: Sum, scale: _Scale) -> _HubPart:
+        """What a sum has from hubs alone, whether it is asked at a row, and whether it is defined there."""
+        rows, columns = self.plan.rows, self.plan.hubs
+        offset = numpy.zeros(len(rows), dtype=numpy.int64 if scale.integral else numpy.float64)
+        active = numpy.ones(len(rows), dtype=bool)
+        vacuous = numpy.zeros(len(rows), dtype=bool)
+        for guard in s.guards:
+            active &= self.frame.truth(guard, rows, columns)
+            vacuous |= self.frame.truth(negate(guard), rows, columns)
+        valid = active | vacuous
+        for number, t in enumerate(s.terms):
+            if set(_term_scope(self.frame, t)) <= self.hub_set:
+                hub, _ = scale.places[number]
+                assert hub.inverse is not None
+                part = scale.values[number][hub.inverse, 0]
+                offset += part if hub.counts is None else numpy.where(hub.counts, part, 0)
+        bad = _undefined(offset)
+        if bad is not None:
+            valid &= ~(bad & active)
+            offset = numpy.where(bad, 0, offset)
+        for conditions, c in s.settled:
+            if set(self.frame.scope(c, *conditions)) <= self.hub_set:
+                asked = active.copy()
+                for condition in conditions:
+                    asked &= self.frame.truth(condition, rows, columns)
+                valid &= ~asked | self.frame.truth(c, rows, columns) | self.frame.truth(negate(c), rows, columns)
+        return _HubPart(offset, active, valid)
+
+
+@frozen(eq=False)
+class _HubPart:
+    offset: Array
+    active: Mask
+    valid: Mask
+
+
+@frozen(eq=False)
+class _Place:
+    """Distinct rows over `scope`; inverse: for each hub row which; counts: hub rows at which the term counts."""
+
+    scope: tuple[int, ...]
+    rows: Rows
+    inverse: Rows | None
+    counts: Mask | None
+
+
+@frozen(eq=False)
+class _Scale:
+    """values: for each term a (hub rows, own rows) table in common integers (or floats); sum <= bound within slack."""
+
+    values: tuple[Array, ...]
+    places: tuple[tuple[_Place, _Place], ...]
+    bound: Any
+    slack: float
+    integral: bool
+
+
+UNDEFINED = -(1 << 56)
+
+
+def _undefined(total: Array) -> Mask | None:
+    bad = total < UNDEFINED // 2 if total.dtype == numpy.int64 else numpy.isnan(total)
+    return bad if bad.any() else None
+
+
+def scale_sum(s: Sum, measured: Sequence[Measured | None], places: Sequence[tuple[_Place, _Place]]) -> _Scale:
+    """Common integers where every value is exact and the whole sum fits 55 bits, else floats and a proved slack."""
+    shapes = [(len(h.rows), len(o.rows)) for h, o in places]
+    units = []
+    exact = True
+    for t, m in zip(s.terms, measured, strict=True):
+        if m is not None and (m.error > 0 or m.grain == 0 or numpy.isinf(m.values).any()):
+            exact = False
+            break
+        units.append(t.coefficient * (Fraction(1) if m is None else Fraction(m.grain)))
+    if exact:
+        common = math.lcm(*(u.denominator for u in units), 1)
+        shared = math.gcd(*(int(u * common) for u in units)) or 1
+        factors = [int(u * common) // shared for u in units]
+        largest = 0
+        for factor, m in zip(factors, measured, strict=True):
+            top = 1.0 if m is None else float(numpy.nanmax(numpy.abs(m.values) / m.grain, initial=0.0))
+            largest += abs(factor) * int(top)
+        limit = -s.constant * common / shared
+        if largest < 1 << 54 and len(units) <= 100 and abs(limit) < 1 << 61 and all(abs(f) < 1 << 54 for f in factors):
+            tables = []
+            for factor, m, shape in zip(factors, measured, shapes, strict=True):
+                if m is None:
+                    tables.append(numpy.full(shape, factor, dtype=numpy.int64))
+                    continue
+                defined = ~numpy.isnan(m.values)
+                whole = numpy.where(defined, m.values / m.grain, 0.0).astype(numpy.int64) * factor
+                tables.append(numpy.where(defined, whole, UNDEFINED).reshape(shape))
+            bound = math.ceil(limit) - 1 if s.strict else math.floor(limit)
+            return _Scale(tuple(tables), tuple(places), numpy.int64(bound), 0, True)
+    tables, slack, size = [], 0.0, abs(float(s.constant))
+    for t, m, shape in zip(s.terms, measured, shapes, strict=True):
+        c = float(t.coefficient)
+        values = numpy.full(shape, c) if m is None else (m.values * c).reshape(shape)
+        top = float(numpy.nanmax(numpy.abs(values), initial=0.0))
+        slack += (0.0 if m is None else m.error * abs(c) * (1 + 2**-50)) + top * 2.0**-50
+        size += top
+        tables.append(values)
+    slack += size * (len(tables) + 2) * 2.0**-50
+    return _Scale(tuple(tables), tuple(places), float(-s.constant), slack, False)
+
+
+def _grid(hub: tuple[int, ...], above: Rows, own: tuple[int, ...], below: Rows) -> tuple[Rows, list[int]]:
+    rows = numpy.concatenate([numpy.repeat(above, len(below), axis=0), numpy.tile(below, (len(above), 1))], axis=1)
+    return rows, [*hub, *own]
+
+
+__all__ = ["count_coupled"]

@@ -1,0 +1,186 @@
+"""The exact number of raw and of feasible designs, as Python integers.
+
+A space falls apart into components that no guard and no requirement joins; their counts multiply. A component is
+counted by the first of these that its size allows: every assignment is enumerated and decided; requirements become
+tables and decisions are summed out one by one (`eliminate`); a requirement on a long sum is counted by conditioning on
+what its terms share and convolving the rest (`convolve`). Beyond the limits, which are counted in rows and cells and
+never by the clock, bounds are given, with the limit that was hit and the requirement that was responsible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy
+from attrs import field, frozen
+from cospace.compiler.convolve import count_coupled
+from cospace.compiler.eliminate import CELLS, Factor, TooLarge, eliminate
+from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
+from cospace.compiler.graph import Value
+from cospace.compiler.model import Requirement, Space
+
+
+@frozen
+class Limits:
+    """brute: assignments of a component that are simply enumerated; table: cells of one requirement's table;
+    cells: of a table made by elimination; rows: assignments of the decisions that are conditioned on;
+    terms: evaluations of terms of sums; combinations: of terms that are compared with a bound.
+    """
+
+    brute: int = 20_000
+    table: int = 1 << 19
+    cells: int = CELLS
+    rows: int = 2_000_000
+    terms: int = 30_000_000
+    combinations: int = 1 << 31
+
+
+@frozen
+class Count:
+    """raw: designs before requirements; feasible: those that meet all, None where exactness was given up.
+
+    bounds: proved, on feasible; equal where it is exact. raw is None only where even it exceeds the limits.
+    method: how, in words; limit: which limit was hit; responsible: the requirement that hit it.
+    """
+
+    raw: int | None
+    feasible: int | None
+    bounds: tuple[int, int | None]
+    exact: bool
+    method: str
+    limit: str | None = None
+    responsible: Requirement | None = field(default=None, eq=False)
+
+
+@frozen(eq=False)
+class Component:
+    """variables that guards or requirements join; narrow clauses fit a table, wide ones don't."""
+
+    variables: tuple[int, ...]
+    structure: tuple[Factor, ...]
+    clauses: tuple[Clause, ...]
+
+
+def components(frame: Frame, structure: Sequence[Factor], clauses: Sequence[Clause]) -> list[Component]:
+    groups = unite(len(frame.decisions), [f.scope for f in structure] + [c.scope for c in clauses])
+    home = {v: i for i, group in enumerate(groups) for v in group}
+    factors: list[list[Factor]] = [[] for _ in groups]
+    parts: list[list[Clause]] = [[] for _ in groups]
+    for f in structure:
+        factors[home[f.scope[0]]].append(f)
+    for c in clauses:
+        if c.scope:
+            parts[home[c.scope[0]]].append(c)
+    return [Component(tuple(v), tuple(f), tuple(c)) for v, f, c in zip(groups, factors, parts, strict=True)]
+
+
+def count(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None) -> Count:
+    """Count the designs of a space, those with the pinned values where some are given.
+
+    Raises DesignError at a path or value in `fixed` that is not there.
+    """
+    return count_frame(Frame.of(space, fixed), space.requirements, limits or Limits())
+
+
+def count_frame(frame: Frame, requirements: Sequence[Requirement], limits: Limits) -> Count:
+    try:
+        structure = frame.structure()
+        raw = count_raw(frame, structure, limits)
+    except (TooMany, TooLarge) as stop:
+        upper = math.prod(len(d) for d in frame.domains)
+        return Count(None, None, (0, upper), False, "given up", f"guards: {stop}")
+    clauses = frame.clauses(requirements)
+    constant = [c for c in clauses if not c.scope]
+    if raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant):
+        return Count(raw, 0, (0, 0), True, "a requirement that never holds")
+    low, high, methods = 1, 1, []
+    limit, responsible = None, None
+    for part in components(frame, structure, clauses):
+        found = count_component(frame, part, limits)
+        low, high = low * found.bounds[0], high * (found.bounds[1] or 0)
+        if found.method not in methods:
+            methods.append(found.method)
+        if not found.exact and limit is None:
+            limit, responsible = found.limit, found.responsible
+    exact = low == high
+    return Count(raw, low if exact else None, (low, high), exact, ", ".join(methods) or "product of domains",
+                 None if exact else limit, None if exact else responsible)  # fmt: skip
+
+
+def count_raw(frame: Frame, structure: Sequence[Factor], limits: Limits) -> int:
+    return eliminate(structure, frame.sizes, cells=limits.cells).total
+
+
+def count_component(frame: Frame, part: Component, limits: Limits) -> Count:
+    sizes = {v: len(frame.domains[v]) for v in part.variables}
+    raw = eliminate(part.structure, sizes, cells=limits.cells).total
+    if raw == 0:
+        return Count(0, 0, (0, 0), True, "product of domains")
+    if not part.clauses:
+        return Count(raw, raw, (raw, raw), True, "product of domains")
+    if raw <= limits.brute:
+        try:
+            n = len(frame.enumerate(part.variables, part.clauses, limit=limits.rows))
+            return Count(raw, n, (n, n), True, "enumeration")
+        except TooMany:
+            pass
+    narrow, wide = split(frame, part.clauses, limits)
+    factors = list(part.structure)
+    for c in narrow:
+        factors.append(clause_factor(frame, c, part.structure))
+    try:
+        upper = eliminate(factors, sizes, cells=limits.cells).total
+    except TooLarge as stop:
+        wide_scope = set(stop.scope)
+        blame = next((c.requirement for c in narrow if set(c.scope) <= wide_scope), None)
+        upper, stopped = raw, Count(raw, None, (0, raw), False, "given up", str(stop), blame)
+    else:
+        stopped = None
+        if not wide or upper == 0:
+            return Count(raw, upper, (upper, upper), True, "elimination")
+    try:
+        low, high, method = count_coupled(frame, part.variables, part.structure, factors, narrow, wide, limits)
+        if low == high:
+            return Count(raw, low, (low, high), True, method)
+        return Count(raw, None, (low, min(high, upper)), False, method, "sums too close to their bound to decide",
+                     wide[0].requirement if wide else None)  # fmt: skip
+    except (TooMany, TooLarge) as stop:
+        if raw <= limits.rows:
+            try:
+                n = len(frame.enumerate(part.variables, part.clauses, limit=limits.rows))
+                return Count(raw, n, (n, n), True, "enumeration")
+            except TooMany:
+                pass
+        if stopped is not None:
+            return stopped
+        blame = wide[0].requirement
+        return Count(raw, None, (0, upper), False, "given up", str(stop), blame)
+
+
+def split(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[list[Clause], list[Clause]]:
+    """Clauses whose tables are small enough, and the others."""
+    narrow: list[Clause] = []
+    wide: list[Clause] = []
+    for c in clauses:
+        cells = math.prod(len(frame.domains[v]) for v in c.scope)
+        (narrow if cells <= limits.table else wide).append(c)
+    return narrow, wide
+
+
+def clause_factor(frame: Frame, clause: Clause, structure: Sequence[Factor]) -> Factor:
+    """The table of a clause over its scope; combinations that are never live are left out (0)."""
+    rows = frame.product(clause.scope)
+    shape = [len(frame.domains[v]) for v in clause.scope]
+    live = numpy.ones(shape, dtype=bool)
+    for f in inside(structure, clause.scope):
+        live &= f.table.reshape([n if v in f.scope else 1 for v, n in zip(clause.scope, shape, strict=True)]) > 0
+    at = numpy.flatnonzero(live.reshape(-1))
+    table = numpy.zeros(len(rows), dtype=bool)
+    table[at] = frame.holds(clause, rows[at], clause.scope)
+    return Factor.of(clause.scope, table.reshape(shape))
+
+
+def inside(factors: Sequence[Factor], scope: Sequence[int]) -> Iterator[Factor]:
+    wanted = set(scope)
+    return (f for f in factors if wanted.issuperset(f.scope))

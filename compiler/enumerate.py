@@ -1,0 +1,316 @@
+"""A space as finite tables: which indices a decision may take, what is live, what holds at rows of indices.
+
+Owns the `Frame` that counting, sampling and proving share: decisions with their domains (narrowed by pinned values),
+structural factors (guards and conditional domains), truth over rows of indices with repeated parts evaluated once, and
+the enumeration of assignments. Rows hold indices into `Decision.values`, -1 where a decision is not live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy
+from attrs import field, frozen
+from cospace.compiler import exact
+from cospace.compiler.designs import DesignError
+from cospace.compiler.eliminate import Factor
+from cospace.compiler.fingerprint import Interner
+from cospace.compiler.graph import TRUE, Expr, Value, negate
+from cospace.compiler.model import Decision, Design, Requirement, Space
+from numpy.typing import NDArray
+
+Rows = NDArray[numpy.int64]
+Mask = NDArray[numpy.bool_]
+
+ROWS = 4_000_000
+"""The most rows that an enumeration holds at once."""
+
+FEW = 48
+"""Up to so many rows the reference evaluator is quicker than preparing a batch."""
+
+
+class TooMany(Exception):
+    """An enumeration or a table would need more than a stated number of rows; `scope`: over which decisions."""
+
+    def __init__(self, rows: int, limit: int, scope: Sequence[int]) -> None:
+        super().__init__(f"{rows} rows, more than {limit}")
+        self.rows = rows
+        self.limit = limit
+        self.scope = tuple(scope)
+
+
+@frozen(eq=False)
+class Clause:
+    """One top-level conjunct of a requirement: holds where `guard` is false or `value` is true."""
+
+    requirement: Requirement
+    number: int
+    guard: Expr
+    value: Expr
+    scope: tuple[int, ...]
+
+
+@frozen(eq=False)
+class Frame:
+    """domains: for each decision the indices it may take, -1 first where it may be dead."""
+
+    decisions: tuple[Decision, ...]
+    domains: tuple[Rows, ...]
+    position: Mapping[str, int] = field(repr=False)
+    _interner: Interner = field(factory=Interner, repr=False)
+    _truths: dict[Hashable, Mask] = field(factory=dict, repr=False)
+    _prints: dict[int, tuple[Expr, int, tuple[str, ...]]] = field(factory=dict, repr=False)
+
+    @staticmethod
+    def of(space: Space, fixed: Mapping[str, Value] | None = None) -> Frame:
+        """Pinned decisions are live and take their value. Raises DesignError at a path or value that is not there."""
+        decisions = space.decisions
+        position = {d.path: i for i, d in enumerate(decisions)}
+        pinned: dict[int, int] = {}
+        for path, value in (fixed or {}).items():
+            if path not in position:
+                raise DesignError(path, "there is no such decision")
+            pinned[position[path]] = index_of(decisions[position[path]], value)
+        return Frame(decisions, tuple(_domain(d, pinned.get(i)) for i, d in enumerate(decisions)), position)
+
+    def pinned(self, variable: int, index: int) -> Frame:
+        """The same with one more decision pinned; what was evaluated stays known."""
+        domains = list(self.domains)
+        domains[variable] = numpy.array([index], dtype=numpy.int64)
+        return Frame(self.decisions, tuple(domains), self.position, self._interner, self._truths, self._prints)
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        return {i: len(d) for i, d in enumerate(self.domains)}
+
+    def scope(self, *exprs: Expr) -> tuple[int, ...]:
+        """The decisions that the expressions read, in declared order."""
+        return tuple(sorted({self.position[p] for e in exprs for p in e.free if p in self.position}))
+
+    def clauses(self, requirements: Sequence[Requirement]) -> tuple[Clause, ...]:
+        found = []
+        for number, r in enumerate(requirements):
+            for part in r.value.args if r.value.op == "and" else (r.value,):
+                found.append(Clause(r, number, r.guard, part, self.scope(r.guard, part)))
+        return tuple(found)
+
+    # ---- truth
+
+    def design(self, columns: Sequence[int], row: Sequence[int] | Rows) -> dict[str, Value]:
+        return {
+            self.decisions[c].path: self.decisions[c].values[int(i)]
+            for c, i in zip(columns, row, strict=True)
+            if i >= 0
+        }
+
+    def fingerprint(self, expr: Expr) -> tuple[int, tuple[str, ...]]:
+        known = self._prints.get(id(expr))
+        if known is None:
+            known = (expr, *self._interner.fingerprint(expr))
+            self._prints[id(expr)] = known
+        return known[1], known[2]
+
+    def key(self, expr: Expr, rows: Rows, columns: Sequence[int]) -> Hashable:
+        """What makes `expr` at these rows the same question as another's: equal up to the names of decisions."""
+        number, paths = self.fingerprint(expr)
+        order = [columns.index(self.position[p]) for p in paths]
+        domains = tuple(tuple((v.__class__, v) for v in self.decisions[self.position[p]].values) for p in paths)
+        return number, domains, rows.shape[0], _digest(rows[:, order])
+
+    def truth(self, expr: Expr, rows: Rows, columns: Sequence[int]) -> Mask:
+        """Whether `expr` is surely true at each row, an (n,) array; exact. `columns`: the decision of each column."""
+        n = len(rows)
+        if expr.is_const:
+            return numpy.full(n, expr.value is True)
+        unique, inverse = self.project(rows, columns, self.scope(expr))
+        scope = list(self.scope(expr))
+        key = self.key(expr, unique, scope)
+        known = self._truths.get(key)
+        if known is None:
+            known = self._evaluate(expr, unique, scope)
+            self._truths[key] = known
+        return known[inverse]
+
+    def _evaluate(self, expr: Expr, rows: Rows, scope: Sequence[int]) -> Mask:
+        if len(rows) <= FEW:
+            values = (exact.evaluate(expr, self.design(scope, row)) is True for row in rows)
+            return numpy.fromiter(values, dtype=bool, count=len(rows))
+        from cospace.compiler.numbers import decide
+
+        return decide([expr], [self.decisions[v] for v in scope], rows)[:, 0]
+
+    def project(self, rows: Rows, columns: Sequence[int], scope: Sequence[int]) -> tuple[Rows, Rows]:
+        """The distinct rows over `scope`, and for each row which of them it is."""
+        where = {c: i for i, c in enumerate(columns)}
+        code = numpy.zeros(len(rows), dtype=numpy.int64)
+        cells = math.prod(len(self.decisions[c].values) + 1 for c in scope)
+        if cells > 1 << 62:
+            unique, inverse = numpy.unique(rows[:, [where[c] for c in scope]], axis=0, return_inverse=True)
+            return unique, inverse.reshape(-1)
+        for c in scope:
+            code *= len(self.decisions[c].values) + 1
+            code += rows[:, where[c]] + 1
+        if cells <= max(1 << 16, 4 * len(rows)):
+            present = numpy.zeros(cells, dtype=bool)
+            present[code] = True
+            codes = numpy.flatnonzero(present)
+            number = numpy.cumsum(present) - 1
+            inverse = number[code]
+        else:
+            codes, inverse = numpy.unique(code, return_inverse=True)
+        unique = numpy.empty((len(codes), len(scope)), dtype=numpy.int64)
+        for k in range(len(scope) - 1, -1, -1):
+            base = len(self.decisions[scope[k]].values) + 1
+            unique[:, k] = codes % base - 1
+            codes = codes // base
+        return unique, inverse.reshape(-1)
+
+    def holds(self, clause: Clause, rows: Rows, columns: Sequence[int]) -> Mask:
+        """Whether the clause holds at each row; its value is asked only where its guard does."""
+        if clause.guard is TRUE:
+            return self.truth(clause.value, rows, columns)
+        if clause.guard.is_const:
+            return numpy.full(len(rows), clause.guard.value is False)
+        asked = self.truth(clause.guard, rows, columns)
+        result = self.truth(negate(clause.guard), rows, columns)
+        at = numpy.flatnonzero(asked)
+        if len(at):
+            result = result.copy()
+            result[at] = self.truth(clause.value, rows[at], columns)
+        return result
+
+    # ---- structure
+
+    def structure(self) -> list[Factor]:
+        """Which combinations of a decision and what its guard and domain read are live and allowed.
+
+        Raises TooMany where a guard reads too many decisions for a table.
+        """
+        found = []
+        for v, d in enumerate(self.decisions):
+            if d.guard is TRUE and d.allowed is None:
+                continue
+            owners = self.scope(d.guard, *(d.allowed or ()))
+            rows = self.product(owners)
+            found.append(self.factor_of(owners, v, self.options(v, rows, owners)))
+        return found
+
+    def factor_of(self, owners: tuple[int, ...], v: int, table: Mask) -> Factor:
+        shape = [len(self.domains[u]) for u in owners]
+        scope = tuple(sorted((*owners, v)))
+        return Factor.of(scope, numpy.moveaxis(table.reshape(*shape, -1), -1, scope.index(v)))
+
+    def options(self, v: int, rows: Rows, columns: Sequence[int]) -> Mask:
+        """Which values of its domain decision `v` may take at each row of what its guard reads: (n, |domain|)."""
+        d = self.decisions[v]
+        domain = self.domains[v]
+        live = self.truth(d.guard, rows, columns)
+        table = numpy.empty((len(rows), len(domain)), dtype=bool)
+        for k, index in enumerate(domain):
+            if index < 0:
+                table[:, k] = ~live
+            elif d.allowed is None:
+                table[:, k] = live
+            else:
+                table[:, k] = live & self.truth(d.allowed[int(index)], rows, columns)
+        return table
+
+    def product(self, scope: Sequence[int], limit: int = ROWS) -> Rows:
+        """All combinations of domain values over `scope`, the first varying slowest: (n, |scope|)."""
+        cells = math.prod(len(self.domains[v]) for v in scope)
+        if cells > limit:
+            raise TooMany(cells, limit, scope)
+        rows = numpy.empty((cells, len(scope)), dtype=numpy.int64)
+        repeat, tile = cells, 1
+        for k, v in enumerate(scope):
+            size = len(self.domains[v])
+            repeat //= size
+            rows[:, k] = numpy.tile(numpy.repeat(self.domains[v], repeat), tile)
+            tile *= size
+        return rows
+
+    def enumerate(
+        self, variables: Sequence[int], clauses: Sequence[Clause] = (), limit: int = ROWS, start: Rows | None = None
+    ) -> Rows:
+        """Every live assignment of `variables` at which the clauses that read only these hold, in declared order.
+
+        What the guards of `variables` read has to be among them. Raises TooMany at more than `limit` rows.
+        """
+        order = sorted(variables)
+        rows = numpy.zeros((1, 0), dtype=numpy.int64)
+        done: list[int] = []
+        waiting = [c for c in clauses if set(c.scope) <= set(order)]
+        for v in order:
+            domain = self.domains[v]
+            d = self.decisions[v]
+            if d.guard is TRUE and d.allowed is None:
+                if len(rows) * len(domain) > limit:
+                    raise TooMany(len(rows) * len(domain), limit, order)
+                base = numpy.repeat(numpy.arange(len(rows)), len(domain))
+                chosen = numpy.tile(domain, len(rows))
+            else:
+                base, k = numpy.nonzero(self.options(v, rows, done))
+                chosen = domain[k]
+                if len(base) > limit:
+                    raise TooMany(len(base), limit, order)
+            rows = numpy.concatenate([rows[base], chosen[:, None]], axis=1)
+            done.append(v)
+            due = [c for c in waiting if set(c.scope) <= set(done)]
+            waiting = [c for c in waiting if c not in due]
+            for c in due:
+                rows = rows[self.holds(c, rows, done)]
+        return rows
+
+
+def index_of(d: Decision, value: Value) -> int:
+    """The index of a value in a decision's domain. Raises DesignError where it is none of them."""
+    for i, v in enumerate(d.values):
+        if v.__class__ is value.__class__ and v == value:
+            return i
+    shown = ", ".join(str(v) for v in d.values[:8])
+    raise DesignError(d.path, f"`{value}` is not one of its values ({shown})")
+
+
+def _digest(rows: Rows) -> bytes:
+    return hashlib.blake2b(numpy.ascontiguousarray(rows).tobytes(), digest_size=16).digest()
+
+
+def _domain(d: Decision, pinned: int | None) -> Rows:
+    if pinned is not None:
+        return numpy.array([pinned], dtype=numpy.int64)
+    first = 0 if d.guard is TRUE else -1
+    return numpy.arange(first, len(d.values), dtype=numpy.int64)
+
+
+def holds_at(requirement: Requirement, design: Design) -> bool | None:
+    """Whether a requirement holds at a design, by the reference evaluator; None where that is undefined or unknown."""
+    guard = exact.evaluate(requirement.guard, design)
+    if guard is False:
+        return True
+    value = exact.evaluate(requirement.value, design) if guard is True else None
+    return value if isinstance(value, bool) else None
+
+
+def unite(size: int, scopes: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The connected components of variables 0..size-1 joined by scopes, each sorted, by least member."""
+    parent = list(range(size))
+
+    def root(v: int) -> int:
+        while parent[v] != v:
+            parent[v] = parent[parent[v]]
+            v = parent[v]
+        return v
+
+    for scope in scopes:
+        for u, v in zip(scope, scope[1:], strict=False):
+            a, b = root(u), root(v)
+            parent[max(a, b)] = min(a, b)
+    groups: dict[int, list[int]] = {}
+    for v in range(size):
+        groups.setdefault(root(v), []).append(v)
+    return list(groups.values())
+
+
+__all__ = ["ROWS", "Clause", "Frame", "Mask", "Rows", "TooMany", "holds_at", "index_of", "unite"]
