@@ -53,4 +53,6 @@ def _compile(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> Co
         reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")
     if reporter.failed:
         space = None
-    return Compiled(space, tuple(reporter.found), loaded.sources, loaded)
+    order = {path: at for at, path in enumerate(loaded.sources)}
+    found = sorted(reporter.found, key=lambda d: (order.get(d.span.file, -1), d.span.start))  # as the text runs
+    return Compiled(space, tuple(found), loaded.sources, loaded)

@@ -6,14 +6,16 @@ from typing import Any
 
 from attrs import evolve
 from cospace.compiler import graph
-from cospace.compiler.elaborate import builtins, choices, hardware, statements, types
+from cospace.compiler.elaborate import builtins, choices, hardware, names, statements, types
 from cospace.compiler.elaborate.values import (
+    BAD,
     AcceleratorClass,
     Builtin,
     Context,
     Function,
     Record,
     Scope,
+    Stop,
     TableValue,
     Tensor,
     UnitValue,
@@ -83,25 +85,32 @@ def bind(
         if a.name in by_name:
             raise outer.fail("CS214", a.span, f"`{a.name}` is given twice")
         by_name[a.name] = a
+    failed = False
     for p in parameters:
-        if known and p.name in known:
-            value, at = known[p.name], span
-        elif p.name in by_name:
-            a = by_name[p.name]
-            at = a.value.span
-            value = _argument(p, a.value, outer)
-        elif p.default is not None:
-            at = p.default.span
-            value = _argument(p, p.default, inner.named(p.name))
-        else:
-            raise outer.fail("CS214", span, f"{what} needs `{p.name}`", help=f"give it: `{p.name} = …`")
-        if p.type is not None:
-            value = types.check(p.type, value, at, f"`{p.name}` of {what}", inner)
+        try:
+            if known and p.name in known:
+                value, at = known[p.name], span
+            elif p.name in by_name:
+                at = by_name[p.name].value.span
+                value = _argument(p, by_name[p.name].value, outer, what)
+            elif failed:
+                continue
+            elif p.default is not None:
+                at = p.default.span
+                value = _argument(p, p.default, inner.named(p.name), what)
+            else:
+                raise outer.fail("CS214", span, f"{what} needs `{p.name}`", help=f"give it: `{p.name} = …`")
+            if p.type is not None and not failed:
+                value = types.check(p.type, value, at, f"`{p.name}` of {what}", inner)
+        except Stop:
+            failed, value = True, BAD
         inner.scope.names[p.name] = value
+    if failed:
+        raise Stop()
     return {w: evaluate(by_name[w].value, outer.named(w)) for w in extra if w in by_name}
 
 
-def _argument(parameter: tree.Parameter, value: tree.Expr, context: Context) -> Any:
+def _argument(parameter: tree.Parameter, value: tree.Expr, context: Context, what: str) -> Any:
     """An argument's value; a bare name is a symbol first where the parameter declares a set of them."""
     from cospace.compiler.elaborate.evaluate import evaluate
 
@@ -110,6 +119,12 @@ def _argument(parameter: tree.Parameter, value: tree.Expr, context: Context) -> 
         options = [a.value.id for a in type.alternatives if isinstance(a.value, tree.Name)]
         if value.id in options:
             return const(Symbol(value.id), span=value.span)
+        if names.find(value.id, value.span, context) is None:
+            near, listed = closest(value.id, options), ", ".join(options)
+            raise context.fail(
+                "CS206", value.span, f"`{parameter.name}` of {what} is one of {{{listed}}}, not `{value.id}`",
+                help=f"did you mean `{near}`?" if near else None,
+            )  # fmt: skip
     return evaluate(value, context.named(parameter.name))
 
 
@@ -244,6 +259,8 @@ def _task(declaration: tree.Def, fields: dict[str, Any], inner: Context, span: S
     if declaration.block is not None:
         statements.run_body(declaration.block, inner)
         for key, value in inner.scope.names.items():
+            if value is BAD:
+                raise Stop()
             if key not in fields:
                 taken[key] = value
     from cospace.compiler.elaborate.values import TensorType
@@ -283,7 +300,7 @@ def look_up(table: TableValue, node: tree.Call, context: Context) -> Record:
         raise context.fail(
             "CS222",
             node.span,
-            f"`{declaration.name}` has no row for {shown}",
+            f"`{declaration.name}` has no row for `{shown}`",
             help=f"did you mean `{near}`?" if near else f"it has {listed}",
         )
     matches = [(graph.both(TRUE, *(graph.eq(k, r) for k, r in zip(keys, row[:n], strict=True))), row) for row in rows]

@@ -238,7 +238,7 @@ def domain_of(
         pairs = members.items_of(domain, span, context)
         found: list[tuple[Value, Expr]] = []
         type: Type | None = None
-        for value, condition, _ in pairs:
+        for at, (value, condition, _) in enumerate(pairs):
             from cospace.compiler.elaborate.evaluate import as_scalar
 
             if isinstance(value, RangeValue):
@@ -252,7 +252,11 @@ def domain_of(
                     same = TRUE if scalar.is_const else graph.eq(scalar, const(v, own.unit))
                     found.append((v, graph.both(condition, same)))
             if type is not None and own != type:
-                raise context.fail("CS302", span, "the values of a decision must have one kind and unit")
+                odd = _member_span(node.domain, len(pairs), at)
+                raise context.fail(
+                    "CS302", odd, "the values of a decision have one kind and unit, and this is another than the first",
+                    labels=() if odd is span else (Label(_member_span(node.domain, len(pairs), 0), "the first"),),
+                )  # fmt: skip
             type = own
         return _checked(found, type, unit, node, context)
     raise context.fail(
@@ -261,6 +265,13 @@ def domain_of(
         f"a decision needs a set of values, and this is {describe(domain)}",
         help="`choose {1, 2, 4}` or `choose 4..64 step 4`",
     )
+
+
+def _member_span(domain: tree.Expr, count: int, at: int) -> Span:
+    """Where the member of a set stands; the whole set when its members aren't written out one by one."""
+    if isinstance(domain, tree.SetOf) and len(domain.alternatives) == count:
+        return domain.alternatives[at].span
+    return domain.span
 
 
 def _checked(

@@ -178,8 +178,15 @@ def same_unit(a: Expr, b: Expr, a_span: Span, b_span: Span, verb: str, context: 
         raise context.fail(
             "CS302", a_span.to(b_span), f"can't {verb} {_in(left)} and {_in(right)}",
             labels=(Label(a_span, f"this is {_in(left)}"), Label(b_span, f"this is {_in(right)}")),
-            help="divide by a unit to get a plain number (`x / 1 bit`), or multiply for a product",
+            help=_unit_help(a, b),
         )  # fmt: skip
+
+
+def _unit_help(a: Expr, b: Expr) -> str:
+    if a.type.unit and b.type.unit:
+        return "only quantities of one dimension add or compare; multiply for a product, or divide each by a unit"
+    unit = show_unit(a.type.unit or b.type.unit)
+    return f"give the plain number a unit, or divide the other by one: `… / 1 {unit}`"
 
 
 def _in(unit: str) -> str:
@@ -309,8 +316,8 @@ def symbol_or_scalar(node: tree.Name, beside: Expr, context: Context) -> Expr:
     if node.id in options:
         return const(Symbol(node.id), span=node.span)
     found = names.find(node.id, node.span, context)
-    if found is not None:
-        return as_scalar(found, node.span, context)
+    if isinstance(found, Expr):
+        return found
     near = closest(node.id, sorted(options))
     listed = ", ".join(sorted(options))
     raise context.fail(

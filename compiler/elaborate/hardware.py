@@ -72,6 +72,13 @@ def instantiate(cls: AcceleratorClass, arguments: tuple[tree.Argument, ...], spa
     return instance
 
 
+def headline(instance: Instance) -> Span:
+    """The first line of an accelerator's declaration."""
+    span = instance.declaration.span
+    first = instance.scope.owner().file.text[span.start : span.end].split("\n", 1)[0]
+    return Span(span.file, span.start, span.start + len(first.rstrip(" {")))
+
+
 def prepare(block: tree.Block, here: Context, instance: Instance) -> None:
     """Every name of an accelerator's body becomes a lazy entry; then its decisions are made, in order."""
     scope, state = here.scope, here.state
@@ -99,9 +106,11 @@ def prepare(block: tree.Block, here: Context, instance: Instance) -> None:
                 "`part` is in the language, but this version can't build it yet",
                 help="declare its fields in the accelerator itself",
             )
-        elif not isinstance(s, (tree.Rule, tree.Require)):
+        elif isinstance(s, tree.Rule):
+            _check_kind(s, here)
+        elif not isinstance(s, tree.Require):
             state.reporter.error(
-                "CS226", s.span, f"`{statements._word(s)}` does not belong in an accelerator", help=statements._home(s)
+                "CS226", s.span, f"{statements._word(s)} does not belong in an accelerator", help=statements._home(s)
             )
     scope.names["works"] = Lazy(lambda: _works(instance, here), instance.declaration.span)
     for s in block.statements:
@@ -109,6 +118,24 @@ def prepare(block: tree.Block, here: Context, instance: Instance) -> None:
             for t in s.targets:
                 if isinstance(t, tree.Name):
                     _settle(scope, t.id, t.span, here)
+
+
+def _check_kind(rule: tree.Rule, context: Context) -> None:
+    """A rule for a kind of work that no loaded file declares serves nothing: most often a misspelling."""
+    kinds: set[str] = context.state.groups.get("kinds", set())
+    if rule.work in kinds:
+        return
+    near = closest(rule.work, sorted(kinds))
+    text = context.scope.owner().file.text
+    start = text.find(rule.work, rule.span.start)
+    place = Span(rule.span.file, start, start + len(rule.work)) if start >= 0 else rule.span
+    if near:
+        context.state.reporter.error("CS201", place, f"unknown work `{rule.work}`", help=f"did you mean `{near}`?")
+    else:
+        context.state.reporter.warn(
+            "CS508", place, f"nothing declares work `{rule.work}`, so this rule serves nothing",
+            help="declare it: `work NAME(dims) { … }`, or import the library that does",
+        )  # fmt: skip
 
 
 def _lazy(s: tree.Bind, t: tree.Name, here: Context) -> Lazy:
@@ -296,7 +323,7 @@ def run_rule(
             elif isinstance(s, tree.Require):
                 statements.require(s, here)
             else:
-                raise here.fail("CS226", s.span, f"`{statements._word(s)}` does not belong in a rule")
+                raise here.fail("CS226", s.span, f"{statements._word(s)} does not belong in a rule")
         except Stop:
             failed = True
             if isinstance(s, tree.Bind):
@@ -323,7 +350,7 @@ def _lowered(work: Pending, context: Context) -> Record:
         known = sorted({s.work for s in instance.declaration.block.statements if isinstance(s, tree.Rule)})
         raise work.asked(context).fail(
             "CS501", work.span, f"`{instance.path}` has no rule for `{work.kind}`, which `{work.layer}` asks for",
-            labels=(Label(instance.declaration.span, f"its rules: {', '.join(known) or 'none'}"),),
+            labels=(Label(headline(instance), f"its rules: {', '.join(known) or 'none'}"),),
             help=f"add `on {work.kind}({', '.join(work.dims)}) {{ cycles = … }}` to the accelerator",
         )  # fmt: skip
     scope = Scope(work.home, {**work.dims, **work.facts})

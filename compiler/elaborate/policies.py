@@ -213,9 +213,11 @@ def _engine(s: tree.Assign, context: Context) -> tuple[tuple[str, ...], Expr]:
             if _spoiled(path, context):
                 raise Stop()
             near = closest(path, [*known, *{k.split(".")[0].split("[")[0] for k in known}])
+            owners = ", ".join(f"`{o}`" for o in dict.fromkeys(k.split(".")[0].split("[")[0] for k in known))
             raise context.fail(
-                "CS228", t.span, f"no decision lies below `{path}`", help=f"did you mean `{near}`?" if near else None
-            )
+                "CS228", t.span, f"no decision lies below `{path}`",
+                help=f"did you mean `{near}`?" if near else f"decisions lie below {owners}" if owners else None,
+            )  # fmt: skip
         paths.append(path)
     engine = scalar(s.value, context)
     if engine.type.kind != "engine":

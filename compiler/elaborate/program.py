@@ -35,7 +35,7 @@ from cospace.compiler.graph import Expr, const
 from cospace.compiler.model import Call, Constant, Input, NetworkPlan, Objective, Param, Space
 from cospace.compiler.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label, Reporter, Span
+from cospace.dsl.diagnostics import NOWHERE, Label, Reporter, Span
 from cospace.dsl.load import Loaded
 from cospace.dsl.parse import parse
 from cospace.dsl.suggest import closest
@@ -49,6 +49,7 @@ def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> S
     modules = _modules(loaded, state)
     root = modules[ROOT]
     context = Context(state, root.scope)
+    state.groups["kinds"] = {s.name for m in modules.values() for s in m.file.statements if isinstance(s, tree.Work)}
     _apply_settings(root, context)
     _apply_imports(root, context)
     state.place = lambda: hardware.place_all(state, context)
@@ -197,7 +198,7 @@ def _apply_settings(root: Module, context: Context) -> None:
                 near = closest(alias, root.imports)
                 context.state.reporter.error(
                     "CS232",
-                    root.file.span,
+                    NOWHERE,
                     f"--set {key}: there is no import `{alias}`",
                     help=f"did you mean `{near}`?" if near else None,
                 )
@@ -209,7 +210,7 @@ def _apply_settings(root: Module, context: Context) -> None:
             listed = ", ".join(f"`{p}`" for p in params)
             context.state.reporter.error(
                 "CS232",
-                root.file.span,
+                NOWHERE,
                 f"--set {key}: there is no param `{name}`",
                 help=f"did you mean `{near}`?"
                 if near
@@ -387,7 +388,7 @@ def _settle(root: Module, context: Context) -> None:
             context.state.reporter.error(
                 "CS226",
                 s.span,
-                f"`{statements._word(s)}` does not belong at the top of a file",
+                f"{statements._word(s)} does not belong at the top of a file",
                 help=statements._home(s),
             )
     for s in steps:

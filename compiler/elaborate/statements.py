@@ -89,30 +89,39 @@ def _run(s: tree.Statement, context: Context, counts: dict[str, int], last: bool
         raise context.fail(
             "CS226",
             s.span,
-            f"`{s.name}: …` declares something given from outside; it belongs in an operator or a table",
+            f"`{s.name}: …` declares something given from outside",
+            help="it belongs in an operator or a table",
         )
     else:
-        raise context.fail("CS226", s.span, f"`{_word(s)}` does not belong here", help=_home(s))
+        raise context.fail("CS226", s.span, f"{_word(s)} does not belong here", help=_home(s))
     return None
 
 
 def _word(s: tree.Statement) -> str:
+    """A statement as a sentence names it."""
     words = {
-        tree.Rule: "on", tree.SpaceName: "space", tree.Objective: "minimize", tree.Assign: "by", tree.Policy: "policy",
+        tree.Rule: "on", tree.SpaceName: "space", tree.Assign: "by", tree.Bind: "=", tree.Loop: "for",
     }  # fmt: skip
-    if isinstance(s, tree.Policy):
-        return s.kind
-    return words.get(type(s), type(s).__name__.lower())
+    if isinstance(s, tree.Yield):
+        return "`ask`" if isinstance(s.value, tree.Ask) else "a value that no name is given to"
+    if isinstance(s, tree.Typed):
+        return f"`{s.name}: …`"
+    if isinstance(s, (tree.Policy, tree.Objective)):
+        return f"`{s.kind if isinstance(s, tree.Policy) else s.sense}`"
+    return f"`{words.get(type(s), type(s).__name__.lower())}`"
 
 
 def _home(s: tree.Statement) -> str | None:
+    """Where a statement belongs."""
+    top = "stands at the top of the file"
     homes = {
-        tree.Rule: "`on` belongs in an accelerator",
-        tree.Objective: "objectives stand at the top of the file, or in a rule",
-        tree.Assign: "`path by engine()` belongs in a search block",
-        tree.Import: "imports stand at the top of the file",
-        tree.Param: "params stand at the top of the file", tree.SpaceName: "`space` stands first in the file",
-        tree.Language: "`language` is the first line of the file",
+        tree.Rule: "`on` belongs in an accelerator", tree.Objective: f"an objective {top}, or in a rule",
+        tree.Assign: "`path by engine()` belongs in a search block", tree.Import: f"an import {top}",
+        tree.Param: f"a param {top}", tree.SpaceName: "`space` stands first in the file", tree.Unit: f"a unit {top}",
+        tree.Language: "`language` is the first line of the file", tree.Network: f"a network {top}",
+        tree.Accelerator: f"an accelerator {top}", tree.Work: f"a kind of work {top}", tree.Table: f"a table {top}",
+        tree.Policy: f"a block like this {top}", tree.Typed: "it belongs in an operator or a table",
+        tree.Yield: "give it a name: `name = …`",
     }  # fmt: skip
     return homes.get(type(s))
 
@@ -211,7 +220,7 @@ def run_facts(block: tree.Block, context: Context) -> list[tuple[str, tuple[Expr
             raise context.fail(
                 "CS226",
                 s.span,
-                f"`{_word(s)}` does not belong in an operator",
+                f"{_word(s)} does not belong in an operator",
                 labels=(Label(block.span, "an operator"),),
             )
     return state

@@ -184,7 +184,7 @@ def match(wanted: Expr, got: Expr, what: str, span: Span, context: Context) -> N
         return
     if same is graph.FALSE:
         raise context.fail(
-            "CS401", span, f"{what} is {wanted.payload}, and this has {got.payload}",
+            "CS401", span, f"{what} must be {wanted.payload}, and this has {got.payload}",
             help="change a width, or put an operator between that makes them agree",
         )  # fmt: skip
     context.state.requirements.append(Requirement(same, context.guard, f"{what} must match", span, "shape"))
