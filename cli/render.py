@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
+from cospace.dsl.diagnostics import Diagnostic, Span
+from cospace.dsl.source import Lines
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
-
-from cospace.dsl.diagnostics import Diagnostic, Span
-from cospace.dsl.source import Lines
 
 TAB = 4
 WIDEST_PLAIN = 160

@@ -11,11 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import evolve, frozen
-from lark import Token
-from lark.grammar import Rule
-
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter, Span
+from lark import Token
+from lark.grammar import Rule
 
 RESERVED = frozenset((
     "language", "space", "import", "as", "param", "unit", "def", "work", "network", "accelerator", "part", "table",

@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import Any
 
 import attrs
-
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 

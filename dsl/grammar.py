@@ -10,14 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cospace.grammar
 import lark
+from cospace import __version__
+from cospace.dsl.cache import digest, read_cached, write_cached
 from lark import Lark, Token
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
-
-import cospace.grammar
-from cospace import __version__
-from cospace.dsl.cache import digest, read_cached, write_cached
 
 
 class _EveryNewline:

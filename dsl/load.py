@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import field, frozen, mutable
-
 from cospace.dsl import tree
 from cospace.dsl.cache import digest, read_cached, write_cached
 from cospace.dsl.diagnostics import Label, Reporter, Span
@@ -174,12 +173,12 @@ class _Loader:
             )  # fmt: skip
             return None
         if not path.is_file():
-            self._missing(statement, dotted, path, base, "std." if standard else "")
+            self._missing(statement, dotted, path, base, Path(file.path).stem)
             return None
         if key not in self.modules:
             circle = next((i for i, step in enumerate(self.trail) if _same(step.place, path)), None)
             if circle is not None:
-                self._circle(self.trail[circle:], dotted, statement)
+                self._circle(self.trail[circle:], statement)
                 return None
             self.trail.append(_Step(dotted, path, statement.span))
             self._read(key, path, shown, path.parent if not standard else self.std, statement.span)
@@ -209,12 +208,11 @@ class _Loader:
         except (OSError, RuntimeError):
             return False
 
-    def _missing(self, statement: tree.Import, dotted: str, path: Path, base: Path, prefix: str) -> None:
-        known = _modules_in(base, prefix)
+    def _missing(self, statement: tree.Import, dotted: str, path: Path, base: Path, own: str) -> None:
         standard = _modules_in(self.std, "std.")
-        near = closest(dotted, known) or (closest("std." + dotted, standard) if not prefix else None)
-        if near is None and not prefix and "std." + dotted in standard:
-            near = "std." + dotted
+        known = standard if statement.path[0] == "std" else [m for m in _modules_in(base, "") if m != own]
+        near = closest(dotted, known) or next((m for m in standard if m == "std." + dotted), None)
+        near = near or closest("std." + dotted, standard)
         if near is not None:
             help = f"did you mean `{near}`?"
         elif known:
@@ -223,8 +221,8 @@ class _Loader:
             help = f"it would be the file `{path}`"
         self.reporter.error("CS006", statement.span, f"there is no module `{dotted}`", help=help)
 
-    def _circle(self, steps: list[_Step], dotted: str, statement: tree.Import) -> None:
-        names = [*(step.name for step in steps), dotted]
+    def _circle(self, steps: list[_Step], statement: tree.Import) -> None:
+        names = [*(str(step.place) for step in steps), str(steps[0].place)]
         labels = tuple(Label(step.span, f"`{step.name}` is imported here") for step in steps if step.span.end)
         self.reporter.error(
             "CS007", statement.span, "modules import each other in a circle: " + " -> ".join(names),

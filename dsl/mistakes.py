@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 
 from attrs import frozen
-from lark import Token
-
 from cospace.dsl.build import RESERVED
 from cospace.dsl.diagnostics import Diagnostic, Label, Span
 from cospace.dsl.newlines import Frame
 from cospace.dsl.suggest import closest
+from lark import Token
 
 _SIGNS = {
     "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`", "LBRACE": "`{`", "RBRACE": "`}`", "COMMA": "`,`",
     "EQUAL": "`=`", "COLON": "`:`", "DOT": "`.`", "ARROW": "`->`", "DOTS": "`..`", "PERCENT": "`%`", "POWER": "`^`",
-    "CIRCUMFLEX": "`^`", "SEMICOLON": "`;`",
+    "SEMICOLON": "`;`",
 }  # fmt: skip
 _EXPRESSION = frozenset(("NUMBER", "STRING", "LPAR", "LSQB", "NAME", "MINUS"))
-_OPERATORS = frozenset(("PLUS", "MINUS", "TIMES", "OVER", "COMPARE", "CIRCUMFLEX", "AND", "OR", "DOTS", "AT", "STEP"))
+_OPERATORS = frozenset(("PLUS", "MINUS", "TIMES", "OVER", "COMPARE", "POWER", "AND", "OR", "DOTS", "AT", "STEP"))
 _AFTER_VALUE = frozenset(("DOT", "LPAR", "LSQB", "NAME", "PERCENT", "STRING"))
 _ENDS = frozenset(("_NL", "SEMICOLON", "$END"))
 _STARTERS = (
@@ -75,17 +74,13 @@ class Mistake:
 
     @property
     def span(self) -> Span:
-        return Span(self.path, self.start, self.start + len(self.token))
+        length = 1 if self.token.type == "_NL" else len(self.token)
+        return Span(self.path, self.start, self.start + length)
 
     @property
     def first_word(self) -> str:
         match = re.compile(r"\w+").match(self.text, self.begun)
         return match.group() if match else ""
-
-    @property
-    def opens_line(self) -> bool:
-        line = self.text.rfind("\n", 0, self.start) + 1
-        return not self.text[line : self.start].strip()
 
 
 def explain_mistake(m: Mistake) -> Diagnostic:
@@ -152,16 +147,39 @@ def _closes_nothing(m: Mistake) -> Diagnostic | None:
 
 def _never_closed(m: Mistake) -> Diagnostic | None:
     frame = m.frames[-1]
-    if frame.kind == "file" or frame.opener is None:
+    if frame.opener is None:
         return None
-    inside = frame.kind in ("(", "[")
-    if frame.kind == "set" and DECLARES.match(m.text, m.begun):
-        line = m.text.rfind("\n", 0, m.begun) + 1
-        if not m.text[line : m.begun].strip():
-            return _unclosed(m, frame)
-    if m.token.type == "$END" or (inside and m.opens_line and m.token.type not in ("COMMA", "RPAR", "RSQB")):
+    if frame.kind == "set" and DECLARES.match(m.text, m.begun) and _starts_line(m.text, m.begun):
         return _unclosed(m, frame)
-    return None
+    return _unclosed(m, frame) if m.token.type == "$END" or outside(m) is not None else None
+
+
+def outside(m: Mistake) -> int | None:
+    """Where the text goes on that, by its indentation, an open `(` or `[` no longer holds; None where it still does.
+
+    `y = f(a` and below it `z = 3` is seen at `=`, when `z` was already taken for a unit or an argument.
+    """
+    frame = m.frames[-1]
+    if frame.kind not in ("(", "[") or frame.opener is None or m.token.type in ("COMMA", "RPAR", "RSQB"):
+        return None
+    line = m.text.rfind("\n", 0, m.start) + 1
+    opened = m.text.rfind("\n", 0, frame.opener.start_pos) + 1
+    before = m.text[line : m.start]
+    second = re.fullmatch(r"\s*\w+\s*", before) and (m.token.type == "EQUAL" or DECLARES.match(m.text, line))
+    if line == opened or (before.strip() and not second):
+        return None
+    return line + _indent(m.text, line) if _indent(m.text, line) <= _indent(m.text, opened) else None
+
+
+def _indent(text: str, line: int) -> int:
+    end = line
+    while end < len(text) and text[end] in " \t":
+        end += 1
+    return end - line
+
+
+def _starts_line(text: str, position: int) -> bool:
+    return not text[text.rfind("\n", 0, position) + 1 : position].strip()
 
 
 def _unclosed(m: Mistake, frame: Frame) -> Diagnostic:
@@ -171,6 +189,9 @@ def _unclosed(m: Mistake, frame: Frame) -> Diagnostic:
     at = Span(m.path, start, start + 1)
     label = Label(m.span, f"found {describe(m.token)}")
     help = f"add `{ {'(': ')', '[': ']', '{': '}'}[str(opener)] }`"
+    below = outside(m)
+    if below is not None and below < m.start:
+        label = Label(Span(m.path, below, m.start).to(m.span), "by its indentation, this is outside already")
     if str(opener) == "{":
         place = _dedent(m.text, start)
         if place is not None:
@@ -268,6 +289,8 @@ def _hint(m: Mistake) -> str | None:
         return "comments begin with `#`; a whole quotient is `floor(a / b)`"
     if found == "TIMES" and m.last == "TIMES":
         return "a power is written `^`"
+    if found in ("NUMBER", "NAME") and "COMMA" in m.expected and _starts_line(m.text, m.start):
+        return "a comma is missing at the end of the line before"
     if found == "NUMBER" and m.expected & {"PLUS", "TIMES"} and m.last in ("NUMBER", "NAME", "RPAR", "RSQB"):
         return "an operator or a comma is missing before it"
     if found == "NAME" and m.last in ("NAME", "NUMBER", "RPAR", "RSQB") and m.expected & {"PLUS", "TIMES"}:
@@ -276,6 +299,8 @@ def _hint(m: Mistake) -> str | None:
         return None
     if found == "DOT" and m.text[m.start + 1 : m.start + 2].isdigit():
         return f"a number begins with a digit: `0.{m.text[m.start + 1]}`"
+    if m.frames[-1].kind in ("(", "[") and _starts_line(m.text, m.start) and "COMMA" in m.expected:
+        return "a comma is missing at the end of the line before"
     return None
 
 

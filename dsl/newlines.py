@@ -10,9 +10,8 @@ import re
 from typing import Any
 
 from attrs import field, mutable
-from lark import Token
-
 from cospace.dsl.diagnostics import Span
+from lark import Token
 
 MAX_TOKENS = 40_000
 MAX_NESTING = 200
@@ -33,7 +32,7 @@ _DIGITS = re.compile(r"\d")
 class Frame:
     """An open bracket, or the file itself.
 
-    kind: file, block, set, ghost (a block read only for its errors), `(` or `[`.
+    kind: file, block, set, ghost (a block whose header was wrong, read for its own errors only), `(` or `[`.
     snapshot: the parser's stacks at the start of the current statement or element, and where that is.
     """
 
@@ -44,7 +43,9 @@ class Frame:
     inner: int = 0
     right: int = 0
     pending: int = 0
-    deepest: int = field(default=0)
+    deepest: int = 0
+    entry: tuple[list[Any], list[Any], list[int]] | None = None
+    """Of a ghost: the stacks to go back to at its end, and how long the lists among the values were."""
 
     @property
     def counts_lines(self) -> bool:

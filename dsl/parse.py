@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count
 
+from cospace.dsl import tree
+from cospace.dsl.build import RESERVED, Builder, Splice
+from cospace.dsl.diagnostics import Reporter, Span
+from cospace.dsl.grammar import parser
+from cospace.dsl.mistakes import DECLARES, Mistake, explain_mistake, outside
+from cospace.dsl.newlines import MAX_DIGITS, Frame, LineFilter, too_long
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from lark.parsers.lalr_analysis import Shift
 
-from cospace.dsl import tree
-from cospace.dsl.build import RESERVED, Builder
-from cospace.dsl.diagnostics import Reporter, Span
-from cospace.dsl.grammar import parser
-from cospace.dsl.mistakes import DECLARES, Mistake, explain_mistake
-from cospace.dsl.newlines import MAX_DIGITS, Frame, LineFilter, too_long
-
 MAX_ERRORS = 50
+MAX_SKIPPED = 2_000
+"""Signs within which the brackets of a faulty statement have to close, else it ends with its line."""
 
 _COMMENT = re.compile(r"#[^\r\n]*")
 _KEYWORDS = frozenset(word.upper() for word in RESERVED) | {"BINDING"}
@@ -29,9 +31,16 @@ _SKIPPED = re.compile(
     r"|(?:\b(?:and|or|not|if|then|else|in|by|at|when|of|as|per|step)\b|[-+*/^=<>])(?=[ \t]*(?:#[^\n]*)?\r?\n)"
 )
 _CONTINUES = re.compile(
-    r"(\r?\n[ \t]*#[^\n]*)*\r?\n[ \t]*"
+    r"(\r?\n[ \t]*#[^\n]*){0,1000}\r?\n[ \t]*"
     r"(?=->|[-+*/^][ \t]|[<>]=?[ \t]|==|!=|(and|or|then|else|when|per|by|at|in|from)\b)"
 )
+_GIVES_NAME = re.compile(
+    r"\b(?:space|as|param|unit|def|work|network|accelerator|part|table|for)[ \t]+(\w+)"
+    r"|(?:^|[{;])[ \t]*(\w+(?:[ \t]*,[ \t]*\w+)*)[ \t]*=(?!=)",
+    re.MULTILINE,
+)
+_TARGETS = re.compile(r"\w+([ \t]*,[ \t]*\w+)*(?=[ \t]*=(?!=))")
+_WORD = re.compile(r"[^\W\d]\w*")
 _BLOCK_OPENS = re.compile(r"\{[ \t]*(#[^\n]*)?\r?\n")
 _PARENTHESES = {"(": ")", "[": "]", "{": "}"}
 
@@ -62,6 +71,7 @@ class _Parse:
         self.filter.top.snapshot = (list(self.state.state_stack), [], 0)
         self.gap_start = 0
         self.comments: list[tree.Comment] = []
+        self.lost: set[str] = set()
         self.errors = 0
 
     # ---- the loop
@@ -75,7 +85,7 @@ class _Parse:
                 top = self.filter.top
                 top.snapshot = (self.state.state_stack[:], self.state.value_stack[:], token.start_pos or 0)
             if token.type == "RBRACE" and self.filter.top.kind == "ghost":
-                self.filter.frames.pop()
+                self._leave_ghost()
                 continue
             before = self.state.state_stack[:]
             if token.type == "$END":
@@ -86,8 +96,7 @@ class _Parse:
                 self._report(token, before)
                 return self._file(self._close_all())
             if not self._feed(token):
-                self._report(token, before)
-                self._recover(token)
+                self._recover(token, self._report(token, before))
                 if self.errors >= MAX_ERRORS:
                     self.reporter.error(
                         "CS114", self._span(token), f"more than {MAX_ERRORS} syntax errors; the rest was not read"
@@ -121,7 +130,8 @@ class _Parse:
         start = token.start_pos or 0
         if self.text.find("#", self.gap_start, start) >= 0:
             self._keep_comments(self.gap_start, start)
-        self.gap_start = start + len(token)
+        if token.type != "_NL":
+            self.gap_start = start + len(token)
         if token.type == "NUMBER" and too_long(token):
             self.reporter.error(
                 "CS110", self._span(token), f"a number of more than {MAX_DIGITS:,} digits",
@@ -172,7 +182,7 @@ class _Parse:
 
     # ---- after an error
 
-    def _report(self, token: Token, before: list[int]) -> None:
+    def _report(self, token: Token, before: list[int]) -> Mistake:
         self.errors += 1
         expected = frozenset(self._accepted(before))
         resumed = next(f for f in reversed(self.filter.frames) if f.resumes)
@@ -181,6 +191,7 @@ class _Parse:
             self.text, self.path, token, expected, tuple(self.filter.frames), self.filter.last, resumed.snapshot[2]
         )
         self.reporter.report(explain_mistake(mistake))
+        return mistake
 
     def _accepted(self, stack: list[int]) -> Iterator[str]:
         """The terminals that can really come next: the tables alone name more than the open rules allow."""
@@ -201,7 +212,7 @@ class _Parse:
             else:
                 yield name
 
-    def _recover(self, token: Token) -> None:
+    def _recover(self, token: Token, mistake: Mistake) -> None:
         """Put the parser back to the start of the current statement and the text to the start of the next one."""
         frames = self.filter.frames
         opened: list[Frame] = []
@@ -216,16 +227,32 @@ class _Parse:
         self.state.value_stack[:] = values
         start = token.start_pos or 0
         closers = [f.opener.value for f in reversed(opened) if f.opener is not None]
-        resume, ghost = self._skip(start, closers, frame, begun)
+        below = outside(mistake)
+        resume, ghost = self._skip(start, closers, frame, begun) if below is None else (below, False)
+        self._lose(begun, max(start, resume))
         if resume == start and begun == start and token.type != "RBRACE":
             resume = start + max(1, len(token))
         if token.type == "RBRACE" and frame.kind == "file" and resume == start:
             resume = start + 1
         if ghost:
             brace = Token("LBRACE", "{", resume - 1)
-            frames.append(Frame("ghost", brace, (list(states), list(values), resume)))
+            lengths = [len(v) if isinstance(v, Splice) else 0 for v in values]
+            entry = (list(states), list(values), lengths)
+            frames.append(Frame("ghost", brace, (list(states), list(values), resume), entry=entry))
         self._keep_comments(start, resume)
         self._resume_at(resume)
+
+    def _leave_ghost(self) -> None:
+        """Forget the statements of a block whose header was wrong; only their errors were of interest."""
+        entry = self.filter.frames.pop().entry
+        assert entry is not None
+        states, values, lengths = entry
+        for value, length in zip(values, lengths, strict=True):
+            if isinstance(value, Splice):
+                del value[length:]
+        self.state.state_stack[:] = states
+        self.state.value_stack[:] = values
+        self.filter.last = "_NL"
 
     def _left_open(self, frame: Frame) -> bool:
         """Whether the element at fault is a statement: then the set before it was never closed."""
@@ -240,10 +267,19 @@ class _Parse:
         begun = frames.pop().snapshot[2]  # type: ignore[index]
         while not frames[-1].resumes or frames[-1].kind == "set":
             frames.pop()
-        states, values, _ = frames[-1].snapshot  # type: ignore[misc]
+        states, values, first = frames[-1].snapshot  # type: ignore[misc]
+        self._lose(first, begun)
         self.state.state_stack[:] = states
         self.state.value_stack[:] = values
         self._resume_at(begun)
+
+    def _lose(self, start: int, end: int) -> None:
+        """Remember what the text that is passed over would have declared."""
+        first = _TARGETS.match(self.text, start, end)
+        if first is not None:
+            self.lost.update(_WORD.findall(first.group()))
+        for match in _GIVES_NAME.finditer(self.text, start, end):
+            self.lost.update(_WORD.findall(match.group(match.lastindex or 0)))
 
     def _resume_at(self, position: int) -> None:
         self.gap_start = position
@@ -258,9 +294,9 @@ class _Parse:
         stack = list(opened)
         text = self.text
         position = start
-        while True:
+        for signs in count():
             match = _SKIPPED.search(text, position)
-            if match is None:
+            if match is None or (stack and signs > MAX_SKIPPED):
                 return (self._next_line(start) if stack else len(text)), False
             at, sign = match.start(), match.group()
             position = match.end()
@@ -289,6 +325,7 @@ class _Parse:
                 return self._next_line(start), False
             elif sign not in ("\n", "\r\n", ";", ",") and sign[0] not in '"#':
                 position = self._line_end(position)
+        raise AssertionError("a count has no end")
 
     def _heads_block(self, brace: int, frame: Frame, begun: int) -> bool:
         if frame.kind == "set" or not _BLOCK_OPENS.match(self.text, brace):
@@ -309,6 +346,9 @@ class _Parse:
         """Close what is open and give what could be read."""
         frames = self.filter.frames
         while frames:
+            if frames[-1].kind == "ghost":
+                self._leave_ghost()
+                continue
             frame = frames.pop()
             if frame.snapshot is None:
                 continue
@@ -316,7 +356,7 @@ class _Parse:
             self.state.value_stack[:] = frame.snapshot[1]
             if frame.kind == "file":
                 return self._end() or ()
-            if frame.kind != "ghost" and self._feed(Token("RBRACE", "}", len(self.text))) and frames[-1].resumes:
+            if self._feed(Token("RBRACE", "}", len(self.text))) and frames[-1].resumes:
                 outer = frames[-1]
                 outer.snapshot = (self.state.state_stack[:], self.state.value_stack[:], len(self.text))
         return ()
@@ -334,4 +374,4 @@ class _Parse:
 
     def _file(self, statements: tuple[tree.Statement, ...]) -> tree.File:
         span = Span(self.path, 0, len(self.text))
-        return tree.File(self.path, statements, tuple(self.comments), self.text, span=span)
+        return tree.File(self.path, statements, tuple(self.comments), self.text, frozenset(self.lost), span=span)

@@ -6,10 +6,8 @@ Nodes say what was written, not what it means: names are unresolved, units are w
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Union
 
 from attrs import field, frozen
-
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 
@@ -177,10 +175,10 @@ class Each(Node):
     guard: Expr | None = None
 
 
-Expr = Union[
-    Number, Text, Name, Member, Call, Item, ListOf, SetOf, Range, Unary, Binary, Compare, If, Ask, Decision,
-    Fixed, Each,
-]  # fmt: skip
+Expr = (
+    Number | Text | Name | Member | Call | Item | ListOf | SetOf | Range | Unary | Binary | Compare | If | Ask
+    | Decision | Fixed | Each
+)  # fmt: skip
 
 # ---- statements and declarations
 
@@ -377,10 +375,10 @@ class Yield(Node):
     value: Expr
 
 
-Statement = Union[
-    Language, SpaceName, Import, Param, Unit, Def, Work, Network, Accelerator, Part, Table, Rule, Require,
-    Objective, Loop, Policy, Assign, Typed, Bind, Yield,
-]  # fmt: skip
+Statement = (
+    Language | SpaceName | Import | Param | Unit | Def | Work | Network | Accelerator | Part | Table | Rule
+    | Require | Objective | Loop | Policy | Assign | Typed | Bind | Yield
+)  # fmt: skip
 
 
 @frozen
@@ -396,3 +394,5 @@ class File(Node):
     statements: tuple[Statement, ...]
     comments: tuple[Comment, ...] = ()
     text: str = field(default="", eq=False, repr=False)
+    lost: frozenset[str] = field(default=frozenset(), eq=False, repr=False)
+    """Names that statements with a syntax error would have declared: that these are missing needs no second message."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter
 from cospace.dsl.flat import flatten, unflatten
