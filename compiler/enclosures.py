@@ -41,7 +41,11 @@ def _increasing(name: str, lo: Fraction, hi: Fraction, digits: int) -> Bounds:
     context = _context(digits, decimal.ROUND_HALF_EVEN)
     function: Callable[[decimal.Decimal], decimal.Decimal] = getattr(context, name)
     low, high = function(_to_decimal(lo, digits, False)), function(_to_decimal(hi, digits, True))
-    return Fraction(context.next_minus(low)), Fraction(context.next_plus(high))
+    # A result of 0 is exact, and its neighbours would have an astronomical exponent.
+    return (
+        Fraction(context.next_minus(low)) if low else Fraction(0),
+        Fraction(context.next_plus(high)) if high else Fraction(0),
+    )
 
 
 def ln(lo: Fraction, hi: Fraction, digits: int) -> Bounds:

@@ -1,0 +1,555 @@
+"""What an expression can be before any design is chosen: rational bounds, possible truth values, definedness.
+
+Bounds hold for every design whose decisions take values of their domains; they need not be reached. An expression of
+one decision is enumerated, and a condition narrows the domains of the decisions that it reads alone, so that guards
+protect what stands behind them. `solve` is the hull over all mappings.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from fractions import Fraction
+
+from attrs import evolve, frozen
+from cospace.compiler import enclosures
+from cospace.compiler.enclosures import GivenUp
+from cospace.compiler.exact import UNDEFINED, Enclosure, Result, Unknown, evaluate, evaluate_all
+from cospace.compiler.graph import Expr, External, MapProblem, Value, walk
+
+End = Fraction | float
+"""A rational, or plus or minus infinity."""
+
+INFINITY = math.inf
+DIGITS = 25
+ENUMERATED = 256
+"""Values of a domain that are tried one by one, at most."""
+MAPPINGS = 64
+"""Mappings of a work that are tried one by one, at most."""
+VISITS = 200_000
+"""Nodes visited in one call before conditions stop narrowing domains."""
+LARGEST_BITS = 1 << 16
+
+
+@frozen
+class Interval:
+    """Numbers: low <= value <= high, `integral` when surely an integer. Others: the `values` that are possible.
+
+    undefined: a node that may have no value (a division by zero, a logarithm of 0, a work without a mapping), or None
+    when the expression is defined at every design.
+    """
+
+    low: End = -INFINITY
+    high: End = INFINITY
+    integral: bool = False
+    values: frozenset[Value] | None = None
+    undefined: Expr | None = None
+
+    @property
+    def may_be_undefined(self) -> bool:
+        return self.undefined is not None
+
+    @property
+    def settled(self) -> bool | None:
+        """True or False when a Boolean is surely that at every design; None when it isn't known."""
+        if self.values is None or len(self.values) != 1 or self.undefined is not None:
+            return None
+        only = next(iter(self.values))
+        return only if isinstance(only, bool) else None
+
+    def may_be(self, value: Value) -> bool:
+        if self.values is not None:
+            return value in self.values
+        return isinstance(value, Fraction) and self.low <= value <= self.high
+
+
+def bounds(expr: Expr, domains: Mapping[str, Sequence[Value]]) -> Interval:
+    """Bounds of an expression over domains (path -> values). A path without a domain is undefined there."""
+    return Bounder(domains).bounds(expr)
+
+
+def narrow(domains: Mapping[str, Sequence[Value]], fact: Expr, holds: bool = True) -> dict[str, tuple[Value, ...]]:
+    """The domains left when `fact` holds (or doesn't): by every part of it that reads one decision alone."""
+    left = {path: tuple(values) for path, values in domains.items()}
+    for part, positive in _conjuncts(fact, holds):
+        if len(part.free) == 1:
+            (path,) = part.free
+            if len(left.get(path, ())) in range(1, ENUMERATED + 1):
+                left[path] = tuple(v for v in left[path] if evaluate(part, {path: v}) in (positive, Unknown()))
+    return left
+
+
+def _conjuncts(fact: Expr, positive: bool) -> list[tuple[Expr, bool]]:
+    found: list[tuple[Expr, bool]] = []
+    pending = [(fact, positive)]
+    while pending:
+        e, sign = pending.pop()
+        if e.op == "not":
+            pending.append((e.args[0], not sign))
+        elif e.op == ("and" if sign else "or"):
+            pending.extend((a, sign) for a in e.args)
+        else:
+            found.append((e, sign))
+    return found
+
+
+_Domains = dict[str, tuple[Value, ...]]
+_Request = tuple[Expr, _Domains]
+_Work = Generator[_Request, Interval, Interval]
+
+
+class Bounder:
+    """`bounds` for many expressions over the same domains: what is common is bounded once."""
+
+    def __init__(self, domains: Mapping[str, Sequence[Value]]) -> None:
+        self.domains: _Domains = {path: tuple(values) for path, values in domains.items()}
+        self._memo: dict[tuple[object, ...], Interval] = {}
+        self._alive: list[Expr] = []
+        self._visits = 0
+
+    def bounds(self, expr: Expr) -> Interval:
+        self._alive.append(expr)
+        return self._run(expr, self.domains)
+
+    def _run(self, expr: Expr, domains: _Domains) -> Interval:
+        """Drive the generators below by hand: the graph may be deeper than Python's stack."""
+        stack: list[tuple[tuple[object, ...], _Work]] = []
+        answer: Interval | None = None
+        request: _Request | None = (expr, domains)
+        while True:
+            if request is not None:
+                key = self._key(*request)
+                answer = self._memo.get(key)
+                if answer is None:
+                    self._visits += 1
+                    stack.append((key, self._visit(*request)))
+                request = None
+            if not stack:
+                assert answer is not None
+                return answer
+            key, work = stack[-1]
+            try:
+                request = next(work) if answer is None else work.send(answer)
+                answer = None
+            except StopIteration as done:
+                answer = self._memo[key] = done.value
+                stack.pop()
+                if not stack:
+                    return self._memo[key]
+
+    def _key(self, node: Expr, domains: _Domains) -> tuple[object, ...]:
+        changed = [p for p in node.free if domains.get(p) is not self.domains.get(p)]
+        return (id(node), *((p, domains.get(p)) for p in sorted(changed)))
+
+    # ---- one node
+
+    def _visit(self, node: Expr, domains: _Domains) -> _Work:
+        op = node.op
+        if op == "const":
+            return _of_values([node.value])
+        if op == "var":
+            values = domains.get(str(node.payload))
+            return _of_values(values) if values else Interval(values=_nothing(node), undefined=node)
+        if op == "input":
+            return Interval()
+        if op == "measure":
+            known: External = node.payload  # type: ignore[assignment]
+            low, high = known.low, known.high
+            return Interval(-INFINITY if low is None else low, INFINITY if high is None else high)
+        if op == "external":
+            return Interval(undefined=node)
+        listed = self._enumerated(node, domains)
+        if listed is not None:
+            return listed
+        if op == "if":
+            return (yield from self._branch(node, domains))
+        if op in ("and", "or"):
+            return (yield from self._junction(node, domains))
+        if op in ("solve", "solvable"):
+            return self._solve(node, domains)
+        args: list[Interval] = []
+        for a in node.args:
+            args.append((yield a, domains))
+        undefined = next((a.undefined for a in args if a.undefined is not None), None)
+        if op == "not":
+            truths = args[0].values or frozenset((True, False))
+            return Interval(values=frozenset(not v for v in truths), undefined=undefined)
+        if op in ("eq", "lt", "le"):
+            return Interval(values=_compared(op, node, args[0], args[1]), undefined=undefined)
+        try:
+            made = _RULES[op](args)
+        except GivenUp:
+            made = Interval()
+        if undefined is None and _partial(op, args):
+            undefined = node
+        return evolve(_shortened(made), undefined=undefined)
+
+    def _enumerated(self, node: Expr, domains: _Domains) -> Interval | None:
+        """An expression of one decision, by trying its values."""
+        if len(node.free) != 1 or any(n.op in ("input", "measure", "external") for n in walk([node])):
+            return None
+        (path,) = node.free
+        values = domains.get(path)
+        if not values or len(values) > ENUMERATED:
+            return None
+        results = [evaluate(node, {path: v}) for v in values]
+        if any(isinstance(r, Unknown) for r in results):
+            return None
+        blame = next((_blame(node, {path: v}) for v, r in zip(values, results, strict=True) if r is UNDEFINED), None)
+        found = [r for r in results if r is not UNDEFINED]
+        return evolve(_of_values(found), undefined=blame) if found else Interval(values=_nothing(node), undefined=blame)
+
+    def _narrowed(self, domains: _Domains, fact: Expr, holds: bool) -> _Domains | None:
+        """None when no value is left: what stands behind `fact` is never reached."""
+        if self._visits > VISITS:
+            return domains
+        left = narrow(domains, fact, holds)
+        if any(not left[p] and domains[p] for p in left):
+            return None
+        return {p: domains[p] if left[p] == domains[p] else left[p] for p in domains}
+
+    def _branch(self, node: Expr, domains: _Domains) -> _Work:
+        condition, then, otherwise = node.args
+        c: Interval = yield condition, domains
+        parts: list[Interval] = []
+        for e, side in ((then, True), (otherwise, False)):
+            if c.values is not None and side not in c.values:
+                continue
+            inside = self._narrowed(domains, condition, side)
+            if inside is not None:
+                parts.append((yield e, inside))
+        joined = _hull(parts) if parts else Interval(values=_nothing(node))
+        return evolve(joined, undefined=c.undefined or joined.undefined)
+
+    def _junction(self, node: Expr, domains: _Domains) -> _Work:
+        stop = node.op == "or"
+        possible: set[Value] = set()
+        undefined: Expr | None = None
+        inside: _Domains | None = domains
+        reached = True
+        for a in node.args:
+            if inside is None:
+                reached = False
+                break
+            found: Interval = yield a, inside
+            undefined = undefined or found.undefined
+            values = found.values if found.values is not None else frozenset((True, False))
+            if stop in values:
+                possible.add(stop)
+            if (not stop) not in values:
+                reached = False
+                break
+            inside = self._narrowed(inside, a, not stop)
+        if reached and inside is not None:
+            possible.add(not stop)
+        return Interval(values=frozenset(possible), undefined=undefined)
+
+    def _solve(self, node: Expr, domains: _Domains) -> Interval:
+        problem: MapProblem = node.payload  # type: ignore[assignment]
+        inside: _Domains | None = {**domains, **{m.path: m.values for m in problem.maps}}
+        for requirement in problem.requirements:
+            inside = None if inside is None else self._narrowed(inside, requirement, True)
+        solvable = self._solvable(problem, domains, inside)
+        if node.op == "solvable":
+            return Interval(values=solvable)
+        if inside is None:
+            return Interval(values=_nothing(node), undefined=node)
+        found = self._run(node.args[0], inside)
+        return evolve(found, undefined=found.undefined or (node if False in solvable else None))
+
+    def _solvable(self, problem: MapProblem, domains: _Domains, inside: _Domains | None) -> frozenset[Value]:
+        """Surely solvable when one fixed mapping surely meets everything; never when none can."""
+        if inside is None:
+            return frozenset((False,))
+        if math.prod(len(m.values) for m in problem.maps) > MAPPINGS:
+            return frozenset((True, False))
+        possible = False
+        for values in itertools.product(*(m.values for m in problem.maps)):
+            fixed = {**domains, **{m.path: (v,) for m, v in zip(problem.maps, values, strict=True)}}
+            facts = list(problem.requirements)
+            for m, v in zip(problem.maps, values, strict=True):
+                facts += [m.guard, *([] if m.allowed is None else [m.allowed[m.values.index(v)]])]
+            met = [self._run(e, fixed) for e in facts]
+            sure = all(f.settled is True for f in met)
+            if sure and all(not self._run(g, fixed).may_be_undefined for g in problem.goals):
+                return frozenset((True,))
+            guards = {id(m.guard) for m in problem.maps}
+            possible = possible or all(
+                id(e) in guards or f.values is None or True in f.values for e, f in zip(facts, met, strict=True)
+            )
+        return frozenset((True, False)) if possible else frozenset((False,))
+
+
+# ---- values and hulls
+
+
+def _nothing(node: Expr) -> frozenset[Value] | None:
+    return None if node.type.kind == "number" else frozenset()
+
+
+def _of_values(values: Sequence[Result]) -> Interval:
+    first = values[0]
+    if isinstance(first, (Fraction, Enclosure)):
+        lows: list[End] = [v.low if isinstance(v, Enclosure) else v for v in values]  # type: ignore[misc]
+        highs: list[End] = [v.high if isinstance(v, Enclosure) else v for v in values]  # type: ignore[misc]
+        whole = all(isinstance(v, Fraction) and v.denominator == 1 for v in values)
+        return Interval(_low(lows), _high(highs), whole)
+    return Interval(values=frozenset(values))  # type: ignore[arg-type]
+
+
+def _hull(parts: Sequence[Interval]) -> Interval:
+    undefined = next((p.undefined for p in parts if p.undefined is not None), None)
+    if parts[0].values is not None:
+        return Interval(values=frozenset().union(*(p.values or () for p in parts)), undefined=undefined)
+    return Interval(
+        _low(p.low for p in parts), _high(p.high for p in parts), all(p.integral for p in parts), None, undefined
+    )  # fmt: skip
+
+
+def _blame(node: Expr, design: Mapping[str, Value]) -> Expr:
+    """The smallest part of an undefined expression that has no value itself."""
+    parts = list(walk([node]))
+    for part, result in zip(parts, evaluate_all(parts, design), strict=True):
+        if result is UNDEFINED and part.op not in ("and", "or", "if"):
+            return part
+    return node
+
+
+def _shortened(a: Interval) -> Interval:
+    """Ends of bounded length, never tighter."""
+    ends = [a.low, a.high]
+    for i, end in enumerate(ends):
+        if isinstance(end, Fraction) and max(end.numerator.bit_length(), end.denominator.bit_length()) > LARGEST_BITS:
+            ends[i] = (-INFINITY, INFINITY)[i]
+    return evolve(a, low=ends[0], high=ends[1])
+
+
+def _compared(op: str, node: Expr, a: Interval, b: Interval) -> frozenset[Value]:
+    if node.args[0] is node.args[1]:
+        return frozenset((op != "lt",))
+    if a.values is not None or b.values is not None:
+        left, right = a.values or frozenset(), b.values or frozenset()
+        possible: set[Value] = set()
+        if left & right:
+            possible.add(True)
+        if len(left) > 1 or len(right) > 1 or left != right:
+            possible.add(False)
+        return frozenset(possible)
+    if op == "eq":
+        if a.low == a.high == b.low == b.high:
+            return frozenset((True,))
+        return frozenset((False,)) if a.high < b.low or b.high < a.low else frozenset((True, False))
+    if a.high < b.low or (op == "le" and a.high == b.low):
+        return frozenset((True,))
+    if a.low > b.high or (op == "lt" and a.low == b.high):
+        return frozenset((False,))
+    return frozenset((True, False))
+
+
+# ---- arithmetic
+
+
+def _low(ends: Iterable[End]) -> End:
+    return min(ends)
+
+
+def _high(ends: Iterable[End]) -> End:
+    return max(ends)
+
+
+def _sizes(a: Interval) -> tuple[End, End]:
+    """The absolute values of the ends, the smaller first."""
+    ends: list[End] = [-e if e < 0 else e for e in (a.low, a.high)]
+    return _low(ends), _high(ends)
+
+
+def _plus(a: End, b: End) -> End:
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a + b
+    return a if isinstance(a, float) else b
+
+
+def _times(a: End, b: End) -> End:
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a * b
+    if a == 0 or b == 0:
+        return Fraction(0)
+    return INFINITY if (a > 0) == (b > 0) else -INFINITY
+
+
+def _add(args: list[Interval]) -> Interval:
+    low: End = Fraction(0)
+    high: End = Fraction(0)
+    for a in args:
+        low, high = _plus(low, a.low), _plus(high, a.high)
+    return Interval(low, high, all(a.integral for a in args))
+
+
+def _mul(args: list[Interval]) -> Interval:
+    low: End = Fraction(1)
+    high: End = Fraction(1)
+    for a in args:
+        ends = [_times(x, y) for x in (low, high) for y in (a.low, a.high)]
+        low, high = _low(ends), _high(ends)
+    return Interval(low, high, all(a.integral for a in args))
+
+
+def _inverse(a: End) -> End:
+    return 1 / a if isinstance(a, Fraction) else Fraction(0)
+
+
+def _div(args: list[Interval]) -> Interval:
+    a, b = args
+    if b.low == 0 == b.high:
+        return Interval()
+    if b.low < 0 < b.high:
+        if not b.integral:
+            return Interval()
+        size = _sizes(a)[1]  # an integer that is not 0 makes nothing larger
+        return Interval(-size, size)
+    low = -INFINITY if b.high == 0 else _inverse(b.high)
+    high = INFINITY if b.low == 0 else _inverse(b.low)
+    if b.integral and b.low == 0:
+        high = Fraction(1)
+    if b.integral and b.high == 0:
+        low = Fraction(-1)
+    return _mul([a, Interval(low, high)])
+
+
+def _rounded(function: Callable[[Fraction], int]) -> Callable[[list[Interval]], Interval]:
+    def run(args: list[Interval]) -> Interval:
+        low, high = args[0].low, args[0].high
+        return Interval(
+            Fraction(function(low)) if isinstance(low, Fraction) else low,
+            Fraction(function(high)) if isinstance(high, Fraction) else high,
+            True,
+        )
+
+    return run
+
+
+def _mod(args: list[Interval]) -> Interval:
+    a, b = args
+    if b.low > 0 and a.low >= 0 and a.high < b.low:
+        return a
+    low, high = _low((b.low, Fraction(0))), _high((b.high, Fraction(0)))
+    if a.low >= 0 and b.low >= 0:
+        high = _low((high, a.high))
+    return Interval(low, high, a.integral and b.integral)
+
+
+def _abs(args: list[Interval]) -> Interval:
+    a = args[0]
+    low: End = Fraction(0) if a.low <= 0 <= a.high else _sizes(a)[0]
+    return Interval(low, _sizes(a)[1], a.integral)
+
+
+def _least(args: list[Interval]) -> Interval:
+    return Interval(_low(a.low for a in args), _low(a.high for a in args), all(a.integral for a in args))
+
+
+def _greatest(args: list[Interval]) -> Interval:
+    return Interval(_high(a.low for a in args), _high(a.high for a in args), all(a.integral for a in args))
+
+
+def _growing(
+    function: Callable[[Fraction, Fraction, int], enclosures.Bounds], least: Fraction | None, start: End
+) -> Callable[[list[Interval]], Interval]:
+    """An increasing function with values above `start`, defined above `least`."""
+
+    def run(args: list[Interval]) -> Interval:
+        low, high = args[0].low, args[0].high
+        bottom, top = start, INFINITY
+        inside = isinstance(low, Fraction) and (least is None or low > least)
+        try:
+            if inside and isinstance(low, Fraction):
+                bottom = function(low, low, DIGITS)[0]
+        except GivenUp:
+            pass
+        try:
+            if isinstance(high, Fraction) and (least is None or high > least):
+                top = function(high, high, DIGITS)[1]  # type: ignore[assignment]
+        except GivenUp:
+            pass
+        return Interval(bottom, top)
+
+    return run
+
+
+def _sqrt(args: list[Interval]) -> Interval:
+    low, high = args[0].low, args[0].high
+    bottom: End = enclosures.sqrt(low, low, DIGITS)[0] if isinstance(low, Fraction) and low > 0 else Fraction(0)
+    top: End = enclosures.sqrt(high, high, DIGITS)[1] if isinstance(high, Fraction) and high > 0 else _high((high, 0.0))
+    return Interval(bottom, Fraction(0) if top == 0 else top)
+
+
+def _cos(args: list[Interval]) -> Interval:
+    a = args[0]
+    if isinstance(a.low, Fraction) and isinstance(a.high, Fraction):
+        return Interval(*enclosures.cos(a.low, a.high, DIGITS))
+    return Interval(Fraction(-1), Fraction(1))
+
+
+def _pow(args: list[Interval]) -> Interval:
+    base, exponent = args
+    if exponent.low == exponent.high and isinstance(exponent.low, Fraction) and exponent.low.denominator == 1:
+        return _whole_power(base, int(exponent.low))
+    ends = (base.low, base.high, exponent.low, exponent.high)
+    if base.low > 0 and all(isinstance(e, Fraction) for e in ends):
+        low, high, small, large = ends
+        return Interval(*enclosures.power((low, high), (small, large), DIGITS))  # type: ignore[arg-type]
+    return Interval(Fraction(0) if base.low >= 0 else -INFINITY, INFINITY)
+
+
+def _whole_power(base: Interval, n: int) -> Interval:
+    if n < 0:
+        return _div([Interval(Fraction(1), Fraction(1), True), _whole_power(base, -n)])
+    ends: list[End] = []
+    for end in (base.low, base.high):
+        if isinstance(end, Fraction):
+            if max(end.numerator.bit_length(), end.denominator.bit_length()) * n > LARGEST_BITS:
+                raise GivenUp
+            ends.append(end**n)
+        else:
+            ends.append(INFINITY if end > 0 or n % 2 == 0 else -INFINITY)
+    if n == 0:
+        return Interval(Fraction(1), Fraction(1), True)
+    if n % 2 == 0 and base.low < 0 < base.high:
+        ends.append(Fraction(0))
+    return Interval(_low(ends), _high(ends), base.integral)
+
+
+def _partial(op: str, args: list[Interval]) -> bool:
+    """Whether arguments that are defined may give something undefined."""
+    if op in ("div", "mod"):
+        return args[1].low <= 0 <= args[1].high
+    if op in ("log", "log2", "log10"):
+        return args[0].low <= 0
+    if op == "sqrt":
+        return args[0].low < 0
+    if op == "pow":
+        base, exponent = args
+        whole = exponent.integral
+        return (base.low < 0 and not whole) or (base.low <= 0 <= base.high and exponent.low < 0)
+    return False
+
+
+_RULES: dict[str, Callable[[list[Interval]], Interval]] = {
+    "add": _add,
+    "mul": _mul,
+    "div": _div,
+    "pow": _pow,
+    "floor": _rounded(math.floor),
+    "ceil": _rounded(math.ceil),
+    "mod": _mod,
+    "min": _least,
+    "max": _greatest,
+    "abs": _abs,
+    "sqrt": _sqrt,
+    "log2": _growing(enclosures.log2, Fraction(0), -INFINITY),
+    "log10": _growing(enclosures.log10, Fraction(0), -INFINITY),
+    "log": _growing(enclosures.ln, Fraction(0), -INFINITY),
+    "exp": _growing(enclosures.exp, None, Fraction(0)),
+    "cos": _cos,
+}
