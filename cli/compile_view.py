@@ -96,18 +96,13 @@ def _family(decisions: list[Decision]) -> str:
 
 
 def _count(console: Console, space: Space) -> None:
+    from cospace.cli.count import describe
     from cospace.compiler.count import count
 
-    found = count(space)
-    console.print(f"{found.raw:,} designs")
-    if found.exact and found.feasible is not None:
-        share = f", {found.feasible / found.raw:.3%}" if found.raw else ""
-        console.print(f"[bold]{found.feasible:,}[/] feasible, exactly ({escape(found.method)}{share})")
-    else:
-        low, high = found.bounds
-        console.print(
-            f"between {low:,} and {high:,} feasible ({escape(str(found.method))}; {escape(str(found.limit))})"
-        )
+    with console.status("counting"):
+        found = count(space)
+    for line in describe(found):
+        console.print(escape(line), soft_wrap=True)
 
 
 def _works(space: Space) -> Table:

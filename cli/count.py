@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
 from cospace.cli import options
 from cospace.cli.guard import verb
+
+if TYPE_CHECKING:
+    from cospace.compiler.count import Count
 
 
 @verb
@@ -27,19 +31,29 @@ def count(
 
         found = count_designs(space, read_fixed(space, fixed))
     if as_json:
-        answer: dict[str, object] = {"raw": str(found.raw)}
+        answer: dict[str, object] = {"raw": None if found.raw is None else str(found.raw)}
         if found.exact:
             answer |= {"feasible": str(found.feasible), "exact": True}
         else:
-            low, high = found.bounds
-            answer |= {"feasible": None, "bounds": [str(low), str(high)], "exact": False, "why": found.limit}
+            ends = [None if end is None else str(end) for end in found.bounds]
+            answer |= {"feasible": None, "bounds": ends, "exact": False, "why": found.limit}
+            if found.responsible is not None:
+                answer["responsible"] = found.responsible.reason
         typer.echo(json.dumps(answer | {"how": found.method}, ensure_ascii=False))
     else:
-        typer.echo(f"{found.raw:,} designs")
-        if found.exact:
-            typer.echo(f"{found.feasible:,} feasible, exactly ({found.method})")
-        else:
-            low, high = found.bounds
-            typer.echo(f"between {low:,} and {high:,} feasible ({found.method}; gave up exactness: {found.limit})")
+        for line in describe(found):
+            typer.echo(line)
     if strict and not found.exact:
         raise typer.Exit(1)
+
+
+def describe(found: Count) -> list[str]:
+    """The count in words: exact integers where they are known, else the proved bounds and what stood in the way."""
+    lines = ["more designs than could be counted" if found.raw is None else f"{found.raw:,} designs"]
+    if found.exact and found.feasible is not None:
+        share = f"{found.feasible / found.raw:.3%} of them, " if found.raw else ""
+        return [*lines, f"{found.feasible:,} feasible, {share}exactly ({found.method})"]
+    low, high = found.bounds
+    span = f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
+    blame = f", at the requirement {found.responsible.reason!r}" if found.responsible is not None else ""
+    return [*lines, f"{span} feasible, proved; not exact: {found.limit}{blame}"]

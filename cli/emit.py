@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import attrs
-from cospace.cli.words import condition, domain, plain
+from cospace.cli.words import condition, domain, expression
 from cospace.dsl.tree import Node
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def model(space: Space) -> dict[str, list[str]]:
         return f" when {text}" if text else ""
 
     return {
-        "params": [f"{p.name} = {condition(p.value, known) or plain(True)}" for p in space.params],
+        "params": [f"{p.name} = {expression(p.value, known)}" for p in space.params],
         "decisions": [f"{d.path}: {d.binding} {domain(d)}{when(d.guard)}" for d in space.decisions],
         "requirements": [
             f"{condition(r.value, known) or 'always'}{when(r.guard)} - {r.reason} ({r.origin})"
@@ -66,16 +66,16 @@ def model(space: Space) -> dict[str, list[str]]:
         ],
         "objectives": [f"{o.sense} {o.text}" + (f" in {o.unit}" if o.unit else "") for o in space.objectives],
         "works": [
-            f"{w.path}: {w.kind}({', '.join(f'{n} = {condition(e, known)}' for n, e in w.dims)}){when(w.guard)}; "
+            f"{w.path}: {w.kind}({', '.join(f'{n} = {expression(e, known)}' for n, e in w.dims)}){when(w.guard)}; "
             + ", ".join(f"{p.rule}{when(p.guard)}" for p in w.placements)
             for w in space.works
         ],
         "networks": [f"{n.name}: {len(n.nodes)} nodes" for n in space.networks],
         "accelerators": [f"{a.path}: {', '.join(name for name, _ in a.quantities)}" for a in space.accelerators],
-        "tasks": [f"{t.name}: {t.source}, " + ", ".join(f"{n} = {condition(e, known)}" for n, e in t.facts)
+        "tasks": [f"{t.name}: {t.source}, " + ", ".join(f"{n} = {expression(e, known)}" for n, e in t.facts)
                   for t in space.tasks],
         "stages": [
-            s.kind + "".join(f"; {', '.join(paths) or 'all'} by {condition(e, known)}" for paths, e in s.engines)
+            s.kind + "".join(f"; {', '.join(paths) or 'all'} by {expression(e, known)}" for paths, e in s.engines)
             for s in space.stages
         ],
     }  # fmt: skip

@@ -15,6 +15,7 @@ space {name} "A small network and a small accelerator, searched together"
 
 import std.tasks
 import std.graph
+import std.works
 import std.learn
 import std.energy as tech                        # energies and areas; every constant can be overridden here
 

@@ -54,12 +54,17 @@ def domain(decision: Decision) -> str:
     return f"{{{', '.join(texts)}}}{unit}"
 
 
+def expression(expr: Expr, decisions: Mapping[str, Decision]) -> str:
+    """Any expression in words, numbers in base units."""
+    text = _words(expr, decisions, 0)
+    return text if len(text) <= _LIMIT else text[: _LIMIT - 2] + " …"
+
+
 def condition(expr: Expr, decisions: Mapping[str, Decision]) -> str:
     """A condition in words; nothing when it always holds."""
     if expr.is_const:
         return "" if expr.payload is True else "never"
-    text = _words(expr, decisions, 0)
-    return text if len(text) <= _LIMIT else text[: _LIMIT - 2] + " …"
+    return expression(expr, decisions)
 
 
 def _words(expr: Expr, decisions: Mapping[str, Decision], outer: int) -> str:

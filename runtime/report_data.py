@@ -111,11 +111,10 @@ _PLACED = {"path", "kind", "layer", "rule", "maps", "dims", "facts", "call", "ac
 def _work(item: Mapping[str, Any]) -> Work:
     given = item.get("quantities") if isinstance(item.get("quantities"), dict) else {}
     figures = {k: v for k, v in item.items() if k not in _PLACED and k != "quantities"} | dict(given or {})
-    return Work(
-        path=str(item.get("path")), kind=str(item.get("kind", "")), layer=str(item.get("layer") or item.get("call") or ""),
-        rule=str(item.get("rule", "")), maps=dict(_pairs(item.get("maps"))),
-        figures={k: measured(v) for k, v in figures.items() if measured(v)[0] is not None},
-    )  # fmt: skip
+    maps = dict(_pairs(item.get("maps")))
+    layer = str(item.get("layer") or item.get("call") or "")
+    figures = {k: measured(v) for k, v in figures.items() if measured(v)[0] is not None}
+    return Work(str(item.get("path")), str(item.get("kind", "")), layer, str(item.get("rule", "")), maps, figures)
 
 
 def _pairs(value: Any) -> Iterator[tuple[str, Any]]:

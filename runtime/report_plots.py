@@ -58,15 +58,17 @@ def plot_pareto(result: Result) -> str:
         figure, axes = plt.subplots(figsize=(6.4, 3.6))
         rest = [p for p in points if p[2]]
         front = sorted(p for p in points if not p[2])
-        axes.scatter([p[0] for p in rest], [100 * p[1] for p in rest], s=14, color=COLOURS[7], alpha=0.5, label="dominated")
-        axes.plot([p[0] for p in front], [100 * p[1] for p in front], "-o", ms=5, color=COLOURS[0], label="Pareto front")
+        if rest:
+            axes.scatter(*_xy(rest), s=14, color=COLOURS[7], alpha=0.5, label="dominated")
+        axes.plot(*_xy(front), "-o", ms=5, color=COLOURS[0], label="Pareto front")
         chosen = result.objectives.get(column, {}).get("value")
         error = _chosen_error(result)
         if chosen is not None and error is not None:
             axes.scatter([chosen], [100 * error], s=110, facecolors="none", edgecolors=COLOURS[1], lw=2, label="chosen")
         base = _baseline(result, column)
         if base is not None:
-            axes.axvline(base, color=COLOURS[2], ls="--", lw=1.2, label=f"baseline {result.design['baseline'].get('name', '')}")
+            name = f"baseline {result.design['baseline'].get('name', '')}"
+            axes.axvline(base, color=COLOURS[2], ls="--", lw=1.2, label=name)
         if all(p[0] > 0 for p in points):
             axes.set_xscale("log")
         unit = result.objectives.get(column, {}).get("unit")
@@ -74,6 +76,10 @@ def plot_pareto(result: Result) -> str:
         axes.set_ylabel("error on the choice split [%]")
         axes.legend()
         return to_svg(figure, "pareto")
+
+
+def _xy(points: Sequence[tuple[float, float, bool]]) -> tuple[list[float], list[float]]:
+    return [x for x, _, _ in points], [100 * y for _, y, _ in points]
 
 
 def _chosen_error(result: Result) -> float | None:
@@ -139,7 +145,8 @@ def plot_works(works: Sequence[Work]) -> str:
                 at = w.layer or w.path
                 label = {} if w.kind in labelled else {"label": w.kind}
                 labelled.add(w.kind)
-                axes.barh(layers.index(at), value, left=ends[at], color=COLOURS[kinds.index(w.kind) % 8], height=0.6, **label)
+                colour = COLOURS[kinds.index(w.kind) % 8]
+                axes.barh(layers.index(at), value, left=ends[at], color=colour, height=0.6, **label)
                 ends[at] += value
             unit = next((w.figures[name][1] for w in works if name in w.figures), "")
             axes.set_xlabel(f"{name}{f' [{unit}]' if unit else ''} (modelled)")

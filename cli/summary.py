@@ -1,0 +1,76 @@
+"""The last dozen lines of a search: what was found, what it costs, what to type next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import statistics
+from pathlib import Path
+from typing import Any
+
+import typer
+from cospace.cli.figures import human
+
+
+def print_summary(folder: Path, report: Path, again: str) -> None:
+    """Print the summary of a finished search from its files."""
+    for line in summarise(folder):
+        typer.echo(line)
+    typer.echo(f"report       {report}")
+    typer.echo(f"next         open {shlex.quote(str(report))}")
+    typer.echo(f"             {again} --seed 1 --out {shlex.quote(str(folder) + '-seed1')}")
+    typer.echo(f"             cospace best {shlex.quote(str(folder))} --fix PATH=VALUE")
+
+
+def summarise(folder: Path) -> list[str]:
+    """What design.json and space.json say, in lines: decisions by group, objectives, accuracy, the baseline."""
+    from cospace.runtime.report_data import read_result
+    from cospace.runtime.report_text import budgets, compare
+
+    result = read_result(folder)
+    space = result.space
+    lines = ["", f"{space.name}: the design that was chosen"]
+    groups: dict[str, dict[str, Any]] = {}
+    known = {d.path: d for d in space.decisions}
+    for path, value in result.design["design"].items():
+        group = known[path].group if path in known else path.split(".")[0]
+        groups.setdefault(group, {})[path.removeprefix(group + ".")] = value
+    for group, values in groups.items():
+        lines += _wrap(group, _gather(values))
+    lines += [f"{'budget':<12} {share} used of {reason} (modelled)" for share, reason in budgets(result)]
+    for text, figure in result.objectives.items():
+        if figure["value"] is not None and figure["modelled"]:
+            lines.append(f"{_short(text):<12} {human(figure['value'], figure['unit'])} (modelled)")
+    accuracy = result.design.get("accuracy") or {}
+    test = [float(v) for v in accuracy.get("test") or ()]
+    if test:
+        spread = f" ± {statistics.stdev(test):.2%}" if len(test) > 1 else ""
+        lines.append(f"{'accuracy':<12} {statistics.mean(test):.2%}{spread} on the test split, {len(test)} seeds")
+    for gain, text, name, (_, theirs) in compare(result):
+        lines.append(f"{'baseline':<12} {_short(text)}: {gain} than {name} ({human(*theirs)})")
+    return lines
+
+
+def _gather(values: dict[str, Any]) -> list[str]:
+    """`name = value` in order; equal values of one family in one item."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path, value in values.items():
+        stem = re.sub(r"\[.*?\](?=\.|$|\[)", "", path)
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        found.setdefault((stem, shown) if path.count("[") > 1 else (path, shown), []).append(path)
+    return [f"{stem} {value}" + (f" (x{len(p)})" if len(p) > 1 else "") for (stem, value), p in found.items()]
+
+
+def _wrap(name: str, items: list[str], width: int = 110) -> list[str]:
+    lines, line = [], f"{name:<12} "
+    for i, item in enumerate(items):
+        text = item + ("" if i == len(items) - 1 else ", ")
+        if len(line) + len(text) > width and line.strip() != name:
+            lines.append(line.rstrip())
+            line = " " * 13
+        line += text
+    return [*lines, line.rstrip()]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,183 @@
+"""The report of a run: `build` makes report.html, one self-contained file, from the files of a result folder."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from cospace.runtime import report_page as html
+from cospace.runtime.report_data import Result, number, read_result
+from cospace.runtime.report_drawing import draw_accelerators, draw_network
+from cospace.runtime.report_text import budgets, compare, figure, source_of
+from cospace.runtime.store import write_bytes
+
+MOST_ROWS = 60
+
+
+def build(folder: Path) -> Path:
+    """Write `report.html` into a result folder and return its path.
+
+    Raises SpecError: CS812 for a folder that holds no result or a damaged one, CS80x for its space.json.
+    """
+    result = read_result(Path(folder))
+    path = result.folder / "report.html"
+    write_bytes(path, make_page(result).encode("utf-8"))
+    return path
+
+
+def make_page(result: Result) -> str:
+    """The page as text."""
+    from cospace.runtime.report_plots import plot_curves, plot_pareto, plot_works, sizes
+
+    space = result.space
+    front, tried = sizes(result.pareto)
+    pareto = plot_pareto(result)
+    return html.page(
+        f"{space.name}: report",
+        [
+            f"<h1>{escape(space.name)}</h1>",
+            html.note(space.doc or ""),
+            _state(result),
+            _cards(result),
+            html.section("The design", *_drawings(result), html.folded("every decision", _decisions(result))),
+            html.section(
+                "Error against cost",
+                html.note(
+                    f"{tried} designs were trained and scored on the choice split; {front} of them are not dominated."
+                ),
+                pareto,
+                html.folded("the designs", _designs(result)),
+            )
+            if result.pareto
+            else "",
+            html.section("Training", plot_curves(result)),
+            html.section("Layer by layer", plot_works(result.works), _works(result)),
+            html.section("Costs of the design", _costs(result)),
+            html.section("Against the baseline", _baseline(result)),
+            html.section("What the modelled numbers rest on", _constants(result)),
+            html.section("To reproduce it", _reproduce(result)),
+        ],
+    )
+
+
+def _state(result: Result) -> str:
+    run = result.run
+    told = [f"seed {run['seed']}"] if "seed" in run else []
+    seconds = number(run.get("seconds"))
+    told += [f"{seconds:.0f} s"] if seconds is not None else []
+    budget = run.get("budget") if isinstance(run.get("budget"), dict) else {}
+    told += [f"{figure(v)} {str(k).replace('_', ' ')}" for k, v in (budget or {}).items()]
+    stopped = run.get("finished") is False
+    warning = '<p class="warn">The run was stopped before its end: this is what it had found.</p>' if stopped else ""
+    return warning + html.note(", ".join(told))
+
+
+def _cards(result: Result) -> str:
+    accuracy = result.design.get("accuracy") if isinstance(result.design.get("accuracy"), dict) else {}
+    test = [v for t in (accuracy or {}).get("test") or () if (v := number(t)) is not None]
+    cards = []
+    if test:
+        spread = f" ± {100 * statistics.stdev(test):.2f}" if len(test) > 1 else ""
+        seeds = f"mean of {len(test)} seeds" if len(test) > 1 else "one seed"
+        cards.append(html.card(f"{100 * statistics.mean(test):.2f}{spread} %", f"accuracy on the test split, {seeds}"))
+    for text, o in result.objectives.items():
+        if o["value"] is not None and o["modelled"]:
+            cards.append(html.card(figure(o["value"], o["unit"]), text, modelled=True))
+    cards += [html.card(share, f"used of {reason}", modelled=True) for share, reason in budgets(result)]
+    cards += [html.card(ratio, f"{text}, against {name}", modelled=True) for ratio, text, name, _ in compare(result)]
+    return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _drawings(result: Result) -> list[str]:
+    if result.parsed is None:
+        return [html.note("The design does not fit the space in this folder, so it is not drawn.")]
+    drawn = [draw_network(plan, result.space, result.parsed) for plan in result.space.networks]
+    return [*drawn, draw_accelerators(result.space, result.parsed)]
+
+
+def _decisions(result: Result) -> str:
+    known = {d.path: d for d in result.space.decisions}
+    rows = [
+        [path, figure(value), (known[path].doc or "") if path in known else ""]
+        for path, value in result.design["design"].items()
+    ]
+    return html.table(["decision", "value", ""], rows)
+
+
+def _designs(result: Result) -> str:
+    rows = sorted(result.pareto, key=lambda r: (str(r.get("dominated")) not in ("0", "False"), _error(r)))
+    heads = list(rows[0])
+    texts = [[figure(row.get(h) if number(row.get(h)) is None else number(row[h])) for h in heads] for row in rows]
+    more = html.note(f"and {len(rows) - MOST_ROWS} more in pareto.csv") if len(rows) > MOST_ROWS else ""
+    return html.table(heads, texts[:MOST_ROWS], numbers=[0, 1]) + more
+
+
+def _error(row: Mapping[str, Any]) -> float:
+    found = number(row.get("error_choice"))
+    return 1.0 if found is None else found
+
+
+def _works(result: Result) -> str:
+    names = list(dict.fromkeys(name for w in result.works for name in w.figures))
+    rows = []
+    for w in result.works:
+        maps = ", ".join(f"{path.rpartition('.')[2]} = {figure(v)}" for path, v in w.maps.items())
+        cells = [figure(*w.figures[n]) if n in w.figures else "" for n in names]
+        rows.append([w.path, w.rule, maps, *cells])
+    heads = ["work", "served by", "mapping", *names]
+    return html.MODELLED + html.table(heads, rows, numbers=range(3, len(heads))) if rows else ""
+
+
+def _costs(result: Result) -> str:
+    rows = [[name, figure(*value)] for name, value in result.quantities.items() if value[0] is not None]
+    return html.MODELLED + html.table(["quantity", "value"], rows, numbers=[1]) if rows else ""
+
+
+def _baseline(result: Result) -> str:
+    rows = [[text, figure(*mine), figure(*theirs), ratio] for ratio, text, _, (mine, theirs) in compare(result)]
+    if not rows:
+        return ""
+    baseline = result.design["baseline"]
+    about = next((r.doc for r in result.space.references if r.name == baseline.get("name")), None)
+    name = str(baseline.get("name", "baseline"))
+    return (
+        html.note(about or "")
+        + html.MODELLED
+        + html.table(["objective", "this design", name, ""], rows, numbers=[1, 2, 3])
+        + html.folded(
+            "the baseline's decisions",
+            html.table(["decision", "value"], [[str(p), figure(v)] for p, v in (baseline.get("design") or {}).items()]),
+        )
+    )
+
+
+def _constants(result: Result) -> str:
+    rows = [[c.path, c.text, source_of(result.space, c.span)] for c in result.space.constants]
+    if not rows:
+        return ""
+    text = "Numbers marked as modelled are computed from these constants by the spec's formulas; nothing was measured."
+    return html.note(text) + html.table(["constant", "value", "from"], rows)
+
+
+def _reproduce(result: Result) -> str:
+    folder, run = result.folder, result.run
+    seed = f" --seed {run['seed']}" if isinstance(run.get("seed"), int) else ""
+    commands = [
+        f"cospace search {shlex.quote(str(folder / 'space.json'))}{seed} --out {shlex.quote(str(folder) + '-again')}",
+        f"cospace report {shlex.quote(str(folder))}",
+    ]
+    rows = [["param " + p.name, source_of(result.space, p.span), "set by the user" if p.given else "default"]
+            for p in result.space.params]  # fmt: skip
+    versions = run.get("versions") if isinstance(run.get("versions"), dict) else {}
+    settings = run.get("settings") if isinstance(run.get("settings"), dict) else {}
+    rows += [[str(k), str(v), "setting"] for k, v in (settings or {}).items()]
+    rows += [[str(k), str(v), "version"] for k, v in (versions or {}).items()]
+    return (
+        f"<pre>{escape(chr(10).join(commands))}</pre>"
+        + html.note("One spec and one seed give one result on one machine with one number of threads.")
+        + html.table(["what", "value", ""], rows)
+    )

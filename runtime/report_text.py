@@ -1,0 +1,79 @@
+"""Numbers and comparisons of a result in words, for the report and the summary of a search."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from cospace.compiler.exact import Enclosure, evaluate
+from cospace.compiler.model import Space
+from cospace.dsl.diagnostics import Span
+from cospace.runtime.report_data import Result, number
+
+
+def figure(value: Any, unit: str = "") -> str:
+    """A number with four figures and its unit; anything else as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if float(value).is_integer() and abs(value) < 1e15:
+        text = f"{int(value):,}"
+    elif not math.isfinite(value) or abs(value) < 1e-3 or abs(value) >= 1e6:
+        text = f"{value:.3e}"
+    else:
+        text = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"{text} {unit}" if unit else text
+
+
+Figures = tuple[tuple[float, str], tuple[float, str]]
+
+
+def compare(result: Result) -> list[tuple[str, str, str, Figures]]:
+    """For each modelled objective that the baseline has too: (`1.80x better`, its text, the baseline, both values)."""
+    baseline = result.design.get("baseline")
+    if not isinstance(baseline, dict):
+        return []
+    other = {o.get("text"): number(o.get("value")) for o in baseline.get("objectives") or () if isinstance(o, dict)}
+    found = []
+    for text, o in result.objectives.items():
+        mine, theirs = o["value"], other.get(text)
+        if not o["modelled"] or not mine or not theirs or mine < 0 or theirs < 0:
+            continue
+        gain = theirs / mine if o["sense"] == "minimize" else mine / theirs
+        word = f"{gain:.2f}x better" if gain >= 1 else f"{1 / gain:.2f}x worse"
+        found.append((word, text, str(baseline.get("name", "the baseline")), ((mine, o["unit"]), (theirs, o["unit"]))))
+    return found
+
+
+def budgets(result: Result) -> list[tuple[str, str]]:
+    """(`87.3 %`, reason) for each written requirement that bounds a cost of the design by a constant."""
+    if result.parsed is None:
+        return []
+    found = []
+    for r in result.space.requirements:
+        if r.origin != "written" or r.value.op != "le" or not r.value.args[1].is_const or not r.value.args[1].type.unit:
+            continue
+        used, limit = (_exact(evaluate(side, result.parsed)) for side in r.value.args)
+        if used is not None and limit and evaluate(r.guard, result.parsed) is True:
+            found.append((f"{float(100 * used / limit):.1f} %", r.reason))
+    return found
+
+
+def _exact(value: object) -> Fraction | None:
+    if isinstance(value, Enclosure):
+        return value.middle
+    return value if isinstance(value, Fraction) and not isinstance(value, bool) else None
+
+
+def source_of(space: Space, span: Span) -> str:
+    """The text at a place, with its file and line; empty where there is none."""
+    text = dict(space.sources).get(span.file)
+    if text is None or span.end <= span.start:
+        return ""
+    line = text.count("\n", 0, span.start) + 1
+    shown = " ".join(text[span.start : span.end].split())
+    return f"{shown if len(shown) <= 70 else shown[:69] + '…'}  ({span.file}:{line})"
