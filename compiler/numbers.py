@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy
 from cospace.compiler import exact
 from cospace.compiler.designs import Rows, decode
-from cospace.compiler.graph import Expr, Symbol, Value
+from cospace.compiler.graph import Expr, Value
 from cospace.compiler.model import Decision
 from cospace.compiler.numbers_arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
 from cospace.compiler.numbers_build import Builder
@@ -47,6 +48,8 @@ class Program:
         self._checks = _checks(builder, [*self._outputs, *(d for d in self._defined if certify)]) if certify else always
         self.errors = [v.ref.range.error for v in compiled]
         """Bounds on |float - exact| for each output, at designs that a certified program doesn't doubt."""
+        self.grains = [v.ref.range.grain for v in compiled]
+        """A power of two that divides the exact value of each output, 0 where none is known."""
         self.values: tuple[Value, ...] = tuple(v for _, v in builder.codes)
         self._builder = builder
         self._plans: dict[tuple[int, ...], _Plan] = {}
@@ -269,4 +272,35 @@ class Decider:
         return result
 
 
-__all__ = ["Decider", "Program", "Symbol", "decide"]
+def enclose(
+    expr: Expr, decisions: Sequence[Decision], designs: Rows, inputs: Mapping[str, Value] | None = None
+) -> tuple[NDArray[numpy.float64], float, float]:
+    """A number at designs as floats of shape (n,), nan where undefined or unknown; a bound on |float - exact| over all
+    rows; and a power of two that divides every exact value (0 when none is known, or when the bound isn't 0)."""
+    program = Program([expr], decisions, certify=True)
+    values, _, doubt = program.certified(designs, dict(inputs or {}))
+    numbers: NDArray[numpy.float64] = values[0]
+    rows = numpy.flatnonzero(doubt)
+    error = program.errors[0] if len(rows) < len(designs) else 0.0
+    for i in rows:
+        found = exact.evaluate(expr, decode(program.decisions, designs[i]), inputs)
+        numbers[i], off = _as_float(found)
+        error = max(error, off)
+    return numbers, error, 0.0 if error else program.grains[0]
+
+
+def _as_float(value: exact.Result) -> tuple[float, float]:
+    """The float nearest to an exact number, and how far it may be off."""
+    if isinstance(value, exact.Enclosure):
+        middle = float(value.middle)
+        return middle, float(value.high - value.low) + abs(middle) * 2.0**-52
+    if not isinstance(value, Fraction):
+        return math.nan, 0.0
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value), math.inf
+    return number, 0.0 if Fraction(number) == value else abs(number) * 2.0**-52 + 5e-324
+
+
+__all__ = ["Decider", "Program", "decide", "enclose"]
