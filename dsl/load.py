@@ -15,7 +15,6 @@ from cospace.dsl.cache import digest, read_cached, write_cached
 from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.flat import flatten, unflatten
 from cospace.dsl.grammar import version
-from cospace.dsl.parse import parse
 from cospace.dsl.source import decode_source, read_source
 from cospace.dsl.suggest import closest
 
@@ -84,6 +83,8 @@ def parse_cached(text: str, path: str, reporter: Reporter) -> tree.File:
             return unflatten(stored, path, text)
         except (ValueError, TypeError, LookupError, AttributeError):
             pass
+    from cospace.dsl.parse import parse  # only needed where the cache doesn't help
+
     before = len(reporter.found)
     file = parse(text, path, reporter)
     if len(reporter.found) == before:
