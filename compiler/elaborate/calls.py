@@ -20,6 +20,7 @@ from cospace.compiler.elaborate.values import (
     Tensor,
     UnitValue,
     describe,
+    is_number,
 )
 from cospace.compiler.graph import TRUE, Expr, External, Symbol, const
 from cospace.compiler.model import Call, Task
@@ -55,10 +56,12 @@ def bind(
     what: str,
     extra: tuple[str, ...] = (),
     known: dict[str, Any] | None = None,
+    places: dict[str, Span] | None = None,
 ) -> dict[str, Any]:
     """Arguments to parameters: values are bound in `inner.scope` in declared order, defaults may use earlier ones.
 
-    extra: names that may be given beside the parameters (`times`). known: values already evaluated.
+    extra: names that may be given beside the parameters (`times`). known: values already evaluated,
+    places: where they stand.
     Returns what was given under a name of `extra`.
     """
     from cospace.compiler.elaborate.evaluate import evaluate
@@ -67,7 +70,11 @@ def bind(
     words = [p.name for p in parameters] + list(extra)
     positional = [a for a in arguments if a.name is None]
     if len(positional) > len(parameters):
-        raise outer.fail("CS214", positional[len(parameters)].span, f"{what} takes {len(parameters)} arguments")
+        listed = ", ".join(f"`{p.name}`" for p in parameters)
+        raise outer.fail(
+            "CS214", positional[len(parameters)].span, f"{what} takes {len(parameters)} arguments",
+            help=f"it has {listed}" if listed else None,
+        )  # fmt: skip
     for p, a in zip(parameters, positional, strict=False):
         by_name[p.name] = a
     for a in arguments:
@@ -89,7 +96,7 @@ def bind(
     for p in parameters:
         try:
             if known and p.name in known:
-                value, at = known[p.name], span
+                value, at = known[p.name], (places or {}).get(p.name, span)
             elif p.name in by_name:
                 at = by_name[p.name].value.span
                 value = _argument(p, by_name[p.name].value, outer, what)
@@ -102,6 +109,8 @@ def bind(
                 raise outer.fail("CS214", span, f"{what} needs `{p.name}`", help=f"give it: `{p.name} = …`")
             if p.type is not None and not failed:
                 value = types.check(p.type, value, at, f"`{p.name}` of {what}", inner)
+            elif isinstance(p.default, (tree.Number, tree.Text)) and isinstance(value, Expr):
+                types.check_like(evaluate(p.default, inner), value, at, f"`{p.name}` of {what}", p.default.span, inner)
         except Stop:
             failed, value = True, BAD
         inner.scope.names[p.name] = value
@@ -134,6 +143,7 @@ def call_def(
     span: Span,
     context: Context,
     known: dict[str, Any] | None = None,
+    places: dict[str, Span] | None = None,
 ) -> Any:
     """A formula, a block, an operator, a task, or an opaque value of the runtime."""
     declaration = function.declaration
@@ -149,7 +159,7 @@ def call_def(
     kind = types.result_kind(declaration.result)
     if declaration.source is not None and kind in ("tensor", "graph"):
         return _operator(declaration, arguments, span, inner, context)
-    bind(declaration.parameters, arguments, inner, context, span, f"`{declaration.name}`", known=known)
+    bind(declaration.parameters, arguments, inner, context, span, f"`{declaration.name}`", known=known, places=places)
     if declaration.value is not None:
         from cospace.compiler.elaborate.evaluate import evaluate
 
@@ -345,7 +355,8 @@ def hardware_rows(table: TableValue, context: Context) -> list[tuple[Expr, ...]]
         cells = []
         for value, type in zip(row.items, columns, strict=True):
             cell = as_scalar(value, item.span, here)
-            if isinstance(type, tree.Name) and type.id not in types.PLAIN | types.OPAQUE and not cell.type.unit:
+            plain = is_number(cell) and not cell.type.unit
+            if plain and isinstance(type, tree.Name) and type.id not in types.PLAIN | types.OPAQUE:
                 cell = graph.mul(cell, names.find_unit(type.id, type.span, here).scale)
             elif type is not None:
                 types.check(type, cell, item.span, "this column", here)

@@ -12,6 +12,7 @@ from cospace.compiler.elaborate.values import BAD, Context, Function, PerLayer, 
 from cospace.compiler.graph import TRUE, Expr, Symbol, Value, const
 from cospace.compiler.model import Reference, Stage
 from cospace.dsl import tree
+from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import closest
 
 
@@ -64,14 +65,34 @@ def _targets(node: tree.Policy, context: Context) -> tuple[str, ...]:
             if _spoiled(text, context):
                 raise Stop()
             near = closest(text, known)
+            there = _owners(known)
             raise context.fail(
-                "CS228",
-                node.span,
-                f"there is nothing called `{text}`",
-                help=f"did you mean `{near}`?" if near else None,
-            )
+                "CS228", _written(text, node, context), f"there is nothing called `{text}`",
+                help=f"did you mean `{near}`?" if near else f"there is {there}" if there else None,
+            )  # fmt: skip
         found.append(text)
     return tuple(found)
+
+
+def _written(path: str, node: tree.Policy, context: Context) -> Span:
+    """Where a block's heading says a path."""
+    at = context.scope.owner().file.text.find(path, node.span.start, node.block.span.start)
+    return Span(node.span.file, at, at + len(path)) if at >= 0 else node.span
+
+
+def _owners(paths: list[str]) -> str:
+    return ", ".join(f"`{o}`" for o in dict.fromkeys(p.split(".")[0].split("[")[0] for p in paths))
+
+
+def _once(name: str, target: tree.Expr, given: dict[str, Any], context: Context) -> None:
+    if name in given:
+        raise context.fail("CS210", target.span, f"`{name}` is given twice", help="remove one of them")
+
+
+def _places(node: tree.Policy) -> dict[str, Span]:
+    """Where each field of a block has its value."""
+    binds = [s for s in node.block.statements if isinstance(s, tree.Bind)]
+    return {t.id: s.value.span for s in binds for t in s.targets if isinstance(t, tree.Name)}
 
 
 # ---- policies
@@ -131,6 +152,7 @@ def _fields(node: tree.Policy, declared: Function, here: Context) -> dict[str, A
                         f"`{node.kind}` has no field `{shown}`",
                         help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{w}`' for w in words)}",
                     )
+                _once(t.id, t, given, here)
                 given[t.id] = evaluate(s.value, here.named(t.id))
                 here.scope.names[t.id] = given[t.id]
         except Stop:
@@ -142,7 +164,7 @@ def _facts(node: tree.Policy, declared: Function, known: dict[str, Any], context
     """What a policy sets on one layer: the arguments of `policy(…)`, and its opaque fields (a quantiser)."""
     from cospace.compiler.elaborate.evaluate import evaluate
 
-    record = calls.call_def(declared, (), node.span, context.named(None), known=known)
+    record = calls.call_def(declared, (), node.span, context.named(None), known=known, places=_places(node))
     _, inner = record.owner
     result = declared.declaration.result
     assert isinstance(result, tree.Call)
@@ -185,6 +207,7 @@ def _stage(node: tree.Policy, declared: Function, context: Context) -> None:
                             f"`{node.kind}` has no setting `{shown}`",
                             help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{w}`' for w in words)}",
                         )
+                    _once(t.id, t, given, here)
                     given[t.id] = evaluate(s.value, here.named(t.id))
             else:
                 raise here.fail(
@@ -194,7 +217,7 @@ def _stage(node: tree.Policy, declared: Function, context: Context) -> None:
                 )
         except Stop:
             continue
-    record = calls.call_def(declared, (), node.span, here.named(None), known=given)
+    record = calls.call_def(declared, (), node.span, here.named(None), known=given, places=_places(node))
     settings = tuple((k, v) for k, v in record.fields.items() if isinstance(v, Expr))
     assert declared.declaration.source is not None
     source = getattr(declared.declaration.source.value, "value", "")
@@ -213,10 +236,10 @@ def _engine(s: tree.Assign, context: Context) -> tuple[tuple[str, ...], Expr]:
             if _spoiled(path, context):
                 raise Stop()
             near = closest(path, [*known, *{k.split(".")[0].split("[")[0] for k in known}])
-            owners = ", ".join(f"`{o}`" for o in dict.fromkeys(k.split(".")[0].split("[")[0] for k in known))
+            there = _owners(known)
             raise context.fail(
                 "CS228", t.span, f"no decision lies below `{path}`",
-                help=f"did you mean `{near}`?" if near else f"decisions lie below {owners}" if owners else None,
+                help=f"did you mean `{near}`?" if near else f"decisions lie below {there}" if there else None,
             )  # fmt: skip
         paths.append(path)
     engine = scalar(s.value, context)

@@ -313,12 +313,18 @@ def _network(s: tree.Network, context: Context) -> Any:
     failed = False
     for p in s.parameters or ():
         try:
-            kind = evaluate(p.type, context) if p.type is not None else None
+            if p.type is None:
+                raise context.fail(
+                    "CS306", p.span, f"`{p.name}` needs a type", help=f"`{p.name}: nodes.features`, a field of a task"
+                )
+            word = isinstance(p.type, tree.Name) and p.type.id in types.PLAIN | types.OPAQUE
+            kind = None if word else evaluate(p.type, context)
+            given = "a type of values" if word else describe(kind)
             if not isinstance(kind, TensorType):
                 raise context.fail(
                     "CS306",
                     (p.type or p).span,
-                    f"an input of a network is a tensor or a graph, and this is {describe(kind)}",
+                    f"an input of a network is a tensor or a graph, and this is {given}",
                     help="`x: nodes.features`, a field of a task",
                 )
             task, name = kind.field or ("", p.name)
@@ -334,8 +340,10 @@ def _network(s: tree.Network, context: Context) -> Any:
         raise Stop()
     if not isinstance(output, Tensor):
         raise context.fail(
-            "CS402", s.span, f"the last line of a network is its output, a tensor; this is {describe(output)}"
-        )
+            "CS402", s.block.statements[-1].span if s.block.statements else s.span,
+            f"the last line of a network is its output, a tensor, and this gives {describe(output)}",
+            help="write the name of the tensor on a line of its own",
+        )  # fmt: skip
     if s.result is not None:
         last = s.block.statements[-1]
         wanted = evaluate(s.result, evolve(here, building=None))

@@ -89,6 +89,18 @@ def check(type: tree.Expr, value: Any, span: Span, what: str, context: Context) 
     return _evaluated(type, value, span, what, context)
 
 
+def check_like(default: Expr, value: Expr, span: Span, what: str, place: Span, context: Context) -> None:
+    """A parameter without a type takes what its literal default is: a number of that unit, or a text."""
+    if value.is_const and value.payload == Symbol("none"):
+        return
+    if value.type.kind != default.type.kind or (is_number(value) and value.type.unit != default.type.unit):
+        code = "CS302" if is_number(value) and is_number(default) else "CS301"
+        raise context.fail(
+            code, span, f"{what} is {describe(default)}, and this is {describe(value)}",
+            labels=(Label(place, "as its default is"),),
+        )  # fmt: skip
+
+
 def _evaluated(type: tree.Expr, value: Any, span: Span, what: str, context: Context) -> Any:
     """Types that are values: units, domains, tensor types of a task."""
     from cospace.compiler.elaborate.evaluate import as_scalar, evaluate

@@ -333,18 +333,22 @@ def describe(value: Any) -> str:
     if isinstance(value, Expr):
         if value.type.kind == "number":
             return f"a quantity in {show_unit(value.type.unit)}" if value.type.unit else "a plain number"
-        return {"bool": "a Boolean", "symbol": "a symbol", "text": "a text"}.get(
-            value.type.kind, f"a {value.type.kind}"
-        )
+        return {"bool": "a Boolean"}.get(value.type.kind) or _with_article(value.type.kind)
     names = {
         SetValue: "a set", RangeValue: "a range", DomainValue: "a domain", ListValue: "a list", Gathered: "a list",
         Tensor: "a tensor", TensorType: "a tensor type", KindType: "a type", Function: "a def", Builtin: "a function",
-        UnitValue: "a unit", AcceleratorClass: "an accelerator", Instance: "an accelerator", Module: "a module",
+        UnitValue: "a unit", AcceleratorClass: "an accelerator", Instance: "an accelerator", Module: "an import",
         TableValue: "a table", PerLayer: "one value a layer",
     }  # fmt: skip
     if isinstance(value, Record):
-        return f"a {value.kind}"
-    return names.get(type(value), "something else")
+        return _with_article(value.kind)
+    if value is None:
+        return "nothing"
+    return names.get(type(value)) or "part of a network"
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
 def unit_dimension(value: Any) -> Dimension:
