@@ -50,7 +50,7 @@ def count_coupled(
     plan = _plan(frame, variables, structure, factors, [*narrow, *loose], sums, limits)
     budget = [limits.combinations]
     try:
-        low, high = _Counter(frame, plan, factors, loose, sums, limits).count(budget)
+        low, high = _Counter(frame, plan, structure, factors, loose, sums, limits).count(budget)
     except TooManyCombinations as stop:
         raise TooMany(stop.pairs, limits.combinations, variables) from None
     shared = "sums convolved" if sums else "groups multiplied"
@@ -149,12 +149,11 @@ class _Group:
 
 class _Counter:
     def __init__(
-        self, frame: Frame, plan: Plan, factors: Sequence[Factor], loose: Sequence[Clause], sums: Sequence[Sum],
-        limits: Limits,
+        self, frame: Frame, plan: Plan, structure: Sequence[Factor], factors: Sequence[Factor],
+        loose: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
     ) -> None:  # fmt: skip
-        self.frame, self.plan, self.factors, self.loose, self.sums, self.limits = (
-            frame, plan, factors, loose, sums, limits,
-        )  # fmt: skip
+        self.frame, self.plan, self.limits = frame, plan, limits
+        self.structure, self.factors, self.loose, self.sums = structure, factors, loose, sums
         self.tables = Tables(frame)
         self.hub_set = set(plan.hubs)
         self.cells = 0
@@ -215,19 +214,34 @@ class _Counter:
         return scale_sum(s, measured, places)
 
     def _places(self, t: Term) -> tuple[_Place, _Place]:
-        """Where the atom's scope lies among hub rows and among the rows of its group."""
+        """Where the atom's scope lies among hub rows, and among what its group may be where the term counts."""
         scope = self.frame.scope(*([] if t.atom is None else [t.atom]))
         hub = tuple(v for v in scope if v in self.hub_set)
         own = tuple(v for v in scope if v not in self.hub_set)
         counts = self._hub_conditions(t)
         rows = self.plan.rows if counts is None else self.plan.rows[counts]
-        unique, inverse = self.frame.project(rows, self.plan.hubs, hub)
+        if not len(rows):
+            unique, _ = self.frame.project(self.plan.rows[:1], self.plan.hubs, hub)
+            inverse = numpy.zeros(0, dtype=numpy.int64)
+        else:
+            unique, inverse = self.frame.project(rows, self.plan.hubs, hub)
         if counts is not None:
             full = numpy.zeros(len(self.plan.rows), dtype=numpy.int64)
             full[counts] = inverse
             inverse = full
-        options = self.frame.product(own, limit=self.limits.table)
-        return _Place(hub, unique, inverse, counts), _Place(own, options, None, None)
+        return _Place(hub, unique, inverse, counts), _Place(own, self._live(t, own), None, None)
+
+    def _live(self, t: Term, own: tuple[int, ...]) -> Rows:
+        """What the decisions `own` may be together wherever the term's conditions hold."""
+        conditions = [c for c in t.conditions if self.hub_set.isdisjoint(self.frame.scope(c))]
+        near = _close(self.frame, {*own, *self.frame.scope(*conditions)}) - self.hub_set
+        order = tuple(sorted(near))
+        rows, _ = self._join(order, [f for f in self.structure if near.issuperset(f.scope)])
+        for c in conditions:
+            rows = rows[self.frame.truth(c, rows, order)]
+        if not len(rows):
+            return numpy.zeros((0, len(own)), dtype=numpy.int64)
+        return self.frame.project(rows, order, own)[0]
 
     def _hub_conditions(self, t: Term) -> Mask | None:
         result: Mask | None = None
@@ -239,14 +253,7 @@ class _Counter:
 
     def _atom(self, t: Term, hub: _Place, own: _Place) -> Measured:
         assert t.atom is not None
-        columns = [*hub.scope, *own.scope]
-        n, m = len(hub.rows), len(own.rows)
-        self.cells += n * m
-        if self.cells > self.limits.terms:
-            raise TooMany(self.cells, self.limits.terms, columns)
-        grid = numpy.concatenate([numpy.repeat(hub.rows, m, axis=0), numpy.tile(own.rows, (n, 1))], axis=1)
-        order = numpy.argsort(columns, kind="stable")
-        return self.tables.measure(t.atom, numpy.ascontiguousarray(grid[:, order]), [columns[i] for i in order])
+        return self.tables.measure_grid(t.atom, hub.rows, hub.scope, own.rows, own.scope, self._spend)
 
     # ---- groups
 
@@ -302,7 +309,9 @@ class _Counter:
                 weights = weights * f.table[tuple(at[:, order.index(u)] for u in f.scope)]
             waiting = [f for f in waiting if not done.issuperset(f.scope)]
             at, weights = at[weights != 0], weights[weights != 0]
-        rows = numpy.stack([self.frame.domains[v][at[:, k]] for k, v in enumerate(order)], axis=1)
+        rows = numpy.empty_like(at)
+        for k, v in enumerate(order):
+            rows[:, k] = self.frame.domains[v][at[:, k]]
         return rows, weights
 
     def _mixed(self, f: Factor, order: tuple[int, ...], options: Rows) -> tuple[Array, Rows, Rows]:
@@ -323,13 +332,30 @@ class _Counter:
         return code
 
     def _loose(self, c: Clause, order: tuple[int, ...], options: Rows) -> tuple[Array, Rows, Rows]:
+        """A clause over hubs and a group, asked only at options where its guard may hold."""
+        if not self.hub_set.isdisjoint(self.frame.scope(c.guard)):
+            return self._loose_grid(c, order, options)
+        asked = self.frame.truth(c.guard, options, order)
+        refused = ~asked & ~self.frame.truth(negate(c.guard), options, order)
+        scope = self.frame.scope(c.value)
+        hub = tuple(v for v in scope if v in self.hub_set)
+        own = tuple(v for v in scope if v not in self.hub_set)
+        above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
+        below, which = self.frame.project(options[asked], order, own)
+        met = self.tables.truth_grid(c.value, above, hub, below, own, self._spend).reshape(len(above), -1)
+        ends = numpy.broadcast_to(numpy.array([True, False]), (len(above), 2))
+        column = numpy.where(refused, met.shape[1] + 1, met.shape[1])
+        column[asked] = which
+        return numpy.concatenate([met, ends], axis=1), where, column
+
+    def _loose_grid(self, c: Clause, order: tuple[int, ...], options: Rows) -> tuple[Array, Rows, Rows]:
         hub = tuple(v for v in c.scope if v in self.hub_set)
         own = tuple(v for v in c.scope if v not in self.hub_set)
         above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
         below, which = self.frame.project(options, order, own)
         self._spend(len(above) * len(below), c.scope)
         table = self.frame.holds(c, *_grid(hub, above, own, below)).reshape(len(above), len(below))
-        return table.astype(numpy.int64), where, which
+        return table, where, which
 
     def _spend(self, cells: int, scope: Sequence[int]) -> None:
         self.cells += cells
@@ -353,9 +379,7 @@ class _Counter:
         """The term's table joined with conditions of its group; options at which it does not count get 0."""
         hub, own = scale.places[number]
         values = scale.values[number]
-        option = numpy.zeros(len(options), dtype=numpy.int64)
-        if own.scope:
-            option = self._code(own.scope, order, options)
+        option = self._find(own, order, options)
         shut = numpy.zeros((values.shape[0], 1), dtype=values.dtype)
         outside = numpy.zeros(len(options), dtype=bool)
         place, table = hub.inverse, numpy.concatenate([values, shut], axis=1)
@@ -368,7 +392,19 @@ class _Counter:
                 outside |= ~self.frame.truth(c, options, order)
                 continue
             return self._mixed_term(t, scale, number, order, options)
+        outside |= option < 0
         return _TermTable(table, place, numpy.where(outside, table.shape[1] - 1, option), hub.counts)
+
+    def _find(self, own: _Place, columns: Sequence[int], rows: Rows) -> Rows:
+        """For each row which row of `own` it is; -1 where it is none: the term does not count there."""
+        if not own.scope:
+            return numpy.full(len(rows), 0 if len(own.rows) else -1, dtype=numpy.int64)
+        cells = math.prod(len(self.frame.domains[v]) for v in own.scope)
+        if cells > self.limits.table:
+            raise TooMany(cells, self.limits.table, own.scope)
+        number = numpy.full(cells, -1, dtype=numpy.int64)
+        number[self._code(own.scope, own.scope, own.rows)] = numpy.arange(len(own.rows))
+        return number[self._code(own.scope, columns, rows)]
 
     def _mixed_term(self, t: Term, scale: _Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
         """A term with a condition on hubs and group together: one table over all that it reads."""
@@ -387,8 +423,9 @@ class _Counter:
         assert hub.inverse is not None
         first = numpy.zeros(len(known), dtype=numpy.int64)
         first[at] = hub.inverse
-        inner = self._code(own.scope, own_scope, below) if own.scope else numpy.zeros(len(below), dtype=numpy.int64)
-        values = scale.values[number][first[:, None], inner[None, :]]
+        inner = self._find(own, own_scope, below)
+        shut = numpy.zeros((len(scale.values[number]), 1), dtype=scale.values[number].dtype)
+        values = numpy.concatenate([scale.values[number], shut], axis=1)[first[:, None], inner[None, :]]
         values = numpy.where(met.reshape(values.shape), values, 0)
         return _TermTable(values, where, which, hub.counts)
 
@@ -429,6 +466,8 @@ class _Counter:
             if set(_term_scope(self.frame, t)) <= self.hub_set:
                 hub, _ = scale.places[number]
                 assert hub.inverse is not None
+                if not scale.values[number].size:
+                    continue
                 part = scale.values[number][hub.inverse, 0]
                 offset += part if hub.counts is None else numpy.where(hub.counts, part, 0)
         bad = _undefined(offset)
@@ -483,31 +522,22 @@ def _undefined(total: Array) -> Mask | None:
 def scale_sum(s: Sum, measured: Sequence[Measured | None], places: Sequence[tuple[_Place, _Place]]) -> _Scale:
     """Common integers where every value is exact and the whole sum fits 55 bits, else floats and a proved slack."""
     shapes = [(len(h.rows), len(o.rows)) for h, o in places]
-    units = []
-    exact = True
-    for t, m in zip(s.terms, measured, strict=True):
-        if m is not None and (m.error > 0 or m.grain == 0 or numpy.isinf(m.values).any()):
-            exact = False
-            break
-        units.append(t.coefficient * (Fraction(1) if m is None else Fraction(m.grain)))
-    if exact:
+    if all(m is None or m.grain > 0 for m in measured):
+        grains = [Fraction(1) if m is None else m.grain for m in measured]
+        units = [t.coefficient * grain for t, grain in zip(s.terms, grains, strict=True)]
         common = math.lcm(*(u.denominator for u in units), 1)
         shared = math.gcd(*(int(u * common) for u in units)) or 1
         factors = [int(u * common) // shared for u in units]
-        largest = 0
-        for factor, m in zip(factors, measured, strict=True):
-            top = 1.0 if m is None else float(numpy.nanmax(numpy.abs(m.values) / m.grain, initial=0.0))
-            largest += abs(factor) * int(top)
+        largest = sum(abs(f) * (1 if m is None else m.largest) for f, m in zip(factors, measured, strict=True))
         limit = -s.constant * common / shared
         if largest < 1 << 54 and len(units) <= 100 and abs(limit) < 1 << 61 and all(abs(f) < 1 << 54 for f in factors):
             tables = []
             for factor, m, shape in zip(factors, measured, shapes, strict=True):
                 if m is None:
                     tables.append(numpy.full(shape, factor, dtype=numpy.int64))
-                    continue
-                defined = ~numpy.isnan(m.values)
-                whole = numpy.where(defined, m.values / m.grain, 0.0).astype(numpy.int64) * factor
-                tables.append(numpy.where(defined, whole, UNDEFINED).reshape(shape))
+                else:
+                    defined = ~numpy.isnan(m.values)
+                    tables.append(numpy.where(defined, m.whole() * factor, UNDEFINED).reshape(shape))
             bound = math.ceil(limit) - 1 if s.strict else math.floor(limit)
             return _Scale(tuple(tables), tuple(places), numpy.int64(bound), 0, True)
     tables, slack, size = [], 0.0, abs(float(s.constant))

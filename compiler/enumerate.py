@@ -8,6 +8,7 @@ the enumeration of assignments. Rows hold indices into `Decision.values`, -1 whe
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -117,7 +118,7 @@ class Frame:
         number, paths = self.fingerprint(expr)
         order = [columns.index(self.position[p]) for p in paths]
         domains = tuple(tuple((v.__class__, v) for v in self.decisions[self.position[p]].values) for p in paths)
-        return number, domains, rows.shape[0], _digest(rows[:, order])
+        return number, domains, rows.shape[0], digest(rows[:, order])
 
     def truth(self, expr: Expr, rows: Rows, columns: Sequence[int]) -> Mask:
         """Whether `expr` is surely true at each row, an (n,) array; exact. `columns`: the decision of each column."""
@@ -273,7 +274,7 @@ def index_of(d: Decision, value: Value) -> int:
     raise DesignError(d.path, f"`{value}` is not one of its values ({shown})")
 
 
-def _digest(rows: Rows) -> bytes:
+def digest(rows: Rows) -> bytes:
     return hashlib.blake2b(numpy.ascontiguousarray(rows).tobytes(), digest_size=16).digest()
 
 
@@ -304,7 +305,7 @@ def unite(size: int, scopes: Sequence[Sequence[int]]) -> list[list[int]]:
         return v
 
     for scope in scopes:
-        for u, v in zip(scope, scope[1:], strict=False):
+        for u, v in itertools.pairwise(scope):
             a, b = root(u), root(v)
             parent[max(a, b)] = min(a, b)
     groups: dict[int, list[int]] = {}
@@ -313,4 +314,4 @@ def unite(size: int, scopes: Sequence[Sequence[int]]) -> list[list[int]]:
     return list(groups.values())
 
 
-__all__ = ["ROWS", "Clause", "Frame", "Mask", "Rows", "TooMany", "holds_at", "index_of", "unite"]
+__all__ = ["ROWS", "Clause", "Frame", "Mask", "Rows", "TooMany", "digest", "holds_at", "index_of", "unite"]

@@ -7,15 +7,16 @@ evaluator.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy
 from attrs import frozen
 from cospace.compiler import exact
-from cospace.compiler.enumerate import FEW, Frame, Rows
-from cospace.compiler.graph import Expr
+from cospace.compiler.enumerate import FEW, Frame, Mask, Rows, digest
+from cospace.compiler.graph import Expr, MapProblem, walk
 from cospace.compiler.model import Decision
 from numpy.typing import NDArray
 
@@ -24,11 +25,24 @@ Floats = NDArray[numpy.float64]
 
 @frozen(eq=False)
 class Measured:
-    """values: (n,), nan where undefined; |value - exact| <= error; exact values are multiples of grain when it is > 0."""
+    """values: (n,), nan where undefined; |value - exact| <= error.
+
+    grain > 0: the exact value is the multiple of it that is nearest to the float, so sums can be taken in integers.
+    """
 
     values: Floats
     error: float
-    grain: float
+    grain: Fraction
+
+    @property
+    def largest(self) -> int:
+        """The greatest absolute value, in grains."""
+        top = float(numpy.nanmax(numpy.abs(self.values), initial=0.0))
+        return int(top * float(1 / self.grain)) + 1
+
+    def whole(self) -> NDArray[numpy.int64]:
+        """Values in grains; 0 where undefined."""
+        return numpy.rint(numpy.nan_to_num(self.values, nan=0.0) * float(1 / self.grain)).astype(numpy.int64)
 
 
 class Tables:
@@ -37,39 +51,136 @@ class Tables:
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self._known: dict[Hashable, Measured] = {}
-        self.evaluated = 0
+        self._truths: dict[Hashable, Mask] = {}
 
-    def measure(self, expr: Expr, rows: Rows, columns: Sequence[int]) -> Measured:
-        """The number `expr` at distinct rows over exactly its scope."""
-        key = self.frame.key(expr, rows, list(columns))
+    def measure_grid(
+        self, expr: Expr, above: Rows, hub: tuple[int, ...], below: Rows, own: tuple[int, ...],
+        spend: Callable[[int, Sequence[int]], None],
+    ) -> Measured:  # fmt: skip
+        """The number `expr` at every pair of a row over `hub` and a row over `own`; values: (|above| * |below|,).
+
+        spend: told how many rows will be evaluated; may raise.
+        """
+        key = self._key(expr, above, hub, below, own)
         known = self._known.get(key)
         if known is None:
+            rows, columns = _grid(above, hub, below, own, spend)
             known = tabulate(expr, [self.frame.decisions[c] for c in columns], rows)
-            self.evaluated += len(rows)
             self._known[key] = known
         return known
 
+    def truth_grid(
+        self, expr: Expr, above: Rows, hub: tuple[int, ...], below: Rows, own: tuple[int, ...],
+        spend: Callable[[int, Sequence[int]], None],
+    ) -> Mask:  # fmt: skip
+        """Whether `expr` holds at every pair, like `measure_grid`."""
+        key = self._key(expr, above, hub, below, own)
+        known = self._truths.get(key)
+        if known is None:
+            rows, columns = _grid(above, hub, below, own, spend)
+            if len(rows) <= FEW:
+                known = self.frame.truth(expr, rows, columns)
+            else:
+                from cospace.compiler.numbers import decide
+
+                known = decide([expr], [self.frame.decisions[c] for c in columns], rows)[:, 0]
+            self._truths[key] = known
+        return known
+
+    def _key(self, expr: Expr, above: Rows, hub: tuple[int, ...], below: Rows, own: tuple[int, ...]) -> Hashable:
+        """Equal for equal functions at equal rows, whatever the decisions are called."""
+        frame = self.frame
+        number, paths = frame.fingerprint(expr)
+        places = [frame.position[p] for p in paths]
+        return (
+            number,
+            tuple(tuple((v.__class__, v) for v in frame.decisions[i].values) for i in places),
+            tuple(i in hub for i in places),
+            len(above),
+            len(below),
+            digest(above[:, [hub.index(i) for i in places if i in hub]]),
+            digest(below[:, [own.index(i) for i in places if i in own]]),
+        )
+
+
+def _grid(
+    above: Rows, hub: tuple[int, ...], below: Rows, own: tuple[int, ...], spend: Callable[[int, Sequence[int]], None]
+) -> tuple[Rows, list[int]]:
+    spend(len(above) * len(below), (*hub, *own))
+    rows = numpy.concatenate([numpy.repeat(above, len(below), axis=0), numpy.tile(below, (len(above), 1))], axis=1)
+    return rows, [*hub, *own]
+
 
 def tabulate(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> Measured:
-    if len(rows) <= FEW:
-        return tabulate_exactly(expr, decisions, rows)
-    try:
-        from cospace.compiler.numbers import enclose
-    except ImportError:
-        return tabulate_exactly(expr, decisions, rows)
-    values, error, grain = enclose(expr, decisions, rows)
-    return Measured(values, error, grain)
+    """`expr` at each row, an (n, d) array of indices into the values of `decisions`."""
+    values, error = (_exactly if len(rows) <= FEW else _batched)(expr, decisions, rows)
+    if numpy.isinf(values).any():
+        return Measured(values, error, Fraction(0))
+    top = float(numpy.nanmax(numpy.abs(values), initial=0.0))
+    if error == 0:
+        return Measured(values, error, grain_of(values))
+    multiple = denominator(expr, decisions)
+    if multiple is not None and error * multiple < 0.25 and top * multiple < 2**52:
+        return Measured(values, error, Fraction(1, multiple))
+    return Measured(values, error, Fraction(0))
 
 
-def tabulate_exactly(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> Measured:
+def _batched(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> tuple[Floats, float]:
+    from cospace.compiler.numbers import Program
+
+    program = Program([expr], decisions, certify=True)
+    (found,), (defined,), doubt = program.certified(rows)
+    values = numpy.where(defined, found, numpy.nan).astype(numpy.float64)
+    error = float(program.errors[0])
+    doubted = numpy.flatnonzero(doubt) if numpy.isfinite(error) else numpy.arange(len(rows))
+    if len(doubted):
+        values[doubted], again = _exactly(expr, decisions, rows[doubted])
+        error = max(error, again) if numpy.isfinite(error) else again
+    return values, error
+
+
+def _exactly(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> tuple[Floats, float]:
     results = [
         exact.evaluate(expr, {d.path: d.values[int(i)] for d, i in zip(decisions, row, strict=True) if i >= 0})
         for row in rows
     ]
     values = numpy.array([as_float(r) for r in results], dtype=numpy.float64)
-    error = max((_rounding(r, float(v)) for r, v in zip(results, values, strict=True)), default=0.0)
-    grain = grain_of(values) if error == 0 else 0.0
-    return Measured(values, error, grain)
+    return values, max((_rounding(r, float(v)) for r, v in zip(results, values, strict=True)), default=0.0)
+
+
+def denominator(expr: Expr, decisions: Sequence[Decision]) -> int | None:
+    """A number that makes every value of `expr` an integer when multiplied by it; None where none is evident."""
+    domains: dict[str, Sequence[object]] = {d.path: d.values for d in decisions}
+    known: dict[int, int | None] = {}
+    for node in walk([expr]):
+        if isinstance(node.payload, MapProblem):
+            domains.update((m.path, m.values) for m in node.payload.maps)
+    for node in walk([expr]):
+        known[id(node)] = _denominator(node, [known[id(a)] for a in node.args], domains)
+    return known[id(expr)]
+
+
+def _denominator(node: Expr, args: list[int | None], domains: Mapping[str, Sequence[object]]) -> int | None:
+    op = node.op
+    if op in ("floor", "ceil"):
+        return 1
+    if op == "const":
+        return node.value.denominator if isinstance(node.value, Fraction) else 1
+    if op == "var":
+        values = domains.get(str(node.payload))
+        return None if values is None else math.lcm(*(v.denominator for v in values if isinstance(v, Fraction)))
+    used = args[1:] if op == "if" else args
+    if op not in ("add", "mul", "if", "min", "max", "abs", "mod", "solve", "pow"):
+        return None if node.type.kind == "number" else 1
+    if op == "pow":
+        exponent = node.args[1].value if node.args[1].is_const else None
+        whole = isinstance(exponent, Fraction) and exponent.denominator == 1 and 0 <= exponent <= 16
+        return args[0] ** int(exponent) if whole and args[0] is not None else None  # type: ignore[arg-type]
+    sure = [a for a in used if a is not None]
+    if len(sure) < len(used):
+        return None
+    combined = math.prod(sure) if op == "mul" else math.lcm(*sure)
+    return combined if combined < 1 << 40 else None
 
 
 def as_float(result: Any) -> float:
@@ -90,11 +201,11 @@ def _rounding(result: Any, value: float) -> float:
     return 0.0 if Fraction(value) == result else abs(value) * 2.0**-52
 
 
-def grain_of(values: Floats) -> float:
+def grain_of(values: Floats) -> Fraction:
     """A power of two that divides every value, 0 where none in reach does."""
     finite = values[numpy.isfinite(values)]
     for exponent in (0, -8, -16, -24, -40, -60):
         scaled = finite * 2.0**-exponent
         if (numpy.abs(scaled) < 2**53).all() and (scaled == numpy.rint(scaled)).all():
-            return float(2.0**exponent)
-    return 0.0
+            return Fraction(2) ** exponent
+    return Fraction(0)
