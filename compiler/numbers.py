@@ -52,7 +52,7 @@ class Program:
         """A power of two that divides the exact value of each output, 0 where none is known."""
         self.values: tuple[Value, ...] = tuple(v for _, v in builder.codes)
         self._builder = builder
-        self._plans: dict[tuple[int, ...], _Plan] = {}
+        self._plans: dict[tuple[int, ...], Plan] = {}
 
     @property
     def size(self) -> int:
@@ -74,10 +74,10 @@ class Program:
         found = self._run([*self._outputs, *self._defined, self._checks], designs, inputs or {})
         return found[:count], found[count : 2 * count], found[-1]
 
-    def _plan(self, wanted: Sequence[Ref]) -> _Plan:
+    def _plan(self, wanted: Sequence[Ref]) -> Plan:
         key = tuple(r.id for r in wanted)
         if key not in self._plans:
-            self._plans[key] = _Plan(self._builder, wanted, self.xp)
+            self._plans[key] = Plan(self._builder, wanted, self.xp)
         return self._plans[key]
 
     def _run(self, wanted: Sequence[Ref], designs: Rows, inputs: Mapping[str, Any]) -> list[Array]:
@@ -87,7 +87,7 @@ class Program:
         return self._plan(wanted).run(rows, inputs, self.decisions)
 
 
-class _Plan:
+class Plan:
     """The steps that some outputs need, with numpy buffers assigned to them."""
 
     def __init__(self, builder: Builder, wanted: Sequence[Ref], xp: Any) -> None:
@@ -195,8 +195,15 @@ class _Plan:
                 given = xp.as_tensor(inputs.get(step.setting, math.nan), dtype=xp.float64)  # type: ignore[call-overload]
                 values[step.out.id] = xp.broadcast_to(given, (n,))
             else:
-                values[step.out.id] = self.table[step.name](None, [values[a.id] for a in step.args], step.setting)
+                made = self.table[step.name](None, [values[a.id] for a in step.args], step.setting)
+                values[step.out.id] = spread(xp, made, step.out)
         return [xp.broadcast_to(values[r.id].reshape(-1), (n,)) for r in self.wanted]
+
+
+def spread(xp: Any, array: Array, ref: Ref) -> Array:
+    """An array with all the axes that its reference promises."""
+    shape = (*ref.dims, array.shape[-1])
+    return array if tuple(array.shape) == shape else xp.broadcast_to(array, shape)
 
 
 def _window(inputs: Mapping[str, Any], low: int, high: int, n: int) -> Mapping[str, Any]:

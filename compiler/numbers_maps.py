@@ -107,7 +107,7 @@ class MapSolver(Emitter):
             if i == 0:
                 masked = self.emit("masked", goal, tied, dims=full, setting=math.inf, span=goal.range, nan=False)
                 least = self.emit("least", masked, setting=axes, dims=rest, span=goal.range, nan=False)
-                found = self.emit("lt", least, self.scalar(math.inf), kind="bool")
+                found = self.emit("finite", least, kind="bool")
                 tied = self.emit("at_most", masked, least, kind="bool", setting=(relative, absolute))
             else:
                 tied = self._full(tied, full)
