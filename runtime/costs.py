@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-
 from cospace.compiler.designs import decode, encode
 from cospace.compiler.graph import Expr, either, negate, walk
 from cospace.compiler.model import Design, Objective, Space
 from cospace.compiler.numbers import Decider, Program
+from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]

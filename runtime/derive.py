@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from attrs import frozen
-
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Rows
 from cospace.runtime.distribution import Distribution

@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-
 from cospace.compiler.graph import FALSE, TRUE, Expr
 from cospace.compiler.model import Decision
 from cospace.compiler.numbers import Program
@@ -15,6 +13,7 @@ from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.engines import Das, Engine, Gumbel
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.settings import at
+from numpy.typing import NDArray
 
 
 class Liveness:

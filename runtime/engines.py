@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Union
 
 from attrs import field, frozen
-
 from cospace.compiler.model import Space, Stage
 from cospace.runtime.optimisers import Adam, Number, Optimiser
 from cospace.runtime.registry import refuse, register

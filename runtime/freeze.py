@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from cospace.runtime.joint import Joint
 from cospace.runtime.registry import refuse
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from cospace.compiler.designs import DesignError
 from cospace.compiler.model import Design
 from cospace.runtime.costs import Costs, Floats, Rows

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import define, field
-
 from cospace.compiler.model import Stage
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Floats, Rows

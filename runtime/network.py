@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from cospace.runtime.plan import Step, Subnet
+from cospace.runtime.registry import find, refuse
 from torch import Tensor, nn
 from torch.func import functional_call
-
-from cospace.runtime.plan import Subnet, Step
-from cospace.runtime.registry import find, refuse
 
 Weights = Sequence[Mapping[str, Tensor]]
 """For each step of a path its parameters by name."""

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor
-
 from cospace.runtime.registry import register
 from cospace.runtime.settings import Schedule, at
+from torch import Tensor
 
 Number = float | Schedule
 

@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-
 from cospace.compiler.exact import Enclosure, evaluate_all
 from cospace.compiler.graph import Expr, Symbol
 from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space, Task

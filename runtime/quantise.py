@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from attrs import frozen
-from torch import Tensor
-
 from cospace.runtime.operators.sparse import SparseMatrix
 from cospace.runtime.registry import register
+from torch import Tensor
 
 FULL = 32
 """From this many bits on nothing is rounded."""

@@ -55,7 +55,7 @@ def make_page(result: Result) -> str:
             if result.pareto
             else "",
             html.section("Training", plot_curves(result)),
-            html.section("Layer by layer", plot_works(result.works), _works(result)),
+            html.section("Layer by layer", plot_works(result.works, space), _works(result)),
             html.section("Costs of the design", _costs(result)),
             html.section("Against the baseline", _baseline(result)),
             html.section("What the modelled numbers rest on", _constants(result)),
@@ -122,18 +122,31 @@ def _error(row: Mapping[str, Any]) -> float:
 
 
 def _works(result: Result) -> str:
-    names = list(dict.fromkeys(name for w in result.works for name in w.figures))
+    if not result.works:
+        return ""
+    every = list(dict.fromkeys(name for w in result.works for name in w.figures))
+    first = [name for name in ("cycles", "energy") if name in every]
+    rest = [name for name in every if name not in first]
+    return (
+        html.MODELLED
+        + _work_table(result, first, maps=True)
+        + (html.folded("the other quantities of the rules", _work_table(result, rest, maps=False)) if rest else "")
+    )
+
+
+def _work_table(result: Result, names: list[str], maps: bool) -> str:
     rows = []
     for w in result.works:
-        maps = ", ".join(f"{path.rpartition('.')[2]} = {figure(v)}" for path, v in w.maps.items())
-        cells = [figure(*w.figures[n]) if n in w.figures else "" for n in names]
-        rows.append([w.path, w.rule, maps, *cells])
-    heads = ["work", "served by", "mapping", *names]
-    return html.MODELLED + html.table(heads, rows, numbers=range(3, len(heads))) if rows else ""
+        mapping = ", ".join(f"{path.rpartition('.')[2]} = {figure(v)}" for path, v in w.maps.items())
+        times = f"{figure(w.times)} times" if w.times != 1 else ""
+        cells = [figure(w.figures[n].value, w.figures[n].unit) if n in w.figures else "" for n in names]
+        rows.append([w.path, w.rule, ", ".join(t for t in (times, mapping) if t), *cells] if maps else [w.path, *cells])
+    heads = ["work", "served by", "mapping", *names] if maps else ["work", *names]
+    return html.table(heads, rows, numbers=range(len(heads) - len(names), len(heads)))
 
 
 def _costs(result: Result) -> str:
-    rows = [[name, figure(*value)] for name, value in result.quantities.items() if value[0] is not None]
+    rows = [[name, figure(f.value, f.unit)] for name, f in result.quantities.items()]
     return html.MODELLED + html.table(["quantity", "value"], rows, numbers=[1]) if rows else ""
 
 
@@ -165,7 +178,9 @@ def _constants(result: Result) -> str:
 
 def _reproduce(result: Result) -> str:
     folder, run = result.folder, result.run
+    settings = run.get("settings") if isinstance(run.get("settings"), dict) else {}
     seed = f" --seed {run['seed']}" if isinstance(run.get("seed"), int) else ""
+    seed += f" --data {shlex.quote(str(settings['data']))}" if settings and settings.get("data") else ""
     commands = [
         f"cospace search {shlex.quote(str(folder / 'space.json'))}{seed} --out {shlex.quote(str(folder) + '-again')}",
         f"cospace report {shlex.quote(str(folder))}",
@@ -173,8 +188,7 @@ def _reproduce(result: Result) -> str:
     rows = [["param " + p.name, source_of(result.space, p.span), "set by the user" if p.given else "default"]
             for p in result.space.params]  # fmt: skip
     versions = run.get("versions") if isinstance(run.get("versions"), dict) else {}
-    settings = run.get("settings") if isinstance(run.get("settings"), dict) else {}
-    rows += [[str(k), str(v), "setting"] for k, v in (settings or {}).items()]
+    rows += [[str(k), str(v), "setting"] for k, v in (settings or {}).items() if v and not isinstance(v, dict)]
     rows += [[str(k), str(v), "version"] for k, v in (versions or {}).items()]
     return (
         f"<pre>{escape(chr(10).join(commands))}</pre>"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,15 +18,25 @@ from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 
 
 @frozen
+class Figure:
+    """A number as it is shown, with its unit, and in base units."""
+
+    value: float
+    unit: str = ""
+    base: float = 0.0
+
+
+@frozen
 class Work:
-    """A live work of the chosen design. Figures are floats with units, None where a rule states none."""
+    """A live work of the chosen design, with the quantities that its rule states. times: how many of it there are."""
 
     path: str
     kind: str
     layer: str
     rule: str
     maps: Mapping[str, Any]
-    figures: Mapping[str, tuple[float | None, str]]
+    figures: Mapping[str, Figure]
+    times: float = 1.0
 
 
 @frozen
@@ -43,7 +54,7 @@ class Result:
     parsed: Design | None
     objectives: Mapping[str, Mapping[str, Any]]
     works: Sequence[Work]
-    quantities: Mapping[str, tuple[float | None, str]]
+    quantities: Mapping[str, Figure]
     pareto: Sequence[Mapping[str, Any]]
     history: Sequence[Mapping[str, Any]]
 
@@ -81,7 +92,7 @@ def read_result(folder: Path) -> Result:
             } for o in listed
         },
         works=[_work(w) for w in _list(breakdown.get("works")) if isinstance(w, dict)],
-        quantities={str(k): measured(v) for k, v in _pairs(breakdown.get("quantities"))},
+        quantities=_figures(_pairs(breakdown.get("quantities"))),
         pareto=list(_rows(folder / "pareto.csv")),
         history=list(_events(folder / "history.jsonl")),
     )  # fmt: skip
@@ -98,11 +109,24 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def measured(value: Any) -> tuple[float | None, str]:
-    """(number, unit) of `3.5` or `{"value": 3.5, "unit": "pJ"}`."""
-    if isinstance(value, dict):
-        return number(value.get("value")), str(value.get("unit") or "")
-    return number(value), ""
+def read_figure(value: Any) -> Figure | None:
+    """Of `3.5` or `{"value": 3.5, "unit": "pJ", "exact": "7/2000000000000"}`, exact in base units."""
+    if not isinstance(value, dict):
+        plain = number(value)
+        return None if plain is None else Figure(plain, "", plain)
+    plain = number(value.get("value"))
+    if plain is None:
+        return None
+    try:
+        base = number(Fraction(value["exact"]))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        base = None
+    return Figure(plain, str(value.get("unit") or ""), plain if base is None else base)
+
+
+def _figures(pairs: Iterable[tuple[str, Any]]) -> dict[str, Figure]:
+    found = ((str(name), read_figure(value)) for name, value in pairs)
+    return {name: figure for name, figure in found if figure is not None}
 
 
 _PLACED = {"path", "kind", "layer", "rule", "maps", "dims", "facts", "call", "accelerator", "times"}
@@ -110,11 +134,15 @@ _PLACED = {"path", "kind", "layer", "rule", "maps", "dims", "facts", "call", "ac
 
 def _work(item: Mapping[str, Any]) -> Work:
     given = item.get("quantities") if isinstance(item.get("quantities"), dict) else {}
-    figures = {k: v for k, v in item.items() if k not in _PLACED and k != "quantities"} | dict(given or {})
+    own = {k: v for k, v in item.items() if k not in _PLACED and k != "quantities"} | dict(given or {})
     maps = dict(_pairs(item.get("maps")))
     layer = str(item.get("layer") or item.get("call") or "")
-    figures = {k: measured(v) for k, v in figures.items() if measured(v)[0] is not None}
-    return Work(str(item.get("path")), str(item.get("kind", "")), layer, str(item.get("rule", "")), maps, figures)
+    times = number(item.get("times"))
+    rule = str(item.get("rule") or "")
+    return Work(
+        str(item.get("path")), str(item.get("kind", "")), layer, rule, maps, _figures(own.items()),
+        1.0 if times is None else times,
+    )  # fmt: skip
 
 
 def _pairs(value: Any) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from cospace.compiler.model import Call, Choice, Decision, Design, Input, Networ
 
 TIMES = " \u00d7 "
 BIT = (("bit", Fraction(1)),)
-WIDE, HIGH, GAP = 168, 74, 26
+WIDE, HIGH, GAP = 168, 82, 26
 PER_ROW = 5
 MOST_BOXES = 60
 MOST_CELLS = 64

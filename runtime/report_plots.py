@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from cospace.compiler.model import Space
+from cospace.compiler.units import natural_unit
 from cospace.runtime.report_data import Result, Work, number
 from matplotlib.figure import Figure
 
@@ -42,11 +45,10 @@ def plot_pareto(result: Result) -> str:
     """Error on the choice split against the first modelled objective: the front, the dominated, the baseline."""
     modelled = [t for t, o in result.objectives.items() if o["modelled"]]
     columns = list(result.pareto[0]) if result.pareto else []
-    column = next((c for t in modelled for c in columns if c == t), None) or next(
-        (c for c in columns if c not in ("error_choice", "dominated") and number(result.pareto[0][c]) is not None), None
-    )
-    if not column or "error_choice" not in columns:
+    text = next((t for t in modelled if any(c == t or c.startswith(f"{t} [") for c in columns)), None)
+    if text is None or "error_choice" not in columns:
         return ""
+    column = next(c for c in columns if c == text or c.startswith(f"{text} ["))
     points = [
         (x, y, str(row.get("dominated")) in ("1", "True", "true"))
         for row in result.pareto
@@ -61,18 +63,18 @@ def plot_pareto(result: Result) -> str:
         if rest:
             axes.scatter(*_xy(rest), s=14, color=COLOURS[7], alpha=0.5, label="dominated")
         axes.plot(*_xy(front), "-o", ms=5, color=COLOURS[0], label="Pareto front")
-        chosen = result.objectives.get(column, {}).get("value")
+        chosen = result.objectives[text]["value"]
         error = _chosen_error(result)
         if chosen is not None and error is not None:
             axes.scatter([chosen], [100 * error], s=110, facecolors="none", edgecolors=COLOURS[1], lw=2, label="chosen")
-        base = _baseline(result, column)
+        base = _baseline(result, text)
         if base is not None:
             name = f"baseline {result.design['baseline'].get('name', '')}"
             axes.axvline(base, color=COLOURS[2], ls="--", lw=1.2, label=name)
         if all(p[0] > 0 for p in points):
             axes.set_xscale("log")
-        unit = result.objectives.get(column, {}).get("unit")
-        axes.set_xlabel(f"{column}{f' [{unit}]' if unit else ''} (modelled)")
+        unit = result.objectives[text]["unit"]
+        axes.set_xlabel(f"{text}{f' [{unit}]' if unit else ''} (modelled)")
         axes.set_ylabel("error on the choice split [%]")
         axes.legend()
         return to_svg(figure, "pareto")
@@ -125,8 +127,8 @@ def plot_curves(result: Result) -> str:
         return to_svg(figure, "curves")
 
 
-def plot_works(works: Sequence[Work]) -> str:
-    """Cycles and energy of each work, one bar a layer, stacked by work."""
+def plot_works(works: Sequence[Work], space: Space) -> str:
+    """Cycles and energy of each work, one bar a layer, stacked by kind; works that come several times are weighed."""
     names = [n for n in ("cycles", "energy") if any(n in w.figures for w in works)]
     if not names:
         return ""
@@ -136,19 +138,19 @@ def plot_works(works: Sequence[Work]) -> str:
         figure, rows = plt.subplots(1, len(names), figsize=(4.6 * len(names), height), squeeze=False, sharey=True)
         kinds = list(dict.fromkeys(w.kind for w in works))
         for axes, name in zip(rows[0], names, strict=True):
+            unit, scale = _unit(works, name, space)
             ends: dict[str, float] = dict.fromkeys(layers, 0.0)
             labelled: set[str] = set()
             for w in works:
-                value = (w.figures.get(name) or (None, ""))[0]
-                if value is None:
+                if name not in w.figures:
                     continue
+                value = w.figures[name].base * w.times / scale
                 at = w.layer or w.path
                 label = {} if w.kind in labelled else {"label": w.kind}
                 labelled.add(w.kind)
                 colour = COLOURS[kinds.index(w.kind) % 8]
                 axes.barh(layers.index(at), value, left=ends[at], color=colour, height=0.6, **label)
                 ends[at] += value
-            unit = next((w.figures[name][1] for w in works if name in w.figures), "")
             axes.set_xlabel(f"{name}{f' [{unit}]' if unit else ''} (modelled)")
             axes.set_yticks(range(len(layers)), layers)
             axes.set_ylim(len(layers) - 0.5, -0.5)
@@ -156,6 +158,18 @@ def plot_works(works: Sequence[Work]) -> str:
         rows[0][0].legend(fontsize=7)
         figure.tight_layout()
         return to_svg(figure, "works")
+
+
+def _unit(works: Sequence[Work], name: str, space: Space) -> tuple[str, float]:
+    """A unit that suits the largest of these figures, and its size in base units."""
+    placements = {w.path: w.placements for w in space.works}
+    largest = max((w for w in works if name in w.figures), key=lambda w: abs(w.figures[name].base))
+    for placement in placements.get(largest.path, ()):
+        for own, expr in placement.quantities:
+            if own == name:
+                unit, scale = natural_unit(Fraction(largest.figures[name].base), expr.type.unit)
+                return unit, float(scale)
+    return largest.figures[name].unit, 1.0
 
 
 def sizes(rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import define, field
-from torch import Tensor
-
 from cospace.runtime.network import Weights, initial_weights, parameter_shapes, run
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.plan import Subnet
+from torch import Tensor
 
 Key = tuple[str, str, int]
 """Place, role, rank."""
@@ -39,7 +38,9 @@ class Bank:
 class Supernet:
     """Shared weights of all subnets of one plan, drawn from `seed`."""
 
-    def __init__(self, fields: Mapping[tuple[str, str], Any], seed: int, device: torch.device, park: bool = True) -> None:
+    def __init__(
+        self, fields: Mapping[tuple[str, str], Any], seed: int, device: torch.device, park: bool = True
+    ) -> None:
         self.fields, self.seed, self.device = fields, seed, device
         self.banks: dict[Key, Bank] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="cospace-") if park else None
@@ -68,7 +69,7 @@ class Supernet:
             own = {}
             for name, (role, shape) in parameter_shapes(step).items():
                 part = self.banks[step.place, role, len(shape)].values[_corner(shape)]
-                own[name] = torch.from_numpy(part.copy()).to(self.device).requires_grad_(gradients)
+                own[name] = self._unpark(part).requires_grad_(gradients)
             weights.append(own)
         return weights
 
@@ -89,14 +90,15 @@ class Supernet:
                 gradient, gradients[i] = gradients[i], None
                 i += 1
                 if gradient is not None:
-                    self._update(self.banks[step.place, role, len(shape)], own[name].detach(), gradient, optimiser, epoch)
+                    bank = self.banks[step.place, role, len(shape)]
+                    self._update(bank, own[name].detach(), gradient, optimiser, epoch)
         return result, output
 
     def _update(self, bank: Bank, weight: Tensor, gradient: Tensor, optimiser: Optimiser, epoch: int) -> None:
         while len(bank.state) < optimiser.slots:
             bank.state.append(self._array(bank.values.shape))
         corner = _corner(tuple(weight.shape))
-        state = [torch.from_numpy(s[corner].copy()).to(self.device) for s in bank.state[: optimiser.slots]]
+        state = [self._unpark(s[corner]) for s in bank.state[: optimiser.slots]]
         bank.count += 1
         optimiser.update(weight, gradient, state, bank.count, epoch)
         bank.values[corner] = weight.cpu().numpy()
@@ -157,12 +159,16 @@ class Supernet:
                 bank.state[-1][corner] = state
         self.banks[key] = bank
 
+    def _unpark(self, part: np.ndarray) -> Tensor:
+        return torch.empty(part.shape, device=self.device).copy_(torch.from_numpy(part))
+
     def _array(self, shape: tuple[int, ...]) -> np.ndarray:
         """Zeros, in a file of their own when parked."""
         if self._folder is None or 0 in shape:
             return np.zeros(shape, np.float32)
         self._files += 1
-        return np.memmap(Path(self._folder.name) / str(self._files), np.float32, "w+", shape=shape or (1,)).reshape(shape)
+        file = Path(self._folder.name) / str(self._files)
+        return np.memmap(file, np.float32, "w+", shape=shape or (1,)).reshape(shape)
 
 
 def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 
 import torch
 from attrs import frozen
-from torch import Tensor
-
 from cospace.compiler.model import Stage
 from cospace.runtime.context import Run
 from cospace.runtime.losses import SplitLoss, split_loss
-from cospace.runtime.network import initial_weights, run
+from cospace.runtime.network import Weights, initial_weights, run
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.plan import Subnet
 from cospace.runtime.registry import refuse
 from cospace.runtime.settings import build, read
+from torch import Tensor
 
 CHECK_EVERY = 5
 """Epochs between two looks at the `choice` split."""
@@ -30,15 +29,19 @@ class TrainSettings:
 
 @frozen(eq=False)
 class Trained:
-    """weights: at the epoch with the least error on `choice`, one mapping a step of the subnet."""
+    """weights: at the epoch with the least error on `choice`, one mapping a step of the subnet. right: which examples
+    of `choice` they get right."""
 
     subnet: Subnet
     seed: int
     weights: tuple[Mapping[str, Tensor], ...]
     epoch: int
-    choice_error: float
+    right: tuple[bool, ...]
     choice_loss: float
-    finished: bool
+
+    @property
+    def choice_error(self) -> float:
+        return 1 - sum(self.right) / len(self.right)
 
 
 def read_train_settings(run_: Run, stage: Stage, epochs: int | None = None) -> TrainSettings:
@@ -69,7 +72,7 @@ def train(run_: Run, subnet: Subnet, settings: TrainSettings, seed: int, phase: 
     leaves = [p for own in weights for p in own.values()]
     states = [[torch.zeros_like(p, requires_grad=False) for _ in range(optimiser.slots)] for p in leaves]
     split = task.splits["train"]
-    best: tuple[tuple[float, float], int, list[dict[str, Tensor]]] | None = None
+    best: Trained | None = None
     for epoch in range(settings.epochs):
         run_.check_stop()
         output = run(subnet, run_.fields, weights, training=True)
@@ -83,23 +86,30 @@ def train(run_: Run, subnet: Subnet, settings: TrainSettings, seed: int, phase: 
         run_.budget.passes += 1
         last = epoch + 1 == settings.epochs
         if last or (epoch + 1) % CHECK_EVERY == 0:
-            found = measure(run_, subnet, weights, "choice")
-            if best is None or found <= best[0]:
-                best = found, epoch, [{n: p.detach().clone() for n, p in own.items()} for own in weights]
-            run_.tell(
-                "step", phase, epoch + 1, settings.epochs, loss=float(loss.detach()), accuracy=1 - found[0]
-            )
+            right, there = look(run_, subnet, weights, "choice")
+            if best is None or (-sum(right), there) <= (-sum(best.right), best.choice_loss):
+                kept = tuple({n: p.detach().clone() for n, p in own.items()} for own in weights)
+                best = Trained(subnet, seed, kept, epoch, right, there)
+            accuracy = sum(right) / len(right)
+            run_.tell("step", phase, epoch + 1, settings.epochs, loss=float(loss.detach()), accuracy=accuracy)
     assert best is not None
-    (error, loss_there), epoch, kept = best
-    return Trained(subnet, seed, tuple(kept), epoch, error, loss_there, True)
+    return best
 
 
 @torch.no_grad()
-def measure(run_: Run, subnet: Subnet, weights: object, split: str) -> tuple[float, float]:
-    """Share of wrong answers and mean cross entropy on a split. Half a pass."""
+def look(run_: Run, subnet: Subnet, weights: Weights, split: str) -> tuple[tuple[bool, ...], float]:
+    """Which examples of a split are right, and the mean cross entropy. Half a pass."""
     run_.budget.passes += 0.5
-    output = run(subnet, run_.fields, weights)  # type: ignore[arg-type]
-    return score_output(run_, output, split)
+    output = run(subnet, run_.fields, weights)
+    members = run_.task.splits[split]
+    right = (output[members].argmax(1) == run_.task.targets[members]) & torch.isfinite(output[members]).all(1)
+    return tuple(right.tolist()), score_output(run_, output, split)[1]
+
+
+def measure(run_: Run, subnet: Subnet, weights: Weights, split: str) -> float:
+    """Share of wrong answers on a split. Half a pass."""
+    right, _ = look(run_, subnet, weights, split)
+    return 1 - sum(right) / len(right)
 
 
 def score_output(run_: Run, output: Tensor, split: str) -> tuple[float, float]:

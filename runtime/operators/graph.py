@@ -11,14 +11,13 @@ from typing import Any, ClassVar, Union
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
-from torch_geometric.nn.dense import Linear
-
 from cospace.runtime.operators.graphs import Graph
 from cospace.runtime.operators.sparse import SparseMatrix, multiply
 from cospace.runtime.quantise import PLAIN, Precision
 from cospace.runtime.registry import register
+from torch import Tensor, nn
+from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+from torch_geometric.nn.dense import Linear
 
 Shapes = Sequence[tuple[int, ...]]
 Arguments = Mapping[str, Any]

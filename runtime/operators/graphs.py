@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 from attrs import frozen
-from torch import Tensor
-
 from cospace.runtime.operators.sparse import Pattern, build_pattern
+from torch import Tensor
 
 
 @frozen(eq=False)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from cospace.compiler.graph import Symbol
 from cospace.compiler.model import Task
 from cospace.runtime.operators.graphs import build_graph

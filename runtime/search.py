@@ -1,0 +1,414 @@
+"""The whole job: search jointly, derive, train from scratch, choose, then report on what was never looked at.
+
+Every phase ends on disk before the next begins, so that a run that is stopped or killed goes on where it was and ends
+as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import define, field, frozen
+from cospace.compiler.model import Space
+from cospace.compiler.schema import from_json, to_json
+from cospace.runtime import results
+from cospace.runtime.context import Run, Stopped, prepare
+from cospace.runtime.derive import Entry, pick_finalists, refine_pool
+from cospace.runtime.events import Event, Observe, ignore
+from cospace.runtime.freeze import freeze, thaw
+from cospace.runtime.hardware import Hardware, row_of
+from cospace.runtime.joint import Joint, begin_joint
+from cospace.runtime.registry import refuse
+from cospace.runtime.results import Candidate
+from cospace.runtime.store import Checkpoints, read_json, write_json
+from cospace.runtime.train import TrainSettings, measure, read_train_settings, train
+
+SAVE_EVERY = 20
+POOL = 240
+CONFIRMED, CONFIRMING_SEEDS = 4, 2
+CLOSE = 0.02
+"""Candidates whose error on `choice` is this near the least are trained with more seeds."""
+REPORT_SEED = 1_000
+
+
+@frozen
+class Outcome:
+    """What a run found. design: path -> shown value. test: accuracy a seed on `report`."""
+
+    folder: Path
+    finished: bool
+    design: dict[str, Any] | None
+    objectives: tuple[dict[str, Any], ...]
+    choice_accuracy: float | None
+    test: tuple[float, ...]
+
+
+def search(
+    space: Space,
+    out: Path,
+    seed: int = 0,
+    data: Path | None = None,
+    overwrite: bool = False,
+    baselines: bool = False,
+    observe: Observe = ignore,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Search a space into a result folder.
+
+    Raises:
+        SpecError: CS701-CS709, for what cannot run, data that is missing or different, a folder that holds results.
+    """
+    out = Path(out)
+    run = prepare(space, seed, data, observe, stop or threading.Event())
+    begin_joint(run, run.stage("search"), seed)  # refusals come before anything is written
+    results.claim_folder(out, overwrite)
+    write_json(out / "space.json", to_json(space))
+    where = str(Path(data).resolve()) if data is not None else None
+    return _Job(run, out, {"data": where, "baselines": baselines}).go()
+
+
+def resume(
+    folder: Path, data: Path | None = None, observe: Observe = ignore, stop: threading.Event | None = None
+) -> Outcome:
+    """Go on with a run that was stopped or killed. A finished one is read back.
+
+    Raises:
+        SpecError: CS709 when the folder holds no run to go on with; else as `search`.
+    """
+    folder = Path(folder)
+    body = results.read_run(folder)
+    try:
+        space = from_json(read_json(folder / "space.json"), str(folder / "space.json"))
+        seed, settings = int(body["seed"]), dict(body["settings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise refuse("CS709", f"{folder} holds no run to go on with: {error}") from error
+    if data is None and settings.get("data"):
+        data = Path(settings["data"])
+    if body.get("finished"):
+        return _read_outcome(folder)
+    run = prepare(space, seed, data, observe, stop or threading.Event())
+    job = _Job(run, folder, settings)
+    job.restore()
+    return job.go()
+
+
+@define
+class _Job:
+    """A run with its folder. state: what is done, as JSON; each phase looks there before it works."""
+
+    run: Run
+    folder: Path
+    settings: dict[str, Any]
+    state: dict[str, Any] = field(factory=dict)
+    tensors: dict[str, np.ndarray] = field(factory=dict)
+    joint: Joint | None = None
+    history: results.History | None = None
+    before: float = 0.0
+    expected: float = 1.0
+
+    # ---- the phases
+
+    def go(self) -> Outcome:
+        run, watch = self.run, self.run.observe
+        self.history = results.History(self.folder, int(self.state.get("lines", 0)))
+
+        def observe(event: Event) -> None:
+            run.share = min(run.budget.passes / self.expected, 0.99)
+            if self.history is not None:
+                self.history.add(event)
+            watch(event)
+
+        run.observe = observe
+        stage, training = run.stage("search"), run.stage("train")
+        settings = read_train_settings(run, training)
+        self.expected = self._expect(settings)
+        self._write_run(False)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                joint = self._search(begin_joint(run, stage, run.seed))
+                hardware = Hardware(run.costs, joint.hardware, run.seed)
+                finalists = self._derive(joint, hardware)
+                candidates = self._train(finalists, settings)
+                chosen = self._choose(candidates)
+                test = self._report(chosen, settings)
+                baseline = self._compare(settings)
+                if self.settings.get("baselines"):
+                    self._run_baselines(settings, hardware)
+        except Stopped:
+            return self._stop()
+        self._write_design(chosen, test, baseline)
+        self._write_run(True)
+        run.tell("done", "done", accuracy=float(np.mean(test)) if test else 1 - chosen.error)
+        return _read_outcome(self.folder)
+
+    def _search(self, joint: Joint) -> Joint:
+        """The joint search, with a checkpoint every few epochs."""
+        self.joint = joint
+        if "joint" in self.state:
+            thaw(joint, self.state["joint"], self.tensors)
+        total = joint.settings.epochs
+        if joint.epoch < total:
+            self.run.tell("phase", "search", joint.epoch, total)
+        while joint.epoch < total:
+            self.run.check_stop()
+            values = joint.advance()
+            self.run.tell("step", "search", joint.epoch, total, **values)
+            if joint.epoch % SAVE_EVERY == 0 or joint.epoch == total:
+                self._save()
+        return joint
+
+    def _derive(self, joint: Joint, hardware: Hardware) -> list[Entry]:
+        """The finalists: a spread over the front of the pool."""
+        if "finalists" not in self.state:
+            run = self.run
+            run.tell("phase", "derive", 0, POOL)
+            if joint.certified:
+                hardware.remember(np.concatenate(joint.certified))
+            pool = refine_pool(
+                run, joint.supernet, hardware, joint.distribution, joint.network, joint.draw, POOL, seed=run.seed
+            )
+            if not pool:
+                raise refuse("CS710", "no feasible design was met; `cospace check` says whether there is one")
+            k = int(run.number(joint.stage, "candidates", 8))
+            found = pick_finalists(pool, hardware, max(k, 1))
+            self.state["finalists"] = [[e.row[0].tolist(), e.error, e.loss, e.score] for e in found]
+            self._save(trained=True)
+        return [Entry(np.array([r], np.int64), e, _number(x), s) for r, e, x, s in self.state["finalists"]]
+
+    def _train(self, finalists: Sequence[Entry], settings: TrainSettings) -> list[Candidate]:
+        """Train each finalist from scratch, then the best of them with more seeds."""
+        run = self.run
+        done = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
+        for i, entry in enumerate(finalists[len(done) :], len(done)):
+            run.tell("phase", f"train {i + 1} of {len(finalists)}", 0, settings.epochs)
+            right = self._train_once(entry.row, settings, run.seed, f"train {i + 1} of {len(finalists)}")
+            done.append(Candidate(entry.row, (right,), entry.score))
+            self._keep(done)
+        while (again := _next_to_confirm(done)) is not None:
+            c = done[again]
+            phase = f"confirm {again + 1}"
+            right = self._train_once(c.row, settings, run.seed + len(c.right), phase)
+            done[again] = Candidate(c.row, (*c.right, right), c.score, c.source)
+            self._keep(done)
+        return done
+
+    def _train_once(self, row: np.ndarray, settings: TrainSettings, seed: int, phase: str) -> tuple[bool, ...]:
+        subnet = self.run.planner.resolve(self.run.costs.decode(row[0]))
+        return train(self.run, subnet, settings, seed, phase).right
+
+    def _keep(self, candidates: list[Candidate]) -> None:
+        self.state["candidates"] = [c.to_json() for c in candidates]
+        results.write_pareto(self.folder, self.run.costs, candidates)
+        front = results.describe_front(self.run.costs, candidates)
+        self.run.observe(Event("front", "train", len(candidates), 0, {}, front))
+        self._save(trained=True)
+
+    def _choose(self, candidates: Sequence[Candidate]) -> Candidate:
+        """Fix the choice on disk before the report split is read."""
+        chosen = choose(candidates)
+        if "chosen" not in self.state:
+            self._write_design(chosen, [], None)
+            self.state["chosen"] = chosen.to_json()
+            self._save(trained=True)
+        return chosen
+
+    def _report(self, chosen: Candidate, settings: TrainSettings) -> list[float]:
+        """Accuracy on `report`, once a seed; the first seed's weights are kept."""
+        return self._test("tests", chosen.row, settings, keep=True)
+
+    def _compare(self, settings: TrainSettings) -> dict[str, Any] | None:
+        """The first reference of the space, trained and reported in the same way."""
+        references = self.run.space.references
+        if not references:
+            return None
+        first = references[0]
+        row = row_of(self.run.costs, dict(first.design))
+        test = self._test("reference_tests", row, settings, keep=False)
+        error = 1 - float(np.mean(test)) if test else None
+        return {
+            "name": first.name,
+            "doc": first.doc,
+            "design": results.shown_design(self.run.space, dict(first.design)),
+            "objectives": results.shown_objectives(self.run.costs, row, error),
+            "accuracy": {"test": test},
+            "feasible": bool(self.run.costs.certified(row)[0]),
+        }
+
+    def _test(self, name: str, row: np.ndarray, settings: TrainSettings, keep: bool) -> list[float]:
+        run = self.run
+        wanted = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
+        done = [float(a) for a in self.state.get(name, [])]
+        subnet = run.planner.resolve(run.costs.decode(row[0]))
+        what = "report" if keep else "baseline"
+        while len(done) < wanted:
+            phase = f"{what} seed {len(done) + 1} of {wanted}"
+            run.tell("phase", phase, 0, settings.epochs)
+            trained = train(run, subnet, settings, REPORT_SEED + run.seed + len(done), phase)
+            if keep and not done:
+                results.write_weights(self.folder, trained)
+            done.append(1 - measure(run, subnet, trained.weights, "report"))
+            self.state[name] = done
+            self._save(trained=True)
+        return done
+
+    def _run_baselines(self, settings: TrainSettings, hardware: Hardware) -> None:
+        from cospace.runtime.baselines import run_baselines
+
+        if "baselines" not in self.state:
+            candidates = [Candidate.from_json(c) for c in self.state["candidates"]]
+            self.state["baselines"] = run_baselines(self.run, settings, hardware, candidates, self.state["searched"])
+            self._save(trained=True)
+        write_json(self.folder / "baselines.json", {"schema": 1, **self.state["baselines"]})
+
+    # ---- keeping
+
+    def restore(self) -> None:
+        """Take up the newest checkpoint that is whole; none at all means from the start."""
+        found = Checkpoints(self.folder / results.CHECKPOINTS).load()
+        if found is None:
+            return
+        self.state, self.tensors, refused = found
+        for text in refused:
+            self.run.tell("note", "resume", text=text)
+        self.before = float(self.state.get("seconds", 0.0))
+        self.run.budget.passes = float(self.state.get("passes", 0.0))
+        self.run.costs.evaluations = int(self.state.get("cost_evaluations", 0))
+
+    def _save(self, trained: bool = False) -> None:
+        """A checkpoint. trained: the supernet is done with and no longer kept."""
+        if not trained and self.joint is not None:
+            self.state["joint"], self.tensors = freeze(self.joint)
+        elif self.joint is not None and "candidates" in self.state and self.tensors:
+            self.tensors = {k: v for k, v in self.tensors.items() if not k.startswith("bank/")}
+            self.state["joint"]["banks"] = []
+        self.state["seconds"] = self._seconds()
+        self.state["passes"] = self.run.budget.passes
+        self.state.setdefault("searched", 0.0)
+        if "tests" not in self.state:
+            self.state["searched"] = self.run.budget.passes
+        self.state["cost_evaluations"] = self.run.costs.evaluations
+        self.state["lines"] = self.history.lines if self.history is not None else 0
+        Checkpoints(self.folder / results.CHECKPOINTS).save(self.state, self.tensors)
+
+    def _stop(self) -> Outcome:
+        """Keep what was found so far: the chosen design, the best candidate, or the likeliest certified one."""
+        run, joint = self.run, self.joint
+        if joint is not None and joint.epoch < joint.settings.epochs:
+            self._save()
+        candidates = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
+        if candidates:
+            self._write_design(choose(candidates), self.state.get("tests", []), None)
+        elif joint is not None and (row := _likeliest_feasible(joint)) is not None:
+            self._write_design(Candidate(row, (), 0.0), [], None)
+        self._write_run(False)
+        run.tell("note", "stopped", text=f"stopped; `cospace resume {self.folder}` goes on")
+        return _read_outcome(self.folder)
+
+    def _write_design(self, chosen: Candidate, test: Sequence[float], baseline: dict[str, Any] | None) -> None:
+        run = self.run
+        design = run.costs.decode(chosen.row[0])
+        error = 1 - float(np.mean(test)) if test else (chosen.error if chosen.right else None)
+        body = {
+            "schema": 1,
+            "design": results.shown_design(run.space, design),
+            "objectives": results.shown_objectives(run.costs, chosen.row, error),
+            "accuracy": {"choice": 1 - chosen.error if chosen.right else None, "test": list(test)},
+            "baseline": baseline,
+            "breakdown": _break_down(run.space, design),
+        }
+        write_json(self.folder / "design.json", body)
+
+    def _write_run(self, finished: bool) -> None:
+        run = self.run
+        params = {p.name: str(p.value.value) for p in run.space.params if p.given and p.value.is_const}
+        body = {
+            "space": run.space.name,
+            "seed": run.seed,
+            "settings": {**self.settings, "params": params},
+            "budget": {"passes": run.budget.passes, "cost_evaluations": run.costs.evaluations},
+            "seconds": self._seconds(),
+            "finished": finished,
+        }
+        results.write_run(self.folder, body)
+
+    def _seconds(self) -> float:
+        return self.before + time.monotonic() - self.run.started
+
+    def _expect(self, settings: TrainSettings) -> float:
+        """Passes that the whole run will take, for the time left."""
+        run = self.run
+        stage = run.stage("search")
+        epochs, k = int(run.number(stage, "epochs", 0)), int(run.number(stage, "candidates", 8))
+        seeds = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
+        trainings = k + CONFIRMED + seeds * (2 if run.space.references else 1)
+        return epochs * 2 + POOL / 2 + trainings * settings.epochs * 1.1
+
+
+def choose(candidates: Sequence[Candidate]) -> Candidate:
+    """The least score among the candidates that are not worse than the one of least error by more than a standard
+    error (the rule of Breiman et al., 1984), taken over the examples of `choice` in pairs.
+
+    Only those trained with the most seeds compete: one lucky seed is no evidence.
+    """
+    most = max(len(c.right) for c in candidates)
+    sure = [c for c in candidates if len(c.right) == most]
+    best = min(sure, key=lambda c: (c.error, c.score))
+    near = []
+    for c in sure:
+        gap = np.mean(best.right, axis=0) - np.mean(c.right, axis=0)
+        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
+            near.append(c)
+    return min(near, key=lambda c: (c.score, c.error))
+
+
+def _next_to_confirm(candidates: Sequence[Candidate]) -> int | None:
+    """The index of a candidate near the least error that lacks seeds."""
+    first = [c.errors[0] for c in candidates]
+    near = sorted((i for i, e in enumerate(first) if e <= min(first) + CLOSE), key=lambda i: (first[i], i))
+    for i in near[:CONFIRMED]:
+        if len(candidates[i].right) <= CONFIRMING_SEEDS:
+            return i
+    return None
+
+
+def _likeliest_feasible(joint: Joint) -> np.ndarray | None:
+    row = joint.distribution.likeliest()
+    found = Hardware(joint.run.costs, joint.hardware, joint.run.seed).find_best(row)
+    if found is not None:
+        return found[0]
+    return joint.certified[-1] if joint.certified else None
+
+
+def _break_down(space: Space, design: Any) -> Any:
+    try:
+        from cospace.compiler.cost import breakdown
+    except ImportError:
+        return None
+    return json.loads(json.dumps(breakdown(space, design), default=str))
+
+
+def _number(value: Any) -> float:
+    return float("inf") if value is None else float(value)
+
+
+def _read_outcome(folder: Path) -> Outcome:
+    body = results.read_run(folder)
+    try:
+        design = read_json(folder / "design.json")
+    except (OSError, ValueError):
+        return Outcome(folder, False, None, (), None, ())
+    accuracy = design["accuracy"]
+    return Outcome(
+        folder, bool(body["finished"]), design["design"], tuple(design["objectives"]), accuracy["choice"],
+        tuple(accuracy["test"]),
+    )  # fmt: skip
+
+
+__all__ = ["Outcome", "choose", "resume", "search"]
