@@ -27,8 +27,8 @@ SHARPNESS = 0.1
 LARGEST_EXPONENT = 700.0
 
 _SMOOTH = frozenset(
-    ("add", "mul", "quotient", "div", "mod", "pow", "floor", "ceil", "abs", "sqrt", "exp", "cos", "log2", "log10")
-    + ("log", "min", "max")
+    {"add", "mul", "quotient", "div", "mod", "pow", "floor", "ceil", "abs", "sqrt", "exp", "cos", "min", "max"}
+    | {"log2", "log10", "log"}
 )
 
 
@@ -66,7 +66,8 @@ class Relaxed:
                 given = (inputs or {}).get(step.setting, math.nan)  # type: ignore[call-overload]
                 values[step.out.id] = xp.broadcast_to(xp.as_tensor(given, dtype=xp.float64, device=device), (n,))
             else:
-                values[step.out.id] = spread(xp, self._apply(step, [values[a.id] for a in step.args]), step.out)
+                made = self._apply(step, [values[a.id] for a in step.args])
+                values[step.out.id] = made if step.name == "joint" else spread(xp, made, step.out)
         return [xp.broadcast_to(values[r.id].reshape(-1), (n,)) for r in self._outputs]
 
     def _constant(self, array: Array, device: Any) -> Array:
