@@ -169,6 +169,9 @@ def _denominator(node: Expr, args: list[int | None], domains: Mapping[str, Seque
     if op == "var":
         values = domains.get(str(node.payload))
         return None if values is None else math.lcm(*(v.denominator for v in values if isinstance(v, Fraction)))
+    if op == "div":
+        below = _numerator(node.args[1], domains)
+        return None if args[0] is None or below is None or args[0] * below >= 1 << 40 else args[0] * below
     used = args[1:] if op == "if" else args
     if op not in ("add", "mul", "if", "min", "max", "abs", "mod", "solve", "pow"):
         return None if node.type.kind == "number" else 1
@@ -199,6 +202,19 @@ def _rounding(result: Any, value: float) -> float:
     if not isinstance(result, Fraction) or not numpy.isfinite(value):
         return 0.0 if not isinstance(result, Fraction) else float("inf")
     return 0.0 if Fraction(value) == result else abs(value) * 2.0**-52
+
+
+def _numerator(node: Expr, domains: Mapping[str, Sequence[object]]) -> int | None:
+    """A multiple of the numerator of every value of a constant, a decision or a product of them."""
+    if node.op == "mul":
+        factors = [_numerator(a, domains) for a in node.args]
+        return math.prod(f for f in factors if f is not None) if None not in factors else None
+    if node.op == "const" and isinstance(node.value, Fraction):
+        return abs(node.value.numerator) or 1
+    values = domains.get(str(node.payload)) if node.op == "var" else None
+    if values is None:
+        return None
+    return math.lcm(*(v.numerator for v in values if isinstance(v, Fraction) and v))
 
 
 def grain_of(values: Floats) -> Fraction:
