@@ -55,9 +55,9 @@ def _gather(values: dict[str, Any]) -> list[str]:
     """`name = value` in order; equal values of one family in one item."""
     found: dict[tuple[str, str], list[str]] = {}
     for path, value in values.items():
-        stem = re.sub(r"\[.*?\](?=\.|$|\[)", "", path)
         shown = str(value).lower() if isinstance(value, bool) else str(value)
-        found.setdefault((stem, shown) if path.count("[") > 1 else (path, shown), []).append(path)
+        copy = re.search(r"\[.*\..*\]$", path)  # a copy for each layer carries its owner: `weights[net.conv[1].gcn]`
+        found.setdefault((path[: copy.start()] if copy else path, shown), []).append(path)
     return [f"{stem} {value}" + (f" (x{len(p)})" if len(p) > 1 else "") for (stem, value), p in found.items()]
 
 

@@ -34,7 +34,8 @@ svg.drawing { width: 100%; height: auto; display: block; margin: 6px 0; }
 .drawing .lattice { stroke: var(--blue); stroke-width: .5; } .drawing .memory { fill: var(--gold); stroke: none; }
 .drawing .empty { fill: none; } .drawing .chip { fill: var(--paper); stroke: var(--soft); stroke-width: 1.6; }
 details summary { cursor: pointer; color: var(--blue); margin: 6px 0; }
-@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } svg, tr, .card { break-inside: avoid; } }
+@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } svg, tr, .card {
+  break-inside: avoid; } }
 """
 
 MODELLED = '<span class="m" title="computed from the constants listed below, not measured">modelled</span>'

@@ -10,7 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cospace.compiler.exact import Enclosure, evaluate, solve_maps
+from cospace.compiler.cost import breakdown
+from cospace.compiler.exact import Enclosure, evaluate
 from cospace.compiler.model import Design, Space, show
 from cospace.compiler.schema import dumps, to_json
 
@@ -34,23 +35,6 @@ def objectives(space: Space, design: Design) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def works(space: Space, design: Design) -> list[dict[str, Any]]:
-    found = []
-    for w in space.works:
-        if evaluate(w.guard, design) is not True:
-            continue
-        place = next(p for p in w.placements if evaluate(p.guard, design) is True)
-        maps = solve_maps(place.problem, design) if place.problem.maps else {}
-        entry = {"path": w.path, "kind": w.kind, "layer": w.call, "rule": place.rule,
-                 "maps": {k: show(v) for k, v in maps.items()} if isinstance(maps, dict) else {}}  # fmt: skip
-        for name, e in place.quantities:
-            value = as_float(evaluate(e, design))
-            if value is not None:
-                entry[name] = {"value": value, "unit": "J" if name == "energy" else ""}
-        found.append(entry)
-    return found
-
-
 def write_result(folder: Path, space: Space, design: Design, finished: bool = True) -> Path:
     """Fill `folder` as a search does; the baseline is the first reference where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,27 +50,35 @@ def write_result(folder: Path, space: Space, design: Design, finished: bool = Tr
         "accuracy": {"choice": 0.912, "test": [0.905, 0.911, 0.899]},
         "baseline": reference and {"name": reference.name, "design": shown(space, dict(reference.design)),
                                    "objectives": objectives(space, dict(reference.design))},
-        "breakdown": {"works": works(space, design), "quantities": {
-            f"{a.path}.{n}": {"value": as_float(evaluate(e, design)), "unit": ""}
-            for a in space.accelerators for n, e in a.quantities}},
+        "breakdown": json.loads(json.dumps(breakdown(space, design), default=str)),
     }  # fmt: skip
     (folder / "design.json").write_text(json.dumps(chosen))
     modelled = [o for o in chosen["objectives"] if o["modelled"] and o["value"]]
     with (folder / "pareto.csv").open("w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["error_choice", *(o["text"] for o in modelled), "dominated", *chosen["design"]])
+        out.writerow(
+            [
+                "error_choice",
+                *(f"{o['text']} [{o['unit']}]" for o in modelled),
+                "dominated",
+                "source",
+                "seeds",
+                *chosen["design"],
+            ]
+        )
         for i in range(24):
             scale = math.exp(chance.gauss(0.4, 0.7))
             error = 0.09 / scale**0.3 + chance.random() * 0.05 * (i % 3)
-            out.writerow([round(error, 4), *(o["value"] * scale for o in modelled), int(i % 3 > 0),
+            out.writerow([round(error, 4), *(o["value"] * scale for o in modelled), int(i % 3 > 0), "search", 1,
                           *chosen["design"].values()])  # fmt: skip
     with (folder / "history.jsonl").open("w") as file:
         for step in range(1, 101):
-            file.write(json.dumps({"kind": "step", "phase": "search", "step": step, "total": 100,
-                                   "values": {"loss": 2.3 * math.exp(-step / 30) + 0.1, "accuracy": 0.92 - 0.8 * 0.96**step,
-                                              "temperature": 5 * 0.975**step}}) + "\n")  # fmt: skip
+            values = {"loss": 2.3 * math.exp(-step / 30) + 0.1, "accuracy": 0.92 - 0.8 * 0.96**step}
+            line = {"kind": "step", "phase": "search", "step": step, "total": 100, "temperature": 5 * 0.975**step}
+            file.write(json.dumps(line | values) + "\n")
         for design_number in range(3):
             for step in range(1, 60):
-                file.write(json.dumps({"kind": "step", "phase": f"train {design_number + 1}", "step": step,
-                                       "loss": 2 * math.exp(-step / 12), "accuracy": 0.93 - 0.8 * 0.9**step}) + "\n")  # fmt: skip
+                values = {"loss": 2 * math.exp(-step / 12), "accuracy": 0.93 - 0.8 * 0.9**step}
+                line = {"kind": "step", "phase": f"train {design_number + 1} of 3", "step": step}
+                file.write(json.dumps(line | values) + "\n")
     return folder
