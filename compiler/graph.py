@@ -83,7 +83,7 @@ OPERATORS: dict[str, str] = {
 class Expr:
     """One node. `free` are the paths of the decisions it reads (maps bound by a `solve` excluded)."""
 
-    __slots__ = ("__weakref__", "_free", "args", "op", "payload", "span", "type")
+    __slots__ = ("__weakref__", "_free", "_partial", "args", "op", "payload", "span", "type")
 
     op: str
     args: tuple[Expr, ...]
@@ -98,6 +98,7 @@ class Expr:
         self.type = type
         self.span = span
         self._free: frozenset[str] | None = None
+        self._partial: bool | None = None
 
     @property
     def is_const(self) -> bool:
@@ -421,7 +422,12 @@ _PARTIAL = {"div", "mod", "pow", "sqrt", "log2", "log10", "log", "exp", "solve",
 
 def may_be_undefined(e: Expr) -> bool:
     """Whether anything below could be undefined; cheap and on the safe side."""
-    return any(n.op in _PARTIAL for n in walk([e]))
+    if e._partial is None:
+        for node in walk([e]):
+            if node._partial is None:
+                node._partial = node.op in _PARTIAL or any(a._partial for a in node.args)
+    assert e._partial is not None
+    return e._partial
 
 
 # ---- works: their maps

@@ -48,8 +48,10 @@ def natural_unit(value: Fraction | float, dimension: Dimension) -> tuple[str, Fr
     choices = COMMON.get(dimension)
     if not choices:
         return ("" if not dimension else show_unit(dimension)), Fraction(1)
-    for name, scale in choices:
-        if abs(float(value)) >= scale:
+    for (name, scale), smaller in zip(choices, (*choices[1:], None), strict=True):
+        # where the next unit is a million times smaller (mm2, um2), this one serves down to a thousandth
+        least = scale / 1000 if smaller is not None and scale / smaller[1] > 1000 else scale
+        if abs(float(value)) >= least:
             return name, scale
     return choices[-1] if value else choices[0]
 

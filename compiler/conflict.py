@@ -1,0 +1,125 @@
+"""Requirements that can't hold together: the smallest set, at its spans, and the nearest bound that would do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy
+from cospace.compiler import exact
+from cospace.compiler.enumerate import TooMany
+from cospace.compiler.graph import TRUE, Expr
+from cospace.compiler.model import Requirement, Space
+from cospace.compiler.numbers import Program
+from cospace.compiler.prove import Prover
+from cospace.compiler.units import show_quantity
+from cospace.dsl.diagnostics import Diagnostic, Label
+
+
+def minimal_conflict(prover: Prover, core: Sequence[Requirement]) -> tuple[Requirement, ...]:
+    """A subset that no design meets and of which no part can be left out: deletion, last declared first."""
+    kept = list(core)
+    for r in reversed(list(core)):
+        rest = [k for k in kept if k is not r]
+        if len(kept) > 1 and prover.settle(rest).possible is False:
+            kept = rest
+    return tuple(kept)
+
+
+def conflict_diagnostic(prover: Prover, core: Sequence[Requirement], given: str | None = None) -> Diagnostic:
+    """CS601: no design at all; each requirement of the conflict is a label, each bound with what would make room."""
+    space = prover.space
+    rooms = [(r, nearest_bound(prover, r, [k for k in core if k is not r])) for r in core]
+    if not core:
+        return Diagnostic("CS601", "error", "no design is feasible", space.decisions[0].span)
+    first = core[0]
+    labels = tuple(Label(r.span, room or r.reason) for r, room in rooms[1:])
+    subject = f"{given} leaves no design" if given else "no design is feasible"
+    head = rooms[0][1]
+    count = f"{len(core)} requirements exclude each other" if len(core) > 1 else first.reason
+    message = f"{subject}: {head}" if head and len(core) == 1 else f"{subject}: {count}"
+    if len(core) > 1:
+        labels = (Label(first.span, head or first.reason), *labels)
+    help = "relax one of them" if len(core) > 1 else "relax it, or widen what it reads"
+    return Diagnostic("CS601", "error", message, first.span, labels, help)
+
+
+def nearest_bound(prover: Prover, requirement: Requirement, others: Sequence[Requirement]) -> str | None:
+    """For `e <= c` that nothing meets: the least value of `e` over designs that meet the rest, in words."""
+    parts = _sides(requirement.value)
+    if parts is None:
+        return None
+    expr, constant, lowest = parts
+    space = prover.space
+    rest = [r for r in space.requirements if r is not requirement and r.origin != "map"] if not others else list(others)
+    best = _extreme(prover, expr, requirement.guard, rest, lowest)
+    if best is None:
+        return None
+    unit = expr.type.unit
+    name = _param_named(space, requirement, constant)
+    was, now = show_quantity(constant, unit), show_quantity(_rounded(best, lowest), unit, 6)
+    if lowest:
+        return f"{name or 'the bound'} = {was} is short: {now} is the least that fits"
+    return f"{name or 'the bound'} = {was} is too much: {now} is the most that fits"
+
+
+def _sides(value: Expr) -> tuple[Expr, Fraction, bool] | None:
+    """(e, c, True) of `e <= c`, (e, c, False) of `c <= e`; None for anything else."""
+    if value.op not in ("le", "lt"):
+        return None
+    left, right = value.args
+    if right.is_const and not left.is_const:
+        return left, right.number, True
+    if left.is_const and not right.is_const:
+        return right, left.number, False
+    return None
+
+
+def _extreme(prover: Prover, expr: Expr, guard: Expr, others: Sequence[Requirement], lowest: bool) -> Fraction | None:
+    """The least (greatest) value of `expr` over all designs that meet the others, exactly; None when not enumerable."""
+    frame = prover.frame
+    scope = prover._closure(frame.scope(expr, guard))
+    clauses = [c for c in frame.clauses(others) if set(c.scope) <= set(scope)]
+    try:
+        rows = frame.enumerate(scope, clauses)
+    except TooMany:
+        return None
+    decisions = [space_decision for v, space_decision in enumerate(prover.space.decisions) if v in set(scope)]
+    if guard is not TRUE:
+        rows = rows[frame.truth(guard, rows, list(scope))]
+    if not len(rows):
+        return None
+    values = numpy.asarray(Program([expr], decisions)(rows)[0], dtype=float)
+    values = numpy.where(numpy.isnan(values), numpy.inf if lowest else -numpy.inf, values)
+    edge = values.min() if lowest else values.max()
+    near = numpy.flatnonzero(numpy.isclose(values, edge, rtol=1e-9, atol=0))[:64]
+    found = [exact.evaluate(expr, frame.design(list(scope), rows[i])) for i in near]
+    numbers = [f for f in found if isinstance(f, Fraction)]
+    if not numbers:
+        return None
+    return min(numbers) if lowest else max(numbers)
+
+
+def _rounded(value: Fraction, up: bool) -> Fraction:
+    """To six digits, away from what would not fit."""
+    if value == 0:
+        return value
+    digits = 6
+    scale = Fraction(10) ** (digits - len(str(int(abs(value)))) if abs(value) >= 1 else digits + _leading_zeros(value))
+    scaled = value * scale
+    whole = -((-scaled) // 1) if up else scaled // 1
+    return Fraction(whole) / scale
+
+
+def _leading_zeros(value: Fraction) -> int:
+    return max(0, len(str(int(1 / abs(value)))) - 1)
+
+
+def _param_named(space: Space, requirement: Requirement, constant: Fraction) -> str | None:
+    """The param that the bound is, when the requirement names it."""
+    text = dict(space.sources).get(requirement.span.file, "")[requirement.span.start : requirement.span.end]
+    for p in space.params:
+        if p.value.is_const and p.value.value == constant and re.search(rf"\b{re.escape(p.name)}\b", text):
+            return p.name
+    return None

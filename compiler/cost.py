@@ -1,0 +1,90 @@
+"""What a design costs, in full: objectives, quantities, each work with its rule and mapping, what it violates.
+
+Everything is computed by the reference evaluator (`exact`), which shares no code with samplers and engines.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from cospace.compiler import exact
+from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undefined, Unknown
+from cospace.compiler.graph import Dimension, Expr, Symbol
+from cospace.compiler.model import Design, Placement, Requirement, Space, Work, show
+from cospace.compiler.units import natural_unit
+
+
+def breakdown(space: Space, design: Design) -> dict[str, Any]:
+    """A design's answer for programs.
+
+    feasible: bool, or None where a comparison could not be decided. objectives and quantities: name -> {value, unit,
+    exact}; a measure is {value: None}. violated: [{reason, origin}]. works: the live ones, each with its rule, maps,
+    dimensions and quantities. Numbers are floats in the unit beside them; `exact` is the rational in base units.
+    """
+    verdicts = [(r, holds(r, design)) for r in space.requirements]
+    violated = [{"reason": r.reason, "origin": r.origin} for r, v in verdicts if v is False]
+    undecided = any(v is None for _, v in verdicts)
+    return {
+        "feasible": False if violated else None if undecided else True,
+        "violated": violated,
+        "objectives": {o.text: {"value": None} if o.measured else figure(o.value, design) for o in space.objectives},
+        "quantities": {f"{a.path}.{name}": figure(e, design) for a in space.accelerators for name, e in a.quantities},
+        "works": [_work(w, design) for w in space.works if exact.evaluate(w.guard, design) is True],
+    }
+
+
+def holds(requirement: Requirement, design: Design) -> bool | None:
+    """Whether a requirement holds; an undefined value doesn't, None where it can't be decided."""
+    guard = exact.evaluate(requirement.guard, design)
+    if guard is False:
+        return True
+    value = exact.evaluate(requirement.value, design) if guard is True else guard
+    if value is UNKNOWN:
+        return None
+    return value is True
+
+
+def figure(expr: Expr, design: Design) -> dict[str, Any]:
+    """A number with its unit, and exactly where it is rational."""
+    return _figure(exact.evaluate(expr, design), expr.type.unit)
+
+
+def _figure(value: Result, dimension: Dimension) -> dict[str, Any]:
+    if value is UNDEFINED or value is UNKNOWN:
+        return {"value": None, "unit": "", "exact": None}
+    if isinstance(value, (bool, str)):
+        return {"value": value, "unit": ""}
+    if isinstance(value, Symbol):
+        return {"value": value.name, "unit": ""}
+    number = value.middle if isinstance(value, Enclosure) else value
+    assert isinstance(number, Fraction)
+    unit, scale = natural_unit(number, dimension)
+    return {
+        "value": float(number / scale),
+        "unit": unit,
+        "exact": str(number) if isinstance(value, Fraction) else None,
+    }
+
+
+def _work(work: Work, design: Design) -> dict[str, Any]:
+    answer: dict[str, Any] = {"path": work.path, "kind": work.kind, "layer": work.call, "accelerator": work.accelerator}
+    answer["times"] = _plain(work.times, design)
+    answer["dims"] = {name: _plain(e, design) for name, e in (*work.dims, *work.facts) if e.op != "external"}
+    placement = next((p for p in work.placements if exact.evaluate(p.guard, design) is True), None)
+    if placement is None:
+        return answer | {"rule": None, "maps": {}}
+    answer |= {"rule": placement.rule, "maps": _maps(placement, design)}
+    return answer | {name: figure(e, design) for name, e in placement.quantities}
+
+
+def _maps(placement: Placement, design: Design) -> dict[str, Any]:
+    solved = exact.solve_maps(placement.problem, design)
+    return {path: show(value) for path, value in solved.items()} if isinstance(solved, dict) else {}
+
+
+def _plain(expr: Expr, design: Design) -> Any:
+    value = exact.evaluate(expr, design)
+    if isinstance(value, Enclosure):
+        return float(value.middle)
+    return None if isinstance(value, Undefined | Unknown) else show(value)

@@ -1,0 +1,78 @@
+"""Where an expression could be undefined: the conditions under which each division, logarithm or root has a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+from cospace.compiler import graph
+from cospace.compiler.graph import TRUE, Expr, MapProblem, both, const, implies, may_be_undefined, negate
+
+_POSITIVE = {"log", "log2", "log10"}
+
+
+@frozen(eq=False)
+class Condition:
+    """`node` has a value only where `holds` is true; reached only under what `holds` already assumes."""
+
+    node: Expr
+    holds: Expr
+
+
+def conditions(expr: Expr, guard: Expr = TRUE) -> list[Condition]:
+    """Everything that has to hold for `expr` to be defined wherever `guard` holds.
+
+    `if`, `and`, `or` protect from left to right. A `solve` gives `solvable` of its problem; what is inside is asked
+    for all of its mappings.
+    """
+    found: list[Condition] = []
+    seen: set[tuple[int, int]] = set()
+    stack: list[tuple[Expr, Expr]] = [(expr, guard)]
+    while stack:
+        node, under = stack.pop()
+        if (id(node), id(under)) in seen or not may_be_undefined(node):
+            continue
+        seen.add((id(node), id(under)))
+        own = _own(node)
+        if own is not None:
+            found.append(Condition(node, implies(under, own)))
+        stack.extend(_below(node, under))
+    return found
+
+
+def _own(node: Expr) -> Expr | None:
+    """When the node itself has a value, given that its arguments have."""
+    if node.op in ("div", "mod"):
+        by = node.args[1]
+        return negate(graph.eq(by, const(0, by.type.unit)))
+    if node.op in _POSITIVE:
+        return graph.lt(const(0), node.args[0])
+    if node.op == "sqrt":
+        return graph.le(const(0, node.args[0].type.unit), node.args[0])
+    if node.op == "pow":
+        base, exponent = node.args
+        zero = const(0, base.type.unit)
+        if exponent.is_const and exponent.number.denominator == 1:
+            return TRUE if exponent.number >= 0 else negate(graph.eq(base, zero))
+        return graph.lt(zero, base)
+    if node.op == "solve":
+        problem: MapProblem = node.payload  # type: ignore[assignment]
+        return graph.solvable(problem)
+    return None
+
+
+def _below(node: Expr, under: Expr) -> Iterable[tuple[Expr, Expr]]:
+    if node.op == "if":
+        condition, then, otherwise = node.args
+        return [(condition, under), (then, both(under, condition)), (otherwise, both(under, negate(condition)))]
+    if node.op in ("and", "or"):
+        pairs = []
+        for a in node.args:
+            pairs.append((a, under))
+            under = both(under, a if node.op == "and" else negate(a))
+        return pairs
+    if node.op in ("solve", "solvable"):
+        problem: MapProblem = node.payload  # type: ignore[assignment]
+        inside = [(e, TRUE) for e in (*node.args, *problem.expressions())]
+        return inside
+    return [(a, under) for a in node.args]

@@ -1,0 +1,258 @@
+"""Whether requirements can be met: witnesses by drawing, refutations by bounds and enumeration.
+
+`Prover` answers questions about a set of requirements with a design, with a proof that there is none, or with nothing.
+A witness counts only after every requirement was decided exactly; a refutation only when it covers all designs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy
+from attrs import define, field, frozen
+from cospace.compiler.designs import Rows, decode
+from cospace.compiler.enumerate import Clause, Frame, TooMany
+from cospace.compiler.graph import TRUE, Value, both, implies, negate
+from cospace.compiler.intervals import Bounder
+from cospace.compiler.model import Decision, Design, Requirement, Space
+from cospace.compiler.numbers import Decider
+from numpy.typing import NDArray
+
+Mask = NDArray[numpy.bool_]
+
+Anchors = tuple[list[int], Rows]
+"""Decisions, and combinations of their indices: (n, len(decisions))."""
+
+DRAWS = 1024
+ROUNDS = 24
+ROWS = 400_000
+"""Rows that one enumeration may hold."""
+
+
+@frozen(eq=False)
+class Verdict:
+    """possible: True with a `witness`, False with the requirements that prove it (`core`), None when not decided."""
+
+    possible: bool | None
+    witness: Design | None = None
+    core: tuple[Requirement, ...] = ()
+    limit: str | None = None
+
+
+@define(eq=False)
+class Prover:
+    """Questions about one space, some of its decisions pinned. What is compiled and enumerated once is kept."""
+
+    space: Space
+    fixed: Mapping[str, Value] = field(factory=dict)
+    seed: int = 0
+    frame: Frame = field(init=False)
+    _deciders: dict[tuple[int, ...], Decider] = field(init=False, factory=dict)
+    _tables: dict[tuple[int, ...], list[tuple[tuple[Requirement, ...], Anchors]]] = field(init=False, factory=dict)
+    _absent: dict[tuple[int, ...], dict[tuple[int, int], tuple[Requirement, ...]]] = field(init=False, factory=dict)
+    _all: Rows | None = field(init=False, default=None)
+    _truth: Mask | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self.frame = Frame.of(self.space, self.fixed)
+
+    # ---- drawing
+
+    def draw(self, n: int, seed: int, wanted: Rows | None = None, anchors: Anchors | None = None) -> Rows:
+        """Live assignments of all decisions, (m, d), m <= n: a column of `wanted` or `anchors` is kept where it may be.
+
+        Requirements are not looked at. Rows where a decision has no value left are dropped.
+        """
+        random = numpy.random.default_rng([self.seed, seed])
+        chosen = None
+        if anchors is not None:
+            columns, table = anchors
+            picked = table[random.integers(0, len(table), n)]
+            chosen = {v: picked[:, k] for k, v in enumerate(columns)}
+        rows = numpy.zeros((n, 0), dtype=numpy.int64)
+        done: list[int] = []
+        keep = numpy.ones(n, dtype=bool)
+        for v, d in enumerate(self.space.decisions):
+            domain = self.frame.domains[v]
+            wish = chosen[v] if chosen and v in chosen else wanted[:, v] if wanted is not None else None
+            if d.guard is TRUE and d.allowed is None and wish is None:
+                column = domain[random.integers(0, len(domain), n)]
+            else:
+                options = self.frame.options(v, rows, done)
+                keep &= options.any(axis=1)
+                score = random.random(options.shape) * options
+                if wish is not None:
+                    score += options & (domain[None, :] == wish[:, None])
+                column = domain[score.argmax(axis=1)]
+            rows = numpy.concatenate([rows, column[:, None]], axis=1)
+            done.append(v)
+        return rows[keep]
+
+    def decide(self, requirements: Sequence[Requirement], rows: Rows) -> Mask:
+        """Which requirements hold at which rows, exactly: (n, r), undefined counted as not holding."""
+        key = tuple(map(id, requirements))
+        if key not in self._deciders:
+            self._deciders[key] = Decider([implies(r.guard, r.value) for r in requirements], self.space.decisions)
+        return numpy.asarray(self._deciders[key](rows), dtype=bool).reshape(len(rows), len(requirements))
+
+    def sample(self) -> tuple[Rows, Mask]:
+        """Some designs and which requirements of the space hold there; drawn once."""
+        if self._all is None or self._truth is None:
+            self._all = self.draw(DRAWS, 1)
+            self._truth = self.decide(self.space.requirements, self._all)
+        return self._all, self._truth
+
+    def search(self, requirements: Sequence[Requirement], anchors: Anchors | None = None) -> Rows:
+        """Rows at which all requirements hold, by drawing and by mending what violates least. Possibly none."""
+        rows = self.draw(DRAWS, 2, anchors=anchors)
+        truth = self.decide(requirements, rows)
+        for k in range(ROUNDS):
+            good = truth.all(axis=1)
+            if good.any() or not len(rows):
+                return rows[good]
+            best = numpy.argsort((~truth).sum(axis=1), kind="stable")[: DRAWS // 8]
+            rows = numpy.concatenate([rows[best], self.mutate(rows[best], DRAWS, 3 + k)])
+            truth = self.decide(requirements, rows)
+        return rows[truth.all(axis=1)]
+
+    def mutate(
+        self, rows: Rows, n: int, seed: int, column: tuple[int, int] | None = None, anchors: Anchors | None = None
+    ) -> Rows:
+        """Neighbours of rows, about two decisions changed; `column`: a decision and the index it is to take.
+
+        anchors: combinations that are known to go together; half of the neighbours take one that fits `column`.
+        """
+        random = numpy.random.default_rng([self.seed, seed])
+        base = rows[random.integers(0, len(rows), n)].copy()
+        count = base.shape[1]
+        fresh = random.random(base.shape) < 2.0 / max(count, 2)
+        base[fresh] = -2  # no index: drawn anew
+        if column is not None:
+            base[:, column[0]] = column[1]
+        if anchors is not None:
+            columns, table = anchors
+            if column is not None and column[0] in columns:
+                table = table[table[:, columns.index(column[0])] == column[1]]
+            if len(table):
+                base[::2, columns] = table[random.integers(0, len(table), len(base[::2]))]
+        return self.draw(n, seed + 1_000, wanted=base)
+
+    # ---- refuting
+
+    def refute(self, requirements: Sequence[Requirement]) -> tuple[Requirement, ...] | None:
+        """A subset of the requirements that no design meets, or None when that isn't proved."""
+        domains = self.domains()
+        bounder = Bounder(domains)
+        for r in requirements:
+            if bounder.bounds(implies(r.guard, r.value)).settled is False:
+                return (r,)
+        return next((core for core, (_, rows) in self._enumerated(requirements) if not len(rows)), None)
+
+    def domains(self) -> dict[str, tuple[Value, ...]]:
+        """The values each decision may take."""
+        return {
+            d.path: tuple(d.values[int(i)] for i in self.frame.domains[v] if i >= 0)
+            for v, d in enumerate(self.space.decisions)
+        }
+
+    def _groups(self, clauses: Sequence[Clause]) -> list[list[Clause]]:
+        """Sets of clauses to enumerate together: each alone, then growing ones, as far as the rows allow."""
+        small = sorted((c for c in clauses if self._size(c.scope) <= ROWS), key=lambda c: self._size(c.scope))
+        found = [[c] for c in small]
+        taken: list[tuple[set[int], list[Clause]]] = []
+        for c in small:
+            scope = set(self._closure(c.scope))
+            joined = [c]
+            rest = []
+            for other, group in taken:
+                if other & scope and self._size(tuple(other | scope)) <= ROWS * 64:
+                    scope |= other
+                    joined = group + joined
+                else:
+                    rest.append((other, group))
+            taken = [*rest, (scope, joined)]
+        return found + [group for _, group in taken if len(group) > 1]
+
+    def _size(self, scope: Iterable[int]) -> int:
+        size = 1
+        for v in self._closure(scope):
+            size *= len(self.frame.domains[v])
+        return size
+
+    def _closure(self, scope: Iterable[int]) -> tuple[int, ...]:
+        """The decisions of a scope with all that their guards and domains read."""
+        found: set[int] = set()
+        pending = list(scope)
+        while pending:
+            v = pending.pop()
+            if v not in found:
+                found.add(v)
+                d: Decision = self.space.decisions[v]
+                pending.extend(self.frame.scope(d.guard, *(d.allowed or ())))
+        return tuple(sorted(found))
+
+    def _enumerate(self, clauses: Sequence[Clause]) -> Rows:
+        scope = self._closure({v for c in clauses for v in c.scope})
+        return self.frame.enumerate(scope, clauses, ROWS)
+
+    def anchors(self, requirements: Sequence[Requirement]) -> Anchors | None:
+        """All assignments of some decisions at which the requirements that read only those hold."""
+        return max((a for _, a in self._enumerated(requirements) if len(a[1])), key=lambda a: len(a[0]), default=None)
+
+    def absent(self, requirements: Sequence[Requirement]) -> dict[tuple[int, int], tuple[Requirement, ...]]:
+        """(decision, index) pairs in no assignment that meets some of the requirements, with those requirements."""
+        key = tuple(map(id, requirements))
+        if key in self._absent:
+            return self._absent[key]
+        found = self._absent.setdefault(key, {})
+        for core, (columns, rows) in self._enumerated(requirements):
+            for k, v in enumerate(columns):
+                present = set(numpy.flatnonzero(numpy.bincount(rows[:, k] + 1)) - 1)
+                for index in self.frame.domains[v].tolist():
+                    if index >= 0 and index not in present:
+                        found.setdefault((v, index), core)
+        return found
+
+    def _enumerated(self, requirements: Sequence[Requirement]) -> list[tuple[tuple[Requirement, ...], Anchors]]:
+        """Every group of requirements that can be enumerated, with its assignments; kept."""
+        key = tuple(map(id, requirements))
+        if key not in self._tables:
+            found = []
+            for group in self._groups([c for c in self.frame.clauses(requirements) if c.scope]):
+                try:
+                    rows = self._enumerate(group)
+                except TooMany:
+                    continue
+                core = tuple(dict.fromkeys(c.requirement for c in group))
+                found.append((core, (list(self._closure({v for c in group for v in c.scope})), rows)))
+            self._tables[key] = found
+        return self._tables[key]
+
+    # ---- both
+
+    def settle(self, requirements: Sequence[Requirement]) -> Verdict:
+        """Can all of these hold at once?"""
+        rows = self.search(requirements)
+        if len(rows):
+            return Verdict(True, decode(self.space.decisions, rows[0]))
+        core = self.refute(requirements)
+        if core is not None:
+            return Verdict(False, core=core)
+        anchors = self.anchors(requirements)
+        if anchors is not None:
+            rows = self.search(requirements, anchors)
+            if len(rows):
+                return Verdict(True, decode(self.space.decisions, rows[0]))
+        return self._solver(requirements)
+
+    def _solver(self, requirements: Sequence[Requirement]) -> Verdict:
+        """The last resort: Z3, in a process of its own."""
+        from cospace.compiler import solver
+
+        return solver.settle(self.space, requirements, self.fixed)
+
+
+def violating(requirement: Requirement) -> Requirement:
+    """The requirement that `requirement` is broken: its guard holds and its value doesn't."""
+    value = both(requirement.guard, negate(requirement.value))
+    return Requirement(value, TRUE, f"not: {requirement.reason}", requirement.span, requirement.origin)
