@@ -1,0 +1,97 @@
+"""Samples are feasible, uniform, and the same for the same seed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+
+import numpy
+import pytest
+from cospace.compiler import graph as g
+from cospace.compiler.count import Limits
+from cospace.compiler.designs import DesignError, decode, encode
+from cospace.compiler.model import Decision, Requirement, Space
+from cospace.compiler.sample import Sampler, Unsampled
+from cospace.dsl.diagnostics import NOWHERE
+
+
+def load_generate():
+    spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["generate"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = load_generate().generate
+FEASIBLE = next(seed for seed in range(50) if len(generate(seed).feasible()) > 20)
+
+
+def chi_square_is_plausible(counts: Counter, cells: int, n: int) -> bool:
+    expected = n / cells
+    statistic = sum((counts.get(k, 0) - expected) ** 2 / expected for k in counts)
+    statistic += (cells - len(counts)) * expected
+    return cells == 1 or statistic < cells - 1 + 5 * (2 * (cells - 1)) ** 0.5 + 10
+
+
+@pytest.mark.parametrize("limits", [None, Limits(table=1)], ids=["tables", "rejection"])
+@pytest.mark.parametrize("seed", range(40))
+def test_samples_are_uniform_over_the_feasible_designs(seed: int, limits: Limits | None) -> None:
+    made = generate(seed)
+    space = made.space()
+    feasible = {tuple(row) for row in encode(space.decisions, made.feasible())}
+    if not feasible:
+        with pytest.raises(Unsampled):
+            Sampler(space, limits=limits).sample(1)
+        return
+    n = 40 * len(feasible)
+    rows = Sampler(space, limits=limits).sample(n, seed)
+    counts = Counter(tuple(int(i) for i in row) for row in rows)
+    assert set(counts) <= feasible
+    assert chi_square_is_plausible(counts, len(feasible), n)
+
+
+def test_the_same_seed_gives_the_same_sample() -> None:
+    space = generate(FEASIBLE).space()
+    one, two = Sampler(space).sample(50, 3), Sampler(space).sample(50, 3)
+    assert (one == two).all()
+    assert (one != Sampler(space).sample(50, 4)).any()
+
+
+def test_pinned_values_are_kept_and_unknown_ones_refused() -> None:
+    space = generate(FEASIBLE).space()
+    first = space.decisions[0]
+    rows = Sampler(space, {first.path: first.values[0]}).sample(20)
+    assert all(decode(space.decisions, row)[first.path] == first.values[0] for row in rows)
+    with pytest.raises(DesignError):
+        Sampler(space, {"nowhere": Fraction(1)})
+    with pytest.raises(DesignError):
+        Sampler(space, {first.path: "not a value"})
+
+
+def test_weights_beyond_64_bits_stay_exact() -> None:
+    """One alternative owns 40 further decisions, the other none: its weight is about 10^40 to 1."""
+    kind = Decision("kind", "choose", (Fraction(0), Fraction(1)), g.NUMBER)
+    inside = g.eq(g.var("kind", g.NUMBER), g.const(1))
+    owned = [
+        Decision(f"x{i}", "choose", tuple(Fraction(v) for v in range(10)), g.NUMBER, guard=inside) for i in range(40)
+    ]
+    space = Space("s", None, (), (kind, *owned), (), (), (), (), (), (), ())
+    rows = Sampler(space).sample(500, 1)
+    assert (rows[:, 0] == 1).all()
+    assert 4 < rows[:, 1:].mean() < 5
+    assert numpy.unique(rows, axis=0).shape[0] == 500
+
+
+def test_too_few_feasible_designs_are_said_so() -> None:
+    many = [Decision(f"x{i}", "choose", tuple(Fraction(v) for v in range(20)), g.NUMBER) for i in range(12)]
+    total = g.add(*(g.mul(g.var(d.path, g.NUMBER), g.var(d.path, g.NUMBER)) for d in many))
+    space = Space(
+        "s", None, (), tuple(many), (Requirement(g.le(total, g.const(0)), g.TRUE, "tiny", NOWHERE),), (), (), (), (), (), ()
+    )  # fmt: skip
+    with pytest.raises(Unsampled) as caught:
+        Sampler(space).sample(1)
+    assert caught.value.responsible is space.requirements[0] and not caught.value.empty
