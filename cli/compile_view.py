@@ -17,10 +17,15 @@ from rich.table import Table
 if TYPE_CHECKING:
     from cospace.compiler.model import Decision, Space, Work
 
+WIDTH = 120
+"""Of lines where there is no terminal."""
+
 
 def print_space(space: Space, spec: Path, settings: list[str]) -> None:
     """Decisions by group, counts, works and rules, supernet, objectives, and the commands to type next."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
     console.print(f"[bold]{escape(space.name)}[/]" + (f"  {escape(space.doc)}" if space.doc else ""))
     console.print(_decisions(space))
     _count(console, space)
@@ -106,26 +111,30 @@ def _count(console: Console, space: Space) -> None:
 
 
 def _works(space: Space) -> Table:
-    known = {d.path: d for d in space.decisions}
-    table = _table("work", "kind", "served by", "if")
-    for works in _work_families(space.works):
-        first = works[0]
-        shown = first.path if len(works) == 1 else f"{first.path}  and {len(works) - 1} like it"
-        rules = ", ".join(dict.fromkeys(p.rule for w in works for p in w.placements))
-        when = condition(first.guard, known) if len({w.guard for w in works}) == 1 else "its layer is taken"
-        table.add_row(escape(shown), escape(first.kind), escape(rules), f"[dim]{escape(when)}[/]")
+    """One row a layer (or a family of layers that ask for the same): what it asks for, and the rules that serve it."""
+    layers: dict[str, list[Work]] = {}
+    for w in space.works:
+        layers.setdefault(w.call, []).append(w)
+    families: dict[tuple[object, ...], list[str]] = {}
+    for call, works in layers.items():
+        key = (re.sub(r"\[[^\]]*\]", "[]", call), tuple((w.kind, tuple(p.rule for p in w.placements)) for w in works))
+        families.setdefault(key, []).append(call)
+    table = _table("layer", "asks for", "served by")
+    for calls in families.values():
+        works = layers[calls[0]]
+        shown = ", ".join(calls) if len(calls) <= 2 else f"{calls[0]} and {len(calls) - 1} like it"
+        kinds = ", ".join(dict.fromkeys(w.kind for w in works))
+        table.add_row(escape(shown), escape(kinds), escape(_rules(works)))
     return table
 
 
-def _work_families(works: tuple[Work, ...]) -> list[list[Work]]:
-    """Works in order; where there are more than 24, those that differ only in an index are gathered."""
-    if len(works) <= 24:
-        return [[w] for w in works]
-    found: dict[tuple[object, ...], list[Work]] = {}
-    for w in works:
-        key = (re.sub(r"\[[^\]]*\]", "[]", w.path), w.kind, tuple(p.rule for p in w.placements))
-        found.setdefault(key, []).append(w)
-    return list(found.values())
+def _rules(works: list[Work]) -> str:
+    """`engine: on matmul, on spmm`: the rules by their accelerator or part."""
+    owners: dict[str, list[str]] = {}
+    for rule in dict.fromkeys(p.rule for w in works for p in w.placements):
+        owner, colon, name = rule.partition(": ")
+        owners.setdefault(owner if colon else "", []).append(name if colon else rule)
+    return "; ".join((f"{owner}: " if owner else "") + ", ".join(names) for owner, names in owners.items())
 
 
 def _supernet(console: Console, space: Space) -> None:
@@ -137,7 +146,7 @@ def _supernet(console: Console, space: Space) -> None:
     found = estimate(space)
     console.print(
         f"supernet: {found.modules:,} modules, {found.parameters:,} parameters shared by all designs, "
-        f"about {human(found.peak_bytes / 2**20)} MiB at the peak of a step (estimated)"
+        f"about {human(found.peak_bytes / 2**20, digits=3)} MiB at the peak of a step (estimated)"
     )
 
 

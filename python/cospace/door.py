@@ -1,0 +1,113 @@
+"""The Python door: a spec or a compiled space as an object whose methods are the verbs. Nothing loads torch but running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from cospace.compiler.model import Design, Space
+from cospace.dsl.diagnostics import Diagnostic, SpecError
+
+if TYPE_CHECKING:
+    import threading
+
+    from cospace.compiler.best import Best
+    from cospace.compiler.check import Report
+    from cospace.compiler.count import Count
+    from cospace.compiler.supernet import Estimate
+    from cospace.runtime.events import Observe
+    from cospace.runtime.search import Outcome
+
+Fixed = Mapping[str, object]
+"""Decision path -> value as a user writes it: `"64 KiB"`, 4, `"gat"`, True."""
+
+
+@frozen
+class Model:
+    """A compiled space. warnings: what compiling had to say."""
+
+    space: Space
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def check(self, deep: bool = False) -> Report:
+        """What is proved about the space; `deep` looks for redundant and vacuous requirements too."""
+        from cospace.compiler.check import check
+
+        return check(self.space, deep=deep)
+
+    def count(self, fixed: Fixed | None = None) -> Count:
+        """The raw and the feasible number of designs, exact where `exact` says so."""
+        from cospace.compiler.count import count
+
+        return count(self.space, self._pinned(fixed))
+
+    def sample(self, n: int = 1, seed: int = 0, fixed: Fixed | None = None) -> list[Design]:
+        """n feasible designs, exactly uniform: decision path -> value, live decisions only."""
+        from cospace.compiler.designs import decode
+        from cospace.compiler.sample import Sampler
+
+        rows = Sampler(self.space, self._pinned(fixed)).sample(n, seed)
+        return [decode(self.space.decisions, row) for row in rows]
+
+    def cost(self, designs: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
+        """What each design costs, with every work. Raises DesignError for what is not a design."""
+        from cospace.compiler.cost import breakdown
+        from cospace.compiler.designs import parse_design
+
+        return [breakdown(self.space, parse_design(self.space, design)) for design in designs]
+
+    def best(self, fixed: Fixed | None = None) -> Best:
+        """The best of what is modelled, or the front; `certified` says whether that is proved."""
+        from cospace.compiler.best import best
+
+        return best(self.space, self._pinned(fixed))
+
+    def supernet(self) -> Estimate:
+        """The size of the supernet: modules, parameters, bytes at the peak of a step."""
+        from cospace.compiler.supernet import estimate
+
+        return estimate(self.space)
+
+    def search(
+        self,
+        out: Path | str,
+        seed: int = 0,
+        data: Path | str | None = None,
+        overwrite: bool = False,
+        baselines: bool = False,
+        observe: Observe | None = None,
+        stop: threading.Event | None = None,
+    ) -> Outcome:
+        """Run the search into a result folder. Raises SpecError for what cannot run."""
+        from cospace.runtime.events import ignore
+        from cospace.runtime.search import search
+
+        folder = None if data is None else Path(data)
+        return search(self.space, Path(out), seed, folder, overwrite, baselines, observe or ignore, stop)
+
+    def emit(self) -> str:
+        """The compiled space as JSON text, which `load` reads back."""
+        from cospace.compiler.schema import dumps, to_json
+
+        return dumps(to_json(self.space))
+
+    def _pinned(self, fixed: Fixed | None) -> dict[str, Any]:
+        from cospace.cli.inputs import find_decisions, read_value
+
+        return {d.path: read_value(d, str(v)) for p, v in (fixed or {}).items() for d in find_decisions(self.space, p)}
+
+
+def load(path: Path | str, **settings: object) -> Model:
+    """The model of a spec with `param`s set, or of a compiled space (`.json`).
+
+    Raises SpecError, which carries every diagnostic, when the spec has errors.
+    """
+    from cospace.cli.inputs import compile_spec
+
+    space, found = compile_spec(Path(path), [f"{name}={value}" for name, value in settings.items()])
+    if space is None:
+        raise SpecError(found)
+    return Model(space, found)
