@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy
 from attrs import frozen
-from cospace.compiler.eliminate import Factor, TooLarge, eliminate
-from cospace.compiler.enumerate import Clause, Frame, Mask, Rows, TooMany, unite
+from cospace.compiler.eliminate import Factor, eliminate
+from cospace.compiler.enumerate import Clause, Frame, Mask, Rows, TooMany
 from cospace.compiler.graph import Expr, negate
+from cospace.compiler.hubs import Plan, close_over_guards, make_plan, term_scope
 from cospace.compiler.measure import Measured, Tables
 from cospace.compiler.rowsums import Options, TooManyCombinations, count_rows
+from cospace.compiler.scaling import Place, Scale, find_undefined, scale_sum
 from cospace.compiler.sums import NotASum, Sum, Term, read_sums
 from numpy.typing import NDArray
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from cospace.compiler.count import Limits
 
 Array = NDArray[Any]
-GROUP = 2_000
-"""More options than this in a group, and one more decision becomes a hub."""
 BLOCK = 3_000_000
 """Cells of options' tables held at once."""
 
@@ -47,7 +46,7 @@ def count_coupled(
             sums.extend(read_sums(c))
         except NotASum:
             loose.append(c)
-    plan = _plan(frame, variables, structure, factors, [*narrow, *loose], sums, limits)
+    plan = make_plan(frame, variables, structure, factors, [*narrow, *loose], sums, limits)
     budget = [limits.combinations]
     try:
         low, high = _Counter(frame, plan, structure, factors, loose, sums, limits).count(budget)
@@ -55,75 +54,6 @@ def count_coupled(
         raise TooMany(stop.pairs, limits.combinations, variables) from None
     shared = "sums convolved" if sums else "groups multiplied"
     return low, high, f"{shared} over {len(plan.rows)} assignments of {len(plan.hubs)} shared decisions"
-
-
-@frozen(eq=False)
-class Plan:
-    """hubs: conditioned on; rows: their assignments that meet the clauses within; groups: the rest, apart."""
-
-    hubs: tuple[int, ...]
-    rows: Rows
-    groups: tuple[tuple[int, ...], ...]
-
-
-def _term_scope(frame: Frame, term: Term) -> tuple[int, ...]:
-    return frame.scope(*term.conditions, *([] if term.atom is None else [term.atom]))
-
-
-def _plan(
-    frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
-    clauses: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
-) -> Plan:  # fmt: skip
-    scopes = {f.scope for f in factors} | {c.scope for c in clauses}
-    scopes |= {_term_scope(frame, t) for s in sums for t in s.terms}
-    hubs: set[int] = set()
-    for s in sums:
-        hubs |= set(frame.scope(*s.guards))
-    hubs = _close(frame, hubs)
-    while True:
-        left = [v for v in variables if v not in hubs]
-        groups = _groups(left, scopes)
-        big = [g for g in groups if _options_bound(frame, g, structure) > GROUP]
-        if not big:
-            break
-        degree = {v: 0 for g in big for v in g}
-        for v in degree:
-            degree[v] = len(set().union(*(s for s in scopes if v in s)) - hubs)
-        chosen = max(degree, key=lambda v: (degree[v], -v))
-        hubs = _close(frame, hubs | {chosen})
-        if len(hubs) > 64:
-            raise TooMany(limits.rows + 1, limits.rows, sorted(hubs))
-    order = tuple(sorted(hubs))
-    inner = [c for c in clauses if set(c.scope) <= hubs]
-    rows = frame.enumerate(order, inner, limit=limits.rows)
-    return Plan(order, rows, tuple(tuple(g) for g in groups))
-
-
-def _close(frame: Frame, hubs: set[int]) -> set[int]:
-    """With what their guards read."""
-    todo = list(hubs)
-    while todo:
-        d = frame.decisions[todo.pop()]
-        for u in frame.scope(d.guard, *(d.allowed or ())):
-            if u not in hubs:
-                hubs = hubs | {u}
-                todo.append(u)
-    return hubs
-
-
-def _groups(left: Sequence[int], scopes: set[tuple[int, ...]]) -> list[list[int]]:
-    where = {v: i for i, v in enumerate(left)}
-    narrowed = {tuple(where[v] for v in s if v in where) for s in scopes}
-    return [[left[i] for i in g] for g in unite(len(left), sorted(narrowed))]
-
-
-def _options_bound(frame: Frame, group: Sequence[int], structure: Sequence[Factor]) -> int:
-    members = set(group)
-    own = [f for f in structure if members.issuperset(f.scope)]
-    try:
-        return eliminate(own, {v: len(frame.domains[v]) for v in group}).total
-    except TooLarge as stop:
-        return stop.cells
 
 
 @frozen(eq=False)
@@ -203,17 +133,17 @@ class _Counter:
 
     # ---- sums to arrays of one scale
 
-    def _measure(self, s: Sum) -> _Scale:
+    def _measure(self, s: Sum) -> Scale:
         """Tables of every term of a sum, scaled to common integers, or floats with a slack."""
         measured: list[Measured | None] = []
-        places: list[tuple[_Place, _Place]] = []
+        places: list[tuple[Place, Place]] = []
         for t in s.terms:
             hub, own = self._places(t)
             places.append((hub, own))
             measured.append(None if t.atom is None else self._atom(t, hub, own))
         return scale_sum(s, measured, places)
 
-    def _places(self, t: Term) -> tuple[_Place, _Place]:
+    def _places(self, t: Term) -> tuple[Place, Place]:
         """Where the atom's scope lies among hub rows, and among what its group may be where the term counts."""
         scope = self.frame.scope(*([] if t.atom is None else [t.atom]))
         hub = tuple(v for v in scope if v in self.hub_set)
@@ -229,12 +159,12 @@ class _Counter:
             full = numpy.zeros(len(self.plan.rows), dtype=numpy.int64)
             full[counts] = inverse
             inverse = full
-        return _Place(hub, unique, inverse, counts), _Place(own, self._live(t, own), None, None)
+        return Place(hub, unique, inverse, counts), Place(own, self._live(t, own), None, None)
 
     def _live(self, t: Term, own: tuple[int, ...]) -> Rows:
         """What the decisions `own` may be together wherever the term's conditions hold."""
         conditions = [c for c in t.conditions if self.hub_set.isdisjoint(self.frame.scope(c))]
-        near = _close(self.frame, {*own, *self.frame.scope(*conditions)}) - self.hub_set
+        near = close_over_guards(self.frame, {*own, *self.frame.scope(*conditions)}) - self.hub_set
         order = tuple(sorted(near))
         rows, _ = self._join(order, [f for f in self.structure if near.issuperset(f.scope)])
         for c in conditions:
@@ -251,13 +181,13 @@ class _Counter:
                 result = met if result is None else result & met
         return result
 
-    def _atom(self, t: Term, hub: _Place, own: _Place) -> Measured:
+    def _atom(self, t: Term, hub: Place, own: Place) -> Measured:
         assert t.atom is not None
         return self.tables.measure_grid(t.atom, hub.rows, hub.scope, own.rows, own.scope, self._spend)
 
     # ---- groups
 
-    def _group(self, members: tuple[int, ...], scales: Sequence[_Scale]) -> _Group | int:
+    def _group(self, members: tuple[int, ...], scales: Sequence[Scale]) -> _Group | int:
         inside = set(members)
         touched: set[int] = set()
         for f in self.factors:
@@ -267,7 +197,7 @@ class _Counter:
             touched |= inside.intersection(c.scope)
         for s in self.sums:
             for t in s.terms:
-                touched |= inside.intersection(_term_scope(self.frame, t))
+                touched |= inside.intersection(term_scope(self.frame, t))
         own = [f for f in self.factors if inside.issuperset(f.scope)]
         sizes = {v: len(self.frame.domains[v]) for v in members}
         left = eliminate(own, sizes, frozenset(touched), cells=self.limits.cells)
@@ -285,11 +215,11 @@ class _Counter:
                 mixed.append(self._loose(c, order, options))
         terms = []
         for s, scale in zip(self.sums, scales, strict=True):
-            mine = [(t, i) for i, t in enumerate(s.terms) if not inside.isdisjoint(_term_scope(self.frame, t))]
+            mine = [(t, i) for i, t in enumerate(s.terms) if not inside.isdisjoint(term_scope(self.frame, t))]
             terms.append(tuple(self._term(t, scale, i, order, options) for t, i in mine))
-            for conditions, c in s.settled:
-                if not inside.isdisjoint(self.frame.scope(c, *conditions)):
-                    weights = self._settle(conditions, c, order, options, weights)
+            for conditions, condition in s.settled:
+                if not inside.isdisjoint(self.frame.scope(condition, *conditions)):
+                    weights = self._settle(conditions, condition, order, options, weights)
         return _Group(order, options, weights, tuple(mixed), tuple(terms))
 
     def _join(self, order: tuple[int, ...], factors: Sequence[Factor]) -> tuple[Rows, Array]:
@@ -375,7 +305,7 @@ class _Counter:
         decided = self.frame.truth(c, options, order) | self.frame.truth(negate(c), options, order)
         return numpy.where(asked & ~decided, 0, weights)
 
-    def _term(self, t: Term, scale: _Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
+    def _term(self, t: Term, scale: Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
         """The term's table joined with conditions of its group; options at which it does not count get 0."""
         hub, own = scale.places[number]
         values = scale.values[number]
@@ -395,7 +325,7 @@ class _Counter:
         outside |= option < 0
         return _TermTable(table, place, numpy.where(outside, table.shape[1] - 1, option), hub.counts)
 
-    def _find(self, own: _Place, columns: Sequence[int], rows: Rows) -> Rows:
+    def _find(self, own: Place, columns: Sequence[int], rows: Rows) -> Rows:
         """For each row which row of `own` it is; -1 where it is none: the term does not count there."""
         if not own.scope:
             return numpy.full(len(rows), 0 if len(own.rows) else -1, dtype=numpy.int64)
@@ -406,10 +336,10 @@ class _Counter:
         number[self._code(own.scope, own.scope, own.rows)] = numpy.arange(len(own.rows))
         return number[self._code(own.scope, columns, rows)]
 
-    def _mixed_term(self, t: Term, scale: _Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
+    def _mixed_term(self, t: Term, scale: Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
         """A term with a condition on hubs and group together: one table over all that it reads."""
         hub, own = scale.places[number]
-        scope = _term_scope(self.frame, t)
+        scope = term_scope(self.frame, t)
         hub_scope = tuple(v for v in scope if v in self.hub_set)
         own_scope = tuple(v for v in scope if v not in self.hub_set)
         above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub_scope)
@@ -431,7 +361,7 @@ class _Counter:
 
     # ---- blocks of hub rows
 
-    def _options(self, groups: Sequence[_Group], scales: Sequence[_Scale], block: slice) -> list[Options]:
+    def _options(self, groups: Sequence[_Group], scales: Sequence[Scale], block: slice) -> list[Options]:
         n = block.stop - block.start
         found: list[Options] = []
         for g in groups:
@@ -444,7 +374,7 @@ class _Counter:
                 for t in terms:
                     part = t.values[t.hub[block]][:, t.option]
                     total += part if t.counts is None else numpy.where(t.counts[block][:, None], part, 0)
-                bad = _undefined(total)
+                bad = find_undefined(total)
                 if bad is not None:
                     weights = numpy.where(bad, 0, weights)
                     total = numpy.where(bad, 0, total)
@@ -452,7 +382,7 @@ class _Counter:
             found.append(Options(tuple(values), weights))
         return found
 
-    def _hub_part(self, s: Sum, scale: _Scale) -> _HubPart:
+    def _hub_part(self, s: Sum, scale: Scale) -> _HubPart:
         """What a sum has from hubs alone, whether it is asked at a row, and whether it is defined there."""
         rows, columns = self.plan.rows, self.plan.hubs
         offset = numpy.zeros(len(rows), dtype=numpy.int64 if scale.integral else numpy.float64)
@@ -463,14 +393,14 @@ class _Counter:
             vacuous |= self.frame.truth(negate(guard), rows, columns)
         valid = active | vacuous
         for number, t in enumerate(s.terms):
-            if set(_term_scope(self.frame, t)) <= self.hub_set:
+            if set(term_scope(self.frame, t)) <= self.hub_set:
                 hub, _ = scale.places[number]
                 assert hub.inverse is not None
                 if not scale.values[number].size:
                     continue
                 part = scale.values[number][hub.inverse, 0]
                 offset += part if hub.counts is None else numpy.where(hub.counts, part, 0)
-        bad = _undefined(offset)
+        bad = find_undefined(offset)
         if bad is not None:
             valid &= ~(bad & active)
             offset = numpy.where(bad, 0, offset)
@@ -488,68 +418,6 @@ class _HubPart:
     offset: Array
     active: Mask
     valid: Mask
-
-
-@frozen(eq=False)
-class _Place:
-    """Distinct rows over `scope`; inverse: for each hub row which; counts: hub rows at which the term counts."""
-
-    scope: tuple[int, ...]
-    rows: Rows
-    inverse: Rows | None
-    counts: Mask | None
-
-
-@frozen(eq=False)
-class _Scale:
-    """values: for each term a (hub rows, own rows) table in common integers (or floats); sum <= bound within slack."""
-
-    values: tuple[Array, ...]
-    places: tuple[tuple[_Place, _Place], ...]
-    bound: Any
-    slack: float
-    integral: bool
-
-
-UNDEFINED = -(1 << 56)
-
-
-def _undefined(total: Array) -> Mask | None:
-    bad = total < UNDEFINED // 2 if total.dtype == numpy.int64 else numpy.isnan(total)
-    return bad if bad.any() else None
-
-
-def scale_sum(s: Sum, measured: Sequence[Measured | None], places: Sequence[tuple[_Place, _Place]]) -> _Scale:
-    """Common integers where every value is exact and the whole sum fits 55 bits, else floats and a proved slack."""
-    shapes = [(len(h.rows), len(o.rows)) for h, o in places]
-    if all(m is None or m.grain > 0 for m in measured):
-        grains = [Fraction(1) if m is None else m.grain for m in measured]
-        units = [t.coefficient * grain for t, grain in zip(s.terms, grains, strict=True)]
-        common = math.lcm(*(u.denominator for u in units), 1)
-        shared = math.gcd(*(int(u * common) for u in units)) or 1
-        factors = [int(u * common) // shared for u in units]
-        largest = sum(abs(f) * (1 if m is None else m.largest) for f, m in zip(factors, measured, strict=True))
-        limit = -s.constant * common / shared
-        if largest < 1 << 54 and len(units) <= 100 and abs(limit) < 1 << 61 and all(abs(f) < 1 << 54 for f in factors):
-            tables = []
-            for factor, m, shape in zip(factors, measured, shapes, strict=True):
-                if m is None:
-                    tables.append(numpy.full(shape, factor, dtype=numpy.int64))
-                else:
-                    defined = ~numpy.isnan(m.values)
-                    tables.append(numpy.where(defined, m.whole() * factor, UNDEFINED).reshape(shape))
-            bound = math.ceil(limit) - 1 if s.strict else math.floor(limit)
-            return _Scale(tuple(tables), tuple(places), numpy.int64(bound), 0, True)
-    tables, slack, size = [], 0.0, abs(float(s.constant))
-    for t, m, shape in zip(s.terms, measured, shapes, strict=True):
-        c = float(t.coefficient)
-        values = numpy.full(shape, c) if m is None else (m.values * c).reshape(shape)
-        top = float(numpy.nanmax(numpy.abs(values), initial=0.0))
-        slack += (0.0 if m is None else m.error * abs(c) * (1 + 2**-50)) + top * 2.0**-50
-        size += top
-        tables.append(values)
-    slack += size * (len(tables) + 2) * 2.0**-50
-    return _Scale(tuple(tables), tuple(places), float(-s.constant), slack, False)
 
 
 def _grid(hub: tuple[int, ...], above: Rows, own: tuple[int, ...], below: Rows) -> tuple[Rows, list[int]]:

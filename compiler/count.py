@@ -20,6 +20,9 @@ from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
 from cospace.compiler.graph import Value
 from cospace.compiler.model import Requirement, Space
 
+ENUMERATED = 16_000_000
+"""Numbers (rows times decisions) that an enumeration may hold."""
+
 
 @frozen
 class Limits:
@@ -28,7 +31,7 @@ class Limits:
     terms: evaluations of terms of sums; combinations: of terms that are compared with a bound.
     """
 
-    brute: int = 20_000
+    brute: int = 1_000_000
     table: int = 1 << 19
     cells: int = CELLS
     rows: int = 2_000_000
@@ -119,7 +122,7 @@ def count_component(frame: Frame, part: Component, limits: Limits) -> Count:
         return Count(0, 0, (0, 0), True, "product of domains")
     if not part.clauses:
         return Count(raw, raw, (raw, raw), True, "product of domains")
-    if raw <= limits.brute:
+    if raw <= limits.brute and raw * len(part.variables) <= ENUMERATED:
         try:
             n = len(frame.enumerate(part.variables, part.clauses, limit=limits.rows))
             return Count(raw, n, (n, n), True, "enumeration")
@@ -127,6 +130,7 @@ def count_component(frame: Frame, part: Component, limits: Limits) -> Count:
             pass
     narrow, wide = split(frame, part.clauses, limits)
     factors = list(part.structure)
+    stopped: Count | None = None
     for c in narrow:
         factors.append(clause_factor(frame, c, part.structure))
     try:
@@ -136,7 +140,6 @@ def count_component(frame: Frame, part: Component, limits: Limits) -> Count:
         blame = next((c.requirement for c in narrow if set(c.scope) <= wide_scope), None)
         upper, stopped = raw, Count(raw, None, (0, raw), False, "given up", str(stop), blame)
     else:
-        stopped = None
         if not wide or upper == 0:
             return Count(raw, upper, (upper, upper), True, "elimination")
     try:

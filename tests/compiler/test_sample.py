@@ -89,9 +89,8 @@ def test_weights_beyond_64_bits_stay_exact() -> None:
 def test_too_few_feasible_designs_are_said_so() -> None:
     many = [Decision(f"x{i}", "choose", tuple(Fraction(v) for v in range(20)), g.NUMBER) for i in range(12)]
     total = g.add(*(g.mul(g.var(d.path, g.NUMBER), g.var(d.path, g.NUMBER)) for d in many))
-    space = Space(
-        "s", None, (), tuple(many), (Requirement(g.le(total, g.const(0)), g.TRUE, "tiny", NOWHERE),), (), (), (), (), (), ()
-    )  # fmt: skip
+    tiny = (Requirement(g.le(total, g.const(0)), g.TRUE, "tiny", NOWHERE),)
+    space = Space("s", None, (), tuple(many), tiny, (), (), (), (), (), ())
     with pytest.raises(Unsampled) as caught:
         Sampler(space).sample(1)
     assert caught.value.responsible is space.requirements[0] and not caught.value.empty

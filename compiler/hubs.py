@@ -1,0 +1,90 @@
+"""Which decisions to condition on, so that the terms of long sums fall apart into groups.
+
+A `Plan` holds the hubs (most joined first, until every group left has few options), their assignments, and the groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from cospace.compiler.eliminate import Factor, TooLarge, eliminate
+from cospace.compiler.enumerate import Clause, Frame, Rows, TooMany, unite
+from cospace.compiler.sums import Sum, Term
+
+if TYPE_CHECKING:
+    from cospace.compiler.count import Limits
+
+GROUP = 2_000
+"""More options than this in a group, and one more decision becomes a hub."""
+HUBS = 64
+
+
+@frozen(eq=False)
+class Plan:
+    """hubs: conditioned on; rows: their assignments that meet the clauses within; groups: the rest, apart."""
+
+    hubs: tuple[int, ...]
+    rows: Rows
+    groups: tuple[tuple[int, ...], ...]
+
+
+def term_scope(frame: Frame, term: Term) -> tuple[int, ...]:
+    return frame.scope(*term.conditions, *([] if term.atom is None else [term.atom]))
+
+
+def make_plan(
+    frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
+    clauses: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
+) -> Plan:  # fmt: skip
+    scopes = {f.scope for f in factors} | {c.scope for c in clauses}
+    scopes |= {term_scope(frame, t) for s in sums for t in s.terms}
+    hubs: set[int] = set()
+    for s in sums:
+        hubs |= set(frame.scope(*s.guards))
+    hubs = close_over_guards(frame, hubs)
+    while True:
+        left = [v for v in variables if v not in hubs]
+        groups = _groups(left, scopes)
+        big = [g for g in groups if _options_bound(frame, g, structure) > GROUP]
+        if not big:
+            break
+        degree = {v: 0 for g in big for v in g}
+        for v in degree:
+            degree[v] = len(set().union(*(s for s in scopes if v in s)) - hubs)
+        chosen = max(degree, key=lambda v: (degree[v], -v))
+        hubs = close_over_guards(frame, hubs | {chosen})
+        if len(hubs) > HUBS:
+            raise TooMany(limits.rows + 1, limits.rows, sorted(hubs))
+    order = tuple(sorted(hubs))
+    inner = [c for c in clauses if set(c.scope) <= hubs]
+    rows = frame.enumerate(order, inner, limit=limits.rows)
+    return Plan(order, rows, tuple(tuple(g) for g in groups))
+
+
+def close_over_guards(frame: Frame, hubs: set[int]) -> set[int]:
+    """With what their guards read."""
+    todo = list(hubs)
+    while todo:
+        d = frame.decisions[todo.pop()]
+        for u in frame.scope(d.guard, *(d.allowed or ())):
+            if u not in hubs:
+                hubs = hubs | {u}
+                todo.append(u)
+    return hubs
+
+
+def _groups(left: Sequence[int], scopes: set[tuple[int, ...]]) -> list[list[int]]:
+    where = {v: i for i, v in enumerate(left)}
+    narrowed = {tuple(where[v] for v in s if v in where) for s in scopes}
+    return [[left[i] for i in g] for g in unite(len(left), sorted(narrowed))]
+
+
+def _options_bound(frame: Frame, group: Sequence[int], structure: Sequence[Factor]) -> int:
+    members = set(group)
+    own = [f for f in structure if members.issuperset(f.scope)]
+    try:
+        return eliminate(own, {v: len(frame.domains[v]) for v in group}).total
+    except TooLarge as stop:
+        return stop.cells
