@@ -1,6 +1,7 @@
 """How long `cospace check` takes in a fresh process, against importing the libraries it stands on.
 
-Prints the ratio of medians, runs taken in turn, with the cache folder there and without it.
+Prints ratios of runs taken in turn: with the cache folder there (where what was proved of unchanged files is kept),
+proving again with only parsed files kept (`--fresh`), and with an empty cache folder.
 
     python benchmarks/check_time.py [SPEC] [--runs 11]
 """
@@ -38,18 +39,27 @@ def main() -> None:
         warm = {**os.environ, "COSPACE_CACHE": folder}
         measure(imports, warm)
         measure(check, warm)
-        base, cached, cold = [], [], []
+        base, cached, fresh, cold = [], [], [], []
         for _ in range(options.runs):
             base.append(measure(imports, warm))
             cached.append(measure(check, warm))
+            fresh.append(measure([*check, "--fresh"], warm))
             with tempfile.TemporaryDirectory() as empty:
                 cold.append(measure(check, {**os.environ, "COSPACE_CACHE": empty}))
         torch = subprocess.run(
-            [sys.executable, "-X", "importtime", *check[1:]], env=warm, check=True, capture_output=True, text=True
+            [sys.executable, "-X", "importtime", *check[1:], "--fresh"],
+            env=warm,
+            check=True,
+            capture_output=True,
+            text=True,
         )
     unit = statistics.median(base)
     print(f"{IMPORTS}: median {unit:.3f} s")
-    for name, times in (("with the cache folder", cached), ("without it", cold)):
+    for name, times in (
+        ("with the cache folder", cached),
+        ("proving again (--fresh)", fresh),
+        ("without the cache folder", cold),
+    ):
         ratios = sorted(t / b for t, b in zip(times, base, strict=True))
         print(
             f"cospace check {Path(options.spec).name}, {name}: median {statistics.median(times):.3f} s, "

@@ -25,14 +25,27 @@ def check(
         str | None,
         typer.Option("--why", metavar="PATH=VALUE", help="why this value can't be chosen"),
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="prove again, also where nothing has changed since the last proof")
+    ] = False,
     strict: options.Strict = False,
     as_json: options.Json = False,
     time: options.Time = False,
 ) -> None:
     """Prove that a space is sound: some design is feasible, nothing is undefined, no value is dead."""
-    from cospace.cli.inputs import compile_spec, timed
+    from cospace.cli import proofs
+    from cospace.cli.inputs import compile_spec, files_of, is_compiled, read_settings, timed
     from cospace.dsl.diagnostics import SpecError
 
+    given = read_settings(settings)
+    kept = None if fresh or why is not None or is_compiled(spec) else proofs.recall(spec, given, deep)
+    if kept is not None:
+        with timed(time):
+            if not as_json:
+                _say(kept["space"], kept["ok"], kept["proved"], kept["skipped"])
+                typer.echo("  nothing has changed since this was proved; --fresh proves it again")
+            _answer(kept["ok"], kept["proved"], kept["skipped"], (), as_json)
+        return
     with timed(time):
         try:
             space, diagnostics = compile_spec(spec, settings)
@@ -49,7 +62,10 @@ def check(
         report = prove(space, deep=deep)
         found = tuple(diagnostics) + tuple(report.diagnostics)
         if not as_json:
-            _say(space, report.ok, report.proved, report.skipped)
+            _say(space.name, report.ok, report.proved, report.skipped)
+        if report.ok is True and not found and not is_compiled(spec):
+            answer = {"ok": True, "proved": report.proved, "skipped": report.skipped}
+            proofs.keep(spec, given, deep, files_of(spec, space), space.name, answer)
         _answer(report.ok, report.proved, report.skipped, found, as_json)
     if report.ok is False or (strict and report.ok is None):
         raise typer.Exit(1)
@@ -68,9 +84,9 @@ def _answer(
     typer.echo(json.dumps(answer, ensure_ascii=False))
 
 
-def _say(space: Space, ok: bool | None, proved: Sequence[str], skipped: Sequence[str]) -> None:
+def _say(name: str, ok: bool | None, proved: Sequence[str], skipped: Sequence[str]) -> None:
     verdict = {True: "fine", False: "not fine", None: "not decided"}[ok]
-    typer.echo(f"{space.name}: {verdict}")
+    typer.echo(f"{name}: {verdict}")
     for text in proved:
         typer.echo(f"  proved   {text}")
     for text in skipped:

@@ -49,6 +49,14 @@ def compile_spec(spec: Path, settings: list[str] | None) -> tuple[Space | None, 
     return compiled.space, tuple(compiled.diagnostics)
 
 
+def files_of(spec: Path, space: Space) -> list[Path]:
+    """Every file that a spec was compiled from, where it lies."""
+    from cospace.compiler.driver import STANDARD
+
+    shown = [Path(path) for path, _ in space.sources]
+    return [STANDARD.parent / p if p.parts[:1] == ("std",) and not p.exists() else p for p in shown]
+
+
 def is_compiled(spec: Path) -> bool:
     return spec.suffix == ".json" or (spec.is_dir() and (spec / "space.json").is_file())
 

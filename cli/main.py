@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -64,6 +65,7 @@ def options(
 
 def main() -> None:
     """The entry point of the `cospace` script."""
+    gc.set_threshold(200_000, 50, 50)  # trees and graphs are many small objects that live to the end
     app()
 
 

@@ -6,20 +6,38 @@ Nodes say what was written, not what it means: names are unresolved, units are w
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Node:
-    span: Span = field(default=NOWHERE, kw_only=True, eq=False, repr=False)
+    """Every node. Equality, hash and text are written once here: generating them for each class costs start-up time."""
+
+    span: Span = field(default=NOWHERE, kw_only=True)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(getattr(self, n) == getattr(other, n) for n in _compared(type(self)))
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, n) for n in _compared(type(self)))))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in _compared(type(self)))})"
+
+
+@cache
+def _compared(cls: type[Node]) -> tuple[str, ...]:
+    """The fields that make a node what it is: all but spans and the text of a file."""
+    return tuple(f.name for f in fields(cls) if not f.kw_only and f.eq)
 
 
 # ---- expressions
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Number(Node):
     """`64 KiB`, `5 %` (unit `%`), `1e-3`. The value is exact and not yet scaled by the unit."""
 
@@ -27,24 +45,24 @@ class Number(Node):
     unit: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Text(Node):
     value: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Name(Node):
     id: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Member(Node):
     object: Expr
     name: str
-    name_span: Span = field(default=NOWHERE, kw_only=True, eq=False, repr=False)
+    name_span: Span = field(default=NOWHERE, kw_only=True)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Argument(Node):
     """`name = value`, or a value by position. A comprehension is an `Each` as value."""
 
@@ -52,13 +70,13 @@ class Argument(Node):
     value: Expr
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Call(Node):
     function: Expr
     arguments: tuple[Argument, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Item(Node):
     """`object[a, b]`"""
 
@@ -66,12 +84,12 @@ class Item(Node):
     items: tuple[Expr, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ListOf(Node):
     items: tuple[Expr, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Alternative(Node):
     """A member of `{ … }`: `gcn = gcn(x)`, `relu`, `skip(x) when layer == 2`, with a doc string."""
 
@@ -81,7 +99,7 @@ class Alternative(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class SetOf(Node):
     """`{16, 32}`, `{4, 8} bit`, `{relu = relu(x), elu = elu(x)}`; a unit covers the whole set."""
 
@@ -89,7 +107,7 @@ class SetOf(Node):
     unit: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Range(Node):
     """`low..high step s`, both ends in."""
 
@@ -98,7 +116,7 @@ class Range(Node):
     step: Expr | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Unary(Node):
     """`op` is `-` or `not`."""
 
@@ -106,7 +124,7 @@ class Unary(Node):
     operand: Expr
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Binary(Node):
     """`op` is one of `+ - * / ^ and or`."""
 
@@ -115,7 +133,7 @@ class Binary(Node):
     right: Expr
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Compare(Node):
     """A chain `a <= b < c`; `ops` are among `== != < <= > >= in`, one fewer than operands."""
 
@@ -123,14 +141,14 @@ class Compare(Node):
     ops: tuple[str, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class If(Node):
     condition: Expr
     then: Expr
     otherwise: Expr
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Ask(Node):
     """`ask matmul(m = v, …)`: `work` is the kind, possibly dotted."""
 
@@ -138,7 +156,7 @@ class Ask(Node):
     arguments: tuple[Argument, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Decision(Node):
     """`choose conv { … } by w per layer`; `binding` is choose, switch, random, adapt or map."""
 
@@ -149,7 +167,7 @@ class Decision(Node):
     per: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Fixed(Node):
     """`value at path = choice`"""
 
@@ -158,7 +176,7 @@ class Fixed(Node):
     choice: Expr
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Binder(Node):
     """`i in 1..n`"""
 
@@ -166,7 +184,7 @@ class Binder(Node):
     domain: Expr
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Each(Node):
     """`value for i in set when guard`, or `value for path` (a fold over a decision)."""
 
@@ -183,37 +201,37 @@ Expr = (
 # ---- statements and declarations
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Parameter(Node):
     name: str
     type: Expr | None = None
     default: Expr | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Block(Node):
     statements: tuple[Statement, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Source(Node):
     """`from "graph.gcn"`, or rows written in place of a file."""
 
     value: Text | ListOf
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Language(Node):
     version: Fraction
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class SpaceName(Node):
     name: str
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Import(Node):
     path: tuple[str, ...]
     arguments: tuple[Argument, ...] = ()
@@ -221,7 +239,7 @@ class Import(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Param(Node):
     name: str
     type: Expr | None
@@ -229,14 +247,14 @@ class Param(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Unit(Node):
     name: str
     value: Expr | None = None
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Def(Node):
     """Exactly one of `value` (`= expr`), `block`, `source` is the body; a source may have a block of facts too."""
 
@@ -249,7 +267,7 @@ class Def(Node):
     block: Block | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Work(Node):
     name: str
     parameters: tuple[Parameter, ...]
@@ -257,7 +275,7 @@ class Work(Node):
     block: Block | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Network(Node):
     name: str
     parameters: tuple[Parameter, ...] | None = None
@@ -267,7 +285,7 @@ class Network(Node):
     source: Source | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Accelerator(Node):
     """`parameters` is None without parentheses: then it is also its only instance."""
 
@@ -277,7 +295,7 @@ class Accelerator(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Part(Node):
     name: str
     parameters: tuple[Parameter, ...] | None
@@ -286,7 +304,7 @@ class Part(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Table(Node):
     name: str
     parameters: tuple[Parameter, ...]
@@ -295,7 +313,7 @@ class Table(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Rule(Node):
     """`on matmul(m, k, n) when g { … }`"""
 
@@ -306,14 +324,14 @@ class Rule(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Require(Node):
     value: Expr
     guard: Expr | None = None
     reason: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Objective(Node):
     """`sense` is minimize or maximize."""
 
@@ -323,13 +341,13 @@ class Objective(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Loop(Node):
     binder: Binder
     block: Block
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Policy(Node):
     """`precision of gnn { … }`, `search { … }`, `train of net { … }`."""
 
@@ -340,7 +358,7 @@ class Policy(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Assign(Node):
     """`gnn, engine by gumbel()`: inside a stage."""
 
@@ -349,7 +367,7 @@ class Assign(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Typed(Node):
     """`weight: tensor[f, out]`"""
 
@@ -358,7 +376,7 @@ class Typed(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Bind(Node):
     """`rows, cols = choose 4..64 step 4`"""
 
@@ -368,7 +386,7 @@ class Bind(Node):
     doc: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Yield(Node):
     """An expression on a line of its own: the value of its block when it comes last; `ask` elsewhere."""
 
@@ -381,12 +399,12 @@ Statement = (
 )  # fmt: skip
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Comment(Node):
     text: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class File(Node):
     """One parsed file. `path` is as shown to the user; `text` is what spans index into."""
 

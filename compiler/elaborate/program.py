@@ -37,7 +37,6 @@ from cospace.compiler.units import natural_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import NOWHERE, Label, Reporter, Span
 from cospace.dsl.load import Loaded
-from cospace.dsl.parse import parse
 from cospace.dsl.suggest import closest
 
 ROOT = "the spec"
@@ -230,6 +229,8 @@ def _setting(text: str, param: tree.Param, module: Module, context: Context) -> 
         return const(text.strip('"'))
     inner = Reporter()
     shown = f"--set {param.name}"
+    from cospace.dsl.parse import parse  # the parser is loaded only where the cache doesn't help
+
     file = parse(f"value = {text}\n", shown, inner)
     bind = next((s for s in file.statements if isinstance(s, tree.Bind)), None)
     if inner.failed or bind is None or len(file.statements) != 1:

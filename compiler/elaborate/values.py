@@ -39,7 +39,7 @@ class Bad:
 BAD = Bad()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class UnitValue:
     """One of the unit is `scale` base units."""
 
@@ -47,7 +47,7 @@ class UnitValue:
     scale: Expr
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class SetValue:
     """A set in order. names: the label of each item, or None. conditions: `when` of each item."""
 
@@ -57,7 +57,7 @@ class SetValue:
     unit: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class RangeValue:
     low: Expr
     high: Expr
@@ -65,7 +65,7 @@ class RangeValue:
     unit: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class DomainValue:
     """`divisors(e)` and its like: possible values, each with the condition under which it belongs."""
 
@@ -74,12 +74,12 @@ class DomainValue:
     unit: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ListValue:
     items: tuple[Any, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Gathered:
     """Values that exist under guards: `works.cycles`. times: how often a sum counts each."""
 
@@ -87,7 +87,7 @@ class Gathered:
     what: str = "values"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Record:
     """Named fields. `kind` is for messages; `owner` is what the record describes (a task, a work)."""
 
@@ -96,7 +96,7 @@ class Record:
     owner: Any = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class PerLayer:
     """A decision with a copy for each layer: call path -> its value."""
 
@@ -104,7 +104,7 @@ class PerLayer:
     guards: dict[str, Expr]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class TensorType:
     """`tensor[…]` or `graph[…]`. field: (task, name) when it is a field of a task."""
 
@@ -113,7 +113,7 @@ class TensorType:
     field: tuple[str, str] | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Tensor:
     """The output of a node of the network being built."""
 
@@ -122,7 +122,7 @@ class Tensor:
     node: int
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class KindType:
     """`int`, `real`, `bool`, `text`, `list`, `loss`, `task`, …; arguments as in `measure(0..1, better = low)`."""
 
@@ -130,30 +130,30 @@ class KindType:
     arguments: tuple[tuple[str | None, Any], ...] = ()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Builtin:
     name: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Function:
     declaration: tree.Def
     scope: Scope
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class TableValue:
     declaration: tree.Table
     scope: Scope
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class AcceleratorClass:
     declaration: tree.Accelerator
     scope: Scope
 
 
-@mutable(eq=False)
+@mutable(eq=False, repr=False)
 class Instance:
     """One accelerator: its scope is lazy, so quantities may stand in any order."""
 
@@ -165,7 +165,7 @@ class Instance:
     spans: dict[str, Span] = field(factory=dict)
 
 
-@mutable(eq=False)
+@mutable(eq=False, repr=False)
 class Module:
     """A file being elaborated. overrides: param -> value given on import or by `--set`; given_at: where."""
 
@@ -177,7 +177,7 @@ class Module:
     imports: dict[str, Module] = field(factory=dict)
 
 
-@mutable(eq=False)
+@mutable(eq=False, repr=False)
 class Scope:
     """Names of a file, a body or a comprehension. A `Lazy` entry is evaluated when first read."""
 
@@ -206,7 +206,7 @@ class Scope:
         return scope.module
 
 
-@mutable(eq=False)
+@mutable(eq=False, repr=False)
 class Lazy:
     """A binding that is evaluated on first use."""
 
@@ -215,7 +215,7 @@ class Lazy:
     running: bool = False
 
 
-@mutable(eq=False)
+@mutable(eq=False, repr=False)
 class Building:
     """The network being built: its nodes so far."""
 
@@ -223,7 +223,7 @@ class Building:
     nodes: list[PlanNode] = field(factory=list)
 
 
-@mutable(eq=False)
+@mutable(eq=False, repr=False)
 class Answering:
     """The rule being evaluated for a work: what all its asks collect together."""
 
@@ -235,7 +235,7 @@ class Answering:
     depth: int = 0
 
 
-@mutable(eq=False)
+@mutable(eq=False, repr=False)
 class State:
     """What elaboration gathers."""
 
@@ -261,7 +261,7 @@ class State:
     place: Callable[[], None] | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Context:
     """Where an expression stands. guard: when it is live; prefix and indices: of the paths it makes.
 
