@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from cospace.compiler.driver import compile_file
 from cospace.compiler.supernet import estimate
@@ -81,8 +82,10 @@ def main() -> None:
     print(f"{'path':44} {'alone':>7} {'super':>7} {'ratio':>6} {'+banks':>7} {'k=2':>6} {'time':>6}")
     joint.distribution.set_epoch(0)
     rows = joint.draw(options.paths)
-    for row in rows:  # banks reach their full size first
-        joint.supernet.take(run_.planner.resolve(run_.costs.decode(row)))
+    for row in [*joint.distribution.draw(500), *rows]:  # banks reach their full size first
+        if run_.costs.promising(row[None])[0]:
+            joint.supernet.take(run_.planner.resolve(run_.costs.decode(row)))
+    joint.supernet.take(run_.planner.resolve(run_.costs.decode(fill(joint, dict(estimate(space).largest)))))
     ratios, counted, searched, times, totals = [], [], [], [], [0.0, 0.0]
     for row in rows:
         subnet = run_.planner.resolve(run_.costs.decode(row))
@@ -123,9 +126,36 @@ def main() -> None:
         f"{statistics.mean(times):6.2f}"
     )
     print(f"{'worst':44} {'':7} {'':7} {max(ratios):6.2f} {max(counted):7.2f} {max(searched):6.2f} {max(times):6.2f}")
-    print(f"parked outside of steps: {joint.supernet.parked_bytes / 2**20:.2f} MiB, {joint.supernet.parameters:,} weights")
+    print(
+        f"parked outside of steps: {joint.supernet.parked_bytes / 2**20:.2f} MiB, {joint.supernet.parameters:,} weights"
+    )
     guess = estimate(space)
-    print(f"estimated by compile: {guess.parameters:,} weights, peak {guess.peak_bytes / 2**20:.2f} MiB")
+    largest = run_.planner.resolve(run_.costs.decode(fill(joint, dict(guess.largest))))
+
+    def weigh_largest() -> None:
+        joint.supernet.step(
+            largest,
+            lambda o: joint.settings.loss.of_data(o[split], run_.task.targets[split], (1.0,)),
+            joint.settings.optimiser,
+            0,
+        )
+
+    weigh_largest()
+    found = measure_peak(weigh_largest)
+    print(
+        f"largest path, inputs left out: compile estimates {guess.peak_bytes / 2**20:.2f} MiB, measured "
+        f"{found / 2**20:.2f} MiB ({guess.peak_bytes / found - 1:+.1%}); {guess.parameters:,} weights estimated"
+    )
+
+
+def fill(joint: Joint, design: dict[str, object]) -> np.ndarray:
+    """A row with the given decisions, the rest at their likeliest."""
+    decisions = joint.distribution.decisions
+    wanted = np.array([[int(x.argmax()) for x in joint.distribution.logits]])
+    for j, d in enumerate(decisions):
+        if d.path in design:
+            wanted[0, j] = d.values.index(design[d.path])  # type: ignore[arg-type]
+    return joint.distribution.liveness.fill(wanted)[0]
 
 
 if __name__ == "__main__":

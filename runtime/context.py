@@ -32,7 +32,8 @@ class Budget:
 
 @define
 class Run:
-    """One run of one space. `share` is how much of the run is done, for the time that is left."""
+    """One run of one space. `share` is how much of the run is done, for the time that is left; `trained` holds what
+    was trained, by row, for whoever reports on it."""
 
     space: Space
     planner: Planner
@@ -46,6 +47,7 @@ class Run:
     budget: Budget = field(factory=Budget)
     started: float = field(factory=time.monotonic)
     share: float = 0.0
+    trained: dict[bytes, Any] = field(factory=dict)
 
     def tell(self, kind: Kind, phase: str, step: int = 0, total: int = 0, **values: Cell) -> None:
         """Tell the observer; the time left is what the share done so far promises."""
@@ -95,7 +97,9 @@ def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: 
     tasks = {t.name: t for t in space.tasks}
     unknown = [name for name in wanted if name not in tasks]
     if len(wanted) != 1 or unknown:
-        raise refuse("CS707", f"the network `{plan.name}` must read its inputs from one task; it reads {sorted(wanted)}")
+        raise refuse(
+            "CS707", f"the network `{plan.name}` must read its inputs from one task; it reads {sorted(wanted)}"
+        )
     (name,) = wanted
     task: LoadedTask = find(tasks[name].source, tasks[name].span)(tasks[name], data, device)
     planner.check_inputs(task, tasks[name])

@@ -53,13 +53,17 @@ class Liveness:
                 if d.allowed is not None:
                     allowed = np.stack(
                         [
-                            np.asarray(answers[position + v], bool) if answers is not None else np.full(len(rows), c is TRUE)
+                            np.asarray(answers[position + v], bool)
+                            if answers is not None
+                            else np.full(len(rows), c is TRUE)
                             for v, c in enumerate(d.allowed)
                         ],
                         axis=1,
                     )
                     position += len(d.allowed)
-                    score = scores[j] if scores else -np.abs(np.arange(len(d.values))[None] - value[:, None]).astype(float)
+                    score = (
+                        scores[j] if scores else -np.abs(np.arange(len(d.values))[None] - value[:, None]).astype(float)
+                    )
                     value = np.where(allowed, score, -np.inf).argmax(1)
                 rows[:, j] = np.where(live, value, -1)
         return rows

@@ -71,9 +71,7 @@ def build_gumbel(
 
 
 @register("engines.das")
-def build_das(
-    samples: int = 8, temperature: Number = 1.0, optimiser: Optimiser | None = None
-) -> Das:
+def build_das(samples: int = 8, temperature: Number = 1.0, optimiser: Optimiser | None = None) -> Das:
     if samples < 1:
         raise ValueError("samples counts accelerators, at least 1")
     return Das(samples, temperature, optimiser or _adam())

@@ -43,6 +43,7 @@ class Joint:
     hardware: list[int]
     paths: int
     samples: int
+    said: int
     epoch: int = 0
     certified: list[Rows] = field(factory=list)
     sampler: Any = None
@@ -117,10 +118,11 @@ class Joint:
 
     # ---- steps
 
-    def advance(self) -> dict[str, float]:
-        """One epoch. Gives what to tell."""
-        run_, epoch = self.run, self.epoch
-        self.distribution.set_epoch(epoch)
+    def advance(self, total: int | None = None) -> dict[str, float]:
+        """One epoch. Gives what to tell. total: epochs of a search cut short, whose schedules are read as if these
+        were all that the text says."""
+        run_ = self.run
+        self.distribution.set_epoch(round(self.epoch * self.said / total) if total else self.epoch)
         first = self.draw(2)
         loss = self._step_weights(first[:1])
         drawn = first[1:]
@@ -249,4 +251,5 @@ def begin_joint(run_: Run, stage: Stage, seed: int) -> Joint:
         network, hardware,
         max((e.backward for e in gumbels), default=2),
         max((e.samples for e in das), default=1),
+        settings.epochs,
     )  # fmt: skip

@@ -36,10 +36,15 @@ def _make(step: Step) -> nn.Module:
 
 
 def parameter_shapes(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Parameter's name -> (role, shape)."""
-    skeleton = build_skeleton(step)
-    roles: Mapping[str, str] = getattr(skeleton, "roles", {})
-    return {name: (roles.get(name, name), tuple(p.shape)) for name, p in skeleton.named_parameters()}
+    """Parameter's name -> (role, shape). The k-th parameter of a rank has role k, whatever it is called, so that
+    alternatives share what their shapes allow."""
+    found: dict[str, tuple[str, tuple[int, ...]]] = {}
+    seen: dict[int, int] = {}
+    for name, parameter in build_skeleton(step).named_parameters():
+        rank = parameter.dim()
+        seen[rank] = seen.get(rank, 0) + 1
+        found[name] = (str(seen[rank]), tuple(parameter.shape))
+    return found
 
 
 def initial_weights(subnet: Subnet, seed: int, device: torch.device) -> list[dict[str, Tensor]]:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.exact import Enclosure, evaluate_all
+from cospace.compiler.exact import evaluate_all
 from cospace.compiler.graph import Expr, Symbol
 from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space, Task
 from cospace.dsl.diagnostics import NOWHERE, Span
@@ -84,7 +84,9 @@ class Planner:
             if len(found) == len(sizes) and any(isinstance(s, Fraction) and s != n for s, n in zip(sizes, found)):
                 said = " x ".join(str(s) for s in sizes)
                 here = " x ".join(map(str, found))
-                raise refuse("CS703", f"`{task.name}.{node.field}` is {said} in the text, the data has {here}", task.span)
+                raise refuse(
+                    "CS703", f"`{task.name}.{node.field}` is {said} in the text, the data has {here}", task.span
+                )
 
     def _resolve(self, design: Design) -> Subnet:
         order = _live_order(self.plan, design)
@@ -172,7 +174,7 @@ def _places(plan: NetworkPlan) -> dict[int, str]:
 
 def _values(named: tuple[tuple[str, Expr], ...], design: Design, call: Call) -> list[tuple[str, Any]]:
     plain = [(name, e) for name, e in named if e.op != "external"]
-    found = [v.middle if isinstance(v, Enclosure) else v for v in evaluate_all([e for _, e in plain], design)]
+    found = [getattr(v, "middle", v) for v in evaluate_all([e for _, e in plain], design)]
     for (name, _), value in zip(plain, found, strict=True):
         if not isinstance(value, (Fraction, bool, Symbol, str)):
             raise refuse("CS706", f"`{name}` of `{call.path}` has no value at this design", call.span)

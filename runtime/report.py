@@ -69,16 +69,14 @@ def _state(result: Result) -> str:
     told = [f"seed {run['seed']}"] if "seed" in run else []
     seconds = number(run.get("seconds"))
     told += [f"{seconds:.0f} s"] if seconds is not None else []
-    budget = run.get("budget") if isinstance(run.get("budget"), dict) else {}
-    told += [f"{figure(v)} {str(k).replace('_', ' ')}" for k, v in (budget or {}).items()]
+    told += [f"{figure(v)} {k.replace('_', ' ')}" for k, v in run["budget"].items()]
     stopped = run.get("finished") is False
     warning = '<p class="warn">The run was stopped before its end: this is what it had found.</p>' if stopped else ""
     return warning + html.note(", ".join(told))
 
 
 def _cards(result: Result) -> str:
-    accuracy = result.design.get("accuracy") if isinstance(result.design.get("accuracy"), dict) else {}
-    test = [v for t in (accuracy or {}).get("test") or () if (v := number(t)) is not None]
+    test = result.design["accuracy"]["test"]
     cards = []
     if test:
         spread = f" ± {100 * statistics.stdev(test):.2f}" if len(test) > 1 else ""
@@ -155,15 +153,15 @@ def _baseline(result: Result) -> str:
     if not rows:
         return ""
     baseline = result.design["baseline"]
-    about = next((r.doc for r in result.space.references if r.name == baseline.get("name")), None)
-    name = str(baseline.get("name", "baseline"))
+    about = next((r.doc for r in result.space.references if r.name == baseline["name"]), None)
+    name = baseline["name"]
     return (
         html.note(about or "")
         + html.MODELLED
         + html.table(["objective", "this design", name, ""], rows, numbers=[1, 2, 3])
         + html.folded(
             "the baseline's decisions",
-            html.table(["decision", "value"], [[str(p), figure(v)] for p, v in (baseline.get("design") or {}).items()]),
+            html.table(["decision", "value"], [[str(p), figure(v)] for p, v in baseline["design"].items()]),
         )
     )
 
@@ -178,18 +176,17 @@ def _constants(result: Result) -> str:
 
 def _reproduce(result: Result) -> str:
     folder, run = result.folder, result.run
-    settings = run.get("settings") if isinstance(run.get("settings"), dict) else {}
+    settings = run["settings"]
     seed = f" --seed {run['seed']}" if isinstance(run.get("seed"), int) else ""
-    seed += f" --data {shlex.quote(str(settings['data']))}" if settings and settings.get("data") else ""
+    seed += f" --data {shlex.quote(str(settings['data']))}" if settings.get("data") else ""
     commands = [
         f"cospace search {shlex.quote(str(folder / 'space.json'))}{seed} --out {shlex.quote(str(folder) + '-again')}",
         f"cospace report {shlex.quote(str(folder))}",
     ]
     rows = [["param " + p.name, source_of(result.space, p.span), "set by the user" if p.given else "default"]
             for p in result.space.params]  # fmt: skip
-    versions = run.get("versions") if isinstance(run.get("versions"), dict) else {}
-    rows += [[str(k), str(v), "setting"] for k, v in (settings or {}).items() if v and not isinstance(v, dict)]
-    rows += [[str(k), str(v), "version"] for k, v in (versions or {}).items()]
+    rows += [[str(k), str(v), "setting"] for k, v in settings.items() if v and not isinstance(v, dict)]
+    rows += [[str(k), str(v), "version"] for k, v in run["versions"].items()]
     return (
         f"<pre>{escape(chr(10).join(commands))}</pre>"
         + html.note("One spec and one seed give one result on one machine with one number of threads.")

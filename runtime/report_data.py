@@ -72,17 +72,18 @@ def read_result(folder: Path) -> Result:
     design = _json(folder / "design.json")
     if not isinstance(design.get("design"), dict):
         _refuse(f"{folder / 'design.json'} holds no design")
+    design = _clean(design)
     try:
         parsed = parse_design(space, design["design"])
     except DesignError:
         parsed = None
     senses = {o.text: o.sense for o in space.objectives}
     listed = [o for o in _list(design.get("objectives")) if isinstance(o, dict)]
-    breakdown = design.get("breakdown") if isinstance(design.get("breakdown"), dict) else {}
+    breakdown = _dict(design.get("breakdown"))
     return Result(
         folder=folder,
         space=space,
-        run=_json(folder / "run.json") if (folder / "run.json").is_file() else {},
+        run=_read_run(folder / "run.json"),
         design=design,
         parsed=parsed,
         objectives={
@@ -96,6 +97,12 @@ def read_result(folder: Path) -> Result:
         pareto=list(_rows(folder / "pareto.csv")),
         history=list(_events(folder / "history.jsonl")),
     )  # fmt: skip
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    """run.json with its records of the right kinds; empty where there is none."""
+    run = _json(path) if path.is_file() else {}
+    return {**run, **{key: _dict(run.get(key)) for key in ("settings", "versions", "budget")}}
 
 
 def number(value: Any) -> float | None:
@@ -127,6 +134,23 @@ def read_figure(value: Any) -> Figure | None:
 def _figures(pairs: Iterable[tuple[str, Any]]) -> dict[str, Figure]:
     found = ((str(name), read_figure(value)) for name, value in pairs)
     return {name: figure for name, figure in found if figure is not None}
+
+
+def _clean(design: dict[str, Any]) -> dict[str, Any]:
+    """design.json with `accuracy` and `baseline` of the right kinds, whatever the file holds there."""
+    accuracy, baseline = _dict(design.get("accuracy")), design.get("baseline")
+    tests = [value for item in _list(accuracy.get("test")) if (value := number(item)) is not None]
+    clean = {**design, "accuracy": {"choice": number(accuracy.get("choice")), "test": tests}, "baseline": None}
+    if isinstance(baseline, dict):
+        listed = [o for o in _list(baseline.get("objectives")) if isinstance(o, dict)]
+        own = [v for item in _list(_dict(baseline.get("accuracy")).get("test")) if (v := number(item)) is not None]
+        clean["baseline"] = {"name": str(baseline.get("name") or "the baseline"), "design": _dict(baseline.get("design")),
+                             "objectives": listed, "test": own}  # fmt: skip
+    return clean
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 _PLACED = {"path", "kind", "layer", "rule", "maps", "dims", "facts", "call", "accelerator", "times"}

@@ -69,7 +69,7 @@ def plot_pareto(result: Result) -> str:
             axes.scatter([chosen], [100 * error], s=110, facecolors="none", edgecolors=COLOURS[1], lw=2, label="chosen")
         base = _baseline(result, text)
         if base is not None:
-            name = f"baseline {result.design['baseline'].get('name', '')}"
+            name = "baseline " + result.design["baseline"]["name"]
             axes.axvline(base, color=COLOURS[2], ls="--", lw=1.2, label=name)
         if all(p[0] > 0 for p in points):
             axes.set_xscale("log")
@@ -85,12 +85,12 @@ def _xy(points: Sequence[tuple[float, float, bool]]) -> tuple[list[float], list[
 
 
 def _chosen_error(result: Result) -> float | None:
-    accuracy = number((result.design.get("accuracy") or {}).get("choice"))
+    accuracy = result.design["accuracy"]["choice"]
     return None if accuracy is None else 1 - accuracy
 
 
 def _baseline(result: Result, text: str) -> float | None:
-    for objective in (result.design.get("baseline") or {}).get("objectives") or ():
+    for objective in (result.design["baseline"] or {}).get("objectives", ()):
         if objective.get("text") == text:
             return number(objective.get("value"))
     return None

@@ -34,10 +34,10 @@ Figures = tuple[tuple[float, str], tuple[float, str]]
 
 def compare(result: Result) -> list[tuple[str, str, str, Figures]]:
     """For each modelled objective that the baseline has too: (`1.80x better`, its text, the baseline, both values)."""
-    baseline = result.design.get("baseline")
-    if not isinstance(baseline, dict):
+    baseline = result.design["baseline"]
+    if baseline is None:
         return []
-    other = {o.get("text"): number(o.get("value")) for o in baseline.get("objectives") or () if isinstance(o, dict)}
+    other = {str(o.get("text")): number(o.get("value")) for o in baseline["objectives"]}
     found = []
     for text, o in result.objectives.items():
         mine, theirs = o["value"], other.get(text)
@@ -45,7 +45,7 @@ def compare(result: Result) -> list[tuple[str, str, str, Figures]]:
             continue
         gain = theirs / mine if o["sense"] == "minimize" else mine / theirs
         word = f"{gain:.2f}x better" if gain >= 1 else f"{1 / gain:.2f}x worse"
-        found.append((word, text, str(baseline.get("name", "the baseline")), ((mine, o["unit"]), (theirs, o["unit"]))))
+        found.append((word, text, baseline["name"], ((mine, o["unit"]), (theirs, o["unit"]))))
     return found
 
 

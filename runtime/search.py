@@ -387,10 +387,8 @@ def _likeliest_feasible(joint: Joint) -> np.ndarray | None:
 
 
 def _break_down(space: Space, design: Any) -> Any:
-    try:
-        from cospace.compiler.cost import breakdown
-    except ImportError:
-        return None
+    from cospace.compiler.cost import breakdown
+
     return json.loads(json.dumps(breakdown(space, design), default=str))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler.exact import Enclosure, evaluate
+from cospace.compiler.exact import evaluate
 from cospace.compiler.graph import Expr, External, Symbol, Value
 from cospace.runtime.registry import find, refuse
 
@@ -20,7 +20,7 @@ def read(expr: Expr, design: Mapping[str, Value] | None = None, **inputs: float)
     if expr.op == "external":
         return build(expr)
     value = evaluate(expr, design or {}, {k: Fraction(v) for k, v in inputs.items()})
-    if isinstance(value, Enclosure):
+    if hasattr(value, "middle"):  # an irrational number is known between two rationals
         return float(value.middle)
     if isinstance(value, bool):
         return value

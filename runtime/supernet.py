@@ -1,9 +1,9 @@
 """A supernet: weights of every subnet in shared banks, trained one path at a time.
 
-A bank serves one role (`weight`, `bias`, …) at one place of the network; its shape is the elementwise largest that any
-alternative or width asks for, and a subnet takes the leading slice. Banks and the optimiser's state lie parked in files
-mapped into memory (or beside the device); only the slices of the path that is drawn become tensors, so that a step's
-tensors are those of the path alone.
+A bank serves one role (the k-th parameter of a rank) at one place of the network; its shape is the elementwise largest
+that any alternative or width asks for, and a subnet takes the leading slice. Banks and the optimiser's state lie parked
+in files mapped into memory (or beside the device); only the slices of the path that is drawn become tensors, so that a
+step's tensors are those of the path alone.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Graph operators: torch_geometric's layers, run in the order combine, then aggregate, on compressed rows.
 
 Each module takes the inputs in the order of the declaration in text, and a `Precision`; it rounds every operand of the works that its
-declaration asks for. `roles` names what a parameter is, so that a supernet shares what alternatives have in common.
+declaration asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Union
+from typing import Any, Union
 
 import torch
 import torch.nn.functional as F
@@ -42,16 +42,12 @@ def _aggregate(graph: Graph, values: Tensor, x: Tensor, precision: Precision) ->
 class Gcn(GCNConv):
     """Kipf and Welling (2017): D^-1/2 A D^-1/2 X W + b."""
 
-    roles: ClassVar = {"lin.weight": "weight", "bias": "bias"}
-
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         return _aggregate(adj, adj.symmetric, _combine(x, self.lin.weight, None, precision), precision) + self.bias
 
 
 class Sage(SAGEConv):
     """Hamilton et al. (2017), mean aggregation: mean of neighbours times W_l, plus X W_r."""
-
-    roles: ClassVar = {"lin_l.weight": "weight", "lin_l.bias": "bias", "lin_r.weight": "root"}
 
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         # The mean is linear, so that combining first gives the same sums over fewer features.
@@ -62,8 +58,6 @@ class Sage(SAGEConv):
 class Gin(GINConv):
     """Xu et al. (2019) with eps = 0: a perceptron of two layers over the sum of a node and its neighbours."""
 
-    roles: ClassVar = {"nn.0.weight": "weight", "nn.0.bias": "bias", "nn.2.weight": "inner", "nn.2.bias": "out_bias"}
-
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         first, _, second = self.nn
         hidden = _aggregate(adj, adj.ones, _combine(x, first.weight, None, precision), precision) + first.bias
@@ -72,8 +66,6 @@ class Gin(GINConv):
 
 class Gat(GATConv):
     """Velickovic et al. (2018): attention over incoming edges, heads side by side."""
-
-    roles: ClassVar = {"lin.weight": "weight", "bias": "bias", "att_src": "source", "att_dst": "target"}
 
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         heads, width = self.heads, self.out_channels
@@ -101,16 +93,12 @@ def _softmax_rows(score: Tensor, row: Tensor, rows: int) -> Tensor:
 class Dense(Linear):
     """X W^T + b."""
 
-    roles: ClassVar = {"weight": "weight", "bias": "bias"}
-
     def forward(self, x: Features, precision: Precision = PLAIN) -> Tensor:
         return _combine(x, self.weight, self.bias, precision)
 
 
 class Elementwise(nn.Module):
     """A function of each element; on sparse features of the stored ones where it keeps 0."""
-
-    roles: ClassVar[dict[str, str]] = {}
 
     def __init__(self, name: str, rate: float = 0.0) -> None:
         super().__init__()
