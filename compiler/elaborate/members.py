@@ -141,7 +141,9 @@ def item(node: tree.Item, context: Context) -> Any:
 
 def _copy(owner: PerLayer, node: tree.Item, context: Context) -> Any:
     """`precision.weights[net.conv[1].gat]`: the copy of one layer."""
-    layer = _index_text(node.items[0], context)
+    from cospace.compiler.elaborate.policies import _path_text
+
+    layer = _path_text(node.items[0], context)
     if layer not in owner.copies:
         near = closest(layer, owner.copies)
         listed = ", ".join(f"`{c}`" for c in list(owner.copies)[:6])
