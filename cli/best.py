@@ -24,18 +24,19 @@ def best(
     from cospace.cli.inputs import load, read_fixed, show_design, timed
 
     space = load(spec, settings)
-    pinned = read_fixed(space, fixed)
+    space, pinned = read_fixed(space, fixed)
     with timed(time):
         from cospace.compiler.best import best as find_best
 
         found = find_best(space, pinned)
+    settled = {d.path for d in space.decisions if len(d.values) == 1} | set(pinned)
     answers = [{"design": show_design(space, d), "objectives": objectives(space, d)} for d in found.designs]
     if as_json:
         head = {"certified": found.certified, "evaluated": found.evaluated, "how": found.how}
         typer.echo(json.dumps(head | {"designs": answers}, ensure_ascii=False))
     else:
         for i, answer in enumerate(answers):
-            open_ones = {path: v for path, v in answer["design"].items() if path not in pinned}
+            open_ones = {path: v for path, v in answer["design"].items() if path not in settled}
             typer.echo("\n" * bool(i) + "\n".join(f"{path} = {value}" for path, value in open_ones.items()))
             for text, figure in answer["objectives"].items():
                 value, unit = figure["value"], str(figure["unit"])

@@ -94,10 +94,10 @@ def _say(name: str, ok: bool | None, proved: Sequence[str], skipped: Sequence[st
 
 
 def _explain_value(space: Space, why: str) -> None:
-    from cospace.cli.inputs import read_fixed
+    from cospace.cli.inputs import named_values
     from cospace.compiler.check import why as explain
 
-    for path, value in read_fixed(space, [why]).items():
+    for path, value in named_values(space, why):
         answer = explain(space, path, value)
         if isinstance(answer, str):
             typer.echo(answer)

@@ -29,7 +29,7 @@ def count(
     with timed(time):
         from cospace.compiler.count import count as count_designs
 
-        found = count_designs(space, read_fixed(space, fixed))
+        found = count_designs(*read_fixed(space, fixed))
     if as_json:
         answer: dict[str, object] = {"raw": None if found.raw is None else str(found.raw)}
         if found.exact:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 from cospace.cli.words import condition, domain, expression
+from cospace.dsl.diagnostics import Span
 from cospace.dsl.tree import Node
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def tree(root: Node) -> Iterator[str]:
         depth, name, value = stack.pop()
         start = "  " * depth + (f"{name}: " if name else "")
         if isinstance(value, Node):
-            fields = [(f.name, getattr(value, f.name)) for f in attrs.fields(type(value)) if f.eq]
+            fields = [(f.name, getattr(value, f.name)) for f in attrs.fields(type(value))]
+            fields = [(n, v) for n, v in fields if not isinstance(v, Span) and n not in ("text", "comments")]
             small = [f"{n}={_leaf(v)}" for n, v in fields if _is_leaf(v) and v is not None]
             yield start + type(value).__name__ + ("(" + ", ".join(small) + ")" if small else "")
             below = [(n, v) for n, v in fields if not _is_leaf(v)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,19 +92,37 @@ def read_settings(settings: list[str] | None) -> dict[str, str]:
     return given
 
 
-def read_fixed(space: Space, fixed: list[str] | None) -> dict[str, Value]:
-    """Decision path -> value for each `--fix`; a path without indices means all its instances.
+def read_fixed(space: Space, fixed: list[str] | None) -> tuple[Space, dict[str, Value]]:
+    """The space with every `--fix`, and decision path -> value for those that name one decision.
 
-    Raises SpecError (CS805) for a path that is not a decision or a value outside its domain.
+    One decision that is pinned is live: designs without it are left out. A path without indices pins all its instances,
+    each where it is live. Raises SpecError (CS805) for a path that is not a decision or a value outside its domain.
     """
-    pinned: dict[str, Value] = {}
+    pairs: list[tuple[str, str]] = []
     for item in fixed or ():
         path, equals, text = item.rpartition("=")
         if not equals or not path.strip():
             raise typer.BadParameter(f"{item!r} is not PATH=VALUE", param_hint="--fix")
-        for decision in find_decisions(space, path.strip()):
-            pinned[decision.path] = read_value(decision, text.strip())
-    return pinned
+        pairs.append((path.strip(), text.strip()))
+    return pin_paths(space, pairs)
+
+
+def pin_paths(space: Space, pairs: Iterable[tuple[str, str]]) -> tuple[Space, dict[str, Value]]:
+    """As `read_fixed`, from pairs of path and text."""
+    alone: dict[str, Value] = {}
+    shared: dict[str, Value] = {}
+    for path, text in pairs:
+        for decision in find_decisions(space, path):
+            (alone if decision.path == path else shared)[decision.path] = read_value(decision, text)
+    return pin(space, shared), alone
+
+
+def named_values(space: Space, item: str) -> list[tuple[str, Value]]:
+    """(path, value) for each instance that `PATH=VALUE` names."""
+    path, equals, text = item.rpartition("=")
+    if not equals or not path.strip():
+        raise typer.BadParameter(f"{item!r} is not PATH=VALUE", param_hint="--why")
+    return [(d.path, read_value(d, text.strip())) for d in find_decisions(space, path.strip())]
 
 
 def pin(space: Space, pinned: Mapping[str, Value]) -> Space:

@@ -28,7 +28,7 @@ def sample(
         from cospace.compiler.designs import decode
         from cospace.compiler.sample import Sampler
 
-        rows = Sampler(space, read_fixed(space, fixed)).sample(number, seed)
+        rows = Sampler(*read_fixed(space, fixed)).sample(number, seed)
     for i, row in enumerate(rows):
         design = show_design(space, decode(space.decisions, row))
         if as_json:

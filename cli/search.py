@@ -41,7 +41,8 @@ def search(
     space = load(spec, settings)
     folder = out or Path("results") / space.name
     if fixed:
-        space = pin(space, read_fixed(space, fixed))
+        space, pinned = read_fixed(space, fixed)
+        space = pin(space, pinned)
     with timed(time):
         from cospace.runtime.search import search as run
 

@@ -41,8 +41,7 @@ def summarise(folder: Path) -> list[str]:
     for text, figure in result.objectives.items():
         if figure["value"] is not None and figure["modelled"]:
             lines.append(f"{_short(text):<12} {human(figure['value'], figure['unit'])} (modelled)")
-    accuracy = result.design.get("accuracy") or {}
-    test = [float(v) for v in accuracy.get("test") or ()]
+    test = result.design["accuracy"]["test"]
     if test:
         spread = f" ± {statistics.stdev(test):.2%}" if len(test) > 1 else ""
         lines.append(f"{'accuracy':<12} {statistics.mean(test):.2%}{spread} on the test split, {len(test)} seeds")

@@ -144,8 +144,8 @@ def _clean(design: dict[str, Any]) -> dict[str, Any]:
     if isinstance(baseline, dict):
         listed = [o for o in _list(baseline.get("objectives")) if isinstance(o, dict)]
         own = [v for item in _list(_dict(baseline.get("accuracy")).get("test")) if (v := number(item)) is not None]
-        clean["baseline"] = {"name": str(baseline.get("name") or "the baseline"), "design": _dict(baseline.get("design")),
-                             "objectives": listed, "test": own}  # fmt: skip
+        name, chosen = str(baseline.get("name") or "the baseline"), _dict(baseline.get("design"))
+        clean["baseline"] = {"name": name, "design": chosen, "objectives": listed, "test": own}
     return clean
 
 

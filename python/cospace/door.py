@@ -1,4 +1,4 @@
-"""The Python door: a spec or a compiled space as an object whose methods are the verbs. Nothing loads torch but running."""
+"""The Python door: a spec or a compiled space as an object whose methods are the verbs. Only running loads torch."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Model:
         """The raw and the feasible number of designs, exact where `exact` says so."""
         from cospace.compiler.count import count
 
-        return count(self.space, self._pinned(fixed))
+        return count(*self._pinned(fixed))
 
     def sample(self, n: int = 1, seed: int = 0, fixed: Fixed | None = None) -> list[Design]:
         """n feasible designs, exactly uniform: decision path -> value, live decisions only."""
         from cospace.compiler.designs import decode
         from cospace.compiler.sample import Sampler
 
-        rows = Sampler(self.space, self._pinned(fixed)).sample(n, seed)
+        rows = Sampler(*self._pinned(fixed)).sample(n, seed)
         return [decode(self.space.decisions, row) for row in rows]
 
     def cost(self, designs: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ class Model:
         """The best of what is modelled, or the front; `certified` says whether that is proved."""
         from cospace.compiler.best import best
 
-        return best(self.space, self._pinned(fixed))
+        return best(*self._pinned(fixed))
 
     def supernet(self) -> Estimate:
         """The size of the supernet: modules, parameters, bytes at the peak of a step."""
@@ -94,10 +94,10 @@ class Model:
 
         return dumps(to_json(self.space))
 
-    def _pinned(self, fixed: Fixed | None) -> dict[str, Any]:
-        from cospace.cli.inputs import find_decisions, read_value
+    def _pinned(self, fixed: Fixed | None) -> tuple[Space, dict[str, Any]]:
+        from cospace.cli.inputs import pin_paths
 
-        return {d.path: read_value(d, str(v)) for p, v in (fixed or {}).items() for d in find_decisions(self.space, p)}
+        return pin_paths(self.space, [(path, str(value)) for path, value in (fixed or {}).items()])
 
 
 def load(path: Path | str, **settings: object) -> Model:

@@ -1,0 +1,255 @@
+"""The verbs as a user types them: answers, exit statuses, and that no traceback is ever shown."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cospace.cli.main import app
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parents[2]
+BAD = """space bad "six mistakes"
+
+x = choose {1, 2}
+y = xx + 1
+require x <= 3 pJ
+minimize z
+"""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spec that `cospace new` writes."""
+    folder = tmp_path_factory.mktemp("new")
+    done = run("new", "small", "--out", str(folder))
+    assert done.exit_code == 0, done.output
+    return folder / "small.cospace"
+
+
+def run(*words: str, **how: object):  # type: ignore[no-untyped-def]
+    done = CliRunner().invoke(app, list(words), **how)  # type: ignore[arg-type]
+    assert "Traceback" not in done.output + done.stderr
+    assert "this is a bug" not in done.stderr, done.stderr
+    return done
+
+
+def test_help_names_every_verb() -> None:
+    done = run("--help")
+    assert done.exit_code == 0
+    for verb in (
+        "compile",
+        "check",
+        "count",
+        "sample",
+        "cost",
+        "best",
+        "explain",
+        "search",
+        "resume",
+        "report",
+        "specs",
+        "new",
+    ):
+        assert verb in done.output
+        assert run(verb, "--help").exit_code == 0
+
+
+def test_wrong_use_is_status_2(spec: Path) -> None:
+    for words in (["frobnicate"], ["check"], ["check", str(spec), "--nonsense"], ["check", str(spec), "--set", "x"],
+                  ["sample", str(spec), "-n", "0"], ["best", str(spec), "--fix", "x"]):  # fmt: skip
+        assert run(*words).exit_code == 2, words
+
+
+def test_version() -> None:
+    assert run("--version").output.startswith("cospace ")
+
+
+def test_a_missing_spec_is_an_error_of_status_1() -> None:
+    done = run("check", "nowhere.cospace")
+    assert done.exit_code == 1
+    assert "CS001" in done.stderr and done.stdout == ""
+
+
+def test_errors_are_diagnostics_on_standard_error(tmp_path: Path) -> None:
+    path = tmp_path / "bad.cospace"
+    path.write_text(BAD)
+    for verb in ("compile", "check", "count", "sample", "best"):
+        done = run(verb, str(path))
+        assert done.exit_code == 1
+        assert done.stderr.count("error[CS") >= 2, done.stderr
+
+
+def test_check_answers_programs(spec: Path, tmp_path: Path) -> None:
+    good = json.loads(run("check", str(spec), "--json").stdout)
+    assert good["ok"] is True and good["proved"] and isinstance(good["diagnostics"], list)
+    path = tmp_path / "bad.cospace"
+    path.write_text(BAD)
+    done = run("check", str(path), "--json")
+    bad = json.loads(done.stdout)
+    assert done.exit_code == 1 and bad["ok"] is False
+    first = bad["diagnostics"][0]
+    assert {"code", "severity", "message", "help", "file", "line", "column", "end_line", "end_column", "labels"} <= set(
+        first
+    )
+
+
+def test_count_answers_programs(spec: Path) -> None:
+    answer = json.loads(run("count", str(spec), "--json").stdout)
+    assert answer["raw"] == "73728" and answer["exact"] is True
+    assert 0 < int(answer["feasible"]) < 73728
+    pinned = json.loads(run("count", str(spec), "--json", "--fix", "net.conv=gcn", "--fix", "chip.buffer=64KiB").stdout)
+    assert int(pinned["raw"]) < 73728
+    assert "feasible" in run("count", str(spec)).stdout
+
+
+def test_samples_are_designs_that_cost_reads(spec: Path, tmp_path: Path) -> None:
+    first = run("sample", str(spec), "-n", "3", "--seed", "1", "--json")
+    assert first.stdout == run("sample", str(spec), "-n", "3", "--seed", "1", "--json").stdout
+    designs = [json.loads(line) for line in first.stdout.splitlines()]
+    assert len(designs) == 3 and all(d["chip.buffer"].endswith("KiB") for d in designs)
+    path = tmp_path / "designs.jsonl"
+    path.write_text(first.stdout + '{"net.hidden": 16}\nnonsense\n')
+    done = run("cost", str(spec), "--designs", str(path), "--json")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == 1
+    assert [a.get("feasible") for a in answers] == [True, True, True, None, None]
+    assert answers[3]["error"]["reason"] and answers[4]["error"]["path"] is None
+    assert answers[0]["works"] and all(w["rule"] for w in answers[0]["works"])
+    assert "feasible" in run("cost", str(spec), "--designs", str(path)).stdout
+
+
+def test_best_pins_and_proves(spec: Path) -> None:
+    pins = ["net.hidden=16", "net.conv=gcn", "precision.weights=8 bit", "precision.activations=8bit"]
+    words = [word for pin in pins for word in ("--fix", pin)]
+    done = run("best", str(spec), *words, "--json")
+    assert done.exit_code == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["certified"] is True
+    assert answer["designs"][0]["design"]["net.hidden"] == 16
+
+
+def test_fix_says_what_is_wrong(spec: Path) -> None:
+    done = run("count", str(spec), "--fix", "net.hiden=16")
+    assert done.exit_code == 1 and "CS805" in done.stderr and "net.hidden" in done.stderr
+    done = run("count", str(spec), "--fix", "net.hidden=17")
+    assert done.exit_code == 1 and "16" in done.stderr
+
+
+def test_set_changes_the_space(spec: Path) -> None:
+    wide = int(json.loads(run("count", str(spec), "--json").stdout)["feasible"])
+    tight = int(json.loads(run("count", str(spec), "--json", "--set", "area_budget=0.3mm2").stdout)["feasible"])
+    assert 0 < tight < wide
+    done = run("count", str(spec), "--set", "area_buget=0.3mm2")
+    assert done.exit_code == 1 and "area_budget" in done.stderr
+
+
+def test_emit(spec: Path, tmp_path: Path) -> None:
+    assert "Network(name='net')" in run("compile", str(spec), "--emit", "tree").stdout
+    assert "net.hidden: choose {16, 32, 64}" in run("compile", str(spec), "--emit", "model").stdout
+    text = run("compile", str(spec), "--emit", "space").stdout
+    assert text == run("compile", str(spec), "--emit", "space").stdout
+    path = tmp_path / "space.json"
+    path.write_text(text)
+    assert run("count", str(path), "--json").stdout == run("count", str(spec), "--json").stdout
+    assert run("count", str(tmp_path), "--json").exit_code == 0
+    assert "CS804" in run("count", str(path), "--set", "area_budget=1mm2").stderr
+    path.write_text(text[: len(text) // 2])
+    done = run("count", str(path))
+    assert done.exit_code == 1 and "CS801" in done.stderr
+
+
+def test_compile_shows_the_space(spec: Path) -> None:
+    text = run("compile", str(spec)).stdout
+    for part in (
+        "4..32 step 4",
+        "{32, 64, 128} KiB",
+        "73,728 designs",
+        "feasible",
+        "chip: on",
+        "supernet",
+        "error(nodes)",
+        "next",
+    ):
+        assert part in text, part
+
+
+def test_explain() -> None:
+    assert run("explain", "cs805").stdout.startswith("# CS805")
+    assert "CS805" in run("explain").stdout
+    done = run("explain", "CS80X")
+    assert done.exit_code == 1 and "CS809" in done.stderr
+
+
+def test_specs_lists_what_is_shipped() -> None:
+    rows = json.loads(run("specs", "--json", "--std").stdout)
+    for row in rows:
+        assert row["about"] and Path(row["path"]).is_file(), row
+
+
+def test_new_never_replaces_a_file(spec: Path) -> None:
+    done = run("new", "small", "--out", str(spec.parent))
+    assert done.exit_code == 1 and "CS811" in done.stderr
+    assert run("new", "small", "--out", str(spec.parent), "--overwrite").exit_code == 0
+    assert run("new", "not a name").exit_code == 2
+
+
+def test_an_unforeseen_error_is_one_line(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*given: object) -> None:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.delenv("COSPACE_DEBUG", raising=False)
+    monkeypatch.setattr("cospace.cli.inputs.compile_spec", break_down)
+    done = CliRunner().invoke(app, ["count", str(spec)])
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "this is a bug in cospace (ZeroDivisionError: two lines); rerun with COSPACE_DEBUG=1 for the trace"
+    ]
+
+
+def test_a_closed_pipe_is_no_error(spec: Path) -> None:
+    command = f"{sys.executable} -m cospace sample {spec} -n 3000 --json | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0 and done.stderr == ""
+    assert json.loads(done.stdout)
+
+
+def test_shells_complete(tmp_path: Path) -> None:
+    (tmp_path / "one.cospace").write_text("")
+
+    def complete(words: str) -> str:
+        environment = {**os.environ, "_COSPACE_COMPLETE": "complete_bash", "COMP_WORDS": f"cospace {words}",
+                       "COMP_CWORD": str(len(words.split()))}  # fmt: skip
+        code = "from cospace.cli.main import app; app(prog_name='cospace')"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path
+        )
+        return done.stdout
+
+    assert "explain" in complete("expl")
+    assert "one.cospace" in complete("check on")
+    assert "CS805" in complete("explain CS80")
+
+
+def test_colour_is_obeyed(spec: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cospace", "check", "nowhere.cospace"],
+        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+    assert "\x1b" not in done.stderr
+
+
+def test_the_python_door(spec: Path) -> None:
+    import cospace
+    from cospace.dsl.diagnostics import SpecError
+
+    model = cospace.load(spec, area_budget="0.5mm2")
+    assert model.count().exact and model.check().ok
+    (design,) = model.sample(1, seed=3, fixed={"net.hidden": 32})
+    assert design["net.hidden"] == 32
+    assert model.supernet().parameters > 0
+    assert model.emit().startswith("{")
+    with pytest.raises(SpecError):
+        cospace.load("nowhere.cospace")
