@@ -39,7 +39,7 @@ def compare_facts(task: Task, facts: Mapping[str, int]) -> None:
     wrong = []
     for name, expr in task.facts:
         if name in facts and expr.is_const and isinstance(expr.value, Fraction) and expr.value != facts[name]:
-            wrong.append(f"{name}: text says {expr.value:,}, the data has {facts[name]:,}")
+            wrong.append(f"{name}: text says {expr.value}, the data has {facts[name]}")
     if wrong:
         raise refuse(
             "CS703",
