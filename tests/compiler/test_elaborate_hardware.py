@@ -28,7 +28,8 @@ IMPORTS, NETWORK = spaces.IMPORTS, spaces.NETWORK
 
 LINEAR = f"space t\n{IMPORTS}{NETWORK} {{ linear(x, out = nodes.classes) }}\nprecision of net {{ both = 8 bit }}\n"
 GCN = f"space t\n{IMPORTS}{NETWORK} {{ gcn(x, adj, out = nodes.classes) }}\nprecision of net {{ both = 8 bit }}\n"
-V, F, E, CLASSES = 1_797, 64, 26_477, 10
+DIGITS = {name: int(e.value) for name, e in space_of(f"space t\n{IMPORTS}").tasks[0].facts if e.type.kind == "number"}
+V, F, E, CLASSES = DIGITS["nodes"], 64, DIGITS["edges"], DIGITS["classes"]
 
 
 def quantity(space, name: str, chosen=None):
