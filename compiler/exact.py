@@ -8,51 +8,29 @@ propagate: `and`, `or` and `if` protect from left to right.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterator, Mapping
 
-from attrs import frozen
-from cospace.compiler import enclosures
-from cospace.compiler.enclosures import Bounds, GivenUp
-from cospace.compiler.graph import Expr, External, MapProblem, Symbol, Value
+from cospace.compiler.enclosures import GivenUp
+from cospace.compiler.graph import Expr, External, MapProblem, Value
 from cospace.compiler.model import Design
+from cospace.compiler.reals import (
+    ARITHMETIC,
+    UNDEFINED,
+    UNKNOWN,
+    Enclosure,
+    Precision,
+    Result,
+    Undefined,
+    Unknown,
+    compare,
+)
 
-
-@frozen
-class Undefined:
-    def __repr__(self) -> str:
-        return "UNDEFINED"
-
-
-@frozen
-class Unknown:
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNDEFINED = Undefined()
-UNKNOWN = Unknown()
-
-
-@frozen
-class Enclosure:
-    """A real number between two rationals. Equal `term`s are the same number, however wide the bounds."""
-
-    low: Fraction
-    high: Fraction
-    term: int
-
-    @property
-    def middle(self) -> Fraction:
-        return (self.low + self.high) / 2
-
-
-Result = Fraction | bool | Symbol | str | Enclosure | Undefined | Unknown
+__all__ = [
+    "DIGITS", "UNDEFINED", "UNKNOWN", "Enclosure", "Result", "Undefined", "Unknown", "evaluate", "evaluate_all",
+    "solve_maps",
+]  # fmt: skip
 
 DIGITS = (25, 50, 100, 200)
-LARGEST_BITS = 1 << 22
-"""A rational longer than this is given up as unknown."""
 
 
 def evaluate(expr: Expr, design: Design, inputs: Mapping[str, Value] | None = None) -> Result:
@@ -96,7 +74,7 @@ def solve_maps(
 class _Scope:
     """Values of paths and results so far. A node that does not read this scope's path is the parent's to evaluate."""
 
-    __slots__ = ("digits", "inputs", "memo", "parent", "path", "solved", "terms", "value", "values")
+    __slots__ = ("inputs", "memo", "parent", "path", "precision", "solved", "value", "values")
 
     def __init__(
         self,
@@ -105,26 +83,24 @@ class _Scope:
         value: Value | None,
         values: Design,
         inputs: Mapping[str, Value],
-        digits: int,
-        terms: dict[object, int],
+        precision: Precision,
     ) -> None:
         self.parent = parent
         self.path = path
         self.value = value
         self.values = values
         self.inputs = inputs
-        self.digits = digits
-        self.terms = terms
+        self.precision = precision
         self.memo: dict[int, Result] = {}
         self.solved: dict[int, _Scope | Undefined | Unknown] = {}
 
     @staticmethod
     def outermost(design: Design, inputs: Mapping[str, Value], digits: int) -> _Scope:
-        return _Scope(None, None, None, design, inputs, digits, {})
+        return _Scope(None, None, None, design, inputs, Precision(digits))
 
     def inner(self, path: str, value: Value | None) -> _Scope:
         """One more map assigned; `None` is a map that is not live."""
-        return _Scope(self, path, value, self.values, self.inputs, self.digits, self.terms)
+        return _Scope(self, path, value, self.values, self.inputs, self.precision)
 
     def owner(self, node: Expr) -> _Scope:
         """The outermost scope that knows all that `node` reads."""
@@ -151,9 +127,6 @@ class _Scope:
                 found.setdefault(scope.path, scope.value)
             scope = scope.parent
         return dict(reversed(found.items()))
-
-    def term(self, *key: object) -> int:
-        return self.terms.setdefault(key, len(self.terms))
 
 
 def _value(root: Expr, scope: _Scope) -> Result:
@@ -241,8 +214,8 @@ def _compute(node: Expr, scope: _Scope) -> Result:
     if op == "not":
         return not args[0]
     if op in ("eq", "lt", "le"):
-        return _compare(op, args[0], args[1])
-    return _ARITHMETIC[op](args, scope)
+        return compare(op, args[0], args[1])
+    return ARITHMETIC[op](args, scope.precision)
 
 
 def _junction(node: Expr, scope: _Scope, stop: bool) -> Result:
@@ -290,12 +263,12 @@ def _solve(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknown:
 def _before(a: list[Result], b: list[Result]) -> bool | Unknown:
     """Whether goals `a` are strictly less, one after the other."""
     for x, y in zip(a, b, strict=True):
-        less = _compare("lt", x, y)
+        less = compare("lt", x, y)
         if less is True:
             return True
         if isinstance(less, Unknown):
             return UNKNOWN
-        same = _compare("eq", x, y)
+        same = compare("eq", x, y)
         if same is not True:
             return UNKNOWN if isinstance(same, Unknown) else False
     return False
@@ -340,229 +313,3 @@ def _due(problem: MapProblem) -> list[list[Expr]]:
         read = [i + 1 for i, m in enumerate(problem.maps) if m.path in requirement.free]
         due[max(read, default=0)].append(requirement)
     return due
-
-
-# ---- numbers
-
-
-def _ends(x: Result) -> Bounds:
-    if isinstance(x, Enclosure):
-        return x.low, x.high
-    assert isinstance(x, (int, Fraction))
-    return Fraction(x), Fraction(x)
-
-
-def _key(x: Result) -> object:
-    return ("real", x.term) if isinstance(x, Enclosure) else x
-
-
-def _compare(op: str, a: Result, b: Result) -> bool | Unknown:
-    if not isinstance(a, Enclosure) and not isinstance(b, Enclosure):
-        if op == "eq":
-            return a == b
-        return a < b if op == "lt" else a <= b  # type: ignore[operator]
-    if isinstance(a, Enclosure) and isinstance(b, Enclosure) and a.term == b.term:
-        return op != "lt"
-    (al, ah), (bl, bh) = _ends(a), _ends(b)
-    if ah < bl:
-        return op != "eq"
-    if bh < al:
-        return False
-    return UNKNOWN
-
-
-def _enclose(bounds: Bounds, scope: _Scope, *key: object) -> Result:
-    low, high = bounds
-    if low == high:
-        return low
-    low, high = enclosures.outward(low, high, scope.digits + 10)
-    return Enclosure(low, high, scope.term(*key))
-
-
-def _bounded(x: Fraction) -> Fraction:
-    if x.numerator.bit_length() > LARGEST_BITS or x.denominator.bit_length() > LARGEST_BITS:
-        raise GivenUp
-    return x
-
-
-def _add(args: list[Result], scope: _Scope) -> Result:
-    exact = sum((a for a in args if isinstance(a, Fraction)), Fraction(0))
-    real = [a for a in args if isinstance(a, Enclosure)]
-    if not real:
-        return _bounded(exact)
-    low, high = exact + sum(a.low for a in real), exact + sum(a.high for a in real)
-    if exact == 0 and len(real) == 1:
-        return real[0]
-    return _enclose((low, high), scope, "add", exact, *sorted(a.term for a in real))
-
-
-def _product(a: Bounds, b: Bounds) -> Bounds:
-    ends = [x * y for x in a for y in b]
-    return min(ends), max(ends)
-
-
-def _mul(args: list[Result], scope: _Scope) -> Result:
-    exact = Fraction(1)
-    for a in args:
-        if isinstance(a, Fraction):
-            exact = _bounded(exact * a)
-    real = [a for a in args if isinstance(a, Enclosure)]
-    if not real or exact == 0:
-        return exact
-    if exact == 1 and len(real) == 1:
-        return real[0]
-    bounds = exact, exact
-    for a in real:
-        bounds = _product(bounds, _ends(a))
-    return _enclose(bounds, scope, "mul", exact, *sorted(a.term for a in real))
-
-
-def _div(args: list[Result], scope: _Scope) -> Result:
-    a, b = args
-    if isinstance(b, Fraction):
-        if b == 0:
-            return UNDEFINED
-        return _bounded(a / b) if isinstance(a, Fraction) else _mul([1 / b, a], scope)
-    low, high = _ends(b)
-    if low <= 0 <= high:
-        return UNKNOWN
-    if isinstance(a, Enclosure) and isinstance(b, Enclosure) and a.term == b.term:
-        return Fraction(1)
-    if a == 0:
-        return Fraction(0)
-    return _enclose(_product(_ends(a), (1 / high, 1 / low)), scope, "div", _key(a), _key(b))
-
-
-def _rounded(round_: str, args: list[Result]) -> Result:
-    low, high = (Fraction(math.floor(x) if round_ == "floor" else math.ceil(x)) for x in _ends(args[0]))
-    return low if low == high else UNKNOWN
-
-
-def _mod(args: list[Result], scope: _Scope) -> Result:
-    quotient = _div(args, scope)
-    if isinstance(quotient, (Undefined, Unknown)):
-        return quotient
-    whole = _rounded("floor", [quotient])
-    if isinstance(whole, Unknown):
-        return UNKNOWN
-    return _add([args[0], _mul([Fraction(-1), args[1], whole], scope)], scope)
-
-
-def _extreme(pick: str, args: list[Result], scope: _Scope) -> Result:
-    choose = min if pick == "min" else max
-    if all(isinstance(a, Fraction) for a in args):
-        return choose(args)
-    bounds = [_ends(a) for a in args]
-    low, high = choose(b[0] for b in bounds), choose(b[1] for b in bounds)
-    near = {_key(a): a for a, b in zip(args, bounds, strict=True) if b[0] <= high and b[1] >= low}
-    if len(near) == 1:
-        return next(iter(near.values()))
-    return _enclose((low, high), scope, pick, frozenset(near))
-
-
-def _abs(args: list[Result], scope: _Scope) -> Result:
-    a = args[0]
-    low, high = _ends(a)
-    if low >= 0:
-        return a
-    if high <= 0:
-        return _mul([Fraction(-1), a], scope)
-    return _enclose((Fraction(0), max(-low, high)), scope, "abs", _key(a))
-
-
-def _sqrt(args: list[Result], scope: _Scope) -> Result:
-    a = args[0]
-    low, high = _ends(a)
-    if high < 0:
-        return UNDEFINED
-    if low < 0:
-        return UNKNOWN
-    if isinstance(a, Fraction):
-        root = enclosures.exact_root(a, 2)
-        if root is not None:
-            return root
-    return _enclose(enclosures.sqrt(low, high, scope.digits), scope, "sqrt", _key(a))
-
-
-def _log(op: str, args: list[Result], scope: _Scope) -> Result:
-    a = args[0]
-    low, high = _ends(a)
-    if high <= 0:
-        return UNDEFINED
-    if low <= 0:
-        return UNKNOWN
-    if isinstance(a, Fraction):
-        if a == 1:
-            return Fraction(0)
-        whole = enclosures.exact_log(a, 2 if op == "log2" else 10) if op != "log" else None
-        if whole is not None:
-            return whole
-    function = {"log2": enclosures.log2, "log10": enclosures.log10, "log": enclosures.ln}[op]
-    return _enclose(function(low, high, scope.digits), scope, op, _key(a))
-
-
-def _smooth(op: str, args: list[Result], scope: _Scope) -> Result:
-    a = args[0]
-    if a == 0:
-        return Fraction(1)
-    low, high = _ends(a)
-    function = enclosures.exp if op == "exp" else enclosures.cos
-    return _enclose(function(low, high, scope.digits), scope, op, _key(a))
-
-
-def _pow(args: list[Result], scope: _Scope) -> Result:
-    base, exponent = args
-    if isinstance(exponent, Fraction) and exponent.denominator == 1:
-        return _whole_power(base, int(exponent), scope)
-    (low, high), (el, eh) = _ends(base), _ends(exponent)
-    if high < 0:
-        return UNDEFINED
-    if base == 0:
-        return UNDEFINED if eh < 0 else Fraction(0) if el > 0 else UNKNOWN
-    if low <= 0:
-        return UNKNOWN
-    if isinstance(base, Fraction) and isinstance(exponent, Fraction):
-        root = enclosures.exact_root(base, exponent.denominator)
-        if root is not None:
-            return _whole_power(root, exponent.numerator, scope)
-    bounds = enclosures.power((low, high), (el, eh), scope.digits)
-    return _enclose(bounds, scope, "pow", _key(base), _key(exponent))
-
-
-def _whole_power(base: Result, n: int, scope: _Scope) -> Result:
-    if n == 0:
-        return Fraction(1)
-    if n < 0:
-        return _div([Fraction(1), _whole_power(base, -n, scope)], scope)
-    if isinstance(base, Fraction):
-        longest = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if base not in (0, 1, -1) and longest * n > LARGEST_BITS:
-            raise GivenUp
-        return base**n if base not in (0, 1, -1) else base if n % 2 else base * base
-    low, high = _ends(base)
-    if n > LARGEST_BITS:
-        raise GivenUp
-    ends = sorted((low**n, high**n))
-    if n % 2 == 0 and low < 0 < high:
-        ends[0] = Fraction(0)
-    return _enclose((ends[0], ends[1]), scope, "pow", _key(base), n)
-
-
-_ARITHMETIC: dict[str, Callable[[list[Result], _Scope], Result]] = {
-    "add": _add,
-    "mul": _mul,
-    "div": _div,
-    "pow": _pow,
-    "mod": _mod,
-    "sqrt": _sqrt,
-    "abs": _abs,
-    "floor": lambda args, scope: _rounded("floor", args),
-    "ceil": lambda args, scope: _rounded("ceil", args),
-    "min": lambda args, scope: _extreme("min", args, scope),
-    "max": lambda args, scope: _extreme("max", args, scope),
-    "log2": lambda args, scope: _log("log2", args, scope),
-    "log10": lambda args, scope: _log("log10", args, scope),
-    "log": lambda args, scope: _log("log", args, scope),
-    "exp": lambda args, scope: _smooth("exp", args, scope),
-    "cos": lambda args, scope: _smooth("cos", args, scope),
-}

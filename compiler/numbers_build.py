@@ -11,7 +11,7 @@ Reading a map that is not live gives its first value: a checked spec protects su
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy
@@ -22,6 +22,7 @@ from cospace.compiler.numbers_arrays import Array
 from cospace.compiler.numbers_maps import MapSolver, Scope
 from cospace.compiler.numbers_range import Range
 from cospace.compiler.numbers_steps import Ref, Value_, weight
+from cospace.compiler.walks import walk_outside_problems
 
 TABLE_LIMIT = 4096
 """Entries of a table over two decisions, at most."""
@@ -49,7 +50,7 @@ class Builder(MapSolver):
             return found
         self._alive.append(root)
         self._mark_split(root)
-        for node in _outside_problems(root):
+        for node in walk_outside_problems(root):
             self._note_inputs(node)
             key = self._key(node, scope, table)
             if key not in self._memo:
@@ -72,7 +73,7 @@ class Builder(MapSolver):
         self._running[id(node)] = reads
 
     def _any_input(self, root: Expr) -> bool:
-        for node in _outside_problems(root):
+        for node in walk_outside_problems(root):
             self._note_inputs(node)
         return self._running[id(root)]
 
@@ -367,22 +368,6 @@ def _spread(array: Array, path: str, table: tuple[str, ...], decisions: dict[str
     shape = [1] * len(table)
     shape[table.index(path)] = len(array)
     return numpy.broadcast_to(array.reshape(shape), sizes).reshape(-1).copy()
-
-
-def _outside_problems(root: Expr) -> Iterator[Expr]:
-    """Every node below `root`, arguments first, without what stands inside a mapping problem."""
-    done: set[int] = set()
-    stack: list[tuple[Expr, bool]] = [(root, False)]
-    while stack:
-        node, ready = stack.pop()
-        if id(node) in done:
-            continue
-        if ready or not node.args or node.op == "solve":
-            done.add(id(node))
-            yield node
-        else:
-            stack.append((node, True))
-            stack.extend((a, False) for a in node.args if id(a) not in done)
 
 
 def _may_be_zero(b: Ref) -> bool:

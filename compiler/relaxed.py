@@ -149,7 +149,8 @@ def _primitives(xp: Any) -> dict[str, _Relaxed]:
                 return value
             known = xp.isfinite(args[0]) & xp.isfinite(args[1])
             a, b = xp.where(known, args[0], 0.0), xp.where(known, args[1], 0.0)
-            width = SHARPNESS * (a.abs() + b.abs()).detach() + 1e-300
+            sizes = (a.abs() + b.abs()).detach()
+            width = SHARPNESS * xp.where(sizes > 0, sizes, 1.0)
             return straight_through(value, xp.sigmoid((b - a) / width))
 
         return run
