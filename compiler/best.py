@@ -1,6 +1,6 @@
 """The best design of what is modelled, without training: proved where all open designs can be listed.
 
-With one modelled objective the answer is one design, the first in declared order of equals; with several it is the
+With one modelled objective the answer is one design, where it is proved the first in declared order of equals; with several it is the
 exact front, one design for each tuple of values. What is known only after running is left out, and `how` says so.
 """
 
@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 from cospace.compiler import exact
-from cospace.compiler.candidates import as_number, find_front
+from cospace.compiler.candidates import as_number, find_front, merge
 from cospace.compiler.descend import Descent, domain_conditions
-from cospace.compiler.designs import DesignError, decode
-from cospace.compiler.enumerate import holds_at, index_of
-from cospace.compiler.exhaustive import ROWS, Best, Exhaustive, TooMany, is_modelled
+from cospace.compiler.designs import DesignError, decode, encode
+from cospace.compiler.enumerate import Frame, holds_at, index_of
+from cospace.compiler.exhaustive import ROWS, Best, Exhaustive, TooMany, is_modelled, negated
 from cospace.compiler.fold import Fold, fold_decisions, settle
-from cospace.compiler.graph import TRUE, Expr, Value, either, negate, negative
+from cospace.compiler.graph import TRUE, Expr, Value, either, negate, negative, walk
 from cospace.compiler.model import Design, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
+
+OUTER = 100
+"""Settings of some decisions for each of which all others are listed, at most."""
 
 
 def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = ROWS) -> Best:
@@ -29,12 +32,14 @@ def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = RO
     """
     fixed = dict(fixed or {})
     pinned = restrict(space, fixed)
-    search = Exhaustive(pinned, [d.path for d in pinned.decisions], limit=limit)
+    read = _read_decisions(pinned)
+    core = evolve(pinned, decisions=tuple(d for d in pinned.decisions if d.path in read))
+    search = Exhaustive(core, [d.path for d in core.decisions], limit=limit)
     try:
         found = search.best({})
     except TooMany as error:
-        found = _descend(pinned, search, f"more than {limit:,} open designs: {error.rows:,} at least")
-    designs = tuple(_in_order(space, {**fixed, **d}) for d in found.designs)
+        found = _nest(core, limit) or _descend(core, search, f"{error.rows:,} open designs, more than {limit:,}")
+    designs = tuple(_in_order(space, {**fixed, **_complete(pinned, d)}) for d in found.designs)
     for design in designs:
         wrong = next((r for r in space.requirements if is_modelled(r.value, r.guard) and not holds_at(r, design)), None)
         if wrong is not None:
@@ -68,6 +73,71 @@ def restrict(space: Space, fixed: Mapping[str, Value]) -> Space:
         objectives=objectives,
         works=(), networks=(), accelerators=(), stages=(), references=(),
     )  # fmt: skip
+
+
+def _read_decisions(space: Space) -> set[str]:
+    """The decisions that something reads, or whose own domain depends on others; the rest may take any value."""
+    exprs = [e for r in space.requirements for e in (r.value, r.guard)]
+    exprs += [o.value for o in space.objectives if is_modelled(o.value)]
+    exprs += [e for d in space.decisions for e in (d.guard, *(d.allowed or ()))]
+    return {d.path for d in space.decisions if d.allowed is not None}.union(*(e.free for e in exprs))
+
+
+def _complete(space: Space, design: Design) -> Design:
+    """A design with the decisions that nothing reads at their first value, where they are live."""
+    full = dict(design)
+    read = _read_decisions(space)
+    for d in space.decisions:
+        if d.path not in read and exact.evaluate(d.guard, full) is True:
+            full[d.path] = d.values[0]
+    return full
+
+
+def _nest(space: Space, limit: int) -> Best | None:
+    """Every setting of the decisions that few works read, and for each of them every one of the others."""
+    inner: list[str] = []
+    size = 1
+    for d in sorted(space.decisions, key=lambda d: -_readers(space, d.path)):
+        if size * len(d.values) > limit:
+            break
+        size *= len(d.values)
+        inner.append(d.path)
+    outer = [j for j, d in enumerate(space.decisions) if d.path not in inner]
+    frame = Frame.of(space)
+    if any(p in inner for j in outer for e in _conditions(space, j) for p in e.free):
+        return None
+    try:
+        rows = frame.enumerate(outer, frame.clauses(space.requirements), limit=OUTER)
+    except TooMany:
+        return None
+    search = Exhaustive(space, inner, limit=limit)
+    answers = [search.best(frame.design(outer, row)) for row in rows]
+    every = [(d, v) for a in answers for d, v in zip(a.designs, a.objectives, strict=True)]
+    order = encode(space.decisions, [d for d, _ in every]).tolist()
+    every = [every[k] for k in sorted(range(len(every)), key=order.__getitem__)]
+    signs = [o.sense == "minimize" for o in search.objectives]
+    costs = [tuple(v if s else negated(v) for s, v in zip(signs, values, strict=True)) for _, values in every]
+    kept, sure = merge(costs)
+    how = f"every one of the {len(rows):,} settings of {len(outer)} decisions with every design of the others"
+    return Best(
+        tuple(every[k][0] for k in kept),
+        tuple(every[k][1] for k in kept),
+        sure and all(a.certified for a in answers),
+        sum(a.evaluated for a in answers),
+        how,
+    )
+
+
+def _readers(space: Space, path: str) -> int:
+    """How many mapping problems and requirements read a decision."""
+    roots = [r.value for r in space.requirements] + [o.value for o in space.objectives]
+    problems = {id(e.payload): e for e in walk(roots) if e.op in ("solve", "solvable")}
+    return sum(path in e.free for e in problems.values()) + sum(path in r.value.free for r in space.requirements)
+
+
+def _conditions(space: Space, j: int) -> list[Expr]:
+    d = space.decisions[j]
+    return [d.guard, *(d.allowed or ())]
 
 
 def _descend(space: Space, search: Exhaustive, why: str) -> Best:

@@ -97,7 +97,7 @@ def find_front(
     looks: int = LOOKS,
 ) -> Found:
     """The rows that no other dominates, one for each tuple of values. low, high: (n, objectives), nan where out."""
-    alive = ~numpy.isnan(low).any(axis=1)
+    alive: Array = numpy.logical_not(numpy.isnan(low).any(axis=1))
     known: dict[int, Values | None] = {}
     certified = True
     while True:
@@ -114,13 +114,21 @@ def find_front(
         if all(known.get(i) is not None for i in new) or len(known) >= looks:
             break
     priced = sorted((i, v) for i, v in known.items() if v is not None)
-    kept: list[tuple[int, Values]] = []
-    for i, values in priced:
-        worse, open_question = _dominated(values, [v for j, v in priced if j != i], [v for _, v in kept])
+    kept, sure = merge([v for _, v in priced])
+    return Found(tuple(priced[k][0] for k in kept), tuple(priced[k][1] for k in kept), certified and sure)
+
+
+def merge(found: Sequence[Values]) -> tuple[list[int], bool]:
+    """Which of some exact values are the least (one number: the first of equals) or the front; and whether surely."""
+    kept: list[int] = []
+    certified = True
+    for i, values in enumerate(found):
+        others = [v for j, v in enumerate(found) if j != i]
+        worse, open_question = _dominated(values, others, [found[j] for j in kept])
         certified &= not open_question
         if not worse:
-            kept.append((i, values))
-    return Found(tuple(i for i, _ in kept), tuple(v for _, v in kept), certified)
+            kept.append(i)
+    return kept, certified
 
 
 def surviving(low: Array, high: Array) -> Array:

@@ -129,7 +129,8 @@ class Descent:
         slow = numpy.sign(goals) * (numpy.log(numpy.maximum(numpy.abs(goals), 1e-300)) + 700.0)
         with numpy.errstate(invalid="ignore"):
             mixed = (slow * weights).sum(axis=1) / 2_000.0
-        return numpy.where(violated > 0, 1.0 + violated, numpy.nan_to_num(mixed, nan=math.inf))
+        scores: Array = numpy.where(violated > 0, 1.0 + violated, numpy.nan_to_num(mixed, nan=math.inf))
+        return scores
 
     def _remember(self, row: Array, goals: Array) -> None:
         self._seen[row.tobytes()] = (row.copy(), goals.copy())

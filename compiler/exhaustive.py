@@ -55,7 +55,7 @@ def _solves(e: Expr) -> bool:
     return any(node.op in ("solve", "solvable") for node in walk([e]))
 
 
-def _negative(value: Fraction | Enclosure) -> Fraction | Enclosure:
+def negated(value: Fraction | Enclosure) -> Fraction | Enclosure:
     return Enclosure(-value.high, -value.low, value.term) if isinstance(value, Enclosure) else -value
 
 
@@ -120,7 +120,7 @@ class Exhaustive:
             return evolve(self._none(len(bounds.rows)), certified=found.certified)
         designs = tuple(self._design(fixed, decisions, bounds.rows[i]) for i in found.rows)
         values = tuple(
-            tuple(v if o.sense == "minimize" else _negative(v) for o, v in zip(self.objectives, each, strict=False))
+            tuple(v if o.sense == "minimize" else negated(v) for o, v in zip(self.objectives, each, strict=False))
             for each in found.values
         )
         how = "every design that meets the requirements which need no mapping"
