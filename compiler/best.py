@@ -1,7 +1,8 @@
 """The best design of what is modelled, without training: proved where all open designs can be listed.
 
-With one modelled objective the answer is one design, where it is proved the first in declared order of equals; with several it is the
-exact front, one design for each tuple of values. What is known only after running is left out, and `how` says so.
+With one modelled objective the answer is one design, where it is proved the first in declared order of equals; with
+several it is the exact front, one design for each tuple of values. What is known only after running is left out, and
+`how` says so.
 """
 
 from __future__ import annotations
