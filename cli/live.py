@@ -70,15 +70,16 @@ class Lines:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = lambda text: say(text, highlight=False, markup=False, soft_wrap=True)  # type: ignore[call-arg]
+        self._phase = ""
         self._last = 0.0
         self._front = -1
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
-        if event.kind == "phase":
+        if event.kind == "phase" or (event.kind == "step" and event.phase != self._phase):
             self._say(event.phase + (f" ({event.total:,} steps)" if event.total else ""))
-            self._last = now
-        elif event.kind == "note":
+            self._phase, self._last = event.phase, now
+        if event.kind == "note":
             self._say(f"  {event.values.get('text', '')}")
         elif event.kind == "step":
             ends = event.total and event.step >= event.total
@@ -91,7 +92,7 @@ class Lines:
         if event.front and len(event.front) != self._front:
             self._front = len(event.front)
             best = describe(dict(list(event.front[0].items())[:3]))
-            self._say(f"  front of {self._front} designs; first: {best}")
+            self._say(f"  front of {self._front} design{'s' * (self._front > 1)}; least error: {best}")
 
 
 class Panel:

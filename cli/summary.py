@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import statistics
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ def print_summary(folder: Path, report: Path, again: str) -> None:
 def summarise(folder: Path) -> list[str]:
     """What design.json and space.json say, in lines: decisions by group, objectives, accuracy, the baseline."""
     from cospace.runtime.report_data import read_result
-    from cospace.runtime.report_text import budgets, compare
+    from cospace.runtime.report_text import budgets, compare, describe_tests
 
     result = read_result(folder)
     space = result.space
@@ -37,17 +36,26 @@ def summarise(folder: Path) -> list[str]:
         groups.setdefault(group, {})[path.removeprefix(group + ".")] = value
     for group, values in groups.items():
         lines += _wrap(group, _gather(values))
-    lines += [f"{'budget':<12} {share} used of {reason} (modelled)" for share, reason in budgets(result)]
+    used = [f"{share} of {reason}" for share, reason in budgets(result)]
+    lines += [f"{'used':<12} {', '.join(used)} (modelled)"] if used else []
     for text, figure in result.objectives.items():
         if figure["value"] is not None and figure["modelled"]:
             lines.append(f"{_short(text):<12} {human(figure['value'], figure['unit'])} (modelled)")
     test = result.design["accuracy"]["test"]
     if test:
-        spread = f" ± {statistics.stdev(test):.2%}" if len(test) > 1 else ""
-        lines.append(f"{'accuracy':<12} {statistics.mean(test):.2%}{spread} on the test split, {len(test)} seeds")
+        lines.append(f"{'accuracy':<12} {describe_tests(test)} on the test split, {_seeds(test)}")
+    baseline = result.design["baseline"]
     for gain, text, name, (_, theirs) in compare(result):
         lines.append(f"{'baseline':<12} {_short(text)}: {gain} than {name} ({human(*theirs)})")
+    if baseline is not None and baseline["test"]:
+        lines.append(
+            f"{'':<12} {baseline['name']} itself: {describe_tests(baseline['test'])}, {_seeds(baseline['test'])}"
+        )
     return lines
+
+
+def _seeds(test: list[float]) -> str:
+    return f"{len(test)} seeds" if len(test) > 1 else "one seed"
 
 
 def _gather(values: dict[str, Any]) -> list[str]:

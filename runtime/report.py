@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import statistics
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from cospace.runtime import report_page as html
 from cospace.runtime.report_data import Result, number, read_result
 from cospace.runtime.report_drawing import draw_accelerators, draw_network
-from cospace.runtime.report_text import budgets, compare, figure, source_of
+from cospace.runtime.report_text import budgets, compare, describe_tests, figure, source_of
 from cospace.runtime.store import write_bytes
 
 MOST_ROWS = 60
@@ -79,13 +78,12 @@ def _cards(result: Result) -> str:
     test = result.design["accuracy"]["test"]
     cards = []
     if test:
-        spread = f" ± {100 * statistics.stdev(test):.2f}" if len(test) > 1 else ""
         seeds = f"mean of {len(test)} seeds" if len(test) > 1 else "one seed"
-        cards.append(html.card(f"{100 * statistics.mean(test):.2f}{spread} %", f"accuracy on the test split, {seeds}"))
+        cards.append(html.card(describe_tests(test), f"accuracy on the test split, {seeds}"))
     for text, o in result.objectives.items():
         if o["value"] is not None and o["modelled"]:
             cards.append(html.card(figure(o["value"], o["unit"]), text, modelled=True))
-    cards += [html.card(share, f"used of {reason}", modelled=True) for share, reason in budgets(result)]
+    cards += [html.card(share, f"used of the limit: {reason}", modelled=True) for share, reason in budgets(result)]
     cards += [html.card(ratio, f"{text}, against {name}", modelled=True) for ratio, text, name, _ in compare(result)]
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
 
@@ -149,10 +147,15 @@ def _costs(result: Result) -> str:
 
 
 def _baseline(result: Result) -> str:
+    baseline = result.design["baseline"]
+    if baseline is None:
+        return ""
     rows = [[text, figure(*mine), figure(*theirs), ratio] for ratio, text, _, (mine, theirs) in compare(result)]
+    tests = (result.design["accuracy"]["test"], baseline["test"])
+    if all(tests):
+        rows.append(["accuracy on the test split (measured)", *(describe_tests(t) for t in tests), ""])
     if not rows:
         return ""
-    baseline = result.design["baseline"]
     about = next((r.doc for r in result.space.references if r.name == baseline["name"]), None)
     name = baseline["name"]
     return (

@@ -62,7 +62,7 @@ def draw_network(plan: NetworkPlan, space: Space, design: Design) -> str:
 
 
 def _boxes(plan: NetworkPlan, space: Space, design: Design) -> list[Box]:
-    """Boxes of what the design runs, in topological order. Inputs that many layers read are named, not drawn."""
+    """Boxes of what the design runs, in topological order. Side inputs, such as a graph, are named in their readers."""
     chosen: dict[int, int] = {}
     live: set[int] = set()
     stack = [plan.output]
@@ -86,19 +86,17 @@ def _boxes(plan: NetworkPlan, space: Space, design: Design) -> list[Box]:
             i = chosen[i]
         return i
 
-    readers: dict[int, int] = {}
+    led: set[int] = {source(plan.output)}
     for i in live:
         node = plan.nodes[i]
-        if isinstance(node, Call):
-            for j in {source(j) for _, j in node.inputs}:
-                readers[j] = readers.get(j, 0) + 1
-    first = source(plan.output)
+        if isinstance(node, Call) and node.inputs:
+            led.add(source(node.inputs[0][1]))
     boxes: list[Box] = []
     number: dict[int, int] = {}
     by_decision = {c.decision: c for c in plan.nodes if isinstance(c, Choice)}
     for i in sorted(live):
         node = plan.nodes[i]
-        if isinstance(node, Input) and (readers.get(i, 0) <= 1 or i == first):
+        if isinstance(node, Input) and i in led:
             number[i] = len(boxes)
             boxes.append(Box(node.name, (f"{node.task}.{node.field}", _shape(node.shape, design)), (), given=True))
         elif isinstance(node, Call):

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 INK = "#010203"
 """Drawn in this colour, replaced by the page's own."""
 COLOURS = ("#4c8bf5", "#e8743b", "#19a979", "#b661d6", "#d6a419", "#13a4b4", "#e0518d", "#8f8f8f")
+PANELS = (("loss", ("loss",)), ("accuracy [%]", ("accuracy", "error")))
 STYLE = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False,
     "axes.spines.right": False, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK,
@@ -96,35 +97,60 @@ def _baseline(result: Result, text: str) -> float | None:
     return None
 
 
+Line = list[tuple[float, float]]
+
+
 def plot_curves(result: Result) -> str:
-    """Loss and accuracy over the steps of each phase."""
-    panels = (("loss", ("loss",)), ("accuracy [%]", ("accuracy", "error")))
-    series: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for event in result.history:
-        step = number(event.get("step"))
-        if step is None or event.get("kind", "step") != "step":
-            continue
-        for name, value in event.items():
-            found = number(value)
-            for title, words in panels:
-                if found is not None and name not in ("step", "total") and any(w in name for w in words):
-                    shown = found if title == "loss" else 100 * (1 - found if "error" in name else found)
-                    label = f"{event.get('phase', '')}: {name.replace('error', 'accuracy').replace('_', ' ')}"
-                    series.setdefault(title, {}).setdefault(label, []).append((step, shown))
-    series = {title: lines for title, _ in panels if (lines := series.get(title))}
-    if not series:
+    """Loss and accuracy over the steps; one colour for each kind of phase, one line for each time it ran."""
+    panels = [(title, found) for title, words in PANELS if (found := _collect(result.history, title, words))]
+    if not panels:
         return ""
+    kinds = list(dict.fromkeys(kind for _, found in panels for kind in found))
     with matplotlib.rc_context(STYLE):
-        figure, rows = plt.subplots(1, len(series), figsize=(4.6 * len(series), 3.2), squeeze=False)
-        for axes, (title, lines) in zip(rows[0], series.items(), strict=True):
-            for i, (label, points) in enumerate(lines.items()):
-                style = {"label": label} if i < 7 else {"alpha": 0.35}
-                axes.plot(*zip(*points, strict=True), lw=1.3, color=COLOURS[min(i, 7)], **style)
+        figure, rows = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.2), squeeze=False)
+        for axes, (title, found) in zip(rows[0], panels, strict=True):
+            for kind, lines in found.items():
+                colour = COLOURS[kinds.index(kind) % len(COLOURS)]
+                label = kind if len(lines) == 1 else f"{kind}, {len(lines)} times"
+                for i, line in enumerate(lines):
+                    own = {"label": label} if i == 0 else {}
+                    axes.plot(
+                        *zip(*line, strict=True), lw=1.2, color=colour, alpha=0.85 if len(lines) == 1 else 0.5, **own
+                    )
+            values = sorted(y for lines in found.values() for line in lines for _, y in line)
+            top = values[int(0.995 * (len(values) - 1))]
+            if values[-1] > 1.5 * top > 0:  # a few spikes must not flatten everything else
+                axes.set_ylim(top=1.1 * top)
             axes.set_xlabel("step")
             axes.set_ylabel(title)
             axes.legend(fontsize=7)
         figure.tight_layout()
         return to_svg(figure, "curves")
+
+
+def _collect(history: Sequence[Mapping[str, Any]], title: str, words: Sequence[str]) -> dict[str, list[Line]]:
+    """Kind of phase and quantity -> its runs; a run ends where its phase does or its steps start again."""
+    found: dict[str, list[Line]] = {}
+    last: dict[str, tuple[object, float]] = {}
+    for event in history:
+        step = number(event.get("step"))
+        if step is None or event.get("kind", "step") != "step":
+            continue
+        for name, value in event.items():
+            shown = number(value)
+            if shown is None or name in ("step", "total") or not any(w in name for w in words):
+                continue
+            if "error" in name:
+                name, shown = name.replace("error", "accuracy"), 1 - shown
+            phase = str(event.get("phase", ""))
+            kind = re.sub(r"\s*\d+(\s+of\s+\d+)?", "", phase).strip()
+            kind = kind if name == words[0] else f"{kind}: {name.replace('_', ' ')}"
+            before = last.get(kind)
+            if before is None or before[0] != phase or before[1] >= step:
+                found.setdefault(kind, []).append([])
+            last[kind] = (phase, step)
+            found[kind][-1].append((step, 100 * shown if "%" in title else shown))
+    return found
 
 
 def plot_works(works: Sequence[Work], space: Space) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -27,6 +29,12 @@ def figure(value: Any, unit: str = "") -> str:
     else:
         text = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
     return f"{text} {unit}" if unit else text
+
+
+def describe_tests(accuracies: Sequence[float]) -> str:
+    """`81.20 ± 0.45 %`: mean and standard deviation over seeds."""
+    spread = f" ± {100 * statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
+    return f"{100 * statistics.mean(accuracies):.2f}{spread} %"
 
 
 Figures = tuple[tuple[float, str], tuple[float, str]]

@@ -120,7 +120,7 @@ def test_the_summary_is_a_dozen_lines(folder: Path) -> None:
     lines = summarise(folder)
     text = "\n".join(lines)
     assert len(lines) <= 16
-    for part in ("hidden", "weights", "rows", "used of the die", "accuracy", "±", "modelled"):
+    for part in ("hidden", "weights", "rows", "of the die we can afford", "accuracy", "±", "modelled"):
         assert part in text, part
 
 
@@ -136,7 +136,7 @@ def test_plain_lines_when_not_a_terminal() -> None:
         observe(Event("note", "search", values={"text": "a [note]"}))
         observe(Event("front", "train", front=({"error": 0.1, "chip.energy": 3.0},)))
     assert "\x1b" not in out.getvalue()
-    for part in ("search (10 steps)", "10/10  loss 1.5, accuracy 50.0%", "a [note]", "front of 1 designs"):
+    for part in ("search (10 steps)", "10/10  loss 1.5, accuracy 50.0%", "a [note]", "front of 1 design;"):
         assert part in out.getvalue(), part
 
 
