@@ -3,11 +3,11 @@
     python benchmarks/methods.py --data FOLDER [--sets digits cora citeseer] [--seeds 10] [--budget 1600] [--jobs 2]
 
 Fixed beforehand: a method's candidates are trained from scratch for --epochs epochs with one seed; its front is taken
-on the `choice` split (error, energy-delay) and written down; only then is the `report` split read, once a design, and the
-hypervolume of that front's (report error, natural logarithm of the energy-delay product) is taken. Its reference point is
-half of the nodes wrong, and a hundred times the energy-delay of the spec's fixed baseline. A pass is one forward and
-backward over the graph, a forward alone half of one; evaluations of the cost model are counted apart. Every network, of
-every method, runs on its exact best accelerator. One line of JSON a run goes to --log; a run that is there is not
+on the `choice` split (error, energy-delay) and fixed; only then is the `report` split read, once a design, and the
+hypervolume of that front's (report error, natural logarithm of the energy-delay product) is taken. Its reference point
+is half of the nodes wrong, and a hundred times the energy-delay of the spec's fixed baseline. A pass is one forward and
+backward over the graph, a forward alone half of one; evaluations of the cost model are counted apart. Every network,
+of every method, runs on its exact best accelerator. One line of JSON a run goes to --log; a run that is there is not
 repeated, so that the benchmark may be interrupted.
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Union
 
 from attrs import field, frozen
 from cospace.compiler.model import Space, Stage
@@ -56,7 +55,7 @@ class Evolve:
     tournament: int = 4
 
 
-Engine = Union[Gumbel, Das, Local, Exhaust, Evolve]
+Engine = Gumbel | Das | Local | Exhaust | Evolve
 
 
 @register("engines.gumbel")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Union
+from typing import Literal
 
 from attrs import field, frozen
 
 Kind = Literal["phase", "step", "front", "note", "done"]
-Cell = Union[float, int, str, bool]
+Cell = float | int | str | bool
 
 
 @frozen

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
-
 from cospace.runtime.operators.graphs import Graph
 from cospace.runtime.operators.sparse import SparseMatrix
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 
 def measure_peak(work: Callable[[], Any]) -> int:

@@ -81,7 +81,9 @@ class Planner:
                 raise refuse("CS703", f"the data of `{task.name}` has no field `{node.field}`", task.span)
             sizes = evaluate_all(list(node.shape), {})
             found = tuple(getattr(loaded.fields[node.field], "shape", ()))
-            if len(found) == len(sizes) and any(isinstance(s, Fraction) and s != n for s, n in zip(sizes, found)):
+            if len(found) == len(sizes) and any(
+                isinstance(s, Fraction) and s != n for s, n in zip(sizes, found, strict=True)
+            ):
                 said = " x ".join(str(s) for s in sizes)
                 here = " x ".join(map(str, found))
                 raise refuse(

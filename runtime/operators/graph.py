@@ -1,13 +1,13 @@
 """Graph operators: torch_geometric's layers, run in the order combine, then aggregate, on compressed rows.
 
-Each module takes the inputs in the order of the declaration in text, and a `Precision`; it rounds every operand of the works that its
-declaration asks for.
+Each module takes the inputs in the order of the declaration in text, and a `Precision`; it rounds every operand of the
+works that its declaration asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from torch_geometric.nn.dense import Linear
 
 Shapes = Sequence[tuple[int, ...]]
 Arguments = Mapping[str, Any]
-Features = Union[Tensor, SparseMatrix]
+Features = Tensor | SparseMatrix
 
 
 def _combine(x: Features, weight: Tensor, bias: Tensor | None, precision: Precision) -> Tensor:

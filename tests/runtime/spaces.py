@@ -6,7 +6,17 @@ from fractions import Fraction
 
 from cospace.compiler import graph as g
 from cospace.compiler.model import (
-    Accelerator, Call, Choice, Decision, Input, NetworkPlan, Objective, Requirement, Space, Stage, Task,
+    Accelerator,
+    Call,
+    Choice,
+    Decision,
+    Input,
+    NetworkPlan,
+    Objective,
+    Requirement,
+    Space,
+    Stage,
+    Task,
 )  # fmt: skip
 
 BIT = (("bit", Fraction(1)),)
