@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 from attrs import frozen
-from cospace.compiler.eliminate import Factor, eliminate
+from cospace.compiler.eliminate import SAFE, Factor, eliminate
 from cospace.compiler.enumerate import Clause, Frame, Mask, Rows, TooMany
 from cospace.compiler.graph import Expr, negate
 from cospace.compiler.hubs import Plan, close_over_guards, make_plan, term_scope
 from cospace.compiler.measure import Measured, Tables
-from cospace.compiler.rowsums import Options, TooManyCombinations, count_rows
+from cospace.compiler.rowsums import Options, TooManyCombinations, coarsen, count_rows
 from cospace.compiler.scaling import Place, Scale, find_undefined, scale_sum
 from cospace.compiler.sums import NotASum, Sum, Term, read_sums
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 BLOCK = 3_000_000
 """Cells of options' tables held at once."""
+LEVELS = 1 << 13
+"""To so many values sums are rounded where all of them are too many."""
 
 
 def count_coupled(
@@ -47,13 +49,18 @@ def count_coupled(
         except NotASum:
             loose.append(c)
     plan = make_plan(frame, variables, structure, factors, [*narrow, *loose], sums, limits)
-    budget = [limits.combinations]
-    try:
-        low, high = _Counter(frame, plan, structure, factors, loose, sums, limits).count(budget)
-    except TooManyCombinations as stop:
-        raise TooMany(stop.pairs, limits.combinations, variables) from None
+    counter = _Counter(frame, plan, structure, factors, loose, sums, limits)
     shared = "sums convolved" if sums else "groups multiplied"
-    return low, high, f"{shared} over {len(plan.rows)} assignments of {len(plan.hubs)} shared decisions"
+    over = f"over {len(plan.rows)} assignments of {len(plan.hubs)} shared decisions"
+    try:
+        low, high = counter.count([limits.combinations])
+    except TooManyCombinations as stop:
+        try:
+            low, high = counter.count([limits.combinations], LEVELS)
+        except TooManyCombinations:
+            raise TooMany(stop.pairs, limits.combinations, variables) from None
+        return low, high, f"sums rounded down and up to {LEVELS} levels and convolved {over}"
+    return low, high, f"{shared} {over}"
 
 
 @frozen(eq=False)
@@ -88,7 +95,8 @@ class _Counter:
         self.hub_set = set(plan.hubs)
         self.cells = 0
 
-    def count(self, budget: list[int]) -> tuple[int, int]:
+    def count(self, budget: list[int], levels: int | None = None) -> tuple[int, int]:
+        """Proved bounds. levels: round every group's values to so many, down for the upper bound, up for the lower."""
         rows = self.plan.rows
         if not len(rows):
             return 0, 0
@@ -123,7 +131,11 @@ class _Counter:
             if not options:
                 options = [Options(tuple(numpy.zeros((len(b), 1), dtype=b.dtype) for b in bounds),
                                    numpy.ones((int(keep.sum()), 1), dtype=numpy.int64))]  # fmt: skip
-            if exact:
+            if levels is not None:
+                lower, upper = coarsen(options, bounds, [s.slack for s in scales], levels)
+                low += count_rows(*lower, active, budget)
+                high += count_rows(*upper, active, budget)
+            elif exact:
                 found = count_rows(options, bounds, active, budget)
                 low, high = low + found, high + found
             else:
@@ -205,7 +217,9 @@ class _Counter:
             return left.total
         order = tuple(sorted(touched))
         options, weights = self._join(order, left.rest)
-        weights = weights * left.total
+        shared = [f.largest for f in self.factors if not inside.isdisjoint(f.scope) and not inside.issuperset(f.scope)]
+        top = left.total * math.prod(shared) * int(weights.max(initial=1)) * len(options)
+        weights = (weights.astype(object) if top >= SAFE else weights) * left.total
         mixed = []
         for f in self.factors:
             if not inside.isdisjoint(f.scope) and not self.hub_set.isdisjoint(f.scope):

@@ -36,7 +36,7 @@ class Limits:
     cells: int = CELLS
     rows: int = 2_000_000
     terms: int = 30_000_000
-    combinations: int = 1 << 31
+    combinations: int = 1 << 28
 
 
 @frozen
@@ -66,6 +66,7 @@ class Component:
 
 
 def components(frame: Frame, structure: Sequence[Factor], clauses: Sequence[Clause]) -> list[Component]:
+    """The components that requirements touch, and last all that they don't as one."""
     groups = unite(len(frame.decisions), [f.scope for f in structure] + [c.scope for c in clauses])
     home = {v: i for i, group in enumerate(groups) for v in group}
     factors: list[list[Factor]] = [[] for _ in groups]
@@ -75,7 +76,18 @@ def components(frame: Frame, structure: Sequence[Factor], clauses: Sequence[Clau
     for c in clauses:
         if c.scope:
             parts[home[c.scope[0]]].append(c)
-    return [Component(tuple(v), tuple(f), tuple(c)) for v, f, c in zip(groups, factors, parts, strict=True)]
+    found: list[Component] = []
+    free: list[int] = []
+    free_factors: list[Factor] = []
+    for members, own, asked in zip(groups, factors, parts, strict=True):
+        if asked:
+            found.append(Component(tuple(members), tuple(own), tuple(asked)))
+        else:
+            free.extend(members)
+            free_factors.extend(own)
+    if free:
+        found.append(Component(tuple(sorted(free)), tuple(free_factors), ()))
+    return found
 
 
 def count(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None) -> Count:

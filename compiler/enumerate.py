@@ -18,7 +18,7 @@ from cospace.compiler import exact
 from cospace.compiler.designs import DesignError
 from cospace.compiler.eliminate import Factor
 from cospace.compiler.fingerprint import Interner
-from cospace.compiler.graph import TRUE, Expr, Value, negate
+from cospace.compiler.graph import TRUE, Expr, Value, both, negate
 from cospace.compiler.model import Decision, Design, Requirement, Space
 from numpy.typing import NDArray
 
@@ -27,6 +27,9 @@ Mask = NDArray[numpy.bool_]
 
 ROWS = 4_000_000
 """The most rows that an enumeration holds at once."""
+
+TABLE = 1 << 20
+"""The most cells of what a guard reads."""
 
 FEW = 48
 """Up to so many rows the reference evaluator is quicker than preparing a batch."""
@@ -193,8 +196,9 @@ class Frame:
         for v, d in enumerate(self.decisions):
             if d.guard is TRUE and d.allowed is None:
                 continue
-            owners = self.scope(d.guard, *(d.allowed or ()))
-            rows = self.product(owners)
+            guard = self.guard(v)
+            owners = self.scope(guard, *(d.allowed or ()))
+            rows = self.product(owners, limit=TABLE)
             found.append(self.factor_of(owners, v, self.options(v, rows, owners)))
         return found
 
@@ -203,11 +207,30 @@ class Frame:
         scope = tuple(sorted((*owners, v)))
         return Factor.of(scope, numpy.moveaxis(table.reshape(*shape, -1), -1, scope.index(v)))
 
+    def guard(self, v: int) -> Expr:
+        """The guard of a decision without what other parts of it imply.
+
+        Where `owner == value` holds the owner is live, so what its own guard asks need not be asked again: nested
+        alternatives then read one decision each, however deep they are.
+        """
+        guard = self.decisions[v].guard
+        if guard.op != "and":
+            return guard
+        implied: set[int] = set()
+        for part in guard.args:
+            if part.op in ("eq", "lt", "le"):
+                for a in part.args:
+                    if a.op == "var" and str(a.payload) in self.position:
+                        owner = self.decisions[self.position[str(a.payload)]].guard
+                        implied.update(map(id, owner.args if owner.op == "and" else (owner,)))
+        kept = [part for part in guard.args if id(part) not in implied]
+        return both(*kept) if kept else guard
+
     def options(self, v: int, rows: Rows, columns: Sequence[int]) -> Mask:
         """Which values of its domain decision `v` may take at each row of what its guard reads: (n, |domain|)."""
         d = self.decisions[v]
         domain = self.domains[v]
-        live = self.truth(d.guard, rows, columns)
+        live = self.truth(self.guard(v), rows, columns)
         table = numpy.empty((len(rows), len(domain)), dtype=bool)
         for k, index in enumerate(domain):
             if index < 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -18,6 +19,8 @@ from cospace.compiler.eliminate import SAFE
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+PAIRS = 4_000_000
+"""Partial sums that are held at once."""
 
 
 class TooManyCombinations(Exception):
@@ -78,6 +81,40 @@ def count_rows(groups: Sequence[Options], bounds: Sequence[Array], active: Seque
     return total
 
 
+Rounded = tuple[list[Options], list[Array]]
+
+
+def coarsen(
+    groups: Sequence[Options], bounds: Sequence[Array], slacks: Sequence[float], levels: int
+) -> tuple[Rounded, Rounded]:
+    """Options and bounds on a grid of about `levels` steps: one that holds too rarely, one that holds too often.
+
+    Each value is rounded up (down) to a multiple of a step common to all rows; the bound keeps its slack.
+    """
+    rare: list[list[Array]] = [[] for _ in groups]
+    often: list[list[Array]] = [[] for _ in groups]
+    low_bounds, high_bounds = [], []
+    for k, (bound, slack) in enumerate(zip(bounds, slacks, strict=True)):
+        spans = []
+        for g in groups:
+            least = numpy.where(g.weights > 0, g.values[k], _end(g.values[k])).min(axis=1, keepdims=True)
+            spans.append(numpy.where(g.weights > 0, g.values[k] - least, 0).astype(float))
+            bound = bound - least[:, 0]
+        top = sum(float(s.max(initial=0)) for s in spans)
+        step = max(top / levels, 1e-300)
+        for i, span in enumerate(spans):
+            # Half a millionth of a step covers the rounding of the quotient itself.
+            rare[i].append(numpy.ceil(span / step + 1e-6).astype(numpy.int64))
+            often[i].append(numpy.maximum(numpy.floor(span / step - 1e-6), 0).astype(numpy.int64))
+        low_bounds.append(numpy.floor(numpy.clip((bound - slack) / step - 1e-6, -1, 4 * levels)).astype(numpy.int64))
+        high_bounds.append(numpy.floor(numpy.clip((bound + slack) / step + 1e-6, -1, 4 * levels)).astype(numpy.int64))
+    weights = [g.weights for g in groups]
+    return (
+        ([Options(tuple(v), w) for v, w in zip(rare, weights, strict=True)], low_bounds),
+        ([Options(tuple(v), w) for v, w in zip(often, weights, strict=True)], high_bounds),
+    )
+
+
 def _end(values: Array) -> Any:
     return numpy.iinfo(numpy.int64).max // 64 if values.dtype == numpy.int64 else 1e300
 
@@ -95,7 +132,7 @@ def merge_equal(values: Array, weights: Array) -> tuple[Array, Array]:
         return values, weights
     if int(weights.max(initial=0)) <= 1:
         values = numpy.sort(values, axis=1)
-        sorted_weights = (values < _end(values)).astype(numpy.int64)
+        sorted_weights = (values < _end(values)).astype(weights.dtype)
     else:
         order = numpy.argsort(values, axis=1, kind="stable")
         values = numpy.take_along_axis(values, order, axis=1)
@@ -126,28 +163,29 @@ def _count_one(groups: list[tuple[Array, Array]], bound: Array, largest: int, bu
 
 
 def _halve(groups: list[tuple[Array, Array]], bound: Array, largest: int, budget: list[int]) -> int:
-    """Fold groups into two halves, smallest first, and compare the halves by sorting, in blocks of rows."""
+    """Fold groups into two halves, the next always into the narrower, and compare the halves by sorting."""
     n = len(bound)
     groups = sorted(groups, key=lambda g: g[0].shape[1])
     if len(groups) == 1:
         groups.append((numpy.zeros((n, 1), dtype=groups[0][0].dtype), numpy.ones((n, 1), dtype=numpy.int64)))
-    if len(groups) > 2:
-        size = groups[0][0].shape[1] * groups[1][0].shape[1]
-        step = max(1, 4_000_000 // size)
-        if n > step:
-            parts = (slice(i, min(i + step, n)) for i in range(0, n, step))
-            return sum(_halve([(v[p], w[p]) for v, w in groups], bound[p], largest, budget) for p in parts)
-        budget[0] -= n * size
-        if budget[0] < 0:
+    halves = [groups.pop(), groups.pop()]
+    while groups:
+        narrow = 0 if halves[0][0].shape[1] <= halves[1][0].shape[1] else 1
+        (a, u), (b, w) = halves[narrow], groups[-1]
+        size = a.shape[1] * b.shape[1]
+        if size > PAIRS:
             raise TooManyCombinations(size)
-        (a, u), (b, w) = groups[:2]
+        if n * size > PAIRS and n > 1:
+            parts = (slice(0, n // 2), slice(n // 2, n))
+            left = [*halves, *groups]
+            return sum(_halve([(v[p], x[p]) for v, x in left], bound[p], largest, budget) for p in parts)
+        _spend(budget, n * size)
         values = (a[:, :, None] + b[:, None, :]).reshape(n, -1)
         weights = (u[:, :, None] * w[:, None, :]).reshape(n, -1)
-        return _halve([merge_equal(values, weights), *groups[2:]], bound, largest, budget)
-    (a, u), (b, w) = groups
-    budget[0] -= n * (a.shape[1] + b.shape[1])
-    if budget[0] < 0:
-        raise TooManyCombinations(a.shape[1] + b.shape[1])
+        halves[narrow] = merge_equal(values, weights)
+        groups.pop()
+    (a, u), (b, w) = halves
+    _spend(budget, n * (a.shape[1] + b.shape[1]))
     joined = numpy.concatenate([b, bound[:, None] - a], axis=1)
     below = numpy.concatenate([w, numpy.zeros(a.shape, dtype=w.dtype)], axis=1)
     order = numpy.argsort(joined, axis=1, kind="stable")
@@ -161,18 +199,110 @@ def _count_joint(
     groups: Sequence[Options], bounds: Sequence[Array], open_sums: Sequence[Array], rows: Array, largest: int,
     budget: list[int],
 ) -> int:  # fmt: skip
-    """Several sums at once: all combinations are compared."""
+    """Several sums at once. Integers are packed into one key a combination, so that equal ones merge."""
     total = 0
-    size = math.prod(g.weights.shape[1] for g in groups)
-    budget[0] -= size * len(rows)
-    if budget[0] < 0:
-        raise TooManyCombinations(size * len(rows))
-    step = max(1, 2_000_000 // size)
+    width = sum(g.weights.shape[1] for g in groups)
+    step = max(1, 1_000_000 // width)
     for start in range(0, len(rows), step):
         at = rows[start : start + step]
-        n = len(at)
+        part = [Options(tuple(v[at] for v in g.values), g.weights[at]) for g in groups]
+        limits = [b[at] for b in bounds]
+        asked = [o[at] for o in open_sums]
+        packed = _pack(part, limits, asked)
+        if packed is None:
+            total += _count_all(part, limits, asked, largest, budget)
+        else:
+            total += _count_packed(*packed, limits, asked, largest, budget)
+    return total
+
+
+Packed = tuple[list[tuple[Array, Array]], list[tuple[int, Array]]]
+
+
+def _pack(groups: Sequence[Options], bounds: Sequence[Array], asked: Sequence[Array]) -> Packed | None:
+    """Keys that add up field by field, and for each sum its factor and what was taken off; None where they don't fit.
+
+    A field is (value - least of the row) * factor; factors leave room for the greatest total of the fields below.
+    """
+    if any(b.dtype != numpy.int64 for b in bounds):
+        return None
+    keys = [numpy.zeros(g.weights.shape, dtype=numpy.int64) for g in groups]
+    fields: list[tuple[int, Array]] = []
+    factor = 1
+    for k, bound in enumerate(bounds):
+        taken = numpy.zeros_like(bound)
+        most = numpy.zeros_like(bound)
+        shifted = []
+        for g in groups:
+            values = numpy.where(asked[k][:, None], g.values[k], 0)
+            least = numpy.where(g.weights > 0, values, _end(values)).min(axis=1)
+            values = numpy.where(g.weights > 0, values - least[:, None], 0)
+            taken, most = taken + least, most + values.max(axis=1)
+            shifted.append(values)
+        room = int(most.max(initial=0)) + 1
+        if factor * room >= 1 << 56:
+            return None
+        for key, values in zip(keys, shifted, strict=True):
+            key += values * factor
+        fields.append((factor, taken))
+        factor *= room
+    return [(key, g.weights) for key, g in zip(keys, groups, strict=True)], [*fields, (factor, bounds[0])]
+
+
+def _count_packed(
+    groups: list[tuple[Array, Array]], fields: list[tuple[int, Array]], bounds: Sequence[Array],
+    asked: Sequence[Array], largest: int, budget: list[int],
+) -> int:  # fmt: skip
+    n = len(bounds[0])
+    groups = sorted(groups, key=lambda g: g[0].shape[1])
+    groups = [merge_equal(v, w if largest < SAFE else w.astype(object)) for v, w in groups]
+    values, weights = groups[0]
+    for v, w in groups[1:]:
+        size = values.shape[1] * v.shape[1]
+        if size > PAIRS:
+            raise TooManyCombinations(size)
+        if n * size > PAIRS and n > 1:
+            half = n // 2
+            parts = (slice(0, half), slice(half, n))
+            return sum(
+                _count_packed(
+                    [(x[p], y[p]) for x, y in groups], [(f, t[p]) for f, t in fields], [b[p] for b in bounds],
+                    [a[p] for a in asked], largest, budget,
+                )
+                for p in parts
+            )  # fmt: skip
+        _spend(budget, n * size)
+        values = (values[:, :, None] + v[:, None, :]).reshape(n, -1)
+        weights = (weights[:, :, None] * w[:, None, :]).reshape(n, -1)
+        weights = numpy.where(_within(values, fields, bounds, asked), weights, 0)
+        values, weights = merge_equal(values, weights)
+    weights = numpy.where(_within(values, fields, bounds, asked), weights, 0)
+    return _sum(weights.sum(axis=1), largest)
+
+
+def _within(values: Array, fields: list[tuple[int, Array]], bounds: Sequence[Array], asked: Sequence[Array]) -> Array:
+    """Partial sums that may still meet every bound: what is to be added is not negative."""
+    met = numpy.ones(values.shape, dtype=bool)
+    for ((factor, taken), (above, _)), bound, is_asked in zip(pairwise(fields), bounds, asked, strict=True):
+        met &= (values % above // factor <= (bound - taken)[:, None]) | ~is_asked[:, None]
+    return met
+
+
+def _count_all(
+    groups: Sequence[Options], bounds: Sequence[Array], asked: Sequence[Array], largest: int, budget: list[int]
+) -> int:
+    """Every combination is compared."""
+    total = 0
+    size = math.prod(g.weights.shape[1] for g in groups)
+    if size > PAIRS:
+        raise TooManyCombinations(size)
+    _spend(budget, size * len(bounds[0]))
+    step = max(1, 1_000_000 // size)
+    for start in range(0, len(bounds[0]), step):
+        at = slice(start, min(start + step, len(bounds[0])))
+        n = at.stop - at.start
         weights: Array = numpy.ones((n, 1), dtype=object if largest >= SAFE else numpy.int64)
-        sums = [numpy.zeros((n, 1), dtype=g.dtype) for g in groups[0].values]
+        sums = [numpy.zeros((n, 1), dtype=v.dtype) for v in groups[0].values]
         for g in groups:
             weights = (weights[:, :, None] * g.weights[at][:, None, :]).reshape(n, -1)
             sums = [
@@ -180,7 +310,13 @@ def _count_joint(
                 for s, v in zip(sums, g.values, strict=True)
             ]
         met = numpy.ones(weights.shape, dtype=bool)
-        for s, bound, is_open in zip(sums, bounds, open_sums, strict=True):
-            met &= (s <= bound[at][:, None]) | ~is_open[at][:, None]
+        for s, bound, is_asked in zip(sums, bounds, asked, strict=True):
+            met &= (s <= bound[at][:, None]) | ~is_asked[at][:, None]
         total += _sum((weights * met).sum(axis=1), largest)
     return total
+
+
+def _spend(budget: list[int], pairs: int) -> None:
+    budget[0] -= pairs
+    if budget[0] < 0:
+        raise TooManyCombinations(pairs)

@@ -80,15 +80,21 @@ class Sampler:
         factors = list(part.structure)
         best = eliminate(factors, sizes, cells=self._limits.cells)
         checks = list(wide)
+        tables = []
         for c in sorted(narrow, key=lambda c: len(c.scope)):
             table = clause_factor(self.frame, c, part.structure)
             if not table.table.any():
                 raise Unsampled("a requirement never holds", empty=True, responsible=c.requirement)
-            try:
-                best = eliminate([*factors, table], sizes, cells=self._limits.cells)
-                factors.append(table)
-            except TooLarge:
-                checks.append(c)
+            tables.append((c, table))
+        try:
+            best = eliminate([*factors, *(t for _, t in tables)], sizes, cells=self._limits.cells)
+        except TooLarge:
+            for c, table in tables:
+                try:
+                    best = eliminate([*factors, table], sizes, cells=self._limits.cells)
+                    factors.append(table)
+                except TooLarge:
+                    checks.append(c)
         if best.total == 0:
             raise Unsampled("no design meets the requirements", empty=True)
         return _Source(part.variables, Drawer(best), tuple(checks), self.decider(part.variables, checks))

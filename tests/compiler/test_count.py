@@ -61,25 +61,80 @@ def numbers(path: str, *values: int | Fraction, **more) -> Decision:
     return Decision(path, "choose", tuple(Fraction(v) for v in values), g.NUMBER, **more)
 
 
-def test_a_long_sum_is_counted_exactly() -> None:
-    layers = [numbers(f"x{i}", *range(10)) for i in range(12)]
+@pytest.mark.parametrize("n", [12, 40])
+def test_a_long_sum_is_counted_exactly(n: int) -> None:
+    layers = [numbers(f"x{i}", *range(10)) for i in range(n)]
     hub = numbers("h", 1, 2, 3)
     h = g.var("h", g.NUMBER)
     total = g.add(*(g.mul(h, g.var(d.path, g.NUMBER)) for d in layers))
-    space = space_of([hub, *layers], [Requirement(g.le(total, g.const(60)), g.TRUE, "budget", NOWHERE)])
+    space = space_of([hub, *layers], [Requirement(g.le(total, g.const(5 * n)), g.TRUE, "budget", NOWHERE)])
     found = count(space)
     ways = [1]
     for _ in layers:
         ways = [sum(ways[max(0, s - 9) : s + 1]) if s < len(ways) + 9 else 0 for s in range(len(ways) + 9)]
-    assert found.raw == 3 * 10**12
+    assert found.raw == 3 * 10**n
     assert found.exact
-    assert found.feasible == sum(sum(ways[: 60 // k + 1]) for k in (1, 2, 3))
+    assert found.feasible == sum(sum(ways[: 5 * n // k + 1]) for k in (1, 2, 3))
 
 
 def test_a_huge_space_is_counted_with_python_integers() -> None:
     space = space_of([numbers(f"x{i}", *range(10)) for i in range(300)], [])
     found = count(space)
     assert found.feasible == 10**300
+
+
+def test_two_sums_at_once_are_counted_exactly() -> None:
+    many = [numbers(f"x{i}", *range(4)) for i in range(12)]
+    weighed = [g.add(*(g.mul(g.const(w), g.var(d.path, g.NUMBER)) for w, d in zip(ws, many, strict=True)))
+               for ws in (range(1, 13), range(12, 0, -1))]  # fmt: skip
+    rules = [Requirement(g.le(e, g.const(90)), g.TRUE, "budget", NOWHERE) for e in weighed]
+    ways = {(0, 0): 1}
+    for i in range(12):
+        step: dict[tuple[int, int], int] = {}
+        for (a, b), n in ways.items():
+            for v in range(4):
+                key = (a + (i + 1) * v, b + (12 - i) * v)
+                step[key] = step.get(key, 0) + n
+        ways = step
+    found = count(space_of(many, rules))
+    assert found.feasible == sum(n for (a, b), n in ways.items() if a <= 90 and b <= 90)
+
+
+def test_a_sum_of_too_many_different_values_is_bounded() -> None:
+    many = [numbers(f"x{i}", *range(6)) for i in range(30)]
+    total = g.add(*(g.mul(g.const(Fraction(i + 1, 997 + i)), g.var(d.path, g.NUMBER)) for i, d in enumerate(many)))
+    space = space_of(many, [Requirement(g.le(total, g.const(1)), g.TRUE, "budget", NOWHERE)])
+    found = count(space)
+    assert found.feasible is None and found.limit and found.responsible is space.requirements[0]
+    low, high = found.bounds
+    assert 0 < low < high < 1.1 * low
+
+
+def test_free_decisions_under_a_long_sum_multiply_beyond_64_bits() -> None:
+    """Each layer's kind decides its cost and owns 30 decisions that no requirement reads."""
+    made: list[Decision] = []
+    terms = []
+    for i in range(4):
+        kind = numbers(f"kind{i}", 0, 1, 2)
+        inside = g.eq(g.var(kind.path, g.NUMBER), g.const(2))
+        made += [kind, *(numbers(f"x{i}.{k}", *range(10), guard=inside) for k in range(30))]
+        terms.append(g.var(kind.path, g.NUMBER))
+    space = space_of(made, [Requirement(g.le(g.add(*terms), g.const(3)), g.TRUE, "budget", NOWHERE)])
+    weight = {0: 1, 1: 1, 2: 10**30}
+    expected = sum(
+        weight[a] * weight[b] * weight[c] * weight[d]
+        for a in weight for b in weight for c in weight for d in weight if a + b + c + d <= 3
+    )  # fmt: skip
+    assert count(space).feasible == expected
+    assert count(space, limits=Limits(brute=0, table=1)).feasible == expected
+
+
+def test_nested_alternatives_are_counted_however_deep() -> None:
+    nest = [numbers("x0", 0, 1)]
+    for i in range(1, 60):
+        below = g.both(nest[-1].guard, g.eq(g.var(f"x{i - 1}", g.NUMBER), g.const(1)))
+        nest.append(numbers(f"x{i}", 0, 1, guard=below))
+    assert count(space_of(nest, [])).raw == 61
 
 
 def test_what_cannot_be_counted_is_bounded_and_says_why() -> None:
