@@ -32,11 +32,16 @@ def force(scope: Scope, name: str, span: Span, context: Context) -> Any:
     return entry
 
 
+LATER = {"orders", "subsets", "factors", "each", "quantile"}
+
+
 def lookup(name: str, span: Span, context: Context) -> Any:
     """What a bare name means here. Reports CS201 and stops when it means nothing."""
     found = find(name, span, context)
     if found is None and name in context.scope.owner().file.lost:
         raise Stop()  # a statement that could not be read would have declared it
+    if found is None and name in LATER:
+        raise context.fail("CS208", span, f"`{name}` is part of the language, but this version can't build it yet")
     if found is None:
         options = list(candidates(context))
         near = closest(name, options)

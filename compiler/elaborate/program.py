@@ -40,6 +40,7 @@ from cospace.dsl.load import Loaded
 from cospace.dsl.suggest import closest
 
 ROOT = "the spec"
+VERSION = 1
 
 
 def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> Space | None:
@@ -48,6 +49,11 @@ def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> S
     modules = _modules(loaded, state)
     root = modules[ROOT]
     context = Context(state, root.scope)
+    for module in modules.values():
+        for s in module.file.statements:
+            if isinstance(s, tree.Language) and s.version != VERSION:
+                help = f"this compiler reads `language {VERSION}`"
+                reporter.error("CS208", s.span, f"language {s.version} is not known to this compiler", help=help)
     state.groups["kinds"] = {s.name for m in modules.values() for s in m.file.statements if isinstance(s, tree.Work)}
     _apply_settings(root, context)
     _apply_imports(root, context)
