@@ -130,8 +130,9 @@ class _Job:
         settings = read_train_settings(run, training)
         self.expected = self._expect(settings)
         self._write_run(False)
-        try:
-            with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(run.seed)
+            try:
                 joint = self._search(begin_joint(run, stage, run.seed))
                 hardware = Hardware(run.costs, joint.hardware, run.seed)
                 finalists = self._derive(joint, hardware)
@@ -141,8 +142,8 @@ class _Job:
                 baseline = self._compare(settings)
                 if self.settings.get("baselines"):
                     self._run_baselines(settings, hardware)
-        except Stopped:
-            return self._stop()
+            except Stopped:
+                return self._stop()
         self._write_design(chosen, test, baseline)
         self._write_run(True)
         run.tell("done", "done", accuracy=float(np.mean(test)) if test else 1 - chosen.error)

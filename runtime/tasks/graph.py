@@ -20,6 +20,8 @@ from cospace.runtime.tasks.base import LoadedTask, compare_facts, halve
 
 SPLIT_SEED = 0
 NEIGHBOURS = 10
+PIXEL = 16.0
+"""The largest value of a pixel of `digits`."""
 PER_CLASS, VALIDATION, REPORT = 20, 500, 1000
 PLANETOID = {"cora": "Cora", "citeseer": "CiteSeer", "pubmed": "PubMed"}
 
@@ -28,7 +30,7 @@ Arrays = dict[str, np.ndarray]
 
 @register("tasks.graph")
 def load_graph_task(task: Task, data: Path | None, device: torch.device) -> LoadedTask:
-    """Load the data set that the task's `name` says; features are normalised to sum to 1 a row.
+    """Load the data set that the task's `name` says; features are normalised to sum to 1 a row, pixels to 0..1.
 
     Raises:
         SpecError: CS702 when the data is not at hand or not readable, CS703 when the facts in text differ.
@@ -45,10 +47,9 @@ def load_graph_task(task: Task, data: Path | None, device: torch.device) -> Load
         "busiest": int(torch.bincount(graph.pattern.row).max()),
     }  # fmt: skip
     compare_facts(task, facts)
-    total = np.abs(x).sum(1)
-    total[total == 0] = 1
+    scale = _scale_rows(x) if name != "digits" else np.full(len(x), 1 / PIXEL)
     pattern = build_pattern(torch.from_numpy(row), torch.from_numpy(column), (len(x), x.shape[1]))
-    values = torch.from_numpy((x[row, column] / total[row]).astype(np.float32))
+    values = torch.from_numpy((x[row, column] * scale[row]).astype(np.float32))
     validation = torch.from_numpy(np.flatnonzero(arrays["val_mask"]))
     search, choice = halve(validation, SPLIT_SEED)
     splits = {
@@ -65,6 +66,12 @@ def load_graph_task(task: Task, data: Path | None, device: torch.device) -> Load
         classes,
         facts,
     )
+
+
+def _scale_rows(x: np.ndarray) -> np.ndarray:
+    """What each row is multiplied by, so that it sums to 1 (a row of zeros stays)."""
+    total = np.abs(x).sum(1)
+    return 1 / np.where(total == 0, 1, total)
 
 
 def _name_of(task: Task) -> str:
