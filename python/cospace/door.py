@@ -97,7 +97,8 @@ class Model:
     def _pinned(self, fixed: Fixed | None) -> tuple[Space, dict[str, Any]]:
         from cospace.cli.inputs import pin_paths
 
-        return pin_paths(self.space, [(path, str(value)) for path, value in (fixed or {}).items()])
+        pinned: tuple[Space, dict[str, Any]] = pin_paths(self.space, [(p, str(v)) for p, v in (fixed or {}).items()])
+        return pinned
 
 
 def load(path: Path | str, **settings: object) -> Model:
