@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cospace.compiler.count import Limits
 
 Array = NDArray[Any]
-BLOCK = 3_000_000
+BLOCK = 1_000_000
 """Cells of options' tables held at once."""
 LEVELS = 1 << 13
 """To so many values sums are rounded where all of them are too many."""
@@ -324,9 +324,8 @@ class _Counter:
         hub, own = scale.places[number]
         values = scale.values[number]
         option = self._find(own, order, options)
-        shut = numpy.zeros((values.shape[0], 1), dtype=values.dtype)
         outside = numpy.zeros(len(options), dtype=bool)
-        place, table = hub.inverse, numpy.concatenate([values, shut], axis=1)
+        place, table = hub.inverse, values
         assert place is not None
         for c in t.conditions:
             scope = set(self.frame.scope(c))
@@ -368,8 +367,7 @@ class _Counter:
         first = numpy.zeros(len(known), dtype=numpy.int64)
         first[at] = hub.inverse
         inner = self._find(own, own_scope, below)
-        shut = numpy.zeros((len(scale.values[number]), 1), dtype=scale.values[number].dtype)
-        values = numpy.concatenate([scale.values[number], shut], axis=1)[first[:, None], inner[None, :]]
+        values = scale.values[number][first[:, None], inner[None, :]]
         values = numpy.where(met.reshape(values.shape), values, 0)
         return _TermTable(values, where, which, hub.counts)
 
@@ -410,7 +408,7 @@ class _Counter:
             if set(term_scope(self.frame, t)) <= self.hub_set:
                 hub, _ = scale.places[number]
                 assert hub.inverse is not None
-                if not scale.values[number].size:
+                if scale.values[number].shape[1] < 2 or not len(scale.values[number]):
                     continue
                 part = scale.values[number][hub.inverse, 0]
                 offset += part if hub.counts is None else numpy.where(hub.counts, part, 0)

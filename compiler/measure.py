@@ -8,19 +8,23 @@ evaluator.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy
 from attrs import frozen
 from cospace.compiler import exact
-from cospace.compiler.enumerate import FEW, Frame, Mask, Rows, digest
+from cospace.compiler.enumerate import FEW, Frame, Mask, Rows, TooMany, digest
 from cospace.compiler.graph import Expr, MapProblem, walk
 from cospace.compiler.model import Decision
 from numpy.typing import NDArray
 
 Floats = NDArray[numpy.float64]
+BLOCK = 1 << 17
+"""Rows that are evaluated at once."""
+DOUBTED = 20_000
+"""Rows of one table that the reference evaluator is asked about, at most."""
 
 
 @frozen(eq=False)
@@ -64,8 +68,9 @@ class Tables:
         key = self._key(expr, above, hub, below, own)
         known = self._known.get(key)
         if known is None:
-            rows, columns = _grid(above, hub, below, own, spend)
-            known = tabulate(expr, [self.frame.decisions[c] for c in columns], rows)
+            spend(len(above) * len(below), (*hub, *own))
+            columns = [*hub, *own]
+            known = tabulate(expr, [self.frame.decisions[c] for c in columns], _Grid(above, below))
             self._known[key] = known
         return known
 
@@ -77,13 +82,16 @@ class Tables:
         key = self._key(expr, above, hub, below, own)
         known = self._truths.get(key)
         if known is None:
-            rows, columns = _grid(above, hub, below, own, spend)
-            if len(rows) <= FEW:
-                known = self.frame.truth(expr, rows, columns)
+            spend(len(above) * len(below), (*hub, *own))
+            columns = [*hub, *own]
+            grid = _Grid(above, below)
+            if len(grid) <= FEW:
+                known = self.frame.truth(expr, grid.rows(), columns)
             else:
-                from cospace.compiler.numbers import decide
+                from cospace.compiler.numbers import Decider
 
-                known = decide([expr], [self.frame.decisions[c] for c in columns], rows)[:, 0]
+                decide = Decider([expr], [self.frame.decisions[c] for c in columns])
+                known = numpy.concatenate([decide(block)[:, 0] for block in grid.blocks()])
             self._truths[key] = known
         return known
 
@@ -103,17 +111,34 @@ class Tables:
         )
 
 
-def _grid(
-    above: Rows, hub: tuple[int, ...], below: Rows, own: tuple[int, ...], spend: Callable[[int, Sequence[int]], None]
-) -> tuple[Rows, list[int]]:
-    spend(len(above) * len(below), (*hub, *own))
-    rows = numpy.concatenate([numpy.repeat(above, len(below), axis=0), numpy.tile(below, (len(above), 1))], axis=1)
-    return rows, [*hub, *own]
+@frozen(eq=False)
+class _Grid:
+    """Every pair of a row above and a row below, made block by block."""
+
+    above: Rows
+    below: Rows
+
+    def __len__(self) -> int:
+        return len(self.above) * len(self.below)
+
+    def blocks(self) -> Iterator[Rows]:
+        step = max(1, BLOCK // max(len(self.below), 1))
+        for start in range(0, len(self.above), step):
+            part = self.above[start : start + step]
+            yield numpy.concatenate(
+                [numpy.repeat(part, len(self.below), axis=0), numpy.tile(self.below, (len(part), 1))], axis=1
+            )
+
+    def rows(self) -> Rows:
+        return numpy.concatenate([numpy.zeros((0, self.above.shape[1] + self.below.shape[1]), int), *self.blocks()])
 
 
-def tabulate(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> Measured:
-    """`expr` at each row, an (n, d) array of indices into the values of `decisions`."""
-    values, error = (_exactly if len(rows) <= FEW else _batched)(expr, decisions, rows)
+def tabulate(expr: Expr, decisions: Sequence[Decision], grid: _Grid) -> Measured:
+    """`expr` at each row of a grid of indices into the values of `decisions`."""
+    if len(grid) <= FEW:
+        values, error = _exactly(expr, decisions, grid.rows())
+    else:
+        values, error = _batched(expr, decisions, grid)
     if numpy.isinf(values).any():
         return Measured(values, error, Fraction(0))
     top = float(numpy.nanmax(numpy.abs(values), initial=0.0))
@@ -125,18 +150,27 @@ def tabulate(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> Measured:
     return Measured(values, error, Fraction(0))
 
 
-def _batched(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> tuple[Floats, float]:
+def _batched(expr: Expr, decisions: Sequence[Decision], grid: _Grid) -> tuple[Floats, float]:
+    """Raises TooMany where rounding leaves more rows in doubt than the reference evaluator should be asked about."""
     from cospace.compiler.numbers import Program
 
     program = Program([expr], decisions, certify=True)
-    (found,), (defined,), doubt = program.certified(rows)
-    values = numpy.where(defined, found, numpy.nan).astype(numpy.float64)
     error = float(program.errors[0])
-    doubted = numpy.flatnonzero(doubt) if numpy.isfinite(error) else numpy.arange(len(rows))
-    if len(doubted):
-        values[doubted], again = _exactly(expr, decisions, rows[doubted])
-        error = max(error, again) if numpy.isfinite(error) else again
-    return values, error
+    known = numpy.isfinite(error)
+    error = error if known else 0.0
+    parts, doubted = [], 0
+    for rows in grid.blocks():
+        (found,), (defined,), doubt = program.certified(rows)
+        values = numpy.where(defined, found, numpy.nan).astype(numpy.float64)
+        at = numpy.flatnonzero(doubt) if known else numpy.arange(len(rows))
+        doubted += len(at)
+        if doubted > DOUBTED:
+            raise TooMany(doubted, DOUBTED, ())
+        if len(at):
+            values[at], again = _exactly(expr, decisions, rows[at])
+            error = max(error, again)
+        parts.append(values)
+    return numpy.concatenate(parts), error
 
 
 def _exactly(expr: Expr, decisions: Sequence[Decision], rows: Rows) -> tuple[Floats, float]:

@@ -19,21 +19,30 @@ from cospace.compiler.eliminate import Drawer, TooLarge, eliminate
 from cospace.compiler.enumerate import Clause, Frame, Mask, Rows, TooMany
 from cospace.compiler.graph import Value, both, implies
 from cospace.compiler.model import Requirement, Space
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 
 PROPOSALS = 4_000_000
 """Proposals of one component before sampling is given up, however many are wanted, and beyond 2,000 for each."""
 BATCH = 16_384
 RECHECKED = 16
 """Designs of a sample, spread evenly over it, that the reference evaluator checks once more."""
+NEVER = "there is nothing to draw from: this requirement never holds"
+
 
 Decide = Callable[[Rows], Mask]
 
 
-class Unsampled(Exception):
+class Unsampled(SpecError):
     """No sample: nothing is feasible (`empty`), or too few proposals were; `responsible`: the requirement, if one."""
 
     def __init__(self, reason: str, empty: bool = False, responsible: Requirement | None = None) -> None:
-        super().__init__(reason)
+        span = NOWHERE if responsible is None else responsible.span
+        help = (
+            "`cospace check` names the smallest set of requirements that conflict"
+            if empty
+            else "pin some decisions with --fix, or loosen the requirement"
+        )
+        super().__init__((Diagnostic("CS607", "error", reason, span, help=help),))
         self.reason = reason
         self.empty = empty
         self.responsible = responsible
@@ -69,7 +78,11 @@ class Sampler:
             nothing = numpy.zeros((1, 0), dtype=numpy.int64)
             for c in clauses:
                 if not c.scope and not self.frame.holds(c, nothing, ())[0]:
-                    raise Unsampled("a requirement never holds", empty=True, responsible=c.requirement)
+                    raise Unsampled(
+                        NEVER,
+                        empty=True,
+                        responsible=c.requirement,
+                    )
             self._sources = [self._source(part) for part in components(self.frame, structure, clauses)]
         except (TooMany, TooLarge) as stop:
             raise Unsampled(f"guards join too many decisions to draw from exactly: {stop}") from None
@@ -84,7 +97,7 @@ class Sampler:
         for c in sorted(narrow, key=lambda c: len(c.scope)):
             table = clause_factor(self.frame, c, part.structure)
             if not table.table.any():
-                raise Unsampled("a requirement never holds", empty=True, responsible=c.requirement)
+                raise Unsampled(NEVER, empty=True, responsible=c.requirement)
             tables.append((c, table))
         try:
             best = eliminate([*factors, *(t for _, t in tables)], sizes, cells=self._limits.cells)
@@ -96,7 +109,7 @@ class Sampler:
                 except TooLarge:
                     checks.append(c)
         if best.total == 0:
-            raise Unsampled("no design meets the requirements", empty=True)
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
         return _Source(part.variables, Drawer(best), tuple(checks), self.decider(part.variables, checks))
 
     @property

@@ -29,7 +29,10 @@ class Place:
 
 @frozen(eq=False)
 class Scale:
-    """values: for each term a (hub rows, own rows) table in common integers (or floats); sum <= bound within slack."""
+    """values: for each term a (hub rows, own rows + 1) table in common integers or floats; sum <= bound within slack.
+
+    The last column is 0: where the term does not count. Equal tables are one array.
+    """
 
     values: tuple[Array, ...]
     places: tuple[tuple[Place, Place], ...]
@@ -59,15 +62,23 @@ def scale_sum(s: Sum, measured: Sequence[Measured | None], places: Sequence[tupl
         limit = -s.constant * common / shared
         if largest < 1 << 54 and len(units) <= 100 and abs(limit) < 1 << 61 and all(abs(f) < 1 << 54 for f in factors):
             tables: list[Array] = []
+            made: dict[tuple[int, int], Array] = {}
             for factor, m, shape in zip(factors, measured, shapes, strict=True):
                 if m is None:
-                    tables.append(numpy.full(shape, factor, dtype=numpy.int64))
-                else:
+                    tables.append(_shut(numpy.full(shape, factor, dtype=numpy.int64)))
+                    continue
+                key = (id(m), factor)
+                if key not in made:
                     defined = ~numpy.isnan(m.values)
-                    tables.append(numpy.where(defined, m.whole() * factor, UNDEFINED).reshape(shape))
+                    made[key] = _shut(numpy.where(defined, m.whole() * factor, UNDEFINED).reshape(shape))
+                tables.append(made[key])
             bound = math.ceil(limit) - 1 if s.strict else math.floor(limit)
             return Scale(tuple(tables), tuple(places), numpy.int64(bound), 0, True)
     return _in_floats(s, measured, places, shapes)
+
+
+def _shut(values: Array) -> Array:
+    return numpy.concatenate([values, numpy.zeros((len(values), 1), dtype=values.dtype)], axis=1)
 
 
 def _in_floats(
@@ -84,6 +95,6 @@ def _in_floats(
         top = float(numpy.nanmax(numpy.abs(values), initial=0.0))
         slack += (0.0 if m is None else m.error * abs(c) * (1 + 2**-50)) + top * 2.0**-50
         size += top
-        tables.append(values)
+        tables.append(_shut(values))
     slack += size * (len(tables) + 2) * 2.0**-50
     return Scale(tuple(tables), tuple(places), float(-s.constant), slack, False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cospace.compiler import graph as g
 from cospace.compiler.count import Limits, count
+from cospace.compiler.driver import compile_file
 from cospace.compiler.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
@@ -145,3 +146,14 @@ def test_what_cannot_be_counted_is_bounded_and_says_why() -> None:
     assert found.feasible is None and not found.exact
     assert found.bounds == (0, 12**14)
     assert found.limit and found.responsible is space.requirements[0]
+
+
+@pytest.mark.parametrize("limits", [Limits(brute=0), Limits(brute=0, table=1)], ids=["tables", "no tables"])
+def test_a_compiled_spec_is_counted_alike_by_every_method(limits: Limits) -> None:
+    compiled = compile_file(Path(__file__).parent / "golden_count.cospace")
+    assert compiled.space is not None
+    pins = {"gnn.conv": g.Symbol("gat"), "engine.schedule": g.Symbol("pipelined")}
+    enumerated = count(compiled.space, pins)
+    assert enumerated.method.startswith("enumeration")
+    found = count(compiled.space, pins, limits)
+    assert found.exact and found.feasible == enumerated.feasible
