@@ -18,7 +18,8 @@ from cospace.compiler.graph import Expr, Value
 from cospace.compiler.model import Decision
 from cospace.compiler.numbers_arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
 from cospace.compiler.numbers_build import Builder
-from cospace.compiler.numbers_steps import Ref, Step
+from cospace.compiler.numbers_guarded import Guarded, find_guarded
+from cospace.compiler.numbers_steps import Ref, Step, Value_
 from numpy.typing import NDArray
 
 CACHE_BYTES = 4 << 20
@@ -41,6 +42,9 @@ class Program:
         self.xp = xp
         self._numpy = xp is numpy
         builder = Builder(self.decisions, certify)
+        self._parts = [_Part(group, self.decisions, certify) for group in find_guarded(outputs)] if self._numpy else []
+        for i, part in enumerate(self._parts):
+            part.register(builder, i)
         compiled = [builder.compile(e) for e in outputs]
         always = builder.scalar(True)
         self._outputs = [v.ref for v in compiled]
@@ -57,7 +61,7 @@ class Program:
     @property
     def size(self) -> int:
         """How many array steps one block takes."""
-        return len(self._plan(self._outputs).steps)
+        return len(self._plan(self._outputs).steps) + sum(part.program.size for part in self._parts)
 
     def __call__(self, designs: Rows, inputs: Mapping[str, Any] | None = None) -> list[Array]:
         return self._run(self._outputs, designs, inputs or {})
@@ -84,7 +88,96 @@ class Program:
         rows = numpy.asarray(designs) if self._numpy or not hasattr(designs, "device") else designs
         if len(rows.shape) != 2 or rows.shape[1] != len(self.decisions):
             raise ValueError(f"designs have shape (n, {len(self.decisions)}), not {tuple(rows.shape)}")
-        return self._plan(wanted).run(rows, inputs, self.decisions)
+        return self.run_columns(wanted, Columns(self.xp, rows, self.decisions), inputs)
+
+    def run_columns(self, wanted: Sequence[Ref], rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+        """Some arrays of the program at designs given as columns."""
+        plan = self._plan(wanted)
+        made: dict[Any, Any] = dict(inputs)
+        for i in sorted({key[0] for key in plan.guarded}):
+            made |= self._parts[i].run(rows, inputs, [k for j, k in plan.guarded if j == i], i)
+        return plan.run(rows, made)
+
+
+class Columns:
+    """Designs by column, each made contiguous and checked when it is first asked for."""
+
+    def __init__(self, xp: Any, rows: Any, decisions: Sequence[Decision]) -> None:
+        self.xp = xp
+        self.decisions = decisions
+        self.size: int = rows.shape[0]
+        self._rows = rows if xp is numpy else xp.as_tensor(rows)
+        self._known: dict[int, Array] = {}
+        self._within: tuple[Columns, Array] | None = None
+
+    def subset(self, where: Array) -> Columns:
+        """Some of the designs."""
+        made = Columns(self.xp, where, self.decisions)
+        made._within = (self, where)
+        return made
+
+    def column(self, j: int) -> Array:
+        """Indices of one decision; where it is not live, the last slot of its tables. Raises ValueError."""
+        if j not in self._known:
+            if self._within is not None:
+                parent, where = self._within
+                self._known[j] = parent.column(j)[where]
+            else:
+                self._known[j] = self._checked(j)
+        return self._known[j]
+
+    def _checked(self, j: int) -> Array:
+        d, xp = self.decisions[j], self.xp
+        column = self._rows[:, j]
+        if xp is numpy:
+            column = numpy.ascontiguousarray(column, dtype=numpy.int64)
+        size = len(d.values)
+        least, largest = (int(column.min()), int(column.max())) if self.size else (0, 0)
+        if largest >= size:
+            raise ValueError(f"{d.path} has {size} values; a design has index {largest}")
+        if least < 0:
+            if d.guard.is_const and d.guard.value is True:
+                raise ValueError(f"{d.path} is always live; a design has no value for it")
+            column = xp.where(column < 0, size, column)
+        return column
+
+
+class _Part:
+    """What stands behind one guard: a program of its own, run for the rows where the guard holds.
+
+    Its arrays are numbered: outputs, then where each is defined, then the rows in doubt.
+    """
+
+    def __init__(self, group: Guarded, decisions: Sequence[Decision], certify: bool) -> None:
+        self.group = group
+        self.condition = Program([group.condition], decisions)
+        self.program = Program(group.exprs, decisions, certify=certify)
+        own = self.program
+        self.refs = [*own._outputs, *own._defined, own._checks]
+
+    def register(self, builder: Builder, number: int) -> None:
+        count = len(self.group.exprs)
+        doubt = builder.load_guarded((number, 2 * count), self.refs[-1])
+        for k, (node, position) in enumerate(self.group.places):
+            value = builder.load_guarded((number, k), self.refs[k], (doubt,))
+            defined = None
+            if self.refs[k].kind == "bool" and self.refs[count + k].const is None:
+                defined = builder.load_guarded((number, count + k), self.refs[count + k])
+            builder.guarded[id(node), position] = Value_(value, defined)
+
+    def run(self, rows: Columns, inputs: Mapping[str, Any], wanted: Sequence[int], number: int) -> dict[Any, Any]:
+        """The wanted arrays for all rows; zeros where the guard doesn't hold, which nobody reads."""
+        n = rows.size
+        (holds,) = self.condition.run_columns(self.condition._outputs, rows, inputs)
+        where = numpy.flatnonzero(holds == self.group.side)
+        given = {k: v[where] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
+        found = self.program.run_columns([self.refs[k] for k in wanted], rows.subset(where), given)
+        made = {}
+        for k, array in zip(wanted, found, strict=True):
+            spread_out = numpy.zeros(n, array.dtype)
+            spread_out[where] = array
+            made[number, k] = spread_out
+        return made
 
 
 class Plan:
@@ -105,6 +198,7 @@ class Plan:
         self.constants |= {r.id: r.const for r in wanted if r.const is not None}
         self.numpy = xp is numpy
         self.table = NUMPY if self.numpy else torch_primitives(xp)
+        self.guarded: list[tuple[int, int]] = [s.setting for s in self.steps if s.name == "guarded"]  # type: ignore[misc]
         self.buffers: list[tuple[tuple[int, ...], str]] = []
         self.slots: list[int] = []
         self._assign()
@@ -151,11 +245,11 @@ class Plan:
             if slot is not None:
                 free.setdefault(self.buffers[slot], []).append(slot)
 
-    def run(self, rows: Any, inputs: Mapping[str, Any], decisions: Sequence[Decision]) -> list[Array]:
-        n = rows.shape[0]
+    def run(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+        n = rows.size
         if not self.numpy:
-            return self._run_torch(rows, inputs, decisions)
-        results = [numpy.empty(n, DTYPES[r.kind]) for r in self.wanted]
+            return self._run_torch(rows, inputs)
+        results: list[Array] = [numpy.empty(n, DTYPES[r.kind]) for r in self.wanted]
         buffers: list[Array] = []
         width = -1
         with numpy.errstate(all="ignore"):
@@ -164,18 +258,20 @@ class Plan:
                 if high - low != width:
                     width = high - low
                     buffers = [numpy.empty((*dims, width), DTYPES[kind]) for dims, kind in self.buffers]
-                values = self._block(rows[low:high], _window(inputs, low, high, n), decisions, buffers)
+                values = self._block(rows, slice(low, high), _window(inputs, low, high, n), buffers)
                 for result, ref in zip(results, self.wanted, strict=True):
                     result[low:high] = values[ref.id]
         return results
 
     def _block(
-        self, rows: Any, inputs: Mapping[str, Any], decisions: Sequence[Decision], buffers: Sequence[Array]
+        self, rows: Columns, window: slice, inputs: Mapping[str, Any], buffers: Sequence[Array]
     ) -> dict[int, Array]:
         values: dict[int, Array] = dict(self.constants)
         for step, slot in zip(self.steps, self.slots, strict=True):
             if step.name == "column":
-                values[step.out.id] = _column(numpy, rows, step.setting, decisions, buffers[slot])
+                values[step.out.id] = rows.column(step.setting)[window]  # type: ignore[arg-type]
+            elif step.name == "guarded":
+                values[step.out.id] = inputs[step.setting]  # type: ignore[index]
             elif step.name == "input":
                 buffers[slot][...] = inputs.get(step.setting, math.nan)  # type: ignore[call-overload]
                 values[step.out.id] = buffers[slot]
@@ -184,13 +280,12 @@ class Plan:
                 values[step.out.id] = self.table[step.name](buffers[slot], args, step.setting)
         return values
 
-    def _run_torch(self, rows: Any, inputs: Mapping[str, Any], decisions: Sequence[Decision]) -> list[Array]:
-        xp, n = self.xp, rows.shape[0]
-        rows = xp.as_tensor(rows)
+    def _run_torch(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+        xp, n = self.xp, rows.size
         values: dict[int, Array] = {i: xp.as_tensor(c) for i, c in self.constants.items()}
         for step in self.steps:
             if step.name == "column":
-                values[step.out.id] = _column(xp, rows, step.setting, decisions, None)
+                values[step.out.id] = rows.column(step.setting)  # type: ignore[arg-type]
             elif step.name == "input":
                 given = xp.as_tensor(inputs.get(step.setting, math.nan), dtype=xp.float64)  # type: ignore[call-overload]
                 values[step.out.id] = xp.broadcast_to(given, (n,))
@@ -209,23 +304,6 @@ def spread(xp: Any, array: Array, ref: Ref) -> Array:
 def _window(inputs: Mapping[str, Any], low: int, high: int, n: int) -> Mapping[str, Any]:
     """Inputs are one number for all designs or an array of shape (n,)."""
     return {k: v[low:high] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
-
-
-def _column(xp: Any, rows: Any, setting: Any, decisions: Sequence[Decision], out: Array) -> Array:
-    """Indices of one decision; what is not live reads the last slot of its tables."""
-    d = decisions[setting]
-    column = rows[:, setting]
-    if out is not None:
-        out[...] = column
-        column = out
-    size = len(d.values)
-    if len(column) and (int(column.min()) < 0 or int(column.max()) >= size):
-        if int(column.max()) >= size:
-            raise ValueError(f"{d.path} has {size} values; a design has index {int(column.max())}")
-        if d.guard.is_const and d.guard.value is True:
-            raise ValueError(f"{d.path} is always live; a design has no value for it")
-        column = xp.where(column < 0, size, column)
-    return column
 
 
 def _checks(builder: Builder, roots: Sequence[Ref]) -> Ref:

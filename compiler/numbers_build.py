@@ -38,6 +38,8 @@ class Builder(MapSolver):
         self.decisions = {d.path: (j, d) for j, d in enumerate(decisions)}
         self._memo: dict[tuple[object, ...], Value_] = {}
         self._split: set[int] = set()
+        self.guarded: dict[tuple[int, int], Value_] = {}
+        """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
         self._running: dict[int, bool] = {}
 
     # ---- nodes
@@ -50,18 +52,22 @@ class Builder(MapSolver):
             return found
         self._alive.append(root)
         self._mark_split(root)
-        for node in walk_outside_problems(root):
+        follow = (lambda node: node.args) if table else self._followed
+        for node in walk_outside_problems(root, follow):
             self._note_inputs(node)
             key = self._key(node, scope, table)
             if key not in self._memo:
                 self._memo[key] = self._build(node, key[1], table)  # type: ignore[arg-type]
         return self._memo[self._key(root, scope, table)]
 
+    def _followed(self, node: Expr) -> list[Expr]:
+        return [a for i, a in enumerate(node.args) if (id(node), i) not in self.guarded]
+
     def _note_inputs(self, node: Expr) -> None:
         """Whether `node` reads what is known only while running; arguments are noted before users."""
         if id(node) in self._running:
             return
-        reads = node.op in ("input", "measure") or any(self._running.get(id(a), False) for a in node.args)
+        reads = node.op in ("input", "measure") or any(self._any_input(a) for a in node.args)
         if node.op in ("solve", "solvable"):
             problem: MapProblem = node.payload  # type: ignore[assignment]
             if id(problem) not in self._running:
@@ -73,8 +79,9 @@ class Builder(MapSolver):
         self._running[id(node)] = reads
 
     def _any_input(self, root: Expr) -> bool:
-        for node in walk_outside_problems(root):
-            self._note_inputs(node)
+        if id(root) not in self._running:
+            for node in walk_outside_problems(root):
+                self._note_inputs(node)
         return self._running[id(root)]
 
     def _key(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> tuple[object, ...]:
@@ -155,7 +162,10 @@ class Builder(MapSolver):
             return Value_(self.scalar(math.nan))
         if op in ("solve", "solvable"):
             return self.solve(node, scope, table)
-        args = [self._at(a, scope, table) for a in node.args]
+        args = [
+            self.guarded[id(node), i] if not table and (id(node), i) in self.guarded else self._at(a, scope, table)
+            for i, a in enumerate(node.args)
+        ]
         if op in ("and", "or"):
             return self._junction(args, op == "or")
         if op == "not":

@@ -139,6 +139,14 @@ class Emitter:
             self._emitted[key] = made
         return self._emitted[key]
 
+    def load_guarded(self, key: tuple[int, int], ref: Ref, checks: tuple[Ref, ...] = ()) -> Ref:
+        """An array made apart, as another program's `ref` promises it."""
+        if ("guarded", key) not in self._emitted:
+            made = Ref(len(self.steps), ref.kind, (), True, ref.range, ref.nan, None, checks)
+            self.steps.append(Step("guarded", made, (), key))
+            self._emitted["guarded", key] = made
+        return self._emitted["guarded", key]
+
     # ---- definedness
 
     def defined(self, value: Value_) -> Ref | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from cospace.compiler.graph import Expr
 
 
-def walk_outside_problems(root: Expr) -> Iterator[Expr]:
+def _arguments(node: Expr) -> Sequence[Expr]:
+    return node.args
+
+
+def walk_outside_problems(root: Expr, arguments: Callable[[Expr], Sequence[Expr]] = _arguments) -> Iterator[Expr]:
     """Every node below `root` once, arguments first, without what is evaluated inside a mapping problem: neither its
-    expressions nor the quantity of a `solve`."""
+    expressions nor the quantity of a `solve`. `arguments`: which ones to follow."""
     done: set[int] = set()
     stack: list[tuple[Expr, bool]] = [(root, False)]
     while stack:
@@ -21,4 +25,4 @@ def walk_outside_problems(root: Expr) -> Iterator[Expr]:
             yield node
         else:
             stack.append((node, True))
-            stack.extend((a, False) for a in node.args if id(a) not in done)
+            stack.extend((a, False) for a in arguments(node) if id(a) not in done)
