@@ -141,7 +141,7 @@ def _join(
     taken: list[Any],
     context: Context,
 ) -> Any:
-    if all(isinstance(v, Tensor) for v in values):
+    if all(isinstance(v, Tensor) for v in values) and len({v.kind for v in values}) == 1:
         ranks = {len(v.shape) for v in values}
         if len(ranks) > 1:
             labels = tuple(
@@ -167,8 +167,11 @@ def _join(
         for symbol, value in reversed(list(zip(symbols[:-1], values[:-1], strict=True))):
             merged = graph.branch(graph.eq(chosen, const(symbol)), value, merged)
         return merged
-    odd = next(v for v in values if not isinstance(v, (Tensor, Expr)))
-    raise context.fail("CS301", node.span, f"an alternative is {describe(odd)}, which can't be chosen here")
+    for (a, _, _), v in zip(taken, values, strict=True):
+        if not isinstance(v, (Tensor, Expr)):
+            raise context.fail("CS301", a.span, f"this alternative is {describe(v)}, which can't be chosen here")
+    labels = tuple(Label(a.span, describe(v)) for (a, _, _), v in zip(taken, values, strict=True))
+    raise context.fail("CS301", node.span, "the alternatives are of different kinds", labels=labels)
 
 
 def _register(

@@ -141,6 +141,8 @@ def scale_plain(value: Any, unit: UnitValue, span: Span, context: Context) -> An
         low, high, step = (graph.mul(v, unit.scale) for v in (value.low, value.high, value.step))
         return RangeValue(low, high, step, unit.name)
     plain = as_scalar(value, span, context)
+    if not is_number(plain):
+        raise context.fail("CS301", span, f"the set gives its members a unit, and this is {describe(plain)}")
     if plain.type.unit:
         raise context.fail("CS302", span, f"this already has a unit, and the set gives it {unit.name}")
     return graph.mul(plain, unit.scale)

@@ -185,3 +185,16 @@ def test_what_divides_by_a_decision_is_undefined_there_and_nowhere_else() -> Non
     space = space_of("space t\nn = choose 0..2\nrequire 4 / n <= 2\nrequire n == 0 or 4 / n <= 2\n")
     assert [holds(space, {"n": Fraction(n)}) for n in range(3)] == [UNDEFINED, False, True]
     assert [holds(space, {"n": Fraction(n)}, 1) for n in range(3)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ('a = {1, "b"} bit', 'CS301 "b"'),
+        ("a = choose {x = 1, y = true}", "CS301 choose {x = 1, y = true}"),
+        ("a = choose {x = 1, y = {2, 3}}", "CS301 y = {2, 3}"),
+        ('table t(k: text) from [["a", "b"]] { c: um2 }\nd = t("a").c', 'CS302 ["a", "b"]'),
+    ],
+)
+def test_members_of_the_wrong_kind_are_told(text: str, code: str) -> None:
+    assert told(f"space t\n{text}\n") == [code]
