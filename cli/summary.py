@@ -18,7 +18,9 @@ def print_summary(folder: Path, report: Path, again: str) -> None:
     typer.echo(f"report       {report}")
     typer.echo(f"next         open {shlex.quote(str(report))}")
     typer.echo(f"             {again} --seed 1 --out {shlex.quote(str(folder) + '-seed1')}")
-    typer.echo(f"             cospace best {shlex.quote(str(folder))} --fix PATH=VALUE")
+    typer.echo(
+        f"             cospace cost {shlex.quote(str(folder))} --designs {shlex.quote(str(folder / 'design.json'))}"
+    )
 
 
 def summarise(folder: Path) -> list[str]:
@@ -59,13 +61,20 @@ def _seeds(test: list[float]) -> str:
 
 
 def _gather(values: dict[str, Any]) -> list[str]:
-    """`name = value` in order; equal values of one family in one item."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """`name value` in order. Copies for each layer, whose path carries the layer, stand together."""
+    families: dict[str, list[tuple[str, str]]] = {}
     for path, value in values.items():
         shown = str(value).lower() if isinstance(value, bool) else str(value)
-        copy = re.search(r"\[.*\..*\]$", path)  # a copy for each layer carries its owner: `weights[net.conv[1].gcn]`
-        found.setdefault((path[: copy.start()] if copy else path, shown), []).append(path)
-    return [f"{stem} {value}" + (f" (x{len(p)})" if len(p) > 1 else "") for (stem, value), p in found.items()]
+        copy = re.fullmatch(r"(.+?)\[([^\[\]]*\..*)\]", path)  # `weights[net.conv[1].gcn]`
+        stem, layer = (copy[1], copy[2].partition(".")[2]) if copy else (path, "")
+        families.setdefault(stem, []).append((layer, shown))
+    items = []
+    for stem, copies in families.items():
+        if len({shown for _, shown in copies}) == 1:
+            items.append(f"{stem} {copies[0][1]}" + (f" in all {len(copies)} layers" if len(copies) > 1 else ""))
+        else:
+            items.append(f"{stem} " + " ".join(f"{shown} ({layer})" for layer, shown in copies))
+    return items
 
 
 def _wrap(name: str, items: list[str], width: int = 110) -> list[str]:
