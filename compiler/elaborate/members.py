@@ -128,6 +128,8 @@ def item(node: tree.Item, context: Context) -> Any:
     if isinstance(owner, PathValue):
         shown = ", ".join(_index_text(i, context) for i in node.items)
         return _along(f"{owner.path}[{shown}]", node.span, context)
+    if isinstance(owner, (PerLayer, ListValue, Gathered)) and len(node.items) != 1:
+        raise context.fail("CS212", node.span, f"{describe(owner)} takes one index, not {len(node.items)}")
     if isinstance(owner, PerLayer):
         return _copy(owner, node, context)
     if isinstance(owner, (ListValue, Gathered)):

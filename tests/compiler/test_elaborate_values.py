@@ -193,6 +193,7 @@ def test_what_divides_by_a_decision_is_undefined_there_and_nowhere_else() -> Non
         ('a = {1, "b"} bit', 'CS301 "b"'),
         ("a = choose {x = 1, y = true}", "CS301 choose {x = 1, y = true}"),
         ("a = choose {x = 1, y = {2, 3}}", "CS301 y = {2, 3}"),
+        ("a = [1, 2][1, 2]", "CS212 [1, 2][1, 2]"),
         ('table t(k: text) from [["a", "b"]] { c: um2 }\nd = t("a").c', 'CS302 ["a", "b"]'),
     ],
 )
