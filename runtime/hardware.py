@@ -6,7 +6,10 @@ import math
 
 import numpy as np
 from cospace.compiler.designs import DesignError
-from cospace.compiler.model import Design
+from cospace.compiler.enumerate import TooMany
+from cospace.compiler.exhaustive import Exhaustive
+from cospace.compiler.graph import const, div, mul
+from cospace.compiler.model import Design, Objective
 from cospace.runtime.costs import Costs, Floats, Rows
 from cospace.runtime.distribution import Liveness
 from cospace.runtime.registry import refuse
@@ -17,7 +20,8 @@ SHORT = 256
 
 
 class Hardware:
-    """Best accelerators for many networks of one space. `complete`: whether answers come from the whole list."""
+    """Best accelerators for many networks of one space. `complete`: whether answers come from the whole list;
+    `listed`: how many were compared for one network."""
 
     def __init__(self, costs: Costs, open_decisions: list[int], seed: int) -> None:
         self.costs = costs
@@ -26,7 +30,9 @@ class Hardware:
         self.liveness = Liveness(costs.decisions)
         sizes = [len(costs.decisions[j].values) for j in open_decisions]
         self.complete = math.prod(sizes) <= LISTED
-        self._listed: Rows | None = None
+        self.listed = 0
+        self._paths = frozenset(costs.decisions[j].path for j in open_decisions)
+        self._exhaustive: Exhaustive | None = None
         self._short: list[Rows] = []
         self._cache: dict[bytes, tuple[Rows, float] | None] = {}
 
@@ -64,26 +70,36 @@ class Hardware:
     # ---- searching
 
     def _search(self, row: Rows) -> tuple[Rows, float] | None:
-        if not self.complete:
-            return self._descend(row)
-        if self._listed is None:
-            self._listed = self._list(row)
-        rows = np.repeat(row, len(self._listed), 0)
-        rows[:, self.open] = self._listed
-        rows = self._consistent(rows)
-        return self._first_certified(rows, self._scores(rows))
+        """By every accelerator where they can be listed (`Exhaustive`), else by descent."""
+        if self.complete:
+            try:
+                return self._prove(row)
+            except TooMany:
+                self.complete = False
+        return self._descend(row)
 
-    def _list(self, row: Rows) -> Rows:
-        """All accelerators that meet the requirements which read nothing else."""
-        grids = np.meshgrid(*[np.arange(len(self.costs.decisions[j].values)) for j in self.open], indexing="ij")
-        wanted = np.repeat(row, grids[0].size, 0)
-        for j, grid in zip(self.open, grids, strict=True):
-            wanted[:, j] = grid.ravel()
-        filled = self.liveness.fill(np.maximum(wanted, 0))
-        rows: Rows = np.unique(filled[:, self.open], axis=0)
-        full = np.repeat(row, len(rows), 0)
-        full[:, self.open] = rows
-        return rows[self.costs.promising_among(full, {self.costs.decisions[j].path for j in self.open})]
+    def _prove(self, row: Rows) -> tuple[Rows, float] | None:
+        if self._exhaustive is None:
+            self._exhaustive = Exhaustive(self.costs.space, self._paths, self._objectives())
+        fixed = {path: v for path, v in self.costs.decode(row[0]).items() if path not in self._paths}
+        found = self._exhaustive.best(fixed)
+        self.costs.evaluations += found.evaluated
+        self.listed = max(self.listed, found.evaluated)
+        if not found.designs:
+            return None
+        best = self.costs.encode(found.designs[:1])
+        return best, float(self.costs.score(best)[0])
+
+    def _objectives(self) -> tuple[Objective, ...]:
+        """What `Costs.score` compares, as one exact objective: the product of what is minimised over what is
+        maximised. Monotonous in the sum of logarithms wherever all are positive."""
+        wanted = self.costs.objectives
+        if not wanted:
+            return (Objective(const(0), "minimize", "nothing is modelled"),)
+        over = [o.value for o in wanted if o.sense == "minimize"] or [const(1)]
+        under = [o.value for o in wanted if o.sense != "minimize"]
+        value = div(mul(*over), mul(*under)) if under else mul(*over)
+        return (Objective(value, "minimize", "score"),)
 
     def _consistent(self, rows: Rows) -> Rows:
         """Rows whose live decisions are those that live there."""

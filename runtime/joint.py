@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from attrs import define, field
 from cospace.compiler.model import Stage
+from cospace.compiler.sample import Sampler
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.distribution import Distribution
 from cospace.runtime.engines import Das, Gumbel, assign_engines
+from cospace.runtime.hardware import Hardware
 from cospace.runtime.registry import refuse
 from cospace.runtime.settings import read
 from cospace.runtime.supernet import Supernet
@@ -25,6 +27,8 @@ from cospace.runtime.train import TrainSettings, read_train_settings, score_outp
 
 DRAWS = 48
 REMEMBERED = 16
+ANEW = 10
+"""Epochs between two full searches of an accelerator that has no gradient."""
 TRIES = 4
 REDRAWN = 0.3
 """Share of the decisions that a second path draws anew."""
@@ -46,7 +50,8 @@ class Joint:
     said: int
     epoch: int = 0
     certified: list[Rows] = field(factory=list)
-    sampler: Any = None
+    sampler: Sampler | None = None
+    searched: Hardware | None = None
 
     # ---- drawing feasible rows
 
@@ -109,8 +114,6 @@ class Joint:
 
     def draw_uniform(self) -> Rows:
         """One uniform feasible row, where the distribution gives none."""
-        from cospace.compiler.sample import Sampler
-
         if self.sampler is None:
             self.sampler = Sampler(self.run.space)
         seed = int(self.distribution.random.integers(2**31))
@@ -170,6 +173,9 @@ class Joint:
         cost = self.settings.loss.cost
         if cost is None:
             return np.zeros(len(drawn))
+        if self.hardware and not self._learned:
+            drawn = self._place_on_best(drawn)
+            return self.run.costs.price_feasible(cost, drawn, self.epoch)
         rows, values = drawn, self.run.costs.price_feasible(cost, drawn, self.epoch)
         owner = np.arange(len(drawn))
         if self.hardware:
@@ -190,6 +196,16 @@ class Joint:
         if self._learned and kept:
             self._learn_hardware(rows[np.concatenate(kept)])
         return prices
+
+    def _place_on_best(self, drawn: Rows) -> Rows:
+        """Each path on the accelerator that a search of its own finds: the listed best now and then, else the best of
+        those found before (engines local, evolve and exhaust)."""
+        if self.searched is None:
+            self.searched = Hardware(self.run.costs, self.hardware, self.run.seed)
+        if self.epoch % ANEW == 0:
+            self.searched.find_best(drawn[:1])
+        found = [self.searched.estimate(r[None]) for r in drawn]
+        return np.concatenate([f[0] if f else r[None] for f, r in zip(found, drawn, strict=True)])
 
     @property
     def _learned(self) -> list[int]:

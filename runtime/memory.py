@@ -47,7 +47,7 @@ def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, SparseMatrix):
         return [value.values, *_tensors(value.pattern)]
     if isinstance(value, Graph):
-        return [value.symmetric, value.mean, value.ones, *_tensors(value.pattern)]
+        return [value.ones, value.scale, *_tensors(value.pattern)]
     if isinstance(value, (list, tuple)):
         return [t for v in value for t in _tensors(v)]
     if isinstance(value, dict):

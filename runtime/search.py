@@ -33,8 +33,8 @@ from cospace.runtime.train import TrainSettings, measure, read_train_settings, t
 SAVE_EVERY = 20
 POOL = 240
 CONFIRMED, CONFIRMING_SEEDS = 4, 2
-CLOSE = 0.02
-"""Candidates whose error on `choice` is this near the least are trained with more seeds."""
+"""So many of the candidates are trained with so many seeds more before one is chosen."""
+TRADE = 0.01
 REPORT_SEED = 1_000
 
 
@@ -192,7 +192,7 @@ class _Job:
             right = self._train_once(entry.row, settings, run.seed, f"train {i + 1} of {len(finalists)}")
             done.append(Candidate(entry.row, (right,), entry.score))
             self._keep(done)
-        while (again := _next_to_confirm(done)) is not None:
+        while (again := _next_to_confirm(done, self._trade())) is not None:
             c = done[again]
             phase = f"confirm {again + 1}"
             right = self._train_once(c.row, settings, run.seed + len(c.right), phase)
@@ -211,9 +211,13 @@ class _Job:
         self.run.observe(Event("front", "train", len(candidates), 0, {}, front))
         self._save(trained=True)
 
+    def _trade(self) -> float:
+        """What the text gives up in error for a factor e in the modelled objectives."""
+        return float(self.run.number(self.run.stage("search"), "trade", TRADE))
+
     def _choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Fix the choice on disk before the report split is read."""
-        chosen = choose(candidates)
+        chosen = choose(candidates, self._trade())
         if "chosen" not in self.state:
             self._write_design(chosen, [], None)
             self.state["chosen"] = chosen.to_json()
@@ -305,7 +309,7 @@ class _Job:
             self._save()
         candidates = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
         if candidates:
-            self._write_design(choose(candidates), self.state.get("tests", []), None)
+            self._write_design(choose(candidates, self._trade()), self.state.get("tests", []), None)
         elif joint is not None and (row := _likeliest_feasible(joint)) is not None:
             self._write_design(Candidate(row, (), 0.0), [], None)
         self._write_run(False)
@@ -352,28 +356,24 @@ class _Job:
         return epochs * 2 + POOL / 2 + trainings * settings.epochs * 1.1
 
 
-def choose(candidates: Sequence[Candidate]) -> Candidate:
-    """The least score among the candidates that are not worse than the one of least error by more than a standard
-    error (the rule of Breiman et al., 1984), taken over the examples of `choice` in pairs.
+def choose(candidates: Sequence[Candidate], trade: float) -> Candidate:
+    """The candidate with the least error on `choice` plus `trade` times the logarithm of its modelled objectives.
 
     Only those trained with the most seeds compete: one lucky seed is no evidence.
     """
     most = max(len(c.right) for c in candidates)
-    sure = [c for c in candidates if len(c.right) == most]
-    best = min(sure, key=lambda c: (c.error, c.score))
-    near = []
-    for c in sure:
-        gap = np.mean(best.right, axis=0) - np.mean(c.right, axis=0)
-        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
-            near.append(c)
-    return min(near, key=lambda c: (c.score, c.error))
+    return min((c for c in candidates if len(c.right) == most), key=lambda c: (_worth(c, trade), c.error))
 
 
-def _next_to_confirm(candidates: Sequence[Candidate]) -> int | None:
-    """The index of a candidate near the least error that lacks seeds."""
-    first = [c.errors[0] for c in candidates]
-    near = sorted((i for i, e in enumerate(first) if e <= min(first) + CLOSE), key=lambda i: (first[i], i))
-    for i in near[:CONFIRMED]:
+def _worth(candidate: Candidate, trade: float) -> float:
+    return candidate.error + trade * candidate.score
+
+
+def _next_to_confirm(candidates: Sequence[Candidate], trade: float) -> int | None:
+    """The index of a promising candidate that lacks seeds."""
+    first = [Candidate(c.row, c.right[:1], c.score) for c in candidates]
+    order = sorted(range(len(first)), key=lambda i: (_worth(first[i], trade), i))
+    for i in order[:CONFIRMED]:
         if len(candidates[i].right) <= CONFIRMING_SEEDS:
             return i
     return None

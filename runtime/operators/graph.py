@@ -43,7 +43,9 @@ class Gcn(GCNConv):
     """Kipf and Welling (2017): D^-1/2 A D^-1/2 X W + b."""
 
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
-        return _aggregate(adj, adj.symmetric, _combine(x, self.lin.weight, None, precision), precision) + self.bias
+        # D^-1/2 scales whole rows before and after, where a range is applied anyway; the edges themselves stay exact.
+        combined = adj.scale * _combine(x, self.lin.weight, None, precision)
+        return adj.scale * _aggregate(adj, adj.ones, combined, precision) + self.bias
 
 
 class Sage(SAGEConv):
@@ -51,8 +53,8 @@ class Sage(SAGEConv):
 
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         # The mean is linear, so that combining first gives the same sums over fewer features.
-        gathered = _aggregate(adj, adj.mean, _combine(x, self.lin_l.weight, None, precision), precision)
-        return gathered + self.lin_l.bias + _combine(x, self.lin_r.weight, None, precision)
+        gathered = _aggregate(adj, adj.ones, _combine(x, self.lin_l.weight, None, precision), precision)
+        return adj.scale**2 * gathered + self.lin_l.bias + _combine(x, self.lin_r.weight, None, precision)
 
 
 class Gin(GINConv):

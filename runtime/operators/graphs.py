@@ -12,13 +12,13 @@ from torch import Tensor
 class Graph:
     """Entry (i, j) of the pattern: i receives from j.
 
-    symmetric: D^-1/2 A D^-1/2 of Kipf and Welling (2017); mean: D^-1 A; ones: A. Each (edges,).
+    ones: the value of each edge, (edges,). scale: degree^-1/2 of each node, (nodes, 1), so that scale A scale is the
+    normalised adjacency of Kipf and Welling (2017) and scale^2 A the mean over neighbours.
     """
 
     pattern: Pattern
-    symmetric: Tensor
-    mean: Tensor
     ones: Tensor
+    scale: Tensor
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -34,7 +34,7 @@ class Graph:
         return self.pattern.entries
 
     def to(self, device: torch.device) -> Graph:
-        return Graph(self.pattern.to(device), self.symmetric.to(device), self.mean.to(device), self.ones.to(device))
+        return Graph(self.pattern.to(device), self.ones.to(device), self.scale.to(device))
 
 
 def build_graph(row: Tensor, column: Tensor, nodes: int) -> Graph:
@@ -42,6 +42,4 @@ def build_graph(row: Tensor, column: Tensor, nodes: int) -> Graph:
     loops = torch.arange(nodes)
     pattern = build_pattern(torch.cat([row, loops]), torch.cat([column, loops]), (nodes, nodes))
     degree = torch.bincount(pattern.row, minlength=nodes).float()
-    ones = torch.ones(pattern.entries)
-    symmetric = (degree[pattern.row] * degree[pattern.column]).rsqrt()
-    return Graph(pattern, symmetric, 1.0 / degree[pattern.row], ones)
+    return Graph(pattern, torch.ones(pattern.entries), degree.rsqrt()[:, None])

@@ -45,7 +45,7 @@ def test_digits_is_the_same_graph_everywhere() -> None:
 
 
 def test_facts_that_differ_are_named() -> None:
-    with pytest.raises(SpecError, match=r"CS703.*edges: text says 5, the data has 26,475"):
+    with pytest.raises(SpecError, match=r"CS703.*edges: text says 5, the data has 26475"):
         load_graph_task(task("digits", edges=5), None, CPU)
 
 
