@@ -38,6 +38,8 @@ class Builder(MapSolver):
         self.decisions = {d.path: (j, d) for j, d in enumerate(decisions)}
         self._memo: dict[tuple[object, ...], Value_] = {}
         self._split: set[int] = set()
+        self._met: set[int] = set()
+        self._rounded: set[int] = set()
         self.guarded: dict[tuple[int, int], Value_] = {}
         """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
         self._running: dict[int, bool] = {}
@@ -52,16 +54,21 @@ class Builder(MapSolver):
             return found
         self._alive.append(root)
         self._mark_split(root)
-        follow = (lambda node: node.args) if table else self._followed
+
+        def follow(node: Expr) -> list[Expr]:
+            """Arguments that are neither compiled already nor evaluated apart."""
+            return [
+                a
+                for i, a in enumerate(node.args)
+                if (table or (id(node), i) not in self.guarded) and self._key(a, scope, table) not in self._memo
+            ]
+
         for node in walk_outside_problems(root, follow):
             self._note_inputs(node)
             key = self._key(node, scope, table)
             if key not in self._memo:
                 self._memo[key] = self._build(node, key[1], table)  # type: ignore[arg-type]
         return self._memo[self._key(root, scope, table)]
-
-    def _followed(self, node: Expr) -> list[Expr]:
-        return [a for i, a in enumerate(node.args) if (id(node), i) not in self.guarded]
 
     def _note_inputs(self, node: Expr) -> None:
         """Whether `node` reads what is known only while running; arguments are noted before users."""
@@ -349,13 +356,19 @@ class Builder(MapSolver):
 
     def _mark_split(self, root: Expr) -> None:
         """Products with a factor p/q under a rounding or a comparison are divided by q, which is exact."""
-        pending = [a for n in walk([root]) if n.op in ("floor", "ceil", "mod", "eq", "le", "lt") for a in n.args]
-        seen: set[int] = set()
+        pending, below = [], [root]
+        while below:
+            node = below.pop()
+            if id(node) not in self._met:
+                self._met.add(id(node))
+                below.extend(node.args)
+                if node.op in ("floor", "ceil", "mod", "eq", "le", "lt"):
+                    pending.extend(node.args)
         while pending:
             node = pending.pop()
-            if id(node) in seen:
+            if id(node) in self._rounded:
                 continue
-            seen.add(id(node))
+            self._rounded.add(id(node))
             if node.op == "mul":
                 self._split.add(id(node))
             if node.op in ("add", "mul", "min", "max", "abs", "div"):
