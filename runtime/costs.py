@@ -63,13 +63,6 @@ class Costs:
         values = self.price([expr, *self._requirements], rows, epoch)
         return np.where(values[:, 1:].all(axis=1), values[:, 0], np.nan)
 
-    def promising_among(self, rows: Rows, paths: set[str]) -> NDArray[np.bool_]:
-        """Which rows meet, as far as floats tell, the requirements that read nothing outside `paths`. (n,)"""
-        own = [r for r in self._requirements if r.free <= paths]
-        if not own:
-            return np.ones(len(rows), bool)
-        return np.stack(Program(own, self.decisions)(rows), axis=1).all(axis=1)
-
     def score_feasible(self, rows: Rows) -> Floats:
         """`score`, infinite where floats say that a requirement fails; one evaluation a row. (n,)"""
         if not len(rows):
