@@ -356,7 +356,8 @@ class Builder(MapSolver):
 
     def _mark_split(self, root: Expr) -> None:
         """Products with a factor p/q under a rounding or a comparison are divided by q, which is exact."""
-        pending, below = [], [root]
+        pending: list[Expr] = []
+        below = [root]
         while below:
             node = below.pop()
             if id(node) not in self._met:
