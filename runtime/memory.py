@@ -45,7 +45,7 @@ def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, SparseMatrix):
-        return [value.values, *_tensors(value.pattern)]
+        return [value.values, *([] if value.scale is None else [value.scale]), *_tensors(value.pattern)]
     if isinstance(value, Graph):
         return [value.ones, value.scale, *_tensors(value.pattern)]
     if isinstance(value, (list, tuple)):

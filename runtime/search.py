@@ -20,7 +20,7 @@ from cospace.compiler.model import Space
 from cospace.compiler.schema import from_json, to_json
 from cospace.runtime import results
 from cospace.runtime.context import Run, Stopped, prepare
-from cospace.runtime.derive import Entry, pick_finalists, refine_pool
+from cospace.runtime.derive import Entry, climb, pick_finalists, refine_pool
 from cospace.runtime.events import Event, Observe, ignore
 from cospace.runtime.freeze import freeze, thaw
 from cospace.runtime.hardware import Hardware, row_of
@@ -35,6 +35,8 @@ POOL = 240
 CONFIRMED, CONFIRMING_SEEDS = 4, 2
 """So many of the candidates are trained with so many seeds more before one is chosen."""
 TRADE = 0.01
+CLIMBED, CLIMB_DEARER = 4, 0.7
+"""Designs that the best candidate climbs to, and how much dearer they may be (a natural logarithm: twice)."""
 REPORT_SEED = 1_000
 
 
@@ -136,7 +138,7 @@ class _Job:
                 joint = self._search(begin_joint(run, stage, run.seed))
                 hardware = Hardware(run.costs, joint.hardware, run.seed)
                 finalists = self._derive(joint, hardware)
-                candidates = self._train(finalists, settings)
+                candidates = self._train(joint, hardware, finalists, settings)
                 chosen = self._choose(candidates)
                 test = self._report(chosen, settings)
                 baseline = self._compare(settings)
@@ -179,24 +181,43 @@ class _Job:
                 raise refuse("CS710", "no feasible design was met; `cospace check` says whether there is one")
             k = int(run.number(joint.stage, "candidates", 8))
             found = pick_finalists(pool, hardware, max(k, 1))
-            self.state["finalists"] = [[e.row[0].tolist(), e.error, e.loss, e.score] for e in found]
+            self.state["finalists"] = [_to_list(e) for e in found]
             self._save(trained=True)
-        return [Entry(np.array([r], np.int64), e, _number(x), s) for r, e, x, s in self.state["finalists"]]
+        return [_from_list(x) for x in self.state["finalists"]]
 
-    def _train(self, finalists: Sequence[Entry], settings: TrainSettings) -> list[Candidate]:
-        """Train each finalist from scratch, then the best of them with more seeds."""
+    def _train(
+        self, joint: Joint, hardware: Hardware, finalists: list[Entry], settings: TrainSettings
+    ) -> list[Candidate]:
+        """Train each finalist from scratch and what the best of them climbs to, then the best with more seeds."""
         run = self.run
-        done = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
-        for i, entry in enumerate(finalists[len(done) :], len(done)):
-            run.tell("phase", f"train {i + 1} of {len(finalists)}", 0, settings.epochs)
-            right = self._train_once(entry.row, settings, run.seed, f"train {i + 1} of {len(finalists)}")
-            done.append(Candidate(entry.row, (right,), entry.score))
-            self._keep(done)
+        done = self._train_each(finalists, settings)
+        if "climbed" not in self.state:
+            best = choose(done, self._trade())
+            chain = climb(
+                run, joint.supernet, hardware, joint.distribution, joint.network, best.row, CLIMBED, CLIMB_DEARER
+            )
+            known = {c.row.tobytes() for c in done}
+            new = [e for e in chain if e.row.tobytes() not in known]
+            self.state["climbed"] = [_to_list(e) for e in new]
+            self._save(trained=True)
+        climbed = [_from_list(x) for x in self.state["climbed"]]
+        done = self._train_each([*finalists, *climbed], settings)
         while (again := _next_to_confirm(done, self._trade())) is not None:
             c = done[again]
             phase = f"confirm {again + 1}"
             right = self._train_once(c.row, settings, run.seed + len(c.right), phase)
             done[again] = Candidate(c.row, (*c.right, right), c.score, c.source)
+            self._keep(done)
+        return done
+
+    def _train_each(self, entries: list[Entry], settings: TrainSettings) -> list[Candidate]:
+        """Candidates of the entries, those trained before included."""
+        done = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
+        for i, entry in enumerate(entries[len(done) :], len(done)):
+            phase = f"train {i + 1} of {len(entries)}"
+            self.run.tell("phase", phase, 0, settings.epochs)
+            right = self._train_once(entry.row, settings, self.run.seed, phase)
+            done.append(Candidate(entry.row, (right,), entry.score))
             self._keep(done)
         return done
 
@@ -290,7 +311,7 @@ class _Job:
         """A checkpoint. trained: the supernet is done with and no longer kept."""
         if not trained and self.joint is not None:
             self.state["joint"], self.tensors = freeze(self.joint)
-        elif self.joint is not None and "candidates" in self.state and self.tensors:
+        elif self.joint is not None and "climbed" in self.state and self.tensors:
             self.tensors = {k: v for k, v in self.tensors.items() if not k.startswith("bank/")}
             self.state["joint"]["banks"] = []
         self.state["seconds"] = self._seconds()
@@ -352,7 +373,7 @@ class _Job:
         stage = run.stage("search")
         epochs, k = int(run.number(stage, "epochs", 0)), int(run.number(stage, "candidates", 8))
         seeds = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
-        trainings = k + CONFIRMED + seeds * (2 if run.space.references else 1)
+        trainings = k + CLIMBED + CONFIRMED + seeds * (2 if run.space.references else 1)
         return epochs * 2 + POOL / 2 + trainings * settings.epochs * 1.1
 
 
@@ -393,8 +414,13 @@ def _break_down(space: Space, design: Any) -> Any:
     return json.loads(json.dumps(breakdown(space, design), default=str))
 
 
-def _number(value: Any) -> float:
-    return float("inf") if value is None else float(value)
+def _to_list(entry: Entry) -> list[Any]:
+    return [entry.row[0].tolist(), entry.error, entry.loss, entry.score]
+
+
+def _from_list(value: list[Any]) -> Entry:
+    row, error, loss, score = value
+    return Entry(np.array([row], np.int64), float(error), float(loss), float(score))
 
 
 def _read_outcome(folder: Path) -> Outcome:

@@ -116,7 +116,11 @@ class Elementwise(nn.Module):
         return x
 
     def forward(self, x: Features, precision: Precision = PLAIN) -> Features:
-        return x.with_values(self.apply_to(x.values)) if isinstance(x, SparseMatrix) else self.apply_to(x)
+        if not isinstance(x, SparseMatrix):
+            return self.apply_to(x)
+        if self.name == "elu":  # the others commute with a positive factor
+            x = x.fold()
+        return x.with_values(self.apply_to(x.values))
 
 
 @register("graph.gcn")

@@ -100,25 +100,38 @@ def _dot_entries(pattern: Pattern, left: Tensor, right: Tensor) -> Tensor:
 
 @frozen(eq=False)
 class SparseMatrix:
-    """A constant sparse matrix (rows x columns) that stands where a dense tensor would: features of nodes."""
+    """A constant sparse matrix (rows x columns) that stands where a dense tensor would: features of nodes.
+
+    scale: None, or a positive factor of each row, (rows, 1), applied to whole rows of a product. A range over `values`
+    then doesn't have to hold what differs between rows only.
+    """
 
     pattern: Pattern
     values: Tensor
+    scale: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.pattern.shape
 
     def with_values(self, values: Tensor) -> SparseMatrix:
-        return SparseMatrix(self.pattern, values)
+        return SparseMatrix(self.pattern, values, self.scale)
+
+    def fold(self) -> SparseMatrix:
+        """The same matrix with its scale in its values."""
+        if self.scale is None:
+            return self
+        return SparseMatrix(self.pattern, self.values * self.scale[self.pattern.row, 0])
 
     def to(self, device: torch.device) -> SparseMatrix:
-        return SparseMatrix(self.pattern.to(device), self.values.to(device))
+        scale = None if self.scale is None else self.scale.to(device)
+        return SparseMatrix(self.pattern.to(device), self.values.to(device), scale)
 
     def __matmul__(self, dense: Tensor) -> Tensor:
-        return multiply(self.pattern, self.values, dense)
+        product = multiply(self.pattern, self.values, dense)
+        return product if self.scale is None else self.scale * product
 
     def dense(self) -> Tensor:
         out = self.values.new_zeros(self.shape)
-        out[self.pattern.row, self.pattern.column] = self.values
+        out[self.pattern.row, self.pattern.column] = self.fold().values
         return out

@@ -49,7 +49,8 @@ def load_graph_task(task: Task, data: Path | None, device: torch.device) -> Load
     compare_facts(task, facts)
     scale = _scale_rows(x) if name != "digits" else np.full(len(x), 1 / PIXEL)
     pattern = build_pattern(torch.from_numpy(row), torch.from_numpy(column), (len(x), x.shape[1]))
-    values = torch.from_numpy((x[row, column] * scale[row]).astype(np.float32))
+    values = torch.from_numpy(x[row, column].astype(np.float32))
+    features = SparseMatrix(pattern, values, torch.from_numpy(scale.astype(np.float32))[:, None])
     validation = torch.from_numpy(np.flatnonzero(arrays["val_mask"]))
     search, choice = halve(validation, SPLIT_SEED)
     splits = {
@@ -60,7 +61,7 @@ def load_graph_task(task: Task, data: Path | None, device: torch.device) -> Load
     }
     return LoadedTask(
         name,
-        {"features": SparseMatrix(pattern, values).to(device), "graph": graph.to(device)},
+        {"features": features.to(device), "graph": graph.to(device)},
         torch.from_numpy(y.astype(np.int64)).to(device),
         {k: v.to(device) for k, v in splits.items()},
         classes,
