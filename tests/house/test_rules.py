@@ -80,3 +80,15 @@ def test_what_is_written_speaks_of_the_thing_alone() -> None:
         if path == Path(__file__).resolve():
             continue
         assert b"/work/" not in path.read_bytes(), path.relative_to(ROOT)
+
+
+def test_every_data_file_is_shipped() -> None:
+    """Files that the code reads beside itself are package data."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.setuptools.package-data]")[2]
+    patterns: dict[str, list[str]] = {}
+    for name, listed in re.findall(r'^"?([\w.]+)"? = \[(.*?)\]', text.partition("\n[")[0], re.M):
+        patterns[name] = re.findall(r'"([^"]+)"', listed)
+    for path in files_of(*CODE, "specs", suffixes=(".cospace", ".lark", ".md", ".csv", ".json")):
+        folder = path.relative_to(ROOT).parts[0]
+        inside = path.relative_to(ROOT / folder)
+        assert any(inside.match(p) for p in patterns.get(f"cospace.{folder}", [])), f"{folder}/{inside} is not shipped"
