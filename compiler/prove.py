@@ -247,9 +247,9 @@ class Prover:
 
     def _solver(self, requirements: Sequence[Requirement]) -> Verdict:
         """The last resort: Z3, in a process of its own."""
-        from cospace.compiler import solver
+        from cospace.compiler.solver import settle
 
-        return solver.settle(self.space, requirements, self.fixed)
+        return settle(self.space, requirements, self.fixed)
 
 
 def violating(requirement: Requirement) -> Requirement:

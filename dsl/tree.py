@@ -6,7 +6,6 @@ Nodes say what was written, not what it means: names are unresolved, units are w
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
 
 from attrs import field, fields, frozen
 from cospace.dsl.diagnostics import NOWHERE, Span
@@ -28,10 +27,14 @@ class Node:
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in _compared(type(self)))})"
 
 
-@cache
+_COMPARED: dict[type[Node], tuple[str, ...]] = {}
+
+
 def _compared(cls: type[Node]) -> tuple[str, ...]:
     """The fields that make a node what it is: all but spans and the text of a file."""
-    return tuple(f.name for f in fields(cls) if not f.kw_only and f.eq)
+    if cls not in _COMPARED:
+        _COMPARED[cls] = tuple(f.name for f in fields(cls) if not f.kw_only and f.eq)
+    return _COMPARED[cls]
 
 
 # ---- expressions
