@@ -28,6 +28,7 @@ COMMANDS = {
     "set_unknown": ["count", SMALL, "--set", "bugdet=3"],
     "spec_with_errors": ["count", "tests/golden/outside_domain.cospace"],
     "search_with_errors": ["search", "tests/golden/outside_domain.cospace", "--out", "tests/golden/never"],
+    "sample_of_nothing": ["sample", "tests/golden/commands/conflict.cospace", "-n", "3"],
     "explain_unknown": ["explain", "CS999"],
     "cost_without_designs": ["cost", SMALL, "--designs", "tests/golden/commands/nowhere.jsonl"],
     "resume_nothing": ["resume", "tests/golden/commands"],
