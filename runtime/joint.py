@@ -27,6 +27,8 @@ from cospace.runtime.train import TrainSettings, read_train_settings, score_outp
 
 DRAWS = 48
 REMEMBERED = 16
+WARM_UP = 0.25
+"""Share of the epochs in which shared weights train before paths are told apart by them."""
 ANEW = 10
 """Epochs between two full searches of an accelerator that has no gradient."""
 TRIES = 4
@@ -134,7 +136,8 @@ class Joint:
         data = [self._data_loss(r[None]) for r in drawn]
         priced = self._price_on_hardware(drawn)
         totals = np.array([d for d, _ in data]) + priced
-        if len(drawn) > 1 and np.isfinite(totals).all():
+        warm = self.epoch >= WARM_UP * (total or self.said)
+        if warm and len(drawn) > 1 and np.isfinite(totals).all():
             self.distribution.learn_paths(drawn, totals, self.network)
         self.epoch += 1
         temperature = max((self.distribution.temperatures[j] for j in self.network), default=1.0)
