@@ -1,5 +1,5 @@
-"""Energy-delay of a derived design against the spec's fixed baseline, with and without skipping zeros, and its engine
-against the exhaustive best for its network. All of it is modelled.
+"""Energy-delay of the design that a search ended with, against the fixed baseline with and without skipping zeros; and
+its engine against the exhaustive best for its network. All of it is modelled.
 
     python benchmarks/energy_delay.py --out results/cora [--name cora]
 """
@@ -8,46 +8,86 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-from cospace.compiler.designs import parse_design
+import numpy
+from cospace.compiler import exact
+from cospace.compiler.best import best
+from cospace.compiler.designs import encode, parse_design
 from cospace.compiler.driver import compile_file
-from cospace.runtime.costs import Costs
-from cospace.runtime.hardware import Hardware, row_of
+from cospace.compiler.graph import Expr, implies
+from cospace.compiler.model import Design, Requirement, Space
+from cospace.compiler.numbers import Decider, Program
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEC = ROOT / "specs" / "gcos.cospace"
+
+
+def energy_delay(space: Space, design: Design) -> Fraction:
+    (objective,) = [o for o in space.objectives if not o.measured]
+    value = exact.evaluate(objective.value, design)
+    assert isinstance(value, Fraction)
+    return value
+
+
+def engines(space: Space, design: Design) -> tuple[int, int, Fraction]:
+    """Engines within the board and its shape rule; those that meet every requirement with this network; the least
+    energy-delay among the latter, by evaluating every one."""
+    decisions = space.decisions
+    place = [j for j, d in enumerate(decisions) if d.group == "engine"]
+    grid = numpy.array(numpy.meshgrid(*(range(len(decisions[j].values)) for j in place), indexing="ij"))
+    rows = numpy.repeat(encode(decisions, [design]), grid[0].size, axis=0)
+    rows[:, place] = grid.reshape(len(place), -1).T
+    own = {decisions[j].path for j in place}
+    shape = [r for r in space.requirements if r.value.free <= own and "die" not in r.reason]
+    inside = Decider([_implied(r) for r in shape], decisions)(rows).all(axis=1)
+    rows = rows[inside]
+    holds = Decider([_implied(r) for r in space.requirements], decisions)(rows).all(axis=1)
+    (objective,) = [o for o in space.objectives if not o.measured]
+    costs = numpy.asarray(Program([objective.value], decisions)(rows[holds])[0])
+    winner = rows[holds][int(costs.argmin())]
+    chosen = {d.path: d.values[int(i)] for d, i in zip(decisions, winner, strict=True) if i >= 0}
+    return int(inside.sum()), int(holds.sum()), energy_delay(space, chosen)
+
+
+def _implied(requirement: Requirement) -> Expr:
+    return implies(requirement.guard, requirement.value)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spec", default="specs/gcos.cospace")
     parser.add_argument("--name", default="cora")
-    parser.add_argument("--out", type=Path, default=Path("results/cora"))
-    parser.add_argument("--skip", default="engine.skip_zeros", help="the decision that skips zeros")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "cora")
     o = parser.parse_args()
-    space = compile_file(Path(o.spec), {"data": o.name}).space
+    space = compile_file(SPEC, {"data": o.name}).space
     if space is None:
-        raise SystemExit(f"{o.spec} does not compile; `cospace check` says why")
-    costs = Costs(space)
-    row = row_of(costs, parse_design(space, json.loads((o.out / "design.json").read_text())["design"]))
-    own = float(np.exp(costs.score(row)[0]))
+        raise SystemExit(f"{SPEC} does not compile; `cospace check` says why")
+    design = parse_design(space, json.loads((o.out / "design.json").read_text())["design"])
+    for path, value in json.loads((o.out / "design.json").read_text())["design"].items():
+        print(f"  {path} = {value}")
+    used = exact.evaluate(dict(space.accelerators[0].quantities)["area"], design)
+    budget = next(p for p in space.params if p.name == "area_budget").value.number
+    assert isinstance(used, Fraction)
+    print(f"area {float(used) * 1e6:.3f} mm2 of {float(budget) * 1e6:g} mm2")
+    found = energy_delay(space, design)
     plain = dict(space.references[0].design)
-    print(f"derived {own:.4g} (base units); feasible: {bool(costs.certified(row)[0])}")
-    for skips in (True, False):
-        theirs = float(np.exp(costs.score(row_of(costs, {**plain, o.skip: skips}))[0]))
-        name = f"`{space.references[0].name}`, {o.skip} = {str(skips).lower()}"
-        print(f"baseline {name}: {theirs:.4g}, {theirs / own:.2f}x")
-    group = space.decision(o.skip).group
-    open_ = [j for j, d in enumerate(space.decisions) if d.group == group]
-    hardware = Hardware(costs, open_, 0)
-    start = time.perf_counter()
-    best = hardware.find_best(row)
-    assert best is not None
-    raw = int(np.prod([len(space.decisions[j].values) for j in open_]))
-    how = f"all {hardware.listed:,} of {raw:,} that meet the accelerator's own requirements"
-    gap = own / float(np.exp(best[1])) - 1
-    how += f"; {time.perf_counter() - start:.1f} s"
-    print(f"exhaustive best for its network ({how}): derived is {gap:.2%} above it")
+    for skipping in (True, False):
+        base = energy_delay(space, {**plain, "engine.skip_zeros": skipping})
+        word = "with" if skipping else "without"
+        print(
+            f"energy-delay {float(found) * 1e12:.1f} uJ us; baseline {word} skipping zeros {float(base) * 1e12:.1f}: "
+            f"{float(base / found):.2f}x better"
+        )
+    count, feasible, least = engines(space, design)
+    print(
+        f"engine: {float(found / least - 1):.2%} above the exhaustive best over all {count:,} engines of the board "
+        f"({feasible:,} of them meet every requirement with this network)"
+    )
+    proved = best(space, {p: v for p, v in design.items() if not p.startswith("engine.")})
+    print(
+        f"`best`: {float(energy_delay(space, proved.designs[0]) / least - 1):.2%} above it; proved: {proved.certified}"
+    )
 
 
 if __name__ == "__main__":

@@ -105,9 +105,9 @@ FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list
 
 def check(text: str) -> None:
     reporter = Reporter()
-    began = time.perf_counter()
+    began = time.process_time()  # of the processor: a loaded machine is not a slow parser
     file = parse(text, "fuzz", reporter)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert file.text == text
     for diagnostic in reporter.found:
         for span in (diagnostic.span, *(label.span for label in diagnostic.labels)):
