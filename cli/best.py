@@ -41,6 +41,8 @@ def best(
             for text, figure in answer["objectives"].items():
                 value, unit = figure["value"], str(figure["unit"])
                 typer.echo(f"{text}: {'known only after running' if value is None else human(value, unit)}")
+        if not answers:
+            typer.echo("no feasible design was met; `cospace check` says whether there is one", err=True)
         proof = "proved" if found.certified else "not proved to be the best"
         typer.echo(f"\n{proof}: {found.evaluated:,} designs evaluated, {found.how}")
     if not answers or (strict and not found.certified):

@@ -9,6 +9,9 @@ import typer
 from cospace.cli import options
 from cospace.cli.guard import verb
 
+BLOCK = 65_536
+"""Designs drawn at once."""
+
 
 @verb
 def sample(
@@ -28,13 +31,17 @@ def sample(
         from cospace.compiler.designs import decode
         from cospace.compiler.sample import Sampler
 
-        rows = Sampler(*read_fixed(space, fixed)).sample(number, seed)
-    for i, row in enumerate(rows):
-        design = show_design(space, decode(space.decisions, row))
-        if as_json:
-            typer.echo(json.dumps(design, ensure_ascii=False))
-        else:
-            typer.echo(("\n" if i else "") + "\n".join(f"{path} = {_plain(value)}" for path, value in design.items()))
+        sampler = Sampler(*read_fixed(space, fixed))
+        for start in range(0, number, BLOCK):
+            # blocks of their own seeds, so that memory does not grow with what is asked for
+            rows = sampler.sample(min(BLOCK, number - start), seed + (start << 32))
+            for i, row in enumerate(rows, start):
+                design = show_design(space, decode(space.decisions, row))
+                if as_json:
+                    typer.echo(json.dumps(design, ensure_ascii=False))
+                else:
+                    lines = [f"{path} = {_plain(value)}" for path, value in design.items()]
+                    typer.echo(("\n" if i else "") + "\n".join(lines))
 
 
 def _plain(value: object) -> str:

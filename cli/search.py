@@ -46,6 +46,8 @@ def search(
     with timed(time):
         from cospace.runtime.search import search as run
 
+        again = ["cospace", "search", str(spec), *_options("--set", settings), *_options("--fix", fixed)]
+        again += ["--data", str(data)] if data is not None else []
         _run(
             folder,
             lambda observe, stop: run(
@@ -58,7 +60,8 @@ def search(
                 observe=observe,
                 stop=stop,
             ),
-            f"cospace search {shlex.quote(str(spec))}",
+            shlex.join(again),
+            seed + 1,
         )
 
 
@@ -71,10 +74,14 @@ def resume(folder: options.Folder, data: Data = None, time: options.Time = False
         from cospace.runtime.search import resume as run
 
         again = f"cospace search {shlex.quote(str(folder / 'space.json'))}"
-        _run(folder, lambda observe, stop: run(folder, data=data, observe=observe, stop=stop), again)
+        _run(folder, lambda observe, stop: run(folder, data=data, observe=observe, stop=stop), again, 1)
 
 
-def _run(folder: Path, run: Callable[[Observe, threading.Event], object], again: str) -> None:
+def _options(name: str, values: list[str] | None) -> list[str]:
+    return [word for value in values or () for word in (name, value)]
+
+
+def _run(folder: Path, run: Callable[[Observe, threading.Event], object], again: str, seed: int) -> None:
     from cospace.cli.live import display
     from cospace.cli.summary import print_summary
     from cospace.runtime.report import build
@@ -88,7 +95,7 @@ def _run(folder: Path, run: Callable[[Observe, threading.Event], object], again:
             build(folder)
         raise typer.Exit(STOPPED)
     report = build(folder)
-    print_summary(folder, report, again)
+    print_summary(folder, report, again, seed)
 
 
 @contextmanager

@@ -11,13 +11,13 @@ import typer
 from cospace.cli.figures import human
 
 
-def print_summary(folder: Path, report: Path, again: str) -> None:
-    """Print the summary of a finished search from its files."""
+def print_summary(folder: Path, report: Path, again: str, seed: int) -> None:
+    """Print the summary of a finished search from its files. again: the command that ran it; seed: another to try."""
     for line in summarise(folder):
         typer.echo(line)
     typer.echo(f"report       {report}")
     typer.echo(f"next         open {shlex.quote(str(report))}")
-    typer.echo(f"             {again} --seed 1 --out {shlex.quote(str(folder) + '-seed1')}")
+    typer.echo(f"             {again} --seed {seed} --out {shlex.quote(f'{folder}-seed{seed}')}")
     typer.echo(
         f"             cospace cost {shlex.quote(str(folder))} --designs {shlex.quote(str(folder / 'design.json'))}"
     )

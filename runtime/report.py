@@ -57,6 +57,7 @@ def make_page(result: Result) -> str:
             html.section("Layer by layer", plot_works(result.works, space), _works(result)),
             html.section("Costs of the design", _costs(result)),
             html.section("Against the baseline", _baseline(result)),
+            html.section("Against other ways to search", _methods(result)),
             html.section("What the modelled numbers rest on", _constants(result)),
             html.section("To reproduce it", _reproduce(result)),
         ],
@@ -166,6 +167,26 @@ def _baseline(result: Result) -> str:
             "the baseline's decisions",
             html.table(["decision", "value"], [[str(p), figure(v)] for p, v in baseline["design"].items()]),
         )
+    )
+
+
+def _methods(result: Result) -> str:
+    """The baselines that were asked for: designs trained, least error, hypervolume on the choice split."""
+    methods = result.baselines.get("methods")
+    rows = []
+    for name, found in (methods if isinstance(methods, dict) else {}).items():
+        listed = found.get("candidates") if isinstance(found, dict) else None
+        errors = [e for c in listed or () if isinstance(c, dict) and (e := number(c.get("error"))) is not None]
+        if errors:
+            volume = number(found.get("hypervolume"))
+            rows.append([str(name), figure(len(errors)), f"{100 * min(errors):.2f} %", figure(volume)])
+    if not rows:
+        return ""
+    budget = number(result.baselines.get("budget"))
+    passes = "" if budget is None else f" {figure(budget)} passes over the data each;"
+    text = f"Every method with the same budget:{passes} all end with the same exact accelerator for their networks."
+    return html.note(text) + html.table(
+        ["method", "designs trained", "least error", "hypervolume"], rows, numbers=(1, 2, 3)
     )
 
 

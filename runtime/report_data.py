@@ -57,6 +57,7 @@ class Result:
     quantities: Mapping[str, Figure]
     pareto: Sequence[Mapping[str, Any]]
     history: Sequence[Mapping[str, Any]]
+    baselines: Mapping[str, Any]
 
 
 def read_result(folder: Path) -> Result:
@@ -96,6 +97,7 @@ def read_result(folder: Path) -> Result:
         quantities=_figures(_pairs(breakdown.get("quantities"))),
         pareto=list(_rows(folder / "pareto.csv")),
         history=list(_events(folder / "history.jsonl")),
+        baselines=_json(folder / "baselines.json") if (folder / "baselines.json").is_file() else {},
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cospace.compiler.designs import decode
     from cospace.compiler.driver import compile_file
     from cospace.compiler.sample import Sampler
+
     from results import write_result
 
     base = tmp_path_factory.mktemp("report")
@@ -106,6 +107,15 @@ def test_odd_values_in_files_never_crash(folder: Path, tmp_path: Path) -> None:
             (copy / "design.json").write_text(json.dumps({**good, key: odd}))
             done = CliRunner().invoke(app, ["report", str(copy)])
             assert done.exit_code == 0, (key, odd, done.stderr)
+
+
+def test_baselines_are_compared(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "compared")
+    methods = {"search": {"hypervolume": 1.5, "candidates": [{"error": 0.1}]}, "random": {"candidates": None}, "odd": 3}
+    (copy / "baselines.json").write_text(json.dumps({"schema": 1, "budget": 500, "methods": methods}))
+    assert CliRunner().invoke(app, ["report", str(copy)]).exit_code == 0
+    text = (copy / "report.html").read_text()
+    assert "500 passes over the data each" in text and "10.00 %" in text
 
 
 def test_no_folder(tmp_path: Path) -> None:
