@@ -119,43 +119,7 @@ def pick_finalists(pool: list[Entry], hardware: Hardware, k: int, by_error_alone
     return finalists
 
 
-def climb(
-    run: Run, supernet: Supernet, hardware: Hardware, distribution: Distribution, network: list[int],
-    start: Rows, steps: int, dearer: float,
-) -> list[Entry]:  # fmt: skip
-    """From a design, up to `steps` designs of ever less one-shot loss, each one network decision from the one before.
-
-    Every single change is tried; those that cost more than `dearer` above the start's score are left out. The shared
-    weights are the same on both sides of a change, so that small differences show (bits, widths) which a fresh
-    training on few examples would hide.
-    """
-    chain: list[Entry] = []
-    best = hardware.find_best(start)
-    if best is None:
-        return chain
-    row, ceiling = best[0], best[1] + dearer
-    least = judge_one_shot(run, supernet, row)[1]
-    for _ in range(steps):
-        run.check_stop()
-        found: Entry | None = None
-        for other in _change_one(row, distribution, network):
-            served = hardware.estimate(other)
-            if served is None or served[1] > ceiling:
-                continue
-            error, loss = judge_one_shot(run, supernet, served[0])
-            if loss < (found.loss if found else least):
-                found = Entry(served[0], error, loss, served[1])
-        if found is None:
-            break
-        final = hardware.find_best(found.row)
-        if final is None:
-            break
-        row, least = final[0], found.loss
-        chain.append(Entry(row, found.error, found.loss, final[1]))
-    return chain
-
-
-def _change_one(row: Rows, distribution: Distribution, network: list[int]) -> list[Rows]:
+def change_one(row: Rows, distribution: Distribution, network: list[int]) -> list[Rows]:
     """All rows with one live network decision changed; what that brings to life takes its likeliest value."""
     rows = []
     likeliest = np.array([int(x.argmax()) for x in distribution.logits])

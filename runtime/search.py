@@ -20,7 +20,7 @@ from cospace.compiler.model import Space
 from cospace.compiler.schema import from_json, to_json
 from cospace.runtime import results
 from cospace.runtime.context import Run, Stopped, prepare
-from cospace.runtime.derive import Entry, climb, pick_finalists, refine_pool
+from cospace.runtime.derive import Entry, change_one, pick_finalists, refine_pool
 from cospace.runtime.events import Event, Observe, ignore
 from cospace.runtime.freeze import freeze, thaw
 from cospace.runtime.hardware import Hardware, row_of
@@ -35,8 +35,8 @@ POOL = 240
 CONFIRMED, CONFIRMING_SEEDS = 4, 2
 """So many of the candidates are trained with so many seeds more before one is chosen."""
 TRADE = 0.01
-CLIMBED, CLIMB_DEARER = 4, 0.7
-"""Designs that the best candidate climbs to, and how much dearer they may be (a natural logarithm: twice)."""
+CLIMBED = 16
+"""Changes of the best candidate that are trained in turn, each from the best so far."""
 REPORT_SEED = 1_000
 
 
@@ -180,28 +180,31 @@ class _Job:
             if not pool:
                 raise refuse("CS710", "no feasible design was met; `cospace check` says whether there is one")
             k = int(run.number(joint.stage, "candidates", 8))
-            found = pick_finalists(pool, hardware, max(k, 1))
+            found = pick_finalists(pool, hardware, max(k, 1)) + self._known(hardware)
             self.state["finalists"] = [_to_list(e) for e in found]
             self._save(trained=True)
         return [_from_list(x) for x in self.state["finalists"]]
 
+    def _known(self, hardware: Hardware) -> list[Entry]:
+        """The networks of the space's baselines, each on its best accelerator: what is known enters the comparison."""
+        entries = []
+        for reference in self.run.space.references:
+            found = hardware.find_best(row_of(self.run.costs, dict(reference.design)))
+            if found is not None:
+                entries.append(Entry(found[0], 1.0, 0.0, found[1]))
+        return entries
+
     def _train(
         self, joint: Joint, hardware: Hardware, finalists: list[Entry], settings: TrainSettings
     ) -> list[Candidate]:
-        """Train each finalist from scratch and what the best of them climbs to, then the best with more seeds."""
+        """Train each finalist from scratch, then changes of the best one, then the best with more seeds."""
         run = self.run
         done = self._train_each(finalists, settings)
-        if "climbed" not in self.state:
-            best = choose(done, self._trade())
-            chain = climb(
-                run, joint.supernet, hardware, joint.distribution, joint.network, best.row, CLIMBED, CLIMB_DEARER
-            )
-            known = {c.row.tobytes() for c in done}
-            new = [e for e in chain if e.row.tobytes() not in known]
-            self.state["climbed"] = [_to_list(e) for e in new]
-            self._save(trained=True)
-        climbed = [_from_list(x) for x in self.state["climbed"]]
-        done = self._train_each([*finalists, *climbed], settings)
+        while len(done) < len(finalists) + CLIMBED:
+            entry = self._change(joint, hardware, done)
+            if entry is None:
+                break
+            done = self._train_each([*(_entry_of(c) for c in done), entry], settings)
         while (again := _next_to_confirm(done, self._trade())) is not None:
             c = done[again]
             phase = f"confirm {again + 1}"
@@ -209,6 +212,25 @@ class _Job:
             done[again] = Candidate(c.row, (*c.right, right), c.score, c.source)
             self._keep(done)
         return done
+
+    def _change(self, joint: Joint, hardware: Hardware, done: Sequence[Candidate]) -> Entry | None:
+        """A design not trained yet, one network decision from the best so far: in turn the cheapest such design on
+        the same accelerator, and any; None when all have been. On its own best accelerator."""
+        run, network = self.run, joint.network
+        seen = {c.row[:, network].tobytes() for c in done}
+        parent = min(done, key=lambda c: (c.errors[0] + self._trade() * c.score, c.score))
+        rows = [r for r in change_one(parent.row, joint.distribution, network) if r[:, network].tobytes() not in seen]
+        if not rows:
+            return None
+        scores = run.costs.score_feasible(np.concatenate(rows))
+        order = np.argsort(scores, kind="stable")
+        if len(done) % 2:
+            order = np.random.default_rng([run.seed, len(done)]).permutation(len(rows))
+        for i in order:
+            found = hardware.find_best(rows[int(i)])
+            if found is not None:
+                return Entry(found[0], 1.0, 0.0, found[1])
+        return None
 
     def _train_each(self, entries: list[Entry], settings: TrainSettings) -> list[Candidate]:
         """Candidates of the entries, those trained before included."""
@@ -311,7 +333,7 @@ class _Job:
         """A checkpoint. trained: the supernet is done with and no longer kept."""
         if not trained and self.joint is not None:
             self.state["joint"], self.tensors = freeze(self.joint)
-        elif self.joint is not None and "climbed" in self.state and self.tensors:
+        elif self.joint is not None and "finalists" in self.state and self.tensors:
             self.tensors = {k: v for k, v in self.tensors.items() if not k.startswith("bank/")}
             self.state["joint"]["banks"] = []
         self.state["seconds"] = self._seconds()
@@ -375,6 +397,10 @@ class _Job:
         seeds = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
         trainings = k + CLIMBED + CONFIRMED + seeds * (2 if run.space.references else 1)
         return epochs * 2 + POOL / 2 + trainings * settings.epochs * 1.1
+
+
+def _entry_of(candidate: Candidate) -> Entry:
+    return Entry(candidate.row, candidate.errors[0], 0.0, candidate.score)
 
 
 def choose(candidates: Sequence[Candidate], trade: float) -> Candidate:
