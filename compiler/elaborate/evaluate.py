@@ -401,10 +401,6 @@ def _fixed(node: tree.Fixed, context: Context) -> Any:
     )  # fmt: skip
 
 
-def _deferred(build: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
-    return lambda node, context: build(node, context)
-
-
 _HANDLERS: dict[type, Callable[[Any, Context], Any]] = {
     tree.Number: _number,
     tree.Text: _text,
