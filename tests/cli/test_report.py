@@ -26,8 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cospace.compiler.designs import decode
     from cospace.compiler.driver import compile_file
     from cospace.compiler.sample import Sampler
-
-    from results import write_result
+    from result_folder import write_result
 
     base = tmp_path_factory.mktemp("report")
     CliRunner().invoke(app, ["new", "small", "--out", str(base)])
