@@ -26,6 +26,9 @@ MAX_SKIPPED = 2_000
 
 _COMMENT = re.compile(r"#[^\r\n]*")
 _KEYWORDS = frozenset(word.upper() for word in RESERVED) | {"BINDING"}
+_TERMINALS = {word: word.upper() for word in RESERVED} | {
+    "in": "COMPARE", "choose": "BINDING", "switch": "BINDING", "random": "BINDING", "adapt": "BINDING", "map": "BINDING",
+}  # fmt: skip
 _SKIPPED = re.compile(
     r'"[^"\n\\]*(?:\\.[^"\n\\]*)*"|#[^\n]*|[()\[\]{};,]|\r?\n'
     r"|(?:\b(?:and|or|not|if|then|else|in|by|at|when|of|as|per|step)\b|[-+*/^=<>])(?=[ \t]*(?:#[^\n]*)?\r?\n)"
@@ -127,6 +130,9 @@ class _Parse:
             token = Token("BAD", self._odd(start), start)
         if token.type in _KEYWORDS:
             token = self._whole_word(token)
+        elif token.type == "NAME" and str(token) in RESERVED and self.filter.last in ("NUMBER", "RBRACE"):
+            # where a unit may follow the lexer takes any word for one, also a word that can only begin something else
+            token = Token(_TERMINALS[str(token)], str(token), token.start_pos)
         start = token.start_pos or 0
         if self.text.find("#", self.gap_start, start) >= 0:
             self._keep_comments(self.gap_start, start)

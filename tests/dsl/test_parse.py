@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 from cospace.dsl import tree
+from cospace.dsl.build import RESERVED
 from cospace.dsl.codes import codes, examples, explain
 from cospace.dsl.diagnostics import Reporter
 from cospace.dsl.parse import parse
@@ -53,6 +54,8 @@ a, b, c = Name("a"), Name("b"), Name("c")
         ("not a and b or c", Binary("or", Binary("and", Unary("not", a), b), c)),
         ("0 <= a < b", Compare((number(0), a, b), ("<=", "<"))),
         ("a in {b}", Compare((a, SetOf((tree.Alternative(None, b),))), ("in",))),
+        ("3 in {b}", Compare((number(3), SetOf((tree.Alternative(None, b),))), ("in",))),
+        ("3 inch in {b}", Compare((number(3, "inch"), SetOf((tree.Alternative(None, b),))), ("in",))),
         ("1..4 step 2", Range(number(1), number(4), number(2))),
         ("if a then b else c", If(a, b, c)),
         ("a.map", Member(a, "map")),
@@ -83,6 +86,17 @@ def test_unit_covers_a_set() -> None:
     decision = value("choose {4, 8} bit")
     assert isinstance(decision, Decision) and isinstance(decision.domain, SetOf)
     assert decision.domain.unit == "bit" and decision.label is None
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED))
+@pytest.mark.parametrize("before", ["3", "{3, 4}"])
+def test_no_reserved_word_is_a_unit(word: str, before: str) -> None:
+    reporter = Reporter()
+    file = parse(f"x = {before} {word} a{' = 1' if word == 'at' else ''}\n", "t", reporter)
+    for s in file.statements:
+        assert isinstance(s, Bind) and not (isinstance(s.value, (Number, SetOf)) and s.value.unit == word)
+    said = [d.message for d in reporter.found]
+    assert said == [] or (len(said) == 1 and said[0].endswith(f"the word `{word}`"))
 
 
 @pytest.mark.parametrize(
