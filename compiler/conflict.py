@@ -13,7 +13,7 @@ from cospace.compiler.graph import TRUE, Expr
 from cospace.compiler.model import Requirement, Space
 from cospace.compiler.numbers import Program
 from cospace.compiler.prove import Prover
-from cospace.compiler.units import show_quantity
+from cospace.compiler.units import natural_unit, show_in
 from cospace.dsl.diagnostics import Diagnostic, Label
 
 
@@ -46,11 +46,15 @@ def conflict_diagnostic(prover: Prover, core: Sequence[Requirement], given: str 
 
 
 def nearest_bound(prover: Prover, requirement: Requirement, others: Sequence[Requirement]) -> str | None:
-    """For `e <= c` that nothing meets: the least value of `e` over designs that meet the rest, in words."""
+    """For `e <= c` that nothing meets: the least value of `e` over designs that meet the rest, in words.
+
+    For `e < c` it is said that `c` has to be more than that value, which would not do itself.
+    """
     parts = _sides(requirement.value)
     if parts is None:
         return None
     expr, constant, lowest = parts
+    strict = requirement.value.op == "lt"
     space = prover.space
     rest = [r for r in space.requirements if r is not requirement and r.origin != "map"] if not others else list(others)
     best = _extreme(prover, expr, requirement.guard, rest, lowest)
@@ -58,14 +62,17 @@ def nearest_bound(prover: Prover, requirement: Requirement, others: Sequence[Req
         return None
     unit = expr.type.unit
     name = _param_named(space, requirement, constant)
-    was, now = show_quantity(constant, unit), show_quantity(_rounded(best, lowest), unit, 6)
-    if lowest:
-        return f"{name or 'the bound'} = {was} is short: {now} is the least that fits"
-    return f"{name or 'the bound'} = {was} is too much: {now} is the most that fits"
+    shown, scale = natural_unit(max(abs(constant), abs(best)), unit)
+    was, now = (show_in(v, shown, scale, 6) for v in (constant, _rounded(best / scale, lowest) * scale))
+    bound = f"{name} = {was}" if name else f"the bound {was}"
+    if strict:
+        return f"{bound} is {'short' if lowest else 'too much'}: it has to be {'more' if lowest else 'less'} than {now}"
+    fits = "that fits" if name else "that would do"
+    return f"{bound} is {'short' if lowest else 'too much'}: {now} is the {'least' if lowest else 'most'} {fits}"
 
 
 def _sides(value: Expr) -> tuple[Expr, Fraction, bool] | None:
-    """(e, c, True) of `e <= c`, (e, c, False) of `c <= e`; None for anything else."""
+    """(e, c, True) of `e <= c` or `e < c`, (e, c, False) of `c <= e` or `c < e`; None for anything else."""
     if value.op not in ("le", "lt"):
         return None
     left, right = value.args
@@ -102,8 +109,8 @@ def _extreme(prover: Prover, expr: Expr, guard: Expr, others: Sequence[Requireme
 
 
 def _rounded(value: Fraction, up: bool) -> Fraction:
-    """To six digits, away from what would not fit."""
-    if value == 0:
+    """To six digits, away from what would not fit; a whole number stays what it is."""
+    if value.denominator == 1:
         return value
     digits = 6
     scale = Fraction(10) ** (digits - len(str(int(abs(value)))) if abs(value) >= 1 else digits + _leading_zeros(value))

@@ -59,6 +59,11 @@ def natural_unit(value: Fraction | float, dimension: Dimension) -> tuple[str, Fr
 def show_quantity(value: Fraction | float, dimension: Dimension, digits: int = 4) -> str:
     """`0.876 mm2`, `64 KiB`, `7,454`."""
     unit, scale = natural_unit(value, dimension)
+    return show_in(value, unit, scale, digits)
+
+
+def show_in(value: Fraction | float, unit: str, scale: Fraction, digits: int = 4) -> str:
+    """A value in base units as so many of a unit, each of `scale` base units: `0.25 um2/bit`."""
     shown = value / scale if isinstance(value, Fraction) else value / float(scale)
     exact = isinstance(shown, Fraction) and shown.denominator == 1 and abs(shown) < 10**15
     text = f"{int(shown):,}" if exact else f"{float(shown):.{digits}g}"

@@ -27,8 +27,9 @@ MAX_SKIPPED = 2_000
 _COMMENT = re.compile(r"#[^\r\n]*")
 _KEYWORDS = frozenset(word.upper() for word in RESERVED) | {"BINDING"}
 _TERMINALS = {word: word.upper() for word in RESERVED} | {
-    "in": "COMPARE", "choose": "BINDING", "switch": "BINDING", "random": "BINDING", "adapt": "BINDING", "map": "BINDING",
-}  # fmt: skip
+    "in": "COMPARE",
+    **dict.fromkeys(("choose", "switch", "random", "adapt", "map"), "BINDING"),
+}
 _SKIPPED = re.compile(
     r'"[^"\n\\]*(?:\\.[^"\n\\]*)*"|#[^\n]*|[()\[\]{};,]|\r?\n'
     r"|(?:\b(?:and|or|not|if|then|else|in|by|at|when|of|as|per|step)\b|[-+*/^=<>])(?=[ \t]*(?:#[^\n]*)?\r?\n)"

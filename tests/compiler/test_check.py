@@ -79,6 +79,33 @@ def test_a_budget_that_is_short_says_the_least_that_fits() -> None:
     assert check(short).diagnostics[0].code == "CS601"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = choose {46, 47}\nrequire a <= 40", "the bound 40 is short: 46 is the least that would do"),
+        ("a = choose {46, 47}\nrequire a >= 50", "the bound 50 is too much: 47 is the most that would do"),
+        ("a = choose {46, 47}\nrequire a < 46", "the bound 46 is short: it has to be more than 46"),
+        ("a = choose {46, 47}\nrequire a > 47", "the bound 47 is too much: it has to be less than 47"),
+        ("a = choose {1_234_567, 2_000_000}\nrequire a <= 2", "the bound 2 is short: 1,234,567 is the least"),
+        (
+            "param area_budget = 4 mm2\na = choose {4.7, 5} mm2\nrequire a <= area_budget",
+            "area_budget = 4 mm2 is short: 4.7 mm2 is the least that fits",
+        ),
+        ("a = choose {3, 5} mm2\nrequire a <= 900 um2", "the bound 0.0009 mm2 is short: 3 mm2 is the least"),
+    ],
+)
+def test_a_bound_that_is_short_reads_as_a_sentence(text: str, said: str) -> None:
+    (found,) = check(compiled(f"space s\n{text}\n")).diagnostics
+    assert said in found.message
+
+
+def test_the_least_bound_that_is_said_would_do() -> None:
+    text = "space s\na = choose {1_234_567, 2_000_000} bit\nrequire a <= BOUND\n"
+    (found,) = check(compiled(text.replace("BOUND", "1 KiB"))).diagnostics
+    said = found.message.split(": ")[-1].split(" is the least")[0]
+    assert check(compiled(text.replace("BOUND", said))).ok is True
+
+
 def test_a_conflict_is_minimal_and_at_its_spans() -> None:
     text = """space s
 rows = choose 1..20
