@@ -1,7 +1,7 @@
-"""Energy-delay of the design that a search ended with, against the fixed baseline with and without skipping zeros; and
+"""Energy-delay of the designs that searches ended with, against the fixed baseline with and without skipping zeros; and
 its engine against the exhaustive best for its network. All of it is modelled.
 
-    python benchmarks/energy_delay.py --out results/cora [--name cora]
+    python benchmarks/energy_delay.py results/cora/seed-1 [more folders] [--name cora]
 """
 
 from __future__ import annotations
@@ -55,16 +55,10 @@ def _implied(requirement: Requirement) -> Expr:
     return implies(requirement.guard, requirement.value)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", default="cora")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "cora")
-    o = parser.parse_args()
-    space = compile_file(SPEC, {"data": o.name}).space
-    if space is None:
-        raise SystemExit(f"{SPEC} does not compile; `cospace check` says why")
-    design = parse_design(space, json.loads((o.out / "design.json").read_text())["design"])
-    for path, value in json.loads((o.out / "design.json").read_text())["design"].items():
+def judge(space: Space, folder: Path) -> None:
+    """Print what the design of one folder is worth."""
+    design = parse_design(space, json.loads((folder / "design.json").read_text())["design"])
+    for path, value in json.loads((folder / "design.json").read_text())["design"].items():
         print(f"  {path} = {value}")
     used = exact.evaluate(dict(space.accelerators[0].quantities)["area"], design)
     budget = next(p for p in space.params if p.name == "area_budget").value.number
@@ -88,6 +82,19 @@ def main() -> None:
     print(
         f"`best`: {float(energy_delay(space, proved.designs[0]) / least - 1):.2%} above it; proved: {proved.certified}"
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", default="cora")
+    parser.add_argument("folders", type=Path, nargs="+", help="of finished searches of the shipped spec")
+    o = parser.parse_args()
+    space = compile_file(SPEC, {"data": o.name}).space
+    if space is None:
+        raise SystemExit(f"{SPEC} does not compile; `cospace check` says why")
+    for folder in o.folders:
+        print(folder)
+        judge(space, folder)
 
 
 if __name__ == "__main__":

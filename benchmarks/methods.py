@@ -42,7 +42,7 @@ def run_one(job: tuple[str, str, str, int, float, int, str | None]) -> dict[str,
     from cospace.runtime.front import find_dominated, measure_hypervolume
     from cospace.runtime.hardware import Hardware, row_of
     from cospace.runtime.joint import begin_joint
-    from cospace.runtime.train import measure, read_train_settings
+    from cospace.runtime.train import look, read_train_settings
 
     start = time.monotonic()
     space = compile_file(Path(spec), {"data": data, "epochs": str(epochs)}).space
@@ -57,7 +57,7 @@ def run_one(job: tuple[str, str, str, int, float, int, str | None]) -> dict[str,
     points = []
     for c in front:
         trained = run.trained[c.row.tobytes()]
-        points.append([measure(run, trained.subnet, trained.weights, "report"), c.score])
+        points.append([look(run, trained.subnet, trained.weights, "report")[0], c.score])
     plain = float(run.costs.score(row_of(run.costs, dict(space.references[0].design)))[0])
     corner = (WRONG, plain + math.log(DEARER))
     return {

@@ -38,7 +38,7 @@ def train_candidate(run: Run, row: Rows, score: float, settings: TrainSettings, 
     subnet = run.planner.resolve(run.costs.decode(row[0]))
     trained = train(run, subnet, settings, run.seed, f"baseline {source}")
     run.trained[row.tobytes()] = trained
-    return Candidate(row, (trained.right,), score, source)
+    return Candidate(row, (trained.error,), score, source)
 
 
 def run_random(run: Run, settings: TrainSettings, hardware: Hardware, budget: float) -> list[Candidate]:
@@ -145,7 +145,7 @@ def run_baselines(
         answer["methods"][name] = {
             "hypervolume": measure_hypervolume(points, corner),
             "candidates": [
-                {"error": c.error, "score": c.score, "dominated": bool(d), "seeds": len(c.right)}
+                {"error": c.error, "score": c.score, "dominated": bool(d), "seeds": len(c.errors)}
                 for c, d in zip(candidates, find_dominated(points), strict=True)
             ],
         }

@@ -33,31 +33,24 @@ CHECKPOINTS = "checkpoints"
 
 @frozen(eq=False)
 class Candidate:
-    """A design that was trained from scratch. right: for each seed, which examples of `choice` it got right."""
+    """A design that was trained from scratch. errors: on `choice`, one a seed."""
 
     row: Rows
-    right: tuple[tuple[bool, ...], ...]
+    errors: tuple[float, ...]
     score: float
     source: str = "search"
-
-    @property
-    def errors(self) -> tuple[float, ...]:
-        """On `choice`, one a seed."""
-        return tuple(1 - float(np.mean(r)) for r in self.right)
 
     @property
     def error(self) -> float:
         return float(np.mean(self.errors))
 
     def to_json(self) -> dict[str, Any]:
-        right = ["".join("1" if x else "0" for x in r) for r in self.right]
-        return {"row": self.row[0].tolist(), "right": right, "score": self.score, "source": self.source}
+        return {"row": self.row[0].tolist(), "errors": list(self.errors), "score": self.score, "source": self.source}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Candidate:
         row = np.array([value["row"]], np.int64)
-        right = tuple(tuple(x == "1" for x in r) for r in value["right"])
-        return Candidate(row, right, float(value["score"]), str(value["source"]))
+        return Candidate(row, tuple(float(e) for e in value["errors"]), float(value["score"]), str(value["source"]))
 
 
 def claim_folder(folder: Path, overwrite: bool) -> None:

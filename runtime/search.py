@@ -28,7 +28,7 @@ from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.registry import refuse
 from cospace.runtime.results import Candidate
 from cospace.runtime.store import Checkpoints, read_json, write_json
-from cospace.runtime.train import TrainSettings, measure, read_train_settings, train
+from cospace.runtime.train import TrainSettings, look, read_train_settings, train
 
 SAVE_EVERY = 20
 POOL = 240
@@ -208,8 +208,8 @@ class _Job:
         while (again := _next_to_confirm(done, self._trade())) is not None:
             c = done[again]
             phase = f"confirm {again + 1}"
-            right = self._train_once(c.row, settings, run.seed + len(c.right), phase)
-            done[again] = Candidate(c.row, (*c.right, right), c.score, c.source)
+            error = self._train_once(c.row, settings, run.seed + len(c.errors), phase)
+            done[again] = Candidate(c.row, (*c.errors, error), c.score, c.source)
             self._keep(done)
         return done
 
@@ -238,14 +238,14 @@ class _Job:
         for i, entry in enumerate(entries[len(done) :], len(done)):
             phase = f"train {i + 1} of {len(entries)}"
             self.run.tell("phase", phase, 0, settings.epochs)
-            right = self._train_once(entry.row, settings, self.run.seed, phase)
-            done.append(Candidate(entry.row, (right,), entry.score))
+            error = self._train_once(entry.row, settings, self.run.seed, phase)
+            done.append(Candidate(entry.row, (error,), entry.score))
             self._keep(done)
         return done
 
-    def _train_once(self, row: np.ndarray, settings: TrainSettings, seed: int, phase: str) -> tuple[bool, ...]:
+    def _train_once(self, row: np.ndarray, settings: TrainSettings, seed: int, phase: str) -> float:
         subnet = self.run.planner.resolve(self.run.costs.decode(row[0]))
-        return train(self.run, subnet, settings, seed, phase).right
+        return train(self.run, subnet, settings, seed, phase).error
 
     def _keep(self, candidates: list[Candidate]) -> None:
         self.state["candidates"] = [c.to_json() for c in candidates]
@@ -301,7 +301,7 @@ class _Job:
             trained = train(run, subnet, settings, REPORT_SEED + run.seed + len(done), phase)
             if keep and not done:
                 results.write_weights(self.folder, trained)
-            done.append(1 - measure(run, subnet, trained.weights, "report"))
+            done.append(1 - look(run, subnet, trained.weights, "report")[0])
             self.state[name] = done
             self._save(trained=True)
         return done
@@ -362,12 +362,12 @@ class _Job:
     def _write_design(self, chosen: Candidate, test: Sequence[float], baseline: dict[str, Any] | None) -> None:
         run = self.run
         design = run.costs.decode(chosen.row[0])
-        error = 1 - float(np.mean(test)) if test else (chosen.error if chosen.right else None)
+        error = 1 - float(np.mean(test)) if test else (chosen.error if chosen.errors else None)
         body = {
             "schema": 1,
             "design": results.shown_design(run.space, design),
             "objectives": results.shown_objectives(run.costs, chosen.row, error),
-            "accuracy": {"choice": 1 - chosen.error if chosen.right else None, "test": list(test)},
+            "accuracy": {"choice": 1 - chosen.error if chosen.errors else None, "test": list(test)},
             "baseline": baseline,
             "breakdown": _break_down(run.space, design),
         }
@@ -408,8 +408,8 @@ def choose(candidates: Sequence[Candidate], trade: float) -> Candidate:
 
     Only those trained with the most seeds compete: one lucky seed is no evidence.
     """
-    most = max(len(c.right) for c in candidates)
-    return min((c for c in candidates if len(c.right) == most), key=lambda c: (_worth(c, trade), c.error))
+    most = max(len(c.errors) for c in candidates)
+    return min((c for c in candidates if len(c.errors) == most), key=lambda c: (_worth(c, trade), c.error))
 
 
 def _worth(candidate: Candidate, trade: float) -> float:
@@ -418,10 +418,10 @@ def _worth(candidate: Candidate, trade: float) -> float:
 
 def _next_to_confirm(candidates: Sequence[Candidate], trade: float) -> int | None:
     """The index of a promising candidate that lacks seeds."""
-    first = [Candidate(c.row, c.right[:1], c.score) for c in candidates]
+    first = [Candidate(c.row, c.errors[:1], c.score) for c in candidates]
     order = sorted(range(len(first)), key=lambda i: (_worth(first[i], trade), i))
     for i in order[:CONFIRMED]:
-        if len(candidates[i].right) <= CONFIRMING_SEEDS:
+        if len(candidates[i].errors) <= CONFIRMING_SEEDS:
             return i
     return None
 
