@@ -3,12 +3,12 @@
     python benchmarks/methods.py --data FOLDER [--sets digits cora citeseer] [--seeds 10] [--budget 1600] [--jobs 2]
 
 Fixed beforehand: a method's candidates are trained from scratch for --epochs epochs with one seed; its front is taken
-on the `choice` split (error, energy-delay) and fixed; only then is the `report` split read, once a design, and the
-hypervolume of that front's (report error, natural logarithm of the energy-delay product) is taken. Its reference point
-is half of the nodes wrong, and a hundred times the energy-delay of the spec's fixed baseline. A pass is one forward and
-backward over the graph, a forward alone half of one; evaluations of the cost model are counted apart. Every network,
-of every method, runs on its exact best accelerator. One line of JSON a run goes to --log; a run that is there is not
-repeated, so that the benchmark may be interrupted.
+on the `choice` split (error, energy-delay) and written into the folder beside --log; only then is the `report` split
+read, once a design, and the hypervolume of that front's (report error, natural logarithm of the energy-delay product)
+is taken. Its reference point is half of the nodes wrong, and a hundred times the energy-delay of the spec's fixed
+baseline. A pass is one forward and backward over the graph, a forward alone half of one; evaluations of the cost model
+are counted apart. Every network, of every method, runs on its exact best accelerator. One line of JSON a run goes to
+--log; a run that is there is not repeated, so that the benchmark may be interrupted.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.
 METHODS = ("joint", "random", "evolution", "sequential")
 
 
-def run_one(job: tuple[str, str, str, int, float, int, str | None]) -> dict[str, Any]:
+def run_one(job: tuple[str, str, str, int, float, int, str | None, Path]) -> dict[str, Any]:
     """One method on one data set with one seed."""
-    spec, data, method, seed, budget, epochs, folder = job
+    spec, data, method, seed, budget, epochs, folder, fronts = job
     from cospace.runtime.baselines import METHODS as RUN
     from cospace.runtime.context import prepare
     from cospace.runtime.events import ignore
     from cospace.runtime.front import find_dominated, measure_hypervolume
     from cospace.runtime.hardware import Hardware, row_of
     from cospace.runtime.joint import begin_joint
+    from cospace.runtime.store import write_json
     from cospace.runtime.train import look, read_train_settings
 
     start = time.monotonic()
@@ -54,6 +55,8 @@ def run_one(job: tuple[str, str, str, int, float, int, str | None]) -> dict[str,
     passes = run.budget.passes
     chosen = np.array([[c.error, c.score] for c in candidates])
     front = [c for c, d in zip(candidates, find_dominated(chosen), strict=True) if not d]
+    # The choice is on disk before the report split is read.
+    write_json(fronts / f"{data}-{method}-{seed}-{budget:g}-{epochs}.json", {"front": [c.to_json() for c in front]})
     points = []
     for c in front:
         trained = run.trained[c.row.tobytes()]
@@ -115,14 +118,15 @@ def main() -> None:
     lines = [json.loads(x) for x in o.log.read_text().splitlines()] if o.log.is_file() else []
     lines = [x for x in lines if x["budget"] == o.budget and x["epochs"] == o.epochs]
     done = {(x["data"], x["method"], x["seed"]) for x in lines}
+    fronts = o.log.with_suffix(".fronts")
+    fronts.mkdir(parents=True, exist_ok=True)
     jobs = [
-        (o.spec, data, method, seed, o.budget, o.epochs, o.data)
+        (o.spec, data, method, seed, o.budget, o.epochs, o.data, fronts)
         for seed in range(o.seeds)
         for data in o.sets
         for method in o.methods
         if (data, method, seed) not in done
     ]
-    o.log.parent.mkdir(parents=True, exist_ok=True)
     with multiprocessing.get_context("spawn").Pool(o.jobs) as pool, o.log.open("a") as log:
         for line in pool.imap_unordered(run_one, jobs):
             lines.append(line)
