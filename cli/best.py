@@ -21,7 +21,7 @@ def best(
 ) -> None:
     """Find the best design of what is modelled, or the exact front where there are several objectives."""
     from cospace.cli.figures import human, objectives
-    from cospace.cli.inputs import load, read_fixed, show_design, timed
+    from cospace.cli.inputs import load, read_fixed, show_design, spell_design, timed
 
     space = load(spec, settings)
     space, pinned = read_fixed(space, fixed)
@@ -35,8 +35,8 @@ def best(
         head = {"certified": found.certified, "evaluated": found.evaluated, "how": found.how}
         typer.echo(json.dumps(head | {"designs": answers}, ensure_ascii=False))
     else:
-        for i, answer in enumerate(answers):
-            open_ones = {path: v for path, v in answer["design"].items() if path not in settled}
+        for i, (design, answer) in enumerate(zip(found.designs, answers, strict=True)):
+            open_ones = {path: v for path, v in spell_design(space, design).items() if path not in settled}
             typer.echo("\n" * bool(i) + "\n".join(f"{path} = {value}" for path, value in open_ones.items()))
             for text, figure in answer["objectives"].items():
                 value, unit = figure["value"], str(figure["unit"])

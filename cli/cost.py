@@ -83,6 +83,7 @@ def _evaluate(space: Space, entry: Any) -> dict[str, Any]:
 
 def _say(number: int, answer: dict[str, Any]) -> None:
     from cospace.cli.figures import human
+    from cospace.compiler.model import spell_shown
 
     start = "\n" if number else ""
     if "error" in answer:
@@ -96,7 +97,9 @@ def _say(number: int, answer: dict[str, Any]) -> None:
         shown = "known only after running" if value is None else human(value, figure.get("unit"))
         typer.echo(f"  {text}: {shown}")
     for work in answer["works"]:
-        maps = ", ".join(f"{path.rpartition('.')[2]} = {value}" for path, value in (work.get("maps") or {}).items())
+        maps = ", ".join(
+            f"{path.rpartition('.')[2]} = {spell_shown(v)}" for path, v in (work.get("maps") or {}).items()
+        )
         figures = ", ".join(
             f"{name} {human(_number(work[name]), _unit(work[name]))}" for name in ("cycles", "energy") if name in work
         )

@@ -182,6 +182,14 @@ def show_design(space: Space, design: Mapping[str, Value]) -> dict[str, str | bo
     return {path: shown(value, found[path].unit, found[path].scale) for path, value in design.items()}
 
 
+def spell_design(space: Space, design: Mapping[str, Value]) -> dict[str, str]:
+    """Decision path -> value as a person reads it."""
+    from cospace.compiler.model import spell
+
+    found = {d.path: d for d in space.decisions}
+    return {path: spell(value, found[path].unit, found[path].scale) for path, value in design.items()}
+
+
 @contextmanager
 def timed(wanted: bool) -> Iterator[None]:
     """Says on standard error how long the block took, if wanted."""

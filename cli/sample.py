@@ -24,7 +24,7 @@ def sample(
     time: options.Time = False,
 ) -> None:
     """Draw feasible designs, exactly uniformly. With --json one design a line."""
-    from cospace.cli.inputs import load, read_fixed, show_design, timed
+    from cospace.cli.inputs import load, read_fixed, show_design, spell_design, timed
 
     space = load(spec, settings)
     with timed(time):
@@ -36,13 +36,9 @@ def sample(
             # blocks of their own seeds, so that memory does not grow with what is asked for
             rows = sampler.sample(min(BLOCK, number - start), seed + (start << 32))
             for i, row in enumerate(rows, start):
-                design = show_design(space, decode(space.decisions, row))
+                design = decode(space.decisions, row)
                 if as_json:
-                    typer.echo(json.dumps(design, ensure_ascii=False))
+                    typer.echo(json.dumps(show_design(space, design), ensure_ascii=False))
                 else:
-                    lines = [f"{path} = {_plain(value)}" for path, value in design.items()]
+                    lines = [f"{path} = {value}" for path, value in spell_design(space, design).items()]
                     typer.echo(("\n" if i else "") + "\n".join(lines))
-
-
-def _plain(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 from cospace.cli.figures import human
+from cospace.compiler.model import spell_shown
 
 
 def print_summary(folder: Path, report: Path, again: str, seed: int) -> None:
@@ -64,7 +65,7 @@ def _gather(values: dict[str, Any]) -> list[str]:
     """`name value` in order. Copies for each layer, whose path carries the layer, stand together."""
     families: dict[str, list[tuple[str, str]]] = {}
     for path, value in values.items():
-        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        shown = spell_shown(value)
         copy = re.fullmatch(r"(.+?)\[([^\[\]]*\..*)\]", path)  # `weights[net.conv[1].gcn]`
         stem, layer = (copy[1], copy[2].partition(".")[2]) if copy else (path, "")
         families.setdefault(stem, []).append((layer, shown))

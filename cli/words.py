@@ -7,10 +7,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cospace.compiler.graph import Symbol, Value
+from cospace.compiler.model import spell
 
 if TYPE_CHECKING:
-    from cospace.compiler.graph import Expr
+    from cospace.compiler.graph import Expr, Value
     from cospace.compiler.model import Decision
 
 _INFIX = {"or": (1, " or "), "and": (2, " and "), "eq": (4, " = "), "lt": (4, " < "), "le": (4, " <= "),
@@ -19,20 +19,18 @@ _LIMIT = 160
 
 
 def number(value: Fraction) -> str:
-    """A number as a person writes it: exact when short, else five figures."""
+    """A number as the language writes it: exact when short, else five figures."""
     if value.denominator == 1:
-        return f"{value.numerator:,}" if abs(value) < 10**15 else f"{float(value):.5g}"
+        return f"{value.numerator:_}" if abs(value) < 10**15 else f"{float(value):.5g}"
     text = f"{float(value):.5g}"
     return text if Fraction(text) == value or value.denominator > 999 else f"{value.numerator}/{value.denominator}"
 
 
 def plain(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) -> str:
     """One value with its unit."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, Fraction):
         return number(value / scale) + (f" {unit}" if unit else "")
-    return value.name if isinstance(value, Symbol) else value
+    return spell(value)
 
 
 def domain(decision: Decision) -> str:

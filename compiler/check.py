@@ -16,7 +16,7 @@ from cospace.compiler.defined import conditions
 from cospace.compiler.designs import Rows, decode
 from cospace.compiler.graph import TRUE, Expr, MapProblem, Value, negate, walk
 from cospace.compiler.intervals import Bounder
-from cospace.compiler.model import Call, Choice, Design, Requirement, Space, show
+from cospace.compiler.model import Call, Choice, Design, Requirement, Space, spell
 from cospace.compiler.prove import Prover, violating
 from cospace.dsl.diagnostics import Diagnostic, Label
 
@@ -242,7 +242,7 @@ def _alive(prover: Prover) -> set[tuple[int, int]]:
 
 def _shown(space: Space, path: str, value: Value) -> str:
     d = space.decision(path)
-    return str(show(value, d.unit, d.scale))
+    return spell(value, d.unit, d.scale)
 
 
 # ---- deep: what could be left out

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy
 from cospace.compiler.exact import evaluate
 from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Decision, Design, Space, show
+from cospace.compiler.model import Decision, Design, Space, show, spell
 from numpy.typing import NDArray
 
 Rows = NDArray[numpy.int64]
@@ -120,8 +120,7 @@ def _number(written: str, d: Decision) -> Fraction | None:
 
 
 def _text(value: Value, d: Decision) -> str:
-    shown = show(value, d.unit, d.scale)
-    return str(shown).lower() if isinstance(shown, bool) else str(shown)
+    return spell(value, d.unit, d.scale)
 
 
 def _domain(d: Decision) -> str:

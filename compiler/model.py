@@ -261,3 +261,16 @@ def show(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) -
     number = value / scale
     plain = int(number) if number.denominator == 1 else float(number)
     return f"{plain} {unit}" if unit else plain
+
+
+def spell(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) -> str:
+    """A value as a person reads it and as the language writes it: `64 KiB`, `1_024`, `gat`, `true`."""
+    text = spell_shown(show(value, None, scale))
+    return f"{text} {unit}" if unit and isinstance(value, Fraction) else text
+
+
+def spell_shown(shown: object) -> str:
+    """What `show` gave, as `spell` writes it."""
+    if isinstance(shown, bool):
+        return "true" if shown else "false"
+    return f"{shown:_}" if isinstance(shown, int) else str(shown)

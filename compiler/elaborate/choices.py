@@ -284,12 +284,12 @@ def _checked(
     for value, condition in found:
         key = (isinstance(value, bool), value)
         if key in merged and merged[key] is TRUE and condition is TRUE:
-            from cospace.compiler.model import show
+            from cospace.compiler.model import spell
 
             context.state.reporter.warn(
                 "CS219",
                 node.domain.span,
-                f"the value {show(value)} stands twice in this set",
+                f"the value {spell(value)} stands twice in this set",
                 help="remove one of them",
             )
         merged[key] = graph.either(merged.get(key, FALSE), condition)

@@ -299,7 +299,7 @@ def _matching(path: str, node: tree.Expr, context: Context) -> list[str]:
 
 def _member_value(path: str, node: tree.Expr, context: Context) -> Value:
     from cospace.compiler.elaborate.evaluate import scalar, symbol_or_scalar
-    from cospace.compiler.model import show
+    from cospace.compiler.model import spell
 
     decision = next(d for d in context.state.decisions if d.path == path)
     variable = graph.var(path, decision.type)
@@ -309,7 +309,7 @@ def _member_value(path: str, node: tree.Expr, context: Context) -> Value:
         else scalar(node, context)
     )
     if not value.is_const or value.type != decision.type or value.payload not in decision.values:
-        listed = ", ".join(str(show(v, decision.unit, decision.scale)) for v in decision.values[:12])
+        listed = ", ".join(spell(v, decision.unit, decision.scale) for v in decision.values[:12])
         raise context.fail(
             "CS230",
             node.span,
