@@ -20,6 +20,7 @@ from cospace.compiler.elaborate.values import (
     UnitValue,
     describe,
     is_number,
+    one_of,
 )
 from cospace.compiler.graph import Expr, Symbol, const
 from cospace.compiler.units import show_unit
@@ -370,10 +371,7 @@ def _if(node: tree.If, context: Context) -> Any:
 
 def merge(condition: Expr, then: Any, other: Any, node: tree.If, context: Context) -> Any:
     """`if condition then … else …` over values of the same kind."""
-    if isinstance(then, UnitValue):
-        then = then.scale
-    if isinstance(other, UnitValue):
-        other = other.scale
+    then, other = one_of(then), one_of(other)
     if isinstance(then, Expr) and isinstance(other, Expr):
         if then.type.kind != other.type.kind:
             raise context.fail(

@@ -22,6 +22,7 @@ from cospace.compiler.elaborate.values import (
     Stop,
     describe,
     is_number,
+    one_of,
 )
 from cospace.compiler.graph import FALSE, TRUE, Expr, MapProblem, const
 from cospace.compiler.model import Accelerator, Placement, Requirement, Work
@@ -141,7 +142,7 @@ def _check_kind(rule: tree.Rule, context: Context) -> None:
 def _lazy(s: tree.Bind, t: tree.Name, here: Context) -> Lazy:
     from cospace.compiler.elaborate.evaluate import evaluate
 
-    return Lazy(lambda: evaluate(s.value, here.named(t.id)), s.span)
+    return Lazy(lambda: one_of(evaluate(s.value, here.named(t.id))), s.span)
 
 
 def _settle(scope: Scope, name: str, span: Span, context: Context) -> Any:

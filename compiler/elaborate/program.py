@@ -30,6 +30,7 @@ from cospace.compiler.elaborate.values import (
     UnitValue,
     describe,
     is_number,
+    one_of,
 )
 from cospace.compiler.graph import Expr, const
 from cospace.compiler.model import Call, Constant, Input, NetworkPlan, Objective, Param, Space
@@ -159,10 +160,7 @@ def _param(s: tree.Param, module: Module, context: Context) -> Any:
     value = module.overrides.get(s.name, default)
     if s.type is not None:
         value = types.check(s.type, value, s.span, f"param `{s.name}`", context)
-    if isinstance(default, UnitValue):
-        default = default.scale
-    if isinstance(value, UnitValue):
-        value = value.scale
+    default, value = one_of(default), one_of(value)
     if isinstance(default, Expr) and getattr(value, "type", None) != default.type:
         place = module.given_at.get(s.name, s.span)
         raise context.fail(
@@ -261,7 +259,7 @@ def _setting(text: str, param: tree.Param, module: Module, context: Context) -> 
             help=first.help or f"write it as the default is: {_text(param, module)}",
         )
         return None
-    return value.scale if isinstance(value, UnitValue) else value
+    return one_of(value)
 
 
 def _apply_imports(root: Module, context: Context) -> None:

@@ -18,6 +18,7 @@ from cospace.compiler.elaborate.values import (
     Stop,
     TensorType,
     describe,
+    one_of,
 )
 from cospace.compiler.graph import TRUE, Expr
 from cospace.compiler.model import Requirement
@@ -139,8 +140,7 @@ def bind_names(s: tree.Bind, context: Context, lazily: bool, counts: dict[str, i
             inner = evolve(inner, direct=context.path(target.id))
         if s.guard is not None:
             inner = inner.under(boolean(s.guard, context))
-        value = evaluate(s.value, inner)
-        context.scope.names[target.id] = value
+        context.scope.names[target.id] = one_of(evaluate(s.value, inner))
 
 
 def _spoil(s: tree.Bind, scope: Scope) -> None:

@@ -322,6 +322,11 @@ def encloses(outer: Span, inner: Span) -> bool:
     return outer.file == inner.file and outer.start <= inner.start and inner.end <= outer.end
 
 
+def one_of(value: Any) -> Any:
+    """A value to bind to a name: a bare unit is one of it, so that `energy = pJ` is 1 pJ."""
+    return value.scale if isinstance(value, UnitValue) else value
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, Expr) and value.type.kind == "number"
 

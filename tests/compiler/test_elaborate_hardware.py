@@ -49,6 +49,20 @@ accelerator engine {
     assert quantity(space, "bits") == 8 * F
 
 
+def test_a_unit_alone_is_one_of_it() -> None:
+    text = """
+accelerator engine {
+    side = mm2
+    on matmul(m) { cycles = m; energy = pJ }
+    energy = sum(works.energy)
+    twice = 2 * side
+}
+"""
+    space = space_of(LINEAR + text)
+    assert quantity(space, "energy") == Fraction(1, 10**12)
+    assert quantity(space, "side") == Fraction(1, 10**6) and quantity(space, "twice") == Fraction(2, 10**6)
+
+
 def test_a_kind_without_a_rule_is_asked_for_as_what_it_is_made_of() -> None:
     text = f"""
 space t
