@@ -110,7 +110,7 @@ def main() -> None:
         looked = inputs + measure_peak(search)
         ratio_time = time_of(weigh) / time_of(alone.step)
         ratios.append(shared / own)
-        counted.append((shared + joint.supernet.parked_bytes) / own)
+        counted.append((shared + joint.supernet.bank_bytes) / own)
         searched.append(looked / own)
         times.append(ratio_time)
         totals[0] += own
@@ -127,7 +127,7 @@ def main() -> None:
     )
     print(f"{'worst':44} {'':7} {'':7} {max(ratios):6.2f} {max(counted):7.2f} {max(searched):6.2f} {max(times):6.2f}")
     print(
-        f"parked outside of steps: {joint.supernet.parked_bytes / 2**20:.2f} MiB, {joint.supernet.parameters:,} weights"
+        f"parked outside of steps: {joint.supernet.bank_bytes / 2**20:.2f} MiB, {joint.supernet.parameters:,} weights"
     )
     guess = estimate(space)
     largest = run_.planner.resolve(run_.costs.decode(fill(joint, dict(guess.largest))))

@@ -76,7 +76,8 @@ class Distribution:
         self.decisions = tuple(decisions)
         self.liveness = Liveness(decisions)
         self.random = np.random.default_rng(seed)
-        self.logits = [torch.zeros(len(d.values), dtype=torch.float64) for d in decisions]
+        # A few numbers each, read by numpy all the time: on the CPU, whatever the weights are on.
+        self.logits = [torch.zeros(len(d.values), dtype=torch.float64, device="cpu") for d in decisions]
         self.counts = [0] * len(self.logits)
         self._engines = [engines.get(d.path) for d in decisions]
         self.temperatures = [1.0] * len(self.logits)

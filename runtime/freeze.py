@@ -15,6 +15,8 @@ def freeze(joint: Joint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """State and tensors, enough to go on as if never interrupted."""
     distribution = joint.distribution
     tensors: dict[str, np.ndarray] = {"torch": torch.get_rng_state().numpy().copy()}
+    if joint.run.device.type == "cuda":  # dropout draws there
+        tensors["cuda"] = torch.cuda.get_rng_state(joint.run.device).numpy().copy()
     for j, logits in enumerate(distribution.logits):
         tensors[f"logits/{j}"] = logits.numpy().copy()
         for s, state in enumerate(distribution.states[j]):
@@ -53,5 +55,7 @@ def thaw(joint: Joint, state: dict[str, Any], tensors: dict[str, np.ndarray]) ->
         joint.run.budget.passes = float(state["passes"])
         joint.run.costs.evaluations = int(state["cost_evaluations"])
         torch.set_rng_state(torch.from_numpy(tensors["torch"].copy()))
+        if joint.run.device.type == "cuda" and "cuda" in tensors:
+            torch.cuda.set_rng_state(torch.from_numpy(tensors["cuda"].copy()), joint.run.device)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise refuse("CS709", f"the checkpoint is not one of this space: {error}") from error

@@ -48,10 +48,11 @@ def parameter_shapes(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def initial_weights(subnet: Subnet, seed: int, device: torch.device) -> list[dict[str, Tensor]]:
-    """Fresh weights as each module's own initialisation draws them, the same for a seed."""
+    """Fresh weights as each module's own initialisation draws them: on the CPU whatever the device, so that they are
+    the same for a seed everywhere, and no other generator is touched."""
     weights = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(seed)
         for step in subnet.steps:
             module = _make(step) if parameter_shapes(step) else build_skeleton(step)
             weights.append({n: p.detach().to(device).requires_grad_() for n, p in module.named_parameters()})

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,24 @@ KEPT = 2
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, then move it there."""
+    """Write a file beside its place, flush it to the disk, then move it there.
+
+    Raises:
+        OSError: with the file's name, when the disk is full or cannot be written; nothing is left beside.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # a write that fails does not say where
+            error.filename = str(path)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -56,6 +68,8 @@ class Checkpoints:
         for old in sorted(self._numbers())[:-KEPT]:
             for kind in ("json", "safetensors"):
                 (self.folder / f"{old:06}.{kind}").unlink(missing_ok=True)
+        for torn in self.folder.glob(".*"):  # of a run that was killed while it wrote
+            torn.unlink(missing_ok=True)
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray], list[str]] | None:
         """State and tensors of the newest checkpoint that is whole, and what is wrong with those passed over."""

@@ -2,16 +2,14 @@
 
 A bank serves one role (the k-th parameter of a rank) at one place of the network; its shape is the elementwise largest
 that any alternative or width asks for, and a subnet takes the leading slice. Banks and the optimiser's state lie parked
-in files mapped into memory (or beside the device); only the slices of the path that is drawn become tensors, so that a
-step's tensors are those of the path alone.
+in files mapped into memory (not parked: in plain arrays of the host); only the slices of the path that is drawn become
+tensors, so that a step's tensors are those of the path alone.
 """
 
 from __future__ import annotations
 
-import tempfile
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ import torch
 from attrs import define, field
 from cospace.runtime.network import Weights, initial_weights, parameter_shapes, run
 from cospace.runtime.optimisers import Optimiser
+from cospace.runtime.parking import Parking
 from cospace.runtime.plan import Subnet
 from torch import Tensor
 
@@ -43,8 +42,7 @@ class Supernet:
     ) -> None:
         self.fields, self.seed, self.device = fields, seed, device
         self.banks: dict[Key, Bank] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="cospace-") if park else None
-        self._files = 0
+        self._parking = Parking() if park else None
 
     @property
     def parameters(self) -> int:
@@ -52,9 +50,19 @@ class Supernet:
         return sum(bank.values.size for bank in self.banks.values())
 
     @property
-    def parked_bytes(self) -> int:
-        """Bytes of all banks with the optimiser's state."""
+    def bank_bytes(self) -> int:
+        """Bytes of all banks with the optimiser's state, wherever they lie."""
         return sum(b.values.nbytes + sum(s.nbytes for s in b.state) for b in self.banks.values())
+
+    @property
+    def resting_bytes(self) -> int:
+        """Bytes in memory outside of steps: the banks with their state unless they are parked."""
+        return 0 if self._parking is not None else self.bank_bytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """Room that parked banks take on the disk."""
+        return 0 if self._parking is None else self._parking.disk_bytes
 
     def evaluate(self, subnet: Subnet) -> Any:
         """The output of a subnet with the shared weights, without gradients."""
@@ -163,12 +171,10 @@ class Supernet:
         return torch.empty(part.shape, device=self.device).copy_(torch.from_numpy(part))
 
     def _array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Zeros, in a file of their own when parked."""
-        if self._folder is None or 0 in shape:
+        """Zeros, in a file when parked."""
+        if self._parking is None or 0 in shape:
             return np.zeros(shape, np.float32)
-        self._files += 1
-        file = Path(self._folder.name) / str(self._files)
-        return np.memmap(file, np.float32, "w+", shape=shape or (1,)).reshape(shape)
+        return self._parking.take(shape)
 
 
 def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:

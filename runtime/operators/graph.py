@@ -7,7 +7,7 @@ works that its declaration asks for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from torch_geometric.nn.dense import Linear
 Shapes = Sequence[tuple[int, ...]]
 Arguments = Mapping[str, Any]
 Features = Tensor | SparseMatrix
+Layer = TypeVar("Layer", bound=type)
 
 
 def _combine(x: Features, weight: Tensor, bias: Tensor | None, precision: Precision) -> Tensor:
@@ -39,6 +40,18 @@ def _aggregate(graph: Graph, values: Tensor, x: Tensor, precision: Precision) ->
     return multiply(graph.pattern, precision.activation(values), precision.activation(x))
 
 
+def _without_edges(layer: Layer) -> Layer:
+    """A layer that never passes messages edge by edge. The library writes code for that into the folder for temporary
+    files, and leaves it there, unless a class has methods of its own."""
+
+    def refuse(self: nn.Module, *args: object, **named: object) -> NoReturn:
+        raise NotImplementedError(f"{layer.__name__} runs on compressed rows")
+
+    layer.propagate = layer.edge_updater = refuse  # type: ignore[attr-defined]
+    return layer
+
+
+@_without_edges
 class Gcn(GCNConv):
     """Kipf and Welling (2017): D^-1/2 A D^-1/2 X W + b."""
 
@@ -48,6 +61,7 @@ class Gcn(GCNConv):
         return adj.scale * _aggregate(adj, adj.ones, combined, precision) + self.bias
 
 
+@_without_edges
 class Sage(SAGEConv):
     """Hamilton et al. (2017), mean aggregation: mean of neighbours times W_l, plus X W_r."""
 
@@ -57,6 +71,7 @@ class Sage(SAGEConv):
         return adj.scale**2 * gathered + self.lin_l.bias + _combine(x, self.lin_r.weight, None, precision)
 
 
+@_without_edges
 class Gin(GINConv):
     """Xu et al. (2019) with eps = 0: a perceptron of two layers over the sum of a node and its neighbours."""
 
@@ -66,6 +81,7 @@ class Gin(GINConv):
         return _combine(F.relu(hidden), second.weight, second.bias, precision)
 
 
+@_without_edges
 class Gat(GATConv):
     """Velickovic et al. (2018): attention over incoming edges, heads side by side."""
 

@@ -39,7 +39,7 @@ class Graph:
 
 def build_graph(row: Tensor, column: Tensor, nodes: int) -> Graph:
     """A graph with a self loop at every node, from the places of its entries."""
-    loops = torch.arange(nodes)
+    loops = torch.arange(nodes, device=row.device)
     pattern = build_pattern(torch.cat([row, loops]), torch.cat([column, loops]), (nodes, nodes))
     degree = torch.bincount(pattern.row, minlength=nodes).float()
-    return Graph(pattern, torch.ones(pattern.entries), degree.rsqrt()[:, None])
+    return Graph(pattern, torch.ones(pattern.entries, device=row.device), degree.rsqrt()[:, None])

@@ -70,7 +70,9 @@ class _Multiply(torch.autograd.Function):
         keep_dense = context.needs_input_grad[1]
         keep_values = context.needs_input_grad[2]
         context.save_for_backward(values if keep_values else None, dense if keep_dense else None)
-        matrix = torch.sparse_csr_tensor(pattern.pointer, pattern.column, values, pattern.shape, check_invariants=False)
+        matrix = torch.sparse_csr_tensor(
+            pattern.pointer, pattern.column, values, pattern.shape, check_invariants=False, device=values.device
+        )
         return matrix @ dense
 
     @staticmethod
@@ -82,7 +84,12 @@ class _Multiply(torch.autograd.Function):
         if values is not None:
             rows, columns = pattern.shape
             turned = torch.sparse_csr_tensor(
-                pattern.t_pointer, pattern.t_index, values[pattern.order], (columns, rows), check_invariants=False
+                pattern.t_pointer,
+                pattern.t_index,
+                values[pattern.order],
+                (columns, rows),
+                check_invariants=False,
+                device=values.device,
             )
             of_dense = turned @ gradient
         if dense is not None:
@@ -93,7 +100,12 @@ class _Multiply(torch.autograd.Function):
 def _dot_entries(pattern: Pattern, left: Tensor, right: Tensor) -> Tensor:
     """For each entry (i, j), the product of row i of `left` and row j of `right`."""
     mask = torch.sparse_csr_tensor(
-        pattern.pointer, pattern.column, left.new_zeros(pattern.entries), pattern.shape, check_invariants=False
+        pattern.pointer,
+        pattern.column,
+        left.new_zeros(pattern.entries),
+        pattern.shape,
+        check_invariants=False,
+        device=left.device,
     )
     return torch.sparse.sampled_addmm(mask, left.contiguous(), right.t().contiguous(), beta=0.0).values()
 
