@@ -7,20 +7,20 @@ witness that was re-checked by the reference evaluator, or said to be skipped; n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy
 from attrs import frozen
-from cospace.compiler.conflict import conflict_diagnostic, minimal_conflict
 from cospace.compiler.cost import holds
 from cospace.compiler.defined import conditions
-from cospace.compiler.designs import Rows, decode
-from cospace.compiler.graph import TRUE, Expr, MapProblem, Value, negate, walk
+from cospace.compiler.graph import TRUE, Expr, MapProblem, Value, both, negate, walk
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Call, Choice, Design, Requirement, Space, spell
-from cospace.compiler.prove import Prover, violating
+from cospace.compiler.witness import Witnesses, find_witnesses
 from cospace.dsl.diagnostics import Diagnostic, Label
 
-ROUNDS = 6
+if TYPE_CHECKING:
+    from cospace.compiler.prove import Prover
 
 
 @frozen
@@ -35,12 +35,12 @@ class Report:
 
 def check(space: Space, deep: bool = False) -> Report:
     """Check a space. Coverage was proved when its works were placed."""
-    prover = Prover(space)
-    findings = [_satisfiable(prover)]
+    case = Case(space)
+    findings = [_satisfiable(case)]
     if findings[0].ok:
-        findings += [_defined(prover), _dead_values(prover)]
+        findings += [_defined(case), _dead_values(case)]
         if deep:
-            findings += [_redundant(prover), _vacuous(prover), _unread(space)]
+            findings += [_redundant(case), _vacuous(case), _unread(space)]
     proved = ["coverage: every work is served by a rule"] * bool(space.works)
     skipped: list[str] = []
     diagnostics: list[Diagnostic] = []
@@ -65,34 +65,47 @@ class Finding:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def _satisfiable(prover: Prover) -> Finding:
-    space = prover.space
-    rows, truth = prover.sample()
-    good = rows[truth.all(axis=1)] if len(rows) else rows
-    witness: Design | None = None
-    if len(good):
-        witness = decode(space.decisions, good[0])
-    else:
-        verdict = prover.settle(space.requirements)
-        if verdict.possible is None:
-            return Finding(None, skipped=(f"satisfiable: unknown ({verdict.limit or 'no limit was said'})",))
-        if verdict.possible is False:
-            core = minimal_conflict(prover, verdict.core or space.requirements)
-            return Finding(False, diagnostics=(conflict_diagnostic(prover, core),))
-        witness = verdict.witness
+class Case:
+    """A space with what its proofs share: designs found one at a time, and the batched prover where they don't do."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.witnesses: Witnesses = find_witnesses(space)
+
+    @cached_property
+    def prover(self) -> Prover:
+        """Made when first asked, for it loads numpy and compiles batches."""
+        from cospace.compiler.prove import Prover
+
+        return Prover(self.space)
+
+
+def _satisfiable(case: Case) -> Finding:
+    said = "satisfiable: a design meets every requirement, re-checked exactly"
+    if case.witnesses.designs:
+        return Finding(True, (said,))
+    verdict = case.prover.draw_or_settle()
+    if verdict.possible is None:
+        return Finding(None, skipped=(f"satisfiable: unknown ({verdict.limit or 'no limit was said'})",))
+    if verdict.possible is False:
+        from cospace.compiler.conflict import conflict_diagnostic, minimal_conflict
+
+        core = minimal_conflict(case.prover, verdict.core or case.space.requirements)
+        return Finding(False, diagnostics=(conflict_diagnostic(case.prover, core),))
+    witness = verdict.witness
     assert witness is not None
-    if all(holds(r, witness) is True for r in space.requirements):
-        return Finding(True, ("satisfiable: a design meets every requirement, re-checked exactly",))
+    if all(holds(r, witness) is True for r in case.space.requirements):
+        return Finding(True, (said,))
     return Finding(None, skipped=("satisfiable: a witness could not be confirmed by the reference evaluator",))
 
 
 # ---- definedness
 
 
-def _defined(prover: Prover) -> Finding:
+def _defined(case: Case) -> Finding:
     """Every expression that a requirement, an objective or a quantity reads has a value at every design."""
-    space = prover.space
-    bounder = Bounder({**prover.domains(), **_map_domains(space)})
+    space = case.space
+    bounder = Bounder({**{d.path: d.values for d in space.decisions}, **_map_domains(space)})
     excluded = [r for r in space.requirements if r.origin == "map"]
     solvable = {id(r.value): r.guard for r in excluded}
     open_ones = []
@@ -111,7 +124,7 @@ def _defined(prover: Prover) -> Finding:
             unsettled.append(c)
             continue
         broken = Requirement(negate(c.holds), TRUE, "undefined", c.node.span)
-        verdict = prover.settle([r for r in space.requirements if not _reads_same(r, c.node)] + [broken])
+        verdict = case.prover.settle([r for r in space.requirements if not _reads_same(r, c.node)] + [broken])
         if verdict.possible is None:
             unsettled.append(c)
         elif verdict.possible:
@@ -167,77 +180,39 @@ def _undefined(node: Expr, witness: Design, space: Space) -> Diagnostic:
 # ---- dead values
 
 
-def _dead_values(prover: Prover) -> Finding:
-    space = prover.space
-    alive = _alive(prover)
-    dead, unknown = [], []
-    for v, d in enumerate(space.decisions):
-        lost = [k for k in range(len(d.values)) if (v, k) not in alive]
-        absent = prover.absent(space.requirements) if lost else {}
-        for k in lost:
-            if (v, k) in absent:
-                dead.append((d, k, absent[v, k]))
-                continue
-            verdict = Prover(space, {d.path: d.values[k]}).settle(space.requirements)
-            if verdict.possible is False:
-                dead.append((d, k, verdict.core))
-            elif verdict.possible is None:
-                unknown.append(f"{d.path} = {_shown(space, d.path, d.values[k])}")
+def _dead_values(case: Case) -> Finding:
+    """Values that no feasible design takes."""
+    if not case.witnesses.missing:
+        return Finding(True, ("dead values: none, each value is in a feasible design",))
+    from cospace.compiler.dead import settle_missing
+
+    space = case.space
+    found = settle_missing(case.prover, case.witnesses)
     diagnostics = []
-    for path in dict.fromkeys(d.path for d, _, _ in dead):
-        d = space.decision(path)
-        values = [_shown(space, path, d.values[k]) for e, k, _ in dead if e.path == path]
-        core = next((c for e, _, c in dead if e.path == path and c), ())
+    for v in dict.fromkeys(v for v, _ in found.dead):
+        d = space.decisions[v]
+        mine = {k: core for (w, k), core in found.dead.items() if w == v}
+        values = [_shown(space, d.path, d.values[k]) for k in mine]
+        core = next((c for c in mine.values() if c), ())
         several = "values" if len(values) > 1 else "value"
         labels = tuple(Label(r.span, f"because of this: {r.reason}") for r in core[:3])
         diagnostics.append(
             Diagnostic(
                 "CS603",
                 "warning",
-                f"no feasible design takes the {several} {', '.join(values)} of `{path}`",
+                f"no feasible design takes the {several} {', '.join(values)} of `{d.path}`",
                 d.span,
                 labels,
                 "remove it, or relax what excludes it",
             )
         )
-    if unknown:
-        shown = ", ".join(unknown[:4])
+    if found.unknown:
+        pairs = [(space.decisions[v], k) for v, k in found.unknown]
+        shown = ", ".join(f"{d.path} = {_shown(space, d.path, d.values[k])}" for d, k in pairs[:4])
         return Finding(None, (), (f"dead values: not decided for {shown}",), tuple(diagnostics))
-    said = f"dead values: {len(dead)} found" if dead else "dead values: none, each value is in a feasible design"
+    dead = len(found.dead)
+    said = f"dead values: {dead} found" if dead else "dead values: none, each value is in a feasible design"
     return Finding(True, (said,), (), tuple(diagnostics))
-
-
-def _alive(prover: Prover) -> set[tuple[int, int]]:
-    """(decision, index) pairs that a feasible design takes: from samples, then from neighbours of feasible designs."""
-    space = prover.space
-    rows, truth = prover.sample()
-    good = rows[truth.all(axis=1)]
-    if not len(good):
-        good = prover.search(space.requirements)
-    found: set[tuple[int, int]] = set()
-
-    def gather(new: Rows) -> None:
-        for v in range(new.shape[1]):
-            found.update((v, int(k)) for k in numpy.unique(new[:, v]) if k >= 0)
-
-    gather(good)
-    for r in range(ROUNDS):
-        missing = [(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values)) if (v, k) not in found]
-        if not missing or not len(good):
-            break
-        each = max(32, 2_048 // len(missing))
-        anchors = prover.anchors(space.requirements) if r else None
-        missing = [m for m in missing if m not in prover.absent(space.requirements)] if r else missing
-        if not missing:
-            break
-        tried = [prover.mutate(good, each, 100 * r + i, target, anchors) for i, target in enumerate(missing)]
-        tries = numpy.concatenate(tried)
-        if not len(tries):
-            break
-        feasible = tries[prover.decide(space.requirements, tries).all(axis=1)]
-        gather(feasible)
-        good = numpy.concatenate([good, feasible])[-8_192:]
-    return found
 
 
 def _shown(space: Space, path: str, value: Value) -> str:
@@ -248,6 +223,12 @@ def _shown(space: Space, path: str, value: Value) -> str:
 # ---- deep: what could be left out
 
 
+def _violating(requirement: Requirement) -> Requirement:
+    """The requirement that `requirement` is broken: its guard holds and its value doesn't."""
+    value = both(requirement.guard, negate(requirement.value))
+    return Requirement(value, TRUE, f"not: {requirement.reason}", requirement.span, requirement.origin)
+
+
 def _by_place(requirements: Sequence[Requirement]) -> list[list[Requirement]]:
     groups: dict[object, list[Requirement]] = {}
     for r in requirements:
@@ -255,19 +236,19 @@ def _by_place(requirements: Sequence[Requirement]) -> list[list[Requirement]]:
     return list(groups.values())
 
 
-def _redundant(prover: Prover) -> Finding:
+def _redundant(case: Case) -> Finding:
     """Requirements as written that no design breaks while it meets all others. Contracts of operators are not asked."""
-    space = prover.space
+    space, prover = case.space, case.prover
     _, truth = prover.sample()
     index = {id(r): i for i, r in enumerate(space.requirements)}
     diagnostics, unknown = [], []
     for group in _by_place([r for r in space.requirements if r.origin in ("written", "rule")]):
         own = [index[id(r)] for r in group]
-        others = numpy.delete(truth, own, axis=1).all(axis=1)
+        others = truth[:, [i for i in range(truth.shape[1]) if i not in own]].all(axis=1)
         if (others & ~truth[:, own].all(axis=1)).any():
             continue
         rest = [r for r in space.requirements if r not in group]
-        verdicts = [prover.settle([*rest, violating(r)]) for r in group]
+        verdicts = [prover.settle([*rest, _violating(r)]) for r in group]
         if any(v.possible for v in verdicts):
             continue
         if any(v.possible is None for v in verdicts):
@@ -288,9 +269,9 @@ def _redundant(prover: Prover) -> Finding:
     return Finding(True, (said,), (), tuple(diagnostics))
 
 
-def _vacuous(prover: Prover) -> Finding:
+def _vacuous(case: Case) -> Finding:
     """Guards that hold at no feasible design."""
-    space = prover.space
+    space, prover = case.space, case.prover
     diagnostics, unknown = [], []
     for group in _by_place([r for r in space.requirements if r.guard is not TRUE and r.origin in ("written", "rule")]):
         guards = [Requirement(r.guard, TRUE, "its guard holds", r.span) for r in group]
@@ -346,6 +327,9 @@ def _unread(space: Space) -> Finding:
 
 def why(space: Space, path: str, value: Value) -> str | tuple[Diagnostic, ...]:
     """Why a value can't be chosen: a sentence with a design when it can, else the conflict."""
+    from cospace.compiler.conflict import conflict_diagnostic, minimal_conflict
+    from cospace.compiler.prove import Prover
+
     prover = Prover(space, {path: value})
     verdict = prover.settle(space.requirements)
     shown = f"{path} = {_shown(space, path, value)}"

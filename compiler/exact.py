@@ -8,6 +8,7 @@ propagate: `and`, `or` and `if` protect from left to right.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from cospace.compiler.enclosures import GivenUp
@@ -26,8 +27,8 @@ from cospace.compiler.reals import (
 )
 
 __all__ = [
-    "DIGITS", "UNDEFINED", "UNKNOWN", "Enclosure", "Result", "Undefined", "Unknown", "evaluate", "evaluate_all",
-    "solve_maps",
+    "DIGITS", "UNDEFINED", "UNKNOWN", "Enclosure", "Evaluation", "Result", "Undefined", "Unknown", "evaluate",
+    "evaluate_all", "solve_maps",
 ]  # fmt: skip
 
 DIGITS = (25, 50, 100, 200)
@@ -45,11 +46,32 @@ def evaluate_all(exprs: list[Expr], design: Design, inputs: Mapping[str, Value] 
     """Like `evaluate`, with the common parts of the expressions evaluated once."""
     results: list[Result] = []
     for digits in DIGITS:
-        scope = _Scope.outermost(design, inputs or {}, digits)
+        scope = _Scope.outermost(design, inputs or {}, Precision(digits))
         results = [_value(e, scope) for e in exprs]
         if not any(r is UNKNOWN for r in results):
             break
     return results
+
+
+class Evaluation:
+    """One design that is asked expression after expression; what they share is evaluated once.
+
+    The design may grow between questions, as long as nothing asked before reads what is added. assignments: of maps
+    that may be tried before the answer is `UNKNOWN`; what is `left` of them.
+    """
+
+    def __init__(self, design: Design, assignments: float = math.inf) -> None:
+        self._precision = Precision(DIGITS[0], assignments)
+        self._scope = _Scope.outermost(design, {}, self._precision)
+
+    @property
+    def left(self) -> float:
+        return self._precision.assignments
+
+    def __call__(self, expr: Expr) -> Result:
+        """As `evaluate`."""
+        result = _value(expr, self._scope)
+        return evaluate(expr, self._scope.values) if result is UNKNOWN and self.left > 0 else result
 
 
 def solve_maps(
@@ -58,7 +80,7 @@ def solve_maps(
     """The best mapping of a work: path -> value of its live maps; UNDEFINED when there is none."""
     found: _Scope | Undefined | Unknown = UNKNOWN
     for digits in DIGITS:
-        scope = _Scope.outermost(design, inputs or {}, digits)
+        scope = _Scope.outermost(design, inputs or {}, Precision(digits))
         found = _solve(problem, scope)
         if not isinstance(found, Unknown):
             break
@@ -95,8 +117,8 @@ class _Scope:
         self.solved: dict[int, _Scope | Undefined | Unknown] = {}
 
     @staticmethod
-    def outermost(design: Design, inputs: Mapping[str, Value], digits: int) -> _Scope:
-        return _Scope(None, None, None, design, inputs, Precision(digits))
+    def outermost(design: Design, inputs: Mapping[str, Value], precision: Precision) -> _Scope:
+        return _Scope(None, None, None, design, inputs, precision)
 
     def inner(self, path: str, value: Value | None) -> _Scope:
         """One more map assigned; `None` is a map that is not live."""
@@ -108,6 +130,15 @@ class _Scope:
         while scope.parent is not None and scope.path not in free:
             scope = scope.parent
         return scope
+
+    def known(self, node: Expr) -> Result | None:
+        """The value of `node` where it has been evaluated."""
+        if node.op == "const":
+            return node.payload  # type: ignore[return-value]
+        scope, free = self, node.free
+        while scope.parent is not None and scope.path not in free:
+            scope = scope.parent
+        return scope.memo.get(id(node))
 
     def read(self, path: str) -> Result:
         scope: _Scope | None = self
@@ -131,85 +162,63 @@ class _Scope:
 
 def _value(root: Expr, scope: _Scope) -> Result:
     """Evaluate without recursion over the graph (only over nested mapping problems)."""
+    if root.op == "const":
+        return root.value
     scope = scope.owner(root)
-    if id(root) in scope.memo:
-        return scope.memo[id(root)]
+    found = scope.memo.get(id(root))
+    if found is not None:
+        return found
     stack: list[tuple[Expr, _Scope]] = [(root, scope)]
     while stack:
         node, home = stack[-1]
         if id(node) in home.memo:
             stack.pop()
             continue
-        missing = _missing(node, home)
-        if missing:
-            stack.extend(missing)
-            continue
-        stack.pop()
         try:
-            home.memo[id(node)] = _compute(node, home)
+            made = _step(node, home)
         except GivenUp:
-            home.memo[id(node)] = UNKNOWN
+            made = UNKNOWN
+        if isinstance(made, list):
+            stack.extend((a, home.owner(a)) for a in made)
+        else:
+            home.memo[id(node)] = made
+            stack.pop()
     return scope.memo[id(root)]
 
 
-def _known(node: Expr, scope: _Scope) -> Result | None:
-    return scope.owner(node).memo.get(id(node))
-
-
-def _missing(node: Expr, scope: _Scope) -> list[tuple[Expr, _Scope]]:
-    """What has to be evaluated before `node`; nothing that an earlier argument protects."""
+def _step(node: Expr, scope: _Scope) -> Result | list[Expr]:
+    """The value of a node, or what has to be evaluated before; nothing that an earlier argument protects."""
     op = node.op
-    if op in ("and", "or"):
-        stop = op == "or"
-        for a in node.args:
-            got = _known(a, scope)
-            if got is None:
-                return [(a, scope.owner(a))]
-            if got is stop or got is UNDEFINED:
-                return []
-        return []
-    if op == "if":
-        condition = _known(node.args[0], scope)
-        if condition is None:
-            return [(node.args[0], scope.owner(node.args[0]))]
-        if not isinstance(condition, bool):
-            return []
-        taken = node.args[1] if condition else node.args[2]
-        return [] if _known(taken, scope) is not None else [(taken, scope.owner(taken))]
-    if op == "solve":
-        return []
-    return [(a, scope.owner(a)) for a in reversed(node.args) if _known(a, scope) is None]
-
-
-def _compute(node: Expr, scope: _Scope) -> Result:
-    op = node.op
-    if op == "const":
-        return node.value
     if op == "var":
         return scope.read(str(node.payload))
-    if op == "input":
-        return scope.inputs.get(str(node.payload), UNDEFINED)
-    if op in ("measure", "external"):
-        named: External = node.payload  # type: ignore[assignment]
-        return scope.inputs.get(named.name, UNDEFINED) if op == "measure" else UNDEFINED
     if op in ("and", "or"):
         return _junction(node, scope, stop=op == "or")
     if op == "if":
-        condition = _known(node.args[0], scope)
-        if not isinstance(condition, bool):
-            return UNDEFINED if condition is UNDEFINED else UNKNOWN
-        taken = _known(node.args[1] if condition else node.args[2], scope)
-        assert taken is not None
-        return taken
+        return _branch(node, scope)
     if op in ("solve", "solvable"):
         best = _solved(node.payload, scope)  # type: ignore[arg-type]
         if op == "solvable":
             return UNKNOWN if isinstance(best, Unknown) else isinstance(best, _Scope)
         return _value(node.args[0], best) if isinstance(best, _Scope) else best
-    args: list[Result] = [scope.owner(a).memo[id(a)] for a in node.args]
-    if any(a is UNDEFINED for a in args):
+    if op == "input":
+        return scope.inputs.get(str(node.payload), UNDEFINED)
+    if op in ("measure", "external"):
+        named: External = node.payload  # type: ignore[assignment]
+        return scope.inputs.get(named.name, UNDEFINED) if op == "measure" else UNDEFINED
+    args: list[Result] = []
+    missing: list[Expr] = []
+    for a in node.args:
+        got = scope.known(a)
+        if got is None:
+            missing.append(a)
+        else:
+            args.append(got)
+    if missing:
+        return missing[::-1]
+    kinds = set(map(type, args))
+    if Undefined in kinds:
         return UNDEFINED
-    if any(a is UNKNOWN for a in args):
+    if Unknown in kinds:
         return UNKNOWN
     if op == "not":
         return not args[0]
@@ -218,10 +227,23 @@ def _compute(node: Expr, scope: _Scope) -> Result:
     return ARITHMETIC[op](args, scope.precision)
 
 
-def _junction(node: Expr, scope: _Scope, stop: bool) -> Result:
+def _branch(node: Expr, scope: _Scope) -> Result | list[Expr]:
+    condition = scope.known(node.args[0])
+    if condition is None:
+        return [node.args[0]]
+    if not isinstance(condition, bool):
+        return UNDEFINED if condition is UNDEFINED else UNKNOWN
+    taken = node.args[1] if condition else node.args[2]
+    found = scope.known(taken)
+    return [taken] if found is None else found
+
+
+def _junction(node: Expr, scope: _Scope, stop: bool) -> Result | list[Expr]:
     unknown = False
     for a in node.args:
-        got = _known(a, scope)
+        got = scope.known(a)
+        if got is None:
+            return [a]
         if got is UNDEFINED:
             return UNKNOWN if unknown else UNDEFINED
         if got is stop:
@@ -279,6 +301,9 @@ def _mappings(problem: MapProblem, outer: _Scope) -> Iterator[_Scope | Unknown]:
     due = _due(problem)
 
     def extend(scope: _Scope, i: int) -> Iterator[_Scope | Unknown]:
+        scope.precision.assignments -= 1
+        if scope.precision.assignments <= 0:
+            raise GivenUp
         for requirement in due[i]:
             met = _value(requirement, scope)
             if met is UNKNOWN:

@@ -12,7 +12,7 @@ import numpy
 from attrs import define, field, frozen
 from cospace.compiler.designs import Rows, decode
 from cospace.compiler.enumerate import Clause, Frame, TooMany
-from cospace.compiler.graph import TRUE, Value, both, implies, negate
+from cospace.compiler.graph import TRUE, Value, implies
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Decision, Design, Requirement, Space
 from cospace.compiler.numbers import Decider
@@ -230,6 +230,14 @@ class Prover:
 
     # ---- both
 
+    def draw_or_settle(self) -> Verdict:
+        """Can all requirements of the space hold at once? What was drawn of the space comes first."""
+        rows, truth = self.sample()
+        good = rows[truth.all(axis=1)]
+        if len(good):
+            return Verdict(True, decode(self.space.decisions, good[0]))
+        return self.settle(self.space.requirements)
+
     def settle(self, requirements: Sequence[Requirement]) -> Verdict:
         """Can all of these hold at once?"""
         rows = self.search(requirements)
@@ -250,9 +258,3 @@ class Prover:
         from cospace.compiler.solver import settle
 
         return settle(self.space, requirements, self.fixed)
-
-
-def violating(requirement: Requirement) -> Requirement:
-    """The requirement that `requirement` is broken: its guard holds and its value doesn't."""
-    value = both(requirement.guard, negate(requirement.value))
-    return Requirement(value, TRUE, f"not: {requirement.reason}", requirement.span, requirement.origin)

@@ -7,10 +7,12 @@ that a number compared with itself is equal however wide its bounds are.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from fractions import Fraction
+from functools import reduce
 
-from attrs import field, frozen
+from attrs import field, frozen, mutable
 from cospace.compiler import enclosures
 from cospace.compiler.enclosures import Bounds, GivenUp
 from cospace.compiler.graph import Symbol
@@ -51,11 +53,12 @@ class Enclosure:
 Result = Fraction | bool | Symbol | str | Enclosure | Undefined | Unknown
 
 
-@frozen(eq=False)
+@mutable(eq=False)
 class Precision:
-    """Digits of enclosures, and the names of the reals met so far."""
+    """Digits of enclosures, the names of the reals met so far, and how many more maps may be assigned."""
 
     digits: int
+    assignments: float = math.inf
     terms: dict[object, int] = field(factory=dict)
 
     def term(self, *key: object) -> int:
@@ -103,10 +106,11 @@ def _bounded(x: Fraction) -> Fraction:
 
 
 def _add(args: list[Result], to: Precision) -> Result:
-    exact = sum((a for a in args if isinstance(a, Fraction)), Fraction(0))
-    real = [a for a in args if isinstance(a, Enclosure)]
-    if not real:
+    rational = [a for a in args if isinstance(a, Fraction)]
+    exact = reduce(operator.add, rational) if rational else Fraction(0)
+    if len(rational) == len(args):
         return _bounded(exact)
+    real = [a for a in args if isinstance(a, Enclosure)]
     low, high = exact + sum(a.low for a in real), exact + sum(a.high for a in real)
     if exact == 0 and len(real) == 1:
         return real[0]
@@ -119,13 +123,11 @@ def _product(a: Bounds, b: Bounds) -> Bounds:
 
 
 def _mul(args: list[Result], to: Precision) -> Result:
-    exact = Fraction(1)
-    for a in args:
-        if isinstance(a, Fraction):
-            exact = _bounded(exact * a)
-    real = [a for a in args if isinstance(a, Enclosure)]
-    if not real or exact == 0:
+    rational = [a for a in args if isinstance(a, Fraction)]
+    exact = reduce(lambda a, b: _bounded(a * b), rational) if rational else Fraction(1)
+    if len(rational) == len(args) or exact == 0:
         return exact
+    real = [a for a in args if isinstance(a, Enclosure)]
     if exact == 1 and len(real) == 1:
         return real[0]
     bounds = exact, exact
@@ -151,7 +153,10 @@ def _div(args: list[Result], to: Precision) -> Result:
 
 
 def _rounded(round_: str, args: list[Result]) -> Result:
-    low, high = (Fraction(math.floor(x) if round_ == "floor" else math.ceil(x)) for x in _ends(args[0]))
+    whole = math.floor if round_ == "floor" else math.ceil
+    if isinstance(args[0], Fraction):
+        return Fraction(whole(args[0]))
+    low, high = (Fraction(whole(x)) for x in _ends(args[0]))
     return low if low == high else UNKNOWN
 
 

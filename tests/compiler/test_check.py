@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cospace.compiler import graph as g
-from cospace.compiler import solver
+from cospace.compiler import solver, witness
 from cospace.compiler.check import check, why
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.model import Space
@@ -35,6 +35,16 @@ def compiled(text: str) -> Space:
 
 @pytest.mark.parametrize("seed", range(150))
 def test_satisfiable_and_dead_values_agree_with_brute_force(seed: int) -> None:
+    agrees_with_brute_force(seed)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_they_agree_where_no_design_is_found_one_at_a_time(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness, "ASSIGNMENTS", 0)
+    agrees_with_brute_force(seed)
+
+
+def agrees_with_brute_force(seed: int) -> None:
     made = generate(seed)
     space = made.space()
     feasible = made.feasible()

@@ -1,0 +1,123 @@
+"""Feasible designs found one at a time by the reference evaluator alone, until every value is in one.
+
+Comes before the batched `Prover`: where the requirements leave room, a few dozen designs show that a space is
+satisfiable and that no value is dead, and no batch has to be compiled. It only ever says yes; what it leaves open is
+the `Prover`'s to settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from attrs import define
+from cospace.compiler.exact import Evaluation
+from cospace.compiler.graph import TRUE, Expr, Value, implies, walk
+from cospace.compiler.model import Decision, Design, Space
+
+DRAWS = 200
+"""Designs that are drawn before a first one has to be feasible."""
+BARREN = 50
+"""Designs in a row that may show no value that was missing, after a first feasible one."""
+ASSIGNMENTS = 6_000
+"""Assignments of maps that are tried in all: where works have many mappings, batches are quicker."""
+ASTRAY = 0.2
+"""How often a decision is drawn anew that might have been kept."""
+LESS = 0.85
+"""What an infeasible design leaves of the chance to take further missing values."""
+
+
+@define(eq=False)
+class Witnesses:
+    """designs: feasible ones, every requirement decided exactly. missing: (decision, index of a value) in none."""
+
+    designs: list[Design]
+    missing: set[tuple[int, int]]
+
+
+def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
+    """Look for designs that meet every requirement and, together, take every value of every decision.
+
+    Each next design starts from a feasible one and is to show one missing value. Other decisions take missing values
+    too, with a chance that shrinks with every infeasible design and doubles with every feasible one, so that many
+    values are shown at once where that works, and single ones where it doesn't.
+    """
+    look = _Look(space, Random(seed))
+    found = Witnesses([], {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))})
+    chance, barren = 1.0, 0
+    while found.missing and look.at.left > 0 and barren < (BARREN if found.designs else DRAWS):
+        design = look.draw(found, chance)
+        barren += 1
+        if design is None or not found.missing & look.taken:
+            continue
+        if not look.holds():
+            chance *= LESS
+            continue
+        chance = min(1.0, chance * 2)
+        found.designs.append(design)
+        found.missing -= look.taken
+        barren = 0
+    return found
+
+
+class _Look:
+    """Draws designs and decides them; both share what was evaluated at the design at hand."""
+
+    def __init__(self, space: Space, random: Random) -> None:
+        self.decisions = space.decisions
+        self.random = random
+        self.asked = sorted((implies(r.guard, r.value) for r in space.requirements), key=_effort)
+        self.owners = _owners(space.decisions)
+        self.at = Evaluation({}, ASSIGNMENTS)
+        self.taken: set[tuple[int, int]] = set()
+
+    def draw(self, found: Witnesses, chance: float) -> Design | None:
+        """A live assignment of every decision, None where one has no value left. Requirements are not looked at.
+
+        One decision takes a missing value, others do with the given chance; else they keep what they have in a design
+        that was found, if they may. What the first one depends on is drawn anew, and so is now and then another.
+        """
+        base = self.random.choice(found.designs) if found.designs else {}
+        target, value = self.random.choice(sorted(found.missing))
+        design: dict[str, Value] = {}
+        self.at, self.taken = Evaluation(design, self.at.left), set()
+        for v, d in enumerate(self.decisions):
+            if d.guard is not TRUE and self.at(d.guard) is not True:
+                continue
+            options = self._options(d)
+            if not options:
+                return None
+            wanted = [k for k in options if (v, k) in found.missing]
+            if v == target and value in options:
+                options = [value]
+            elif wanted and self.random.random() < chance:
+                options = wanted
+            elif d.path in base and d.path not in self.owners[target] and self.random.random() > ASTRAY:
+                options = [k for k in options if d.values[k] == base[d.path]] or options
+            k = self.random.choice(options)
+            design[d.path] = d.values[k]
+            self.taken.add((v, k))
+        return design
+
+    def holds(self) -> bool:
+        """Whether the design drawn last meets every requirement, exactly; those that cost least are asked first."""
+        return all(self.at(e) is True for e in self.asked)
+
+    def _options(self, d: Decision) -> list[int]:
+        if d.allowed is None:
+            return list(range(len(d.values)))
+        return [k for k, condition in enumerate(d.allowed) if self.at(condition) is True]
+
+
+def _owners(decisions: Sequence[Decision]) -> list[frozenset[str]]:
+    """For each decision the paths that its guard and domain depend on, through those of others too."""
+    found: dict[str, frozenset[str]] = {}
+    for d in decisions:  # in declared order: what a guard reads comes first
+        read = d.guard.free.union(*(c.free for c in d.allowed or ()))
+        found[d.path] = read.union(*(found.get(path, frozenset()) for path in read))
+    return list(found.values())
+
+
+def _effort(condition: Expr) -> tuple[bool, int]:
+    """Mapping problems last, then by how many decisions are read."""
+    return any(e.op in ("solve", "solvable") for e in walk([condition])), len(condition.free)
