@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 from cospace.compiler.exact import evaluate
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime import search as job
+from cospace.runtime import train as training
 from cospace.runtime.context import prepare
 from cospace.runtime.events import Event, ignore
 from cospace.runtime.front import find_dominated, measure_hypervolume, sort_layers, spread
@@ -126,6 +128,30 @@ def test_a_weight_step_touches_one_path_alone() -> None:
         if key[0] not in places:
             assert np.array_equal(bank.values, before[key])
     assert any(not np.array_equal(bank.values, before[key]) for key, bank in joint.supernet.banks.items())
+
+
+def test_weights_are_of_the_best_look_and_the_error_of_the_last_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_ = prepare(SMALL, 0, None, ignore, threading.Event())
+    scripted = iter([(0.9, 9.0), (0.1, 1.0), (0.3, 3.0), (0.2, 2.0), (0.4, 4.0), (0.1, 1.5)])
+    monkeypatch.setattr(training, "look", lambda *_: next(scripted))
+    settings = evolve(training.read_train_settings(run_, run_.stage("train")), epochs=6 * training.CHECK_EVERY)
+    row = begin_joint(run_, run_.stage("search"), 0).draw(1)
+    trained = training.train(run_, run_.planner.resolve(run_.costs.decode(row[0])), settings, 0)
+    assert trained.epoch == 2 * training.CHECK_EVERY - 1  # of two equal errors the one with the less loss
+    assert trained.error == pytest.approx((0.2 + 0.4 + 0.1) / 3)  # one lucky look does not decide
+
+
+def test_the_choice_is_on_disk_before_the_report_split_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, chosen = job.look, []
+
+    def look(run_: object, subnet: object, weights: object, split: str) -> tuple[float, float]:
+        assert split == "report"
+        chosen.append(json.loads((tmp_path / "a/design.json").read_text())["design"])
+        return real(run_, subnet, weights, split)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job, "look", look)
+    outcome = run(tmp_path / "a")
+    assert chosen and all(design == outcome.design for design in chosen)
 
 
 def test_fronts_and_hypervolume() -> None:
