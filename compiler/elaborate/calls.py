@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve
 from cospace.compiler import graph
-from cospace.compiler.elaborate import builtins, choices, hardware, names, statements, types
+from cospace.compiler.elaborate import builtins, choices, hardware, names, rules, statements, types
 from cospace.compiler.elaborate.values import (
     BAD,
     AcceleratorClass,
@@ -394,7 +394,7 @@ def ask(node: tree.Ask, context: Context) -> Any:
                 if isinstance(t, tree.Name):
                     facts[t.id] = scope.names[t.id]
     if context.answering is not None:
-        pending = hardware.Pending(
+        pending = rules.Pending(
             "",
             kind,
             declaration,
@@ -407,13 +407,13 @@ def ask(node: tree.Ask, context: Context) -> Any:
             node.span,
             context.calls,
         )
-        return hardware.answer(pending, context)
+        return rules.answer(pending, context)
     owner = context.direct or context.prefix
     taken: dict[str, int] = context.state.groups.setdefault("works", {})
     path = f"{owner}.{kind}"
     taken[path] = taken.get(path, 0) + 1
     path = path if taken[path] == 1 else f"{path}#{taken[path]}"
-    pending = hardware.Pending(
+    pending = rules.Pending(
         path, kind, declaration, home, dims, facts, times, context.guard, owner, node.span, context.calls
     )
     context.state.works.append(pending)

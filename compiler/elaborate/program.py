@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from attrs import evolve
-from cospace.compiler.elaborate import calls, hardware, members, names, policies, statements, types
+from cospace.compiler.elaborate import calls, hardware, members, names, policies, rules, statements, types
 from cospace.compiler.elaborate.values import (
     BAD,
     AcceleratorClass,
@@ -58,7 +58,7 @@ def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> S
     state.groups["kinds"] = {s.name for m in modules.values() for s in m.file.statements if isinstance(s, tree.Work)}
     _apply_settings(root, context)
     _apply_imports(root, context)
-    state.place = lambda: hardware.place_all(state, context)
+    state.place = lambda: rules.place_all(state, context)
     _settle(root, context)
     if reporter.failed:
         return None

@@ -155,7 +155,10 @@ class AcceleratorClass:
 
 @mutable(eq=False, repr=False)
 class Instance:
-    """One accelerator: its scope is lazy, so quantities may stand in any order."""
+    """One accelerator: its scope is lazy, so quantities may stand in any order.
+
+    misspelt: kinds of work whose rule has a wrong name, which has been said: that they are not served need not be.
+    """
 
     path: str
     declaration: tree.Accelerator
@@ -163,6 +166,7 @@ class Instance:
     context: Context
     works: list[Work] = field(factory=list)
     spans: dict[str, Span] = field(factory=dict)
+    misspelt: set[str] = field(factory=set)
 
 
 @mutable(eq=False, repr=False)

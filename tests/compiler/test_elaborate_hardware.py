@@ -100,6 +100,20 @@ accelerator engine {{
     assert told(text) == ["CS501 gat(x, adj, out = nodes.classes)"]
 
 
+@pytest.mark.parametrize(
+    ("text", "rule", "codes"),
+    [
+        (LINEAR, "on matmull(m) { cycles = m }", ["CS201 matmull"]),
+        (LINEAR, "on matmul(m) when m > 4_000 { cycles = m }\n on matmull(m) { cycles = m }", ["CS201 matmull"]),
+        (GCN, "on propagatee(v) { cycles = v }", ["CS201 propagatee"]),
+        # what the misspelt rule was meant for isn't what is missing
+        (LINEAR, "on propagatee(v) { cycles = v }", ["CS501 linear(x, out = nodes.classes)", "CS201 propagatee"]),
+    ],
+)
+def test_a_misspelt_kind_is_said_once(text: str, rule: str, codes: list[str]) -> None:
+    assert told(f"{text}accelerator engine {{\n {rule}\n cycles = sum(works.cycles)\n}}\n") == codes
+
+
 def test_the_first_rule_whose_guard_holds_serves() -> None:
     text = (
         LINEAR
@@ -176,6 +190,10 @@ accelerator engine {
 }
 """
 )
+
+
+def test_a_misspelt_kind_that_only_rules_ask_for_is_said_once() -> None:
+    assert told(MAPPED.replace("on spmm(", "on spmmm(")) == ["CS201 spmmm"]
 
 
 def by_hand(rows: int, kib: int):
