@@ -174,7 +174,7 @@ def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = Non
     from cospace.compiler.elaborate.evaluate import evaluate
 
     domain = evaluate(s.binder.domain, context.named(None))
-    carried = set(context.scope.names)
+    carried = _body_names(context.scope)
     for value, condition, _ in members.items_of(domain, s.binder.span, context):
         if condition is not TRUE:
             raise context.fail(
@@ -189,6 +189,16 @@ def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = Non
         for name in carried:
             if name in inner.names and name != s.binder.name:
                 context.scope.names[name] = inner.names[name]
+
+
+def _body_names(scope: Scope) -> set[str]:
+    """The names of the body that a loop stands in, those of the loops around it included."""
+    found = set(scope.names)
+    outer = scope.parent
+    while scope.module is None and outer is not None and outer.module is None:
+        found |= set(outer.names)
+        outer = outer.parent
+    return found
 
 
 def _index(value: Any) -> str:
