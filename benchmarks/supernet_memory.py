@@ -1,10 +1,16 @@
-"""Memory and time of a supernet's steps against the same sampled path trained alone.
+"""Memory and time of a supernet's steps against the same sampled path trained alone, and when a space doubles.
 
-    python benchmarks/supernet_memory.py [--spec specs/….cospace] [--data FOLDER] [--paths 12]
+    python benchmarks/supernet_memory.py [--spec specs/….cospace] [--data FOLDER] [--sets digits cora] [--paths 12]
 
-Bytes are those of live tensors at the peak of a step: inputs, weights, gradients, the optimiser's state and everything
-autograd keeps; never the process's size. The banks of all other paths and their state are parked in mapped files while
-a path runs; they are printed beside, and once more counted in.
+What is counted: bytes of tensors alive in memory at the peak of a step (inputs, weights, gradients, the optimiser's
+state, all that autograd keeps), never the process's size. The weights and the optimiser's state of what is not on the
+path are no tensors then: they lie in files on a disk, and their room is printed beside (where the folder for temporary
+files itself lies in memory, count it in). `unparked` is the same step with that switched off, all banks and their state
+resting in memory and counted.
+
+A space is doubled in its text (`variants.py`): each alternative a second time under another name; each bitwidth joined
+by another. Every path of the larger space stands against the path that it was made from. The two ways of doubling are
+held against the figures of the space as written; so is what `cospace compile` says of the largest path.
 """
 
 from __future__ import annotations
@@ -13,31 +19,40 @@ import argparse
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
-from cospace.compiler.driver import compile_file
-from cospace.compiler.supernet import estimate
+from attrs import define, frozen
+from cospace.compiler.driver import compile_text
+from cospace.compiler.model import Design, Space
+from cospace.compiler.supernet import estimate, estimate_path
 from cospace.runtime.context import Run, prepare
 from cospace.runtime.events import ignore
 from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.memory import count_bytes, measure_peak
 from cospace.runtime.network import initial_weights, run
 from cospace.runtime.plan import Subnet
+from cospace.runtime.supernet import Supernet
+from torch import Tensor
+from torch.autograd import grad
+from variants import AGAIN, double_alternatives, double_bits
 
-TIMED = 7
+TIMED = 25
+GROWN = 1_000
+MIB = 2**20
+SEED = 0
 
 
 class Alone:
     """One path with its own weights and state."""
 
-    def __init__(self, run_: Run, joint: Joint, subnet: Subnet) -> None:
-        self.run, self.joint, self.subnet, self.count = run_, joint, subnet, 0
-        self.weights = initial_weights(subnet, 0, run_.device)
+    def __init__(self, joint: Joint, subnet: Subnet) -> None:
+        self.joint, self.subnet, self.count = joint, subnet, 0
+        self.weights = initial_weights(subnet, SEED, joint.run.device)
         self.leaves = [p for own in self.weights for p in own.values()]
         slots = joint.settings.optimiser.slots
-        self.states = [[torch.zeros_like(p, requires_grad=False) for _ in range(slots)] for p in self.leaves]
+        self.states = [[p.detach().clone().zero_() for _ in range(slots)] for p in self.leaves]
 
     @property
     def resting(self) -> int:
@@ -45,117 +60,227 @@ class Alone:
 
     def step(self) -> None:
         self.count += 1
-        split = self.run.task.splits["train"]
-        output = run(self.subnet, self.run.fields, self.weights, training=True)
-        loss = self.joint.settings.loss.of_data(output[split], self.run.task.targets[split], (1.0,))
-        gradients = torch.autograd.grad(loss, self.leaves, allow_unused=True)
+        loss = loss_of(self.joint, run(self.subnet, self.joint.run.fields, self.weights, training=True), "train")
+        gradients = grad(loss, self.leaves, allow_unused=True)
         for leaf, gradient, state in zip(self.leaves, gradients, self.states, strict=True):
             if gradient is not None:
                 self.joint.settings.optimiser.update(leaf.detach(), gradient, state, self.count, 0)
 
 
-def time_of(work: object, repeat: int = TIMED) -> float:
-    """Median seconds of a call."""
-    taken = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        work()  # type: ignore[operator]
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+@define
+class Case:
+    """One space on one data set. inputs: bytes of its data; logits: of the distribution and its optimisers' state."""
+
+    space: Space
+    joint: Joint
+    inputs: int
+    logits: int
+
+    @property
+    def run(self) -> Run:
+        return self.joint.run
+
+    def resolve(self, design: Design) -> Subnet:
+        return self.run.planner.resolve(design)
+
+    def weigh(self, subnet: Subnet, supernet: Supernet | None = None) -> None:
+        """A weight step."""
+        shared = supernet or self.joint.supernet
+        shared.step(subnet, lambda out: loss_of(self.joint, out, "train"), self.joint.settings.optimiser, 0)
+
+    def search(self, subnets: list[Subnet]) -> None:
+        """What an architecture step asks of the paths that it compares: one after the other, without gradients."""
+        for subnet in subnets:
+            float(loss_of(self.joint, self.joint.supernet.evaluate(subnet), "search"))
+
+    def measure(self, work: Callable[[], None]) -> int:
+        return self.inputs + self.logits + measure_peak(work)
+
+
+@frozen
+class Row:
+    """One path: bytes of its steps, and seconds of the shared one over the seconds alone."""
+
+    design: Design
+    alone: int
+    shared: int
+    unparked: int
+    looked: tuple[int, ...]
+    time: float
+    peak: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", default="specs/gcos.cospace")
-    parser.add_argument("--name", default="cora")
+    parser.add_argument("--sets", nargs="+", default=["digits", "cora"], help="values of the spec's parameter `data`")
     parser.add_argument("--data", type=Path, default=None)
     parser.add_argument("--paths", type=int, default=12)
+    parser.add_argument("--compared", type=int, nargs="+", default=[2, 8], help="paths of an architecture step")
     options = parser.parse_args()
-    space = compile_file(Path(options.spec), {"data": options.name}).space
-    if space is None:
-        raise SystemExit(f"{options.spec} does not compile; `cospace check` says why")
-    run_ = prepare(space, 0, options.data, ignore, threading.Event())
-    joint = begin_joint(run_, run_.stage("search"), 0)
-    inputs = count_bytes(list(run_.fields.values())) + count_bytes(run_.task.targets)
-    split = run_.task.splits["train"]
-    print(f"{options.name}: inputs {inputs / 2**20:.2f} MiB, in every figure below; MiB, then seconds")
-    print(f"{'path':44} {'alone':>7} {'super':>7} {'ratio':>6} {'+banks':>7} {'k=2':>6} {'time':>6}")
-    joint.distribution.set_epoch(0)
-    rows = joint.draw(options.paths)
-    for row in [*joint.distribution.draw(500), *rows]:  # banks reach their full size first
-        if run_.costs.promising(row[None])[0]:
-            joint.supernet.take(run_.planner.resolve(run_.costs.decode(row)))
-    joint.supernet.take(run_.planner.resolve(run_.costs.decode(fill(joint, dict(estimate(space).largest)))))
-    ratios, counted, searched, times, totals = [], [], [], [], [0.0, 0.0]
-    for row in rows:
-        subnet = run_.planner.resolve(run_.costs.decode(row))
-        alone = Alone(run_, joint, subnet)
-
-        def weigh(subnet: Subnet = subnet) -> None:
-            joint.supernet.step(
-                subnet,
-                lambda o: joint.settings.loss.of_data(o[split], run_.task.targets[split], (1.0,)),
-                joint.settings.optimiser,
-                0,
-            )
-
-        def search(subnet: Subnet = subnet) -> None:
-            for _ in range(2):  # paths of an architecture step run one after the other
-                joint.supernet.evaluate(subnet)
-
-        alone.step()
-        weigh()
-        own = inputs + alone.resting + measure_peak(alone.step)
-        shared = inputs + measure_peak(weigh)
-        looked = inputs + measure_peak(search)
-        ratio_time = time_of(weigh) / time_of(alone.step)
-        ratios.append(shared / own)
-        counted.append((shared + joint.supernet.bank_bytes) / own)
-        searched.append(looked / own)
-        times.append(ratio_time)
-        totals[0] += own
-        totals[1] += shared
-        name = " ".join(s.source.split(".")[1] + str(s.shape[-1]) for s in subnet.steps if s.precision.weight_bits < 32)
+    text = Path(options.spec).read_text("utf-8")
+    for name in options.sets:
+        case = prepare_case(text, options.spec, name, options.data)
         print(
-            f"{name:44} {own / 2**20:7.2f} {shared / 2**20:7.2f} {ratios[-1]:6.2f} {counted[-1]:7.2f} "
-            f"{searched[-1]:6.2f} {ratio_time:6.2f}"
+            f"\n{name}: data and logits {(case.inputs + case.logits) / MIB:.2f} MiB, in every figure; MiB, then ratios"
         )
-    print(
-        f"{'mean':44} {totals[0] / len(rows) / 2**20:7.2f} {totals[1] / len(rows) / 2**20:7.2f} "
-        f"{statistics.mean(ratios):6.2f} {statistics.mean(counted):7.2f} {statistics.mean(searched):6.2f} "
-        f"{statistics.mean(times):6.2f}"
-    )
-    print(f"{'worst':44} {'':7} {'':7} {max(ratios):6.2f} {max(counted):7.2f} {max(searched):6.2f} {max(times):6.2f}")
-    print(
-        f"parked outside of steps: {joint.supernet.bank_bytes / 2**20:.2f} MiB, {joint.supernet.parameters:,} weights"
-    )
-    guess = estimate(space)
-    largest = run_.planner.resolve(run_.costs.decode(fill(joint, dict(guess.largest))))
+        rows = compare_with_alone(case, options.paths, options.compared)
+        for what, double in (("alternatives", double_alternatives), ("bitwidths", double_bits)):
+            larger = prepare_case(double(text), options.spec, name, options.data)
+            compare_doubled(what, case, larger, rows)
+        compare_estimates(case, rows)
 
-    def weigh_largest() -> None:
-        joint.supernet.step(
-            largest,
-            lambda o: joint.settings.loss.of_data(o[split], run_.task.targets[split], (1.0,)),
-            joint.settings.optimiser,
-            0,
+
+def prepare_case(text: str, path: str, name: str, data: Path | None) -> Case:
+    space = compile_text(text, {"data": name}, path).space
+    if space is None:
+        raise SystemExit(f"{path} does not compile; `cospace check` says why")
+    run_ = prepare(space, SEED, data, ignore, threading.Event())
+    joint = begin_joint(run_, run_.stage("search"), SEED)
+    joint.distribution.set_epoch(0)
+    inputs = count_bytes([list(run_.fields.values()), run_.task.targets, list(run_.task.splits.values())])
+    return Case(space, joint, inputs, count_bytes([joint.distribution.logits, joint.distribution.states]))
+
+
+def compare_with_alone(case: Case, paths: int, compared: list[int]) -> list[Row]:
+    """Each drawn path in the supernet and by itself."""
+    joint = case.joint
+    plain = Supernet(case.run.fields, SEED, case.run.device, park=False)
+    drawn = joint.draw(paths)
+    for supernet in (joint.supernet, plain):
+        grow(case, supernet, [case.run.costs.decode(r) for r in drawn])
+    looks = "".join(f"{f'k={k}':>7}" for k in compared)
+    print(f"{'path':44}{'alone':>7}{'shared':>7}{'ratio':>7}{looks}{'time':>7}{'unparked':>9}")
+    rows = []
+    for encoded in drawn:
+        design = case.run.costs.decode(encoded)
+        subnet = case.resolve(design)
+        alone = Alone(joint, subnet)
+        alone.step()
+        own = case.inputs + case.logits + alone.resting + measure_peak(alone.step)
+        shared = case.measure(lambda s=subnet: case.weigh(s))  # type: ignore[misc]
+        unparked = case.measure(lambda s=subnet: case.weigh(s, plain)) + plain.resting_bytes  # type: ignore[misc]
+        beside = [case.resolve(case.run.costs.decode(r)) for r in joint.draw_beside(encoded[None], max(compared) - 1)]
+        looked = tuple(case.measure(lambda s=[subnet, *beside[: k - 1]]: case.search(s)) for k in compared)  # type: ignore[misc]
+        seconds = time_ratio(lambda s=subnet: case.weigh(s), alone.step)  # type: ignore[misc]
+        rows.append(Row(design, own, shared, unparked, looked, seconds, shared - case.inputs - case.logits))
+        print(f"{name_of(subnet):44}{own / MIB:7.2f}{shared / MIB:7.2f}" + ratios(rows[-1:], max))
+    print(f"{'mean':58}" + ratios(rows, statistics.mean))
+    print(f"{'worst':58}" + ratios(rows, max))
+    supernet = joint.supernet
+    values = sum(b.values.nbytes for b in supernet.banks.values())
+    print(
+        f"parked between steps: {supernet.parameters:,} weights, {values / MIB:.2f} MiB, and the optimiser's state, "
+        f"{(supernet.bank_bytes - values) / MIB:.2f} MiB, in {supernet.disk_bytes / MIB:.0f} MiB of files; in memory "
+        f"{supernet.resting_bytes} bytes"
+    )
+    return rows
+
+
+def grow(case: Case, supernet: Supernet, designs: list[Design]) -> None:
+    """Bring the banks to their full size before anything is weighed, with the optimiser's state."""
+    for row in case.joint.distribution.draw(GROWN):
+        supernet.take(case.resolve(case.run.costs.decode(row)))
+    for design in [*designs, largest(case)]:
+        case.weigh(case.resolve(design), supernet)
+    slots = case.joint.settings.optimiser.slots
+    for bank in supernet.banks.values():
+        bank.state.extend(supernet.make_array(bank.values.shape) for _ in range(slots - len(bank.state)))
+
+
+def ratios(rows: list[Row], summary: Callable[[list[float]], float]) -> str:
+    """One line's ratios to the path alone."""
+    looks = "".join(f"{summary([r.looked[i] / r.alone for r in rows]):7.2f}" for i in range(len(rows[0].looked)))
+    return (
+        f"{summary([r.shared / r.alone for r in rows]):7.2f}{looks}{summary([r.time for r in rows]):7.2f}"
+        f"{summary([r.unparked / r.alone for r in rows]):9.2f}"
+    )
+
+
+def compare_doubled(what: str, case: Case, larger: Case, rows: list[Row]) -> None:
+    """Each path against one of the larger space that differs from it in what was added alone."""
+    random = np.random.default_rng(SEED)
+    before = {d.path: d.values for d in case.space.decisions}
+    designs = [widen(larger, before, r.design, random) for r in rows]
+    grow(larger, larger.joint.supernet, designs)
+    weights, looks, changed = [], [], 0
+    for design, row in zip(designs, rows, strict=True):
+        subnet = larger.resolve(design)
+        changed += subnet != case.resolve(row.design)
+        weights.append(larger.measure(lambda s=subnet: larger.weigh(s)) / row.shared)  # type: ignore[misc]
+        own = [case.resolve(row.design)]
+        looks.append(
+            larger.measure(lambda s=[subnet]: larger.search(s)) / case.measure(lambda s=own: case.search(s))  # type: ignore[misc]
         )
-
-    weigh_largest()
-    found = measure_peak(weigh_largest)
+    values = [sum(len(d.values) for d in c.space.decisions if d.group != "engine") for c in (case, larger)]
     print(
-        f"largest path, inputs left out: compile estimates {guess.peak_bytes / 2**20:.2f} MiB, measured "
-        f"{found / 2**20:.2f} MiB ({guess.peak_bytes / found - 1:+.1%}); {guess.parameters:,} weights estimated"
+        f"twice the {what} ({values[0]} -> {values[1]} values of all decisions; new ones on {changed} of {len(rows)} "
+        f"paths): weight step worst {max(weights):.3f}x, architecture step worst {max(looks):.3f}x, parked "
+        f"{larger.joint.supernet.bank_bytes / case.joint.supernet.bank_bytes:.3f}x"
     )
 
 
-def fill(joint: Joint, design: dict[str, object]) -> np.ndarray:
-    """A row with the given decisions, the rest at their likeliest."""
-    decisions = joint.distribution.decisions
-    wanted = np.array([[int(x.argmax()) for x in joint.distribution.logits]])
+def widen(larger: Case, before: dict[str, tuple[object, ...]], design: Design, random: np.random.Generator) -> Design:
+    """The design in the larger space; wherever a decision has new values, one of them or the old one, by chance."""
+    decisions = larger.joint.distribution.decisions
+    wanted = np.zeros((1, len(decisions)), np.int64)
+    for j, d in enumerate(decisions):
+        path = d.path.replace(AGAIN, "")
+        if path not in design:
+            continue
+        old, values = design[path], list(d.values)
+        new = [v for v in values if v not in before[path]]
+        twins = [v for v in new if str(v) == f"{old}{AGAIN}"] or [v for v in new if not str(v).endswith(AGAIN)]
+        options = [old, *twins]
+        wanted[0, j] = values.index(options[int(random.integers(len(options)))])
+    return larger.run.costs.decode(larger.joint.distribution.liveness.fill(wanted)[0])
+
+
+def compare_estimates(case: Case, rows: list[Row]) -> None:
+    """What the text promises of memory, against what was measured; data and logits left out of both."""
+    guess = estimate(case.space)
+    subnet = case.resolve(largest(case))
+    found = measure_peak(lambda: case.weigh(subnet))
+    print(
+        f"`cospace compile` says {guess.peak_bytes / MIB:.2f} MiB at the peak: {name_of(subnet)} takes "
+        f"{found / MIB:.2f} ({guess.peak_bytes / found - 1:+.1%}); the largest of the paths above "
+        f"{max(r.peak for r in rows) / MIB:.2f}; {guess.parameters:,} weights said, "
+        f"{case.joint.supernet.parameters:,} found"
+    )
+    apart = [estimate_path(case.space, r.design) / r.peak - 1 for r in rows]
+    print(
+        f"the same estimate for each path above: worst {max(apart, key=abs):+.1%}, mean {statistics.mean(apart):+.1%}"
+    )
+
+
+def largest(case: Case) -> Design:
+    """The path that `estimate` names, the rest at its likeliest."""
+    decisions, wanted = case.joint.distribution.decisions, case.joint.distribution.likeliest().clip(0)
+    design = dict(estimate(case.space).largest)
     for j, d in enumerate(decisions):
         if d.path in design:
-            wanted[0, j] = d.values.index(design[d.path])  # type: ignore[arg-type]
-    return joint.distribution.liveness.fill(wanted)[0]
+            wanted[0, j] = d.values.index(design[d.path])
+    return case.run.costs.decode(case.joint.distribution.liveness.fill(wanted)[0])
+
+
+def loss_of(joint: Joint, output: Tensor, split: str) -> Tensor:
+    members, task = joint.run.task.splits[split], joint.run.task
+    return joint.settings.loss.of_data(output[members], task.targets[members], (1.0,) * len(joint.settings.loss.data))
+
+
+def name_of(subnet: Subnet) -> str:
+    return " ".join(s.source.split(".")[1] + str(s.shape[-1]) for s in subnet.steps if s.precision.weight_bits < 32)
+
+
+def time_ratio(first: Callable[[], None], second: Callable[[], None]) -> float:
+    """Median seconds of the one over the other's, called in turn so that both meet the same machine."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(TIMED):
+        for work, seconds in zip((first, second), taken, strict=True):
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+    return statistics.median(taken[0]) / statistics.median(taken[1])
 
 
 if __name__ == "__main__":

@@ -71,12 +71,34 @@ def estimate_memory(space: Space, plan: NetworkPlan) -> Estimate:
     return Estimate(modules, parameters, (1 + SLOTS) * FLOAT * parameters, best[0], tuple(sorted(best[1].items())))
 
 
-def _weigh_largest(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozenset[int]) -> tuple[int, Design]:
-    """Bytes of the largest path at fixed sizes, every choice taken for the most bytes, and its decisions."""
-    cost: dict[int, tuple[int, int, int]] = {}
-    outputs: dict[int, int] = {}
+def estimate_path(space: Space, design: Design) -> int:
+    """Bytes alive at the peak of a weight step along the path of one design, counted as in `estimate_memory`."""
+    found = [0]
+    for plan in space.networks:
+        leaf = _made_of_inputs(plan)
+        taken = {
+            n: next(i for v, i in node.options if v == design.get(node.decision))
+            for n, node in enumerate(plan.nodes)
+            if isinstance(node, Choice) and node.decision in design
+        }
+        found.append(_weigh_path(plan, _weigh_calls(space, plan, design, leaf), taken, leaf))
+    return max(found)
+
+
+@frozen
+class _Weighed:
+    """Bytes of one call. kept: for the backward pass. weights: of its parameters. output: what it gives."""
+
+    kept: int
+    weights: int
+    output: int
+
+
+def _weigh_calls(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozenset[int]) -> dict[int, _Weighed]:
+    """Each call whose shapes are known at fixed sizes."""
+    found = {}
     for n, call, state, shape in _shapes(space, plan, sizes):
-        kept = outputs[n] = FLOAT * _size(shape)
+        output = kept = FLOAT * _size(shape)
         if n in leaf:
             kept = 0
         elif state:
@@ -84,14 +106,14 @@ def _weigh_largest(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozens
             fed_by_input = all(i in leaf for _, i in call.inputs)
             matrices = [s for s in state if len(s) == 2]
             kept = sum(FLOAT * rows * s[0] for s in matrices if not fed_by_input or s[0] != matrices[0][0])
-        cost[n] = (kept, FLOAT * sum(_size(s) for s in state), outputs[n])
-    taken: dict[int, int] = {}
-    design: dict[str, Value] = dict(sizes)
-    for n, node in enumerate(plan.nodes):
-        if isinstance(node, Choice):
-            options = [(sum(cost[i][:2]) if i in cost else 0, -k, v, i) for k, (v, i) in enumerate(node.options)]
-            _, _, value, taken[n] = max(options, key=lambda o: o[:2])
-            design.setdefault(node.decision, value)
+        found[n] = _Weighed(kept, FLOAT * sum(_size(s) for s in state), output)
+    return found
+
+
+def _weigh_path(
+    plan: NetworkPlan, calls: Mapping[int, _Weighed], taken: Mapping[int, int], leaf: frozenset[int]
+) -> int:
+    """Bytes of the path that the taken options (choice's node -> option's node) make."""
     path: set[int] = set()
     stack = [plan.output]
     while stack:
@@ -102,9 +124,23 @@ def _weigh_largest(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozens
         if n not in path and isinstance(node, Call):
             path.add(n)
             stack.extend(i for _, i in node.inputs)
-    found = [cost[n] for n in path if n in cost]
-    flight = max((c[2] for n, c in cost.items() if n in path and n not in leaf), default=0)
-    return sum(c[0] + 3 * c[1] for c in found) + flight, design
+    found = [calls[n] for n in path if n in calls]
+    flight = max((c.output for n, c in calls.items() if n in path and n not in leaf), default=0)
+    return sum(c.kept + 3 * c.weights for c in found) + flight
+
+
+def _weigh_largest(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozenset[int]) -> tuple[int, Design]:
+    """Bytes of the largest path at fixed sizes, every choice taken for the most bytes, and its decisions."""
+    calls = _weigh_calls(space, plan, sizes, leaf)
+    taken: dict[int, int] = {}
+    design: dict[str, Value] = dict(sizes)
+    for n, node in enumerate(plan.nodes):
+        if isinstance(node, Choice):
+            weights = {i: calls[i].kept + calls[i].weights if i in calls else 0 for _, i in node.options}
+            options = [(weights[i], -k, v, i) for k, (v, i) in enumerate(node.options)]
+            _, _, value, taken[n] = max(options, key=lambda o: o[:2])
+            design.setdefault(node.decision, value)
+    return _weigh_path(plan, calls, taken, leaf), design
 
 
 def _shapes(

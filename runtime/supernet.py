@@ -104,7 +104,7 @@ class Supernet:
 
     def _update(self, bank: Bank, weight: Tensor, gradient: Tensor, optimiser: Optimiser, epoch: int) -> None:
         while len(bank.state) < optimiser.slots:
-            bank.state.append(self._array(bank.values.shape))
+            bank.state.append(self.make_array(bank.values.shape))
         corner = _corner(tuple(weight.shape))
         state = [self._unpark(s[corner]) for s in bank.state[: optimiser.slots]]
         bank.count += 1
@@ -128,7 +128,7 @@ class Supernet:
         self.banks = {}
         for i, (place, role, rank, count, slots) in enumerate(index):
             arrays = [tensors[f"bank/{i}"], *(tensors[f"bank/{i}/{s}"] for s in range(slots))]
-            parked = [self._array(a.shape) for a in arrays]
+            parked = [self.make_array(a.shape) for a in arrays]
             for here, stored in zip(parked, arrays, strict=True):
                 here[...] = stored
             self.banks[place, role, rank] = Bank(parked[0], parked[1:], count)
@@ -151,7 +151,7 @@ class Supernet:
         """Widen a bank to hold `wanted`, whose values fill what is new; a corner that neither covers is drawn."""
         old = self.banks.get(key)
         shape = wanted.shape if old is None else tuple(map(max, wanted.shape, old.values.shape))
-        values = self._array(shape)
+        values = self.make_array(shape)
         if len(shape) >= 2:
             bound = np.sqrt(6 / (shape[-1] + shape[-2]))
             random = np.random.default_rng([self.seed, zlib.crc32(repr((key, shape)).encode())])
@@ -163,15 +163,15 @@ class Supernet:
             values[corner] = old.values
             bank.count = old.count
             for state in old.state:
-                bank.state.append(self._array(shape))
+                bank.state.append(self.make_array(shape))
                 bank.state[-1][corner] = state
         self.banks[key] = bank
 
     def _unpark(self, part: np.ndarray) -> Tensor:
         return torch.empty(part.shape, device=self.device).copy_(torch.from_numpy(part))
 
-    def _array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Zeros, in a file when parked."""
+    def make_array(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Zeros for a bank or its state, in a file when parked. Raises SpecError (CS711) when there is no room."""
         if self._parking is None or 0 in shape:
             return np.zeros(shape, np.float32)
         return self._parking.take(shape)
