@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import Any
 
 from cospace.compiler import exact
+from cospace.compiler.dimension import Dimension
 from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undefined, Unknown
-from cospace.compiler.graph import Dimension, Expr, Symbol
+from cospace.compiler.graph import Expr, Symbol
 from cospace.compiler.model import Design, Placement, Requirement, Space, Work, show
 from cospace.compiler.units import natural_unit
 

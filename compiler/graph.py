@@ -13,10 +13,8 @@ from fractions import Fraction
 from weakref import WeakValueDictionary
 
 from attrs import frozen
+from cospace.compiler.dimension import Dimension, unit_power, unit_product, unit_quotient
 from cospace.dsl.diagnostics import NOWHERE, Span
-
-Dimension = tuple[tuple[str, Fraction], ...]
-"""A unit's dimension: base unit -> exponent, sorted, no zero exponents. `()` is a plain number."""
 
 
 @frozen
@@ -33,7 +31,7 @@ Value = Fraction | bool | Symbol | str
 """What a decision takes and an expression evaluates to."""
 
 
-@frozen
+@frozen(cache_hash=True)
 class Type:
     """kind: number, bool, symbol, text, or an opaque kind of the runtime (loss, engine, optimiser, …)."""
 
@@ -73,6 +71,7 @@ OPERATORS: dict[str, str] = {
     "or": "any of its arguments, left to right",
     "not": "negation",
     "if": "second where the first holds, else third",
+    "lookup": "the value of the row that has its arguments as keys (payload: lookups.Lookup)",
     "solve": "its argument at the best mapping of a work (payload: MapProblem)",
     "solvable": "whether a work has a mapping (payload: MapProblem)",
     "measure": "known only after running (payload: External)",
@@ -119,9 +118,8 @@ class Expr:
     @property
     def free(self) -> frozenset[str]:
         if self._free is None:
-            for node in walk([self]):
-                if node._free is None:
-                    node._free = _free_of(node)
+            for node in _not_yet(self, "_free"):
+                node._free = _free_of(node)
         assert self._free is not None
         return self._free
 
@@ -156,6 +154,20 @@ def walk(roots: Iterable[Expr]) -> Iterator[Expr]:
             else:
                 stack.append((node, True))
                 stack.extend((a, False) for a in reversed(node.args) if id(a) not in done)
+
+
+def _not_yet(root: Expr, slot: str) -> Iterator[Expr]:
+    """Nodes whose `slot` is still None, arguments before users; the caller fills it. Does not enter what is filled."""
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        missing = [a for a in node.args if getattr(a, slot) is None]
+        if missing:
+            stack.extend(missing)
+            continue
+        if getattr(node, slot) is None:
+            yield node
+        stack.pop()
 
 
 _table: WeakValueDictionary[tuple[object, ...], Expr] = WeakValueDictionary()
@@ -201,22 +213,6 @@ def _numbers(args: Iterable[Expr]) -> list[Fraction] | None:
     return values if len(values) == len(tuple(args)) else None  # type: ignore[return-value]
 
 
-def _unit_product(units: Iterable[Dimension]) -> Dimension:
-    total: dict[str, Fraction] = {}
-    for unit in units:
-        for base, exponent in unit:
-            total[base] = total.get(base, Fraction(0)) + exponent
-    return tuple(sorted((b, e) for b, e in total.items() if e))
-
-
-def unit_power(unit: Dimension, exponent: Fraction) -> Dimension:
-    return tuple((b, e * exponent) for b, e in unit if exponent)
-
-
-def unit_quotient(a: Dimension, b: Dimension) -> Dimension:
-    return _unit_product([a, unit_power(b, Fraction(-1))])
-
-
 def add(*args: Expr, span: Span = NOWHERE) -> Expr:
     """Sum of numbers of one unit; nested sums are flattened and constants gathered at the end."""
     unit = args[0].type.unit
@@ -241,7 +237,7 @@ def mul(*args: Expr, span: Span = NOWHERE) -> Expr:
 
     A factor 0 gives 0 only when the others are surely defined (no division, root or logarithm below them).
     """
-    unit = _unit_product(a.type.unit for a in args)
+    unit = unit_product(a.type.unit for a in args)
     flat: list[Expr] = []
     total = Fraction(1)
     scale: Dimension = ()
@@ -249,7 +245,7 @@ def mul(*args: Expr, span: Span = NOWHERE) -> Expr:
         for factor in a.args if a.op == "mul" else (a,):
             if factor.op == "const":
                 total *= factor.payload  # type: ignore[operator]
-                scale = _unit_product([scale, factor.type.unit])
+                scale = unit_product([scale, factor.type.unit])
             else:
                 flat.append(factor)
     if not flat or (total == 0 and not any(may_be_undefined(f) for f in flat)):
@@ -423,9 +419,8 @@ _PARTIAL = {"div", "mod", "pow", "sqrt", "log2", "log10", "log", "exp", "solve",
 def may_be_undefined(e: Expr) -> bool:
     """Whether anything below could be undefined; cheap and on the safe side."""
     if e._partial is None:
-        for node in walk([e]):
-            if node._partial is None:
-                node._partial = node.op in _PARTIAL or any(a._partial for a in node.args)
+        for node in _not_yet(e, "_partial"):
+            node._partial = node.op in _PARTIAL or any(a._partial for a in node.args)
     assert e._partial is not None
     return e._partial
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from cospace.compiler.graph import Dimension
+from cospace.compiler.dimension import Dimension
 
 
 def show_unit(dimension: Dimension) -> str:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import cospace.grammar
 import lark
 from cospace import __version__
 from cospace.dsl.cache import digest, read_cached, write_cached
+from cospace.dsl.version import grammar_text
 from lark import Lark, Token
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
@@ -28,24 +27,10 @@ class _EveryNewline:
         return stream
 
 
-def _grammar_text() -> str:
-    return (Path(cospace.grammar.__file__).parent / "cospace.lark").read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def version() -> str:
-    """Changes whenever the text of the grammar or the code that builds trees from it does."""
-    folder = Path(__file__).parent
-    sources = [
-        (folder / name).read_text(encoding="utf-8") for name in ("tree.py", "build.py", "newlines.py", "flat.py")
-    ]
-    return digest(__version__, lark.__version__, _grammar_text(), *sources)
-
-
 @lru_cache(maxsize=1)
 def parser() -> Lark:
     """The LALR(1) parser with its contextual lexer; from the cache when that holds a sound copy."""
-    key = digest(__version__, lark.__version__, _grammar_text())
+    key = digest(__version__, lark.__version__, grammar_text())
     stored = read_cached("grammar", key)
     if stored is not None:
         try:
@@ -54,7 +39,7 @@ def parser() -> Lark:
             return loaded
         except Exception:  # a damaged cache may fail anywhere in Lark; the grammar itself is always there
             pass
-    built = Lark(_grammar_text(), parser="lalr", lexer="contextual", postlex=_EveryNewline(), maybe_placeholders=False)
+    built = Lark(grammar_text(), parser="lalr", lexer="contextual", postlex=_EveryNewline(), maybe_placeholders=False)
     data, memo = built.memo_serialize([TerminalDef, Rule])
     data["options"] = {name: value for name, value in data["options"].items() if name != "postlex"}
     write_cached("grammar", key, {"data": data, "memo": memo})

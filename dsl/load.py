@@ -14,9 +14,9 @@ from cospace.dsl import tree
 from cospace.dsl.cache import digest, read_cached, write_cached
 from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.flat import flatten, unflatten
-from cospace.dsl.grammar import version
 from cospace.dsl.source import decode_source, read_source
 from cospace.dsl.suggest import closest
+from cospace.dsl.version import version
 
 UNITS = "std.units"
 MAX_MODULES = 500

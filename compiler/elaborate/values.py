@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import evolve, field, frozen, mutable
-from cospace.compiler.graph import TRUE, Dimension, Expr, MapDecision, both
+from cospace.compiler.dimension import Dimension
+from cospace.compiler.graph import TRUE, Expr, MapDecision, both
 from cospace.compiler.model import (
     Accelerator,
     Constant,

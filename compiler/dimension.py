@@ -1,0 +1,28 @@
+"""Dimensions of units and their algebra: what a product, a power and a quotient are measured in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+Dimension = tuple[tuple[str, Fraction], ...]
+"""A unit's dimension: base unit -> exponent, sorted, no zero exponents. `()` is a plain number."""
+
+
+def unit_product(units: Iterable[Dimension]) -> Dimension:
+    measured = [u for u in units if u]
+    if len(measured) <= 1:
+        return measured[0] if measured else ()
+    total: dict[str, Fraction] = {}
+    for unit in measured:
+        for base, exponent in unit:
+            total[base] = total.get(base, Fraction(0)) + exponent
+    return tuple(sorted((b, e) for b, e in total.items() if e))
+
+
+def unit_power(unit: Dimension, exponent: Fraction) -> Dimension:
+    return tuple((b, e * exponent) for b, e in unit if exponent)
+
+
+def unit_quotient(a: Dimension, b: Dimension) -> Dimension:
+    return unit_product([a, unit_power(b, Fraction(-1))])
