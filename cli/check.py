@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def check(
     spec: options.Spec,
     settings: options.Set = None,
+    fixed: options.Fix = None,
     deep: Annotated[bool, typer.Option("--deep", help="also look for redundant and vacuous requirements")] = False,
     why: Annotated[
         str | None,
@@ -34,11 +35,11 @@ def check(
 ) -> None:
     """Prove that a space is sound: some design is feasible, nothing is undefined, no value is dead."""
     from cospace.cli import proofs
-    from cospace.cli.inputs import compile_spec, files_of, is_compiled, read_settings, timed
+    from cospace.cli.inputs import compile_spec, files_of, fixed_space, is_compiled, read_settings, timed
     from cospace.dsl.diagnostics import SpecError
 
     given = read_settings(settings)
-    kept = None if fresh or why is not None or is_compiled(spec) else proofs.recall(spec, given, deep)
+    kept = None if fresh or fixed or why is not None or is_compiled(spec) else proofs.recall(spec, given, deep)
     if kept is not None:
         with timed(time):
             if not as_json:
@@ -54,6 +55,10 @@ def check(
         if space is None:
             _answer(False, (), (), diagnostics, as_json)
             raise typer.Exit(1)
+        if fixed:
+            from cospace.compiler.pins import fold_pinned
+
+            space = fold_pinned(fixed_space(space, fixed))
         if why is not None:
             _explain_value(space, why)
             return
@@ -63,7 +68,7 @@ def check(
         found = tuple(diagnostics) + tuple(report.diagnostics)
         if not as_json:
             _say(space.name, report.ok, report.proved, report.skipped)
-        if report.ok is True and not found and not is_compiled(spec):
+        if report.ok is True and not found and not fixed and not is_compiled(spec):
             answer = {"ok": True, "proved": report.proved, "skipped": report.skipped}
             proofs.keep(spec, given, deep, files_of(spec, space), space.name, answer)
         _answer(report.ok, report.proved, report.skipped, found, as_json)

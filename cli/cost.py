@@ -24,13 +24,14 @@ def cost(
         typer.Option("--designs", metavar="FILE", help="one design a line as JSON, or a design.json; - reads stdin"),
     ],
     settings: options.Set = None,
+    fixed: options.Fix = None,
     as_json: options.Json = False,
     time: options.Time = False,
 ) -> None:
     """Evaluate designs exactly. With --json one answer a line; a line that is not a design is an error for it alone."""
-    from cospace.cli.inputs import load, timed
+    from cospace.cli.inputs import fixed_space, load, timed
 
-    space = load(spec, settings)
+    space = fixed_space(load(spec, settings), fixed)
     failed = False
     with timed(time):
         for number, entry in enumerate(read_designs(designs)):

@@ -96,7 +96,8 @@ def read_fixed(space: Space, fixed: list[str] | None) -> tuple[Space, dict[str, 
     """The space with every `--fix`, and decision path -> value for those that name one decision.
 
     One decision that is pinned is live: designs without it are left out. A path without indices pins all its instances,
-    each where it is live. Raises SpecError (CS805) for a path that is not a decision or a value outside its domain.
+    each where it is live, but for those that are pinned alone. Raises SpecError (CS805) for a path that is not a
+    decision, a value outside its domain, or two values for one.
     """
     pairs: list[tuple[str, str]] = []
     for item in fixed or ():
@@ -109,12 +110,24 @@ def read_fixed(space: Space, fixed: list[str] | None) -> tuple[Space, dict[str, 
 
 def pin_paths(space: Space, pairs: Iterable[tuple[str, str]]) -> tuple[Space, dict[str, Value]]:
     """As `read_fixed`, from pairs of path and text."""
+    from cospace.compiler.pins import pin
+
     alone: dict[str, Value] = {}
     shared: dict[str, Value] = {}
     for path, text in pairs:
         for decision in find_decisions(space, path):
-            (alone if decision.path == path else shared)[decision.path] = read_value(decision, text)
-    return pin(space, shared), alone
+            pinned = alone if decision.path == path else shared
+            value = read_value(decision, text)
+            if pinned.setdefault(decision.path, value) != value:
+                fail("CS805", f"{decision.path} is pinned to two values", "say --fix once for it")
+    return pin(space, {path: value for path, value in shared.items() if path not in alone}), alone
+
+
+def fixed_space(space: Space, fixed: list[str] | None) -> Space:
+    """The space with every `--fix`, for verbs that take a space alone."""
+    from cospace.compiler.pins import fix
+
+    return fix(*read_fixed(space, fixed)) if fixed else space
 
 
 def named_values(space: Space, item: str) -> list[tuple[str, Value]]:
@@ -123,19 +136,6 @@ def named_values(space: Space, item: str) -> list[tuple[str, Value]]:
     if not equals or not path.strip():
         raise typer.BadParameter(f"{item!r} is not PATH=VALUE", param_hint="--why")
     return [(d.path, read_value(d, text.strip())) for d in find_decisions(space, path.strip())]
-
-
-def pin(space: Space, pinned: Mapping[str, Value]) -> Space:
-    """The space with each pinned decision left with one value."""
-    from attrs import evolve
-
-    decisions = []
-    for d in space.decisions:
-        if d.path in pinned:
-            i = d.values.index(pinned[d.path])
-            d = evolve(d, values=(d.values[i],), allowed=None if d.allowed is None else (d.allowed[i],))
-        decisions.append(d)
-    return evolve(space, decisions=tuple(decisions))
 
 
 def find_decisions(space: Space, path: str) -> list[Decision]:

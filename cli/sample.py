@@ -31,7 +31,8 @@ def sample(
         from cospace.compiler.designs import decode
         from cospace.compiler.sample import Sampler
 
-        sampler = Sampler(*read_fixed(space, fixed))
+        space, pinned = read_fixed(space, fixed)  # rows count the values that are left
+        sampler = Sampler(space, pinned)
         for start in range(0, number, BLOCK):
             # blocks of their own seeds, so that memory does not grow with what is asked for
             rows = sampler.sample(min(BLOCK, number - start), seed + (start << 32))

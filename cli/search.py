@@ -36,13 +36,10 @@ def search(
     time: options.Time = False,
 ) -> None:
     """Search a space: train a supernet, choose a design, train it, report it. Ctrl-C once keeps what was found."""
-    from cospace.cli.inputs import load, pin, read_fixed, timed
+    from cospace.cli.inputs import fixed_space, load, timed
 
-    space = load(spec, settings)
+    space = fixed_space(load(spec, settings), fixed)
     folder = out or Path("results") / space.name
-    if fixed:
-        space, pinned = read_fixed(space, fixed)
-        space = pin(space, pinned)
     with timed(time):
         from cospace.runtime.search import search as run
 

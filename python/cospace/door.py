@@ -49,8 +49,9 @@ class Model:
         from cospace.compiler.designs import decode
         from cospace.compiler.sample import Sampler
 
-        rows = Sampler(*self._pinned(fixed)).sample(n, seed)
-        return [decode(self.space.decisions, row) for row in rows]
+        space, pinned = self._pinned(fixed)
+        rows = Sampler(space, pinned).sample(n, seed)
+        return [decode(space.decisions, row) for row in rows]  # rows count the values that are left
 
     def cost(self, designs: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
         """What each design costs, with every work. Raises DesignError for what is not a design."""

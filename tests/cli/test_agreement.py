@@ -1,10 +1,18 @@
 """What the verbs agree on: how a value is written, what `--fix` means, and that nothing is feasible."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
+import cospace
 import pytest
+from cospace.cli.inputs import show_design
 from cospace.cli.main import app
+from cospace.compiler.cost import holds
+from cospace.compiler.driver import compile_text
+from cospace.compiler.exact import evaluate
+from cospace.compiler.graph import Symbol, Value
+from cospace.compiler.model import Space
 from typer.testing import CliRunner
 
 VALUES = """space values
@@ -59,3 +67,139 @@ def test_what_is_printed_can_be_typed(tmp_path: Path) -> None:
     assert len(lines) == 4
     done = run("count", spec, "--json", *(word for line in lines for word in ("--fix", line)))
     assert json.loads(done.stdout)["feasible"] == "1"
+
+
+# ---- what `--fix` means
+
+PINNED = """space pinned
+import std.tasks
+import std.graph
+import std.learn
+nodes = node_classification("digits")
+network net(x: nodes.features, adj: nodes.graph) -> tensor[nodes.nodes, nodes.classes] {
+    for layer in 1..2 {
+        x = choose conv { lin = linear(x, out = choose width {16, 32}), skip = skip(x) }
+    }
+    linear(x, out = nodes.classes)
+}
+precision of net { weights = choose {4, 8} bit per layer; activations = 8 bit }
+accelerator engine {
+    rows = choose {4, 8}
+    on matmul(m, k, n, wbits) { cycles = ceil(m / rows) * k * n; energy = m * k * n * (wbits / 1 bit) * 1 pJ }
+    cycles = sum(works.cycles)
+    energy = sum(works.energy)
+    area   = rows * 1 mm2 + 0.2 mm2
+}
+require engine.energy <= 20 uJ "the battery"
+minimize engine.energy * engine.area
+"""
+FIRST, LAST = "precision.weights[net.conv[1].lin]", "precision.weights[net.linear]"
+FIXES = [
+    {"precision.weights": "8"},
+    {"precision.weights": "4bit"},
+    {FIRST: "8 bit"},
+    {"precision.weights": "4", LAST: "8"},
+    {"precision.weights": "4", FIRST: "8"},
+    {"net.conv": "lin", "engine.rows": "8"},
+    {"net.conv.lin.width": "32"},
+    {"net.conv[2].lin.width": "16", "precision.weights": "4"},
+    {"net.conv": "skip", FIRST: "8"},
+]
+
+
+def designs_of(space: Space) -> list[dict[str, Value]]:
+    """Every feasible design, by listing and by the reference evaluator alone."""
+    found: list[dict[str, Value]] = [{}]
+    for d in space.decisions:
+        found = [
+            extended
+            for known in found
+            for extended in ([{**known, d.path: v} for v in d.values] if evaluate(d.guard, known) is True else [known])
+        ]
+    return [f for f in found if all(holds(r, f) is True for r in space.requirements)]
+
+
+def stem(path: str) -> str:
+    """A path without its indices."""
+    kept, depth = "", 0
+    for sign in path:
+        depth += sign == "["
+        kept += sign * (depth == 0)
+        depth -= sign == "]"
+    return kept
+
+
+def meets(design: dict[str, Value], fixes: dict[str, str], space: Space) -> bool:
+    """The help's words: one decision is live and has the value; copies have it where they are live."""
+    whole = {d.path for d in space.decisions}
+    for path, text in fixes.items():
+        wanted = Fraction(text.removesuffix("bit").strip()) if text[0].isdigit() else Symbol(text)
+        copies = [path] if path in whole else [p for p in design if stem(p) == path and p not in fixes]
+        if any(p not in design or str(design[p]) != str(wanted) for p in copies):
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def everything() -> tuple[Space, list[dict[str, Value]]]:
+    space = compile_text(PINNED).space
+    assert space is not None
+    return space, designs_of(space)
+
+
+@pytest.mark.parametrize("fixes", FIXES)
+def test_fix_means_the_same_in_every_verb(
+    fixes: dict[str, str],
+    everything: tuple[Space, list[dict[str, Value]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space, designs = everything
+    expected = [d for d in designs if meets(d, fixes, space)]
+    assert len(expected) < len(designs)
+    spec = write(tmp_path, PINNED)
+    words = [word for path, value in fixes.items() for word in ("--fix", f"{path}={value}")]
+    assert json.loads(run("count", spec, "--json", *words).stdout)["feasible"] == str(len(expected))
+
+    checked = run("check", spec, "--json", *words)
+    assert checked.exit_code == (0 if expected else 1)
+    assert json.loads(checked.stdout)["ok"] is bool(expected)
+
+    told = [json.dumps(show_design(space, d), sort_keys=True) for d in expected]
+    if expected:
+        drawn = run("sample", spec, "-n", str(40 * len(expected)), "--json", *words).stdout.splitlines()
+        assert {json.dumps(json.loads(line), sort_keys=True) for line in drawn} == set(told)
+        assert all(d in expected for d in cospace.load(spec).sample(20, fixed=fixes))
+
+    best = json.loads(run("best", spec, "--json", *words).stdout)
+    goal = space.objectives[0].value
+    if expected:
+        assert best["certified"]
+        assert (
+            Fraction(best["designs"][0]["objectives"]["engine.energy * engine.area"]["exact"])
+            == min(
+                evaluate(goal, d)
+                for d in expected  # type: ignore[type-var]
+            )
+            / space.objectives[0].scale
+        )
+    else:
+        assert best["designs"] == []
+
+    lines = tmp_path / "designs.jsonl"
+    every = [json.dumps(show_design(space, d), sort_keys=True) for d in designs]
+    lines.write_text("\n".join(every), encoding="utf-8")
+    answers = map(json.loads, run("cost", spec, "--designs", str(lines), "--json", *words).stdout.splitlines())
+    assert [line for line, a in zip(every, answers, strict=True) if a.get("feasible")] == told
+
+    seen: list[Space] = []
+    monkeypatch.setattr("cospace.runtime.search.search", lambda given, *rest, **more: seen.append(given))
+    monkeypatch.setattr("cospace.cli.search._run", lambda folder, search, *rest: search(None, None))
+    assert run("search", spec, "--out", str(tmp_path / "out"), *words).exit_code == 0
+    assert designs_of(seen[0]) == expected
+
+
+def test_two_values_for_one_decision_are_refused(tmp_path: Path) -> None:
+    spec = write(tmp_path, VALUES)
+    done = run("count", spec, "--fix", "size=1024", "--fix", "size=2048")
+    assert done.exit_code == 1 and "CS805" in done.stderr and "pinned to two values" in done.stderr
