@@ -32,8 +32,8 @@ from cospace.runtime.train import TrainSettings, look, read_train_settings, trai
 
 SAVE_EVERY = 20
 POOL = 240
-CONFIRMED, CONFIRMING_SEEDS = 4, 2
-"""So many of the candidates are trained with so many seeds more before one is chosen."""
+ROUNDS = ((5, 3), (3, 6), (2, 10))
+"""Before one candidate is chosen, the best so many are trained until each has so many seeds; of those the best; …"""
 TRADE = 0.01
 CLIMBED = 16
 """Changes of the best candidate that are trained in turn, each from the best so far."""
@@ -395,7 +395,9 @@ class _Job:
         stage = run.stage("search")
         epochs, k = int(run.number(stage, "epochs", 0)), int(run.number(stage, "candidates", 8))
         seeds = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
-        trainings = k + CLIMBED + CONFIRMED + seeds * (2 if run.space.references else 1)
+        had = (1, *(n for _, n in ROUNDS))
+        confirming = sum(kept * (n - before) for (kept, n), before in zip(ROUNDS, had, strict=False))
+        trainings = k + CLIMBED + confirming + seeds * (2 if run.space.references else 1)
         return epochs * 2 + POOL / 2 + trainings * settings.epochs * 1.1
 
 
@@ -417,12 +419,15 @@ def _worth(candidate: Candidate, trade: float) -> float:
 
 
 def _next_to_confirm(candidates: Sequence[Candidate], trade: float) -> int | None:
-    """The index of a promising candidate that lacks seeds."""
-    first = [Candidate(c.row, c.errors[:1], c.score) for c in candidates]
-    order = sorted(range(len(first)), key=lambda i: (_worth(first[i], trade), i))
-    for i in order[:CONFIRMED]:
-        if len(candidates[i].errors) <= CONFIRMING_SEEDS:
-            return i
+    """The index of a candidate that a round of confirmation lacks a seed of."""
+    left, had = list(range(len(candidates))), 1
+    for kept, seeds in ROUNDS:
+        known = [Candidate(c.row, c.errors[:had], c.score) for c in candidates]
+        left = sorted(left, key=lambda i: (_worth(known[i], trade), i))[:kept]
+        for i in left:
+            if len(candidates[i].errors) < seeds:
+                return i
+        had = seeds
     return None
 
 

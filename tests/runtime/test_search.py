@@ -26,7 +26,7 @@ from spaces import make_space
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "POOL", 12)
-    monkeypatch.setattr(job, "CONFIRMED", 1)
+    monkeypatch.setattr(job, "ROUNDS", ((2, 2), (1, 3)))
     monkeypatch.setattr(job, "SAVE_EVERY", 2)
     monkeypatch.setattr(job, "_break_down", lambda space, design: None)
 
@@ -139,6 +139,18 @@ def test_weights_are_of_the_best_look_and_the_error_of_the_last_ones(monkeypatch
     trained = training.train(run_, run_.planner.resolve(run_.costs.decode(row[0])), settings, 0)
     assert trained.epoch == 2 * training.CHECK_EVERY - 1  # of two equal errors the one with the less loss
     assert trained.error == pytest.approx((0.2 + 0.4 + 0.1) / 3)  # one lucky look does not decide
+
+
+def test_rounds_of_confirmation_narrow_down() -> None:
+    errors = [0.30, 0.10, 0.20, 0.25]  # of the first seed; later ones turn the two best round
+    later = {0: 0.3, 1: 0.4, 2: 0.1, 3: 0.2}
+    candidates = [job.Candidate(np.array([[i]]), (e,), 0.0) for i, e in enumerate(errors)]
+    trained = []
+    while (i := job._next_to_confirm(candidates, 0.01)) is not None:
+        trained.append(i)
+        candidates[i] = job.Candidate(candidates[i].row, (*candidates[i].errors, later[i]), 0.0)
+    assert trained == [1, 2, 2]
+    assert job.choose(candidates, 0.01) is candidates[2]
 
 
 def test_the_choice_is_on_disk_before_the_report_split_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
