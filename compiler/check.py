@@ -168,7 +168,10 @@ def _read_expressions(space: Space) -> list[tuple[Expr, Expr]]:
 
 
 def _undefined(node: Expr, witness: Design, space: Space) -> Diagnostic:
-    what = {"div": "divides by zero", "mod": "divides by zero", "sqrt": "takes the root of a negative number"}
+    what = {
+        "div": "divides by zero", "mod": "divides by zero", "sqrt": "takes the root of a negative number",
+        "lookup": f"reads a row that `{getattr(node.payload, 'name', node.op)}` does not have",
+    }  # fmt: skip
     said = what.get(node.op, "takes the logarithm of zero or less" if "log" in node.op else "has no value")
     where = ", ".join(f"{p} = {_shown(space, p, v)}" for p, v in witness.items() if p in node.free)
     return Diagnostic(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from attrs import frozen
 from cospace.compiler import graph
 from cospace.compiler.graph import TRUE, Expr, MapProblem, both, const, implies, may_be_undefined, negate
+from cospace.compiler.lookups import Lookup, has
 
 _POSITIVE = {"log", "log2", "log10"}
 
@@ -55,6 +56,9 @@ def _own(node: Expr) -> Expr | None:
         if exponent.is_const and exponent.number.denominator == 1:
             return TRUE if exponent.number >= 0 else negate(graph.eq(base, zero))
         return graph.lt(zero, base)
+    if node.op == "lookup":
+        rows: Lookup = node.payload  # type: ignore[assignment]
+        return None if rows.default else has(rows, node.args)
     if node.op == "solve":
         problem: MapProblem = node.payload  # type: ignore[assignment]
         return graph.solvable(problem)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from cospace.compiler.enclosures import GivenUp
 from cospace.compiler.graph import Expr, External, MapProblem, Value
+from cospace.compiler.lookups import Lookup
 from cospace.compiler.model import Design
 from cospace.compiler.reals import (
     ARITHMETIC,
@@ -224,7 +225,18 @@ def _step(node: Expr, scope: _Scope) -> Result | list[Expr]:
         return not args[0]
     if op in ("eq", "lt", "le"):
         return compare(op, args[0], args[1])
+    if op == "lookup":
+        return _look(node, args)
     return ARITHMETIC[op](args, scope.precision)
+
+
+def _look(node: Expr, keys: list[Result]) -> Result:
+    """The row with these keys; a real that is not rational can't be told from a key."""
+    rows: Lookup = node.payload  # type: ignore[assignment]
+    if any(isinstance(k, Enclosure) for k in keys):
+        return UNKNOWN
+    found = rows[tuple(keys)]  # type: ignore[arg-type]
+    return UNDEFINED if found is None else found
 
 
 def _branch(node: Expr, scope: _Scope) -> Result | list[Expr]:

@@ -13,6 +13,7 @@ from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.designs import DesignError
 from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value
+from cospace.compiler.lookups import lookup
 from cospace.compiler.model import Decision
 
 MEMORY = 200_000
@@ -101,6 +102,8 @@ class Fold:
             args.append(folded)
             if op in ("and", "or") and folded.is_const and folded.value is (op == "or"):
                 break
+        if op == "lookup":
+            return lookup(node.payload, args, node.type, node.span)  # type: ignore[arg-type]
         return _BUILD[op](*args, span=node.span)
 
     @staticmethod

@@ -413,14 +413,15 @@ def branch(condition: Expr, then: Expr, otherwise: Expr, span: Span = NOWHERE) -
     return make("if", (condition, then, otherwise), then.type, None, span)
 
 
-_PARTIAL = {"div", "mod", "pow", "sqrt", "log2", "log10", "log", "exp", "solve", "measure"}
+_PARTIAL = {"div", "mod", "pow", "sqrt", "log2", "log10", "log", "exp", "solve", "measure", "lookup"}
 
 
 def may_be_undefined(e: Expr) -> bool:
     """Whether anything below could be undefined; cheap and on the safe side."""
     if e._partial is None:
         for node in _not_yet(e, "_partial"):
-            node._partial = node.op in _PARTIAL or any(a._partial for a in node.args)
+            own = node.op in _PARTIAL and not getattr(node.payload, "default", ())
+            node._partial = own or any(a._partial for a in node.args)
     assert e._partial is not None
     return e._partial
 

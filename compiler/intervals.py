@@ -17,6 +17,7 @@ from cospace.compiler.enclosures import GivenUp
 from cospace.compiler.exact import UNDEFINED, Enclosure, Result, Unknown, evaluate, evaluate_all
 from cospace.compiler.graph import Expr, External, MapProblem, Value
 from cospace.compiler.intervals_rules import INFINITY, RULES, End, Interval, largest_end, least_end, may_fail, shorten
+from cospace.compiler.lookups import Lookup
 from cospace.compiler.walks import walk_outside_problems
 
 __all__ = ["Bounder", "Interval", "bounds", "narrow"]
@@ -143,6 +144,8 @@ class Bounder:
             return Interval(values=frozenset(not v for v in truths), undefined=undefined)
         if op in ("eq", "lt", "le"):
             return Interval(values=_compared(op, node, args[0], args[1]), undefined=undefined)
+        if op == "lookup":
+            return _looked_up(node, args, undefined)
         try:
             made = RULES[op](args)
         except GivenUp:
@@ -279,6 +282,18 @@ def _of_values(values: Sequence[Result]) -> Interval:
         whole = all(isinstance(v, Fraction) and v.denominator == 1 for v in values)
         return Interval(least_end(lows), largest_end(highs), whole)
     return Interval(values=frozenset(values))  # type: ignore[arg-type]
+
+
+def _looked_up(node: Expr, args: Sequence[Interval], undefined: Expr | None) -> Interval:
+    """The hull of the rows that may be meant; defined where it has a default or every combination of keys a row."""
+    rows: Lookup = node.payload  # type: ignore[assignment]
+    found = [*rows.among([a.values if a.values is not None else (a.low, a.high) for a in args]), *rows.default]
+    sure = bool(rows.default)
+    if not sure and all(a.values is not None for a in args):
+        sure = len(rows.among([a.values for a in args])) == math.prod(len(a.values or ()) for a in args)
+    if not found:
+        return Interval(values=_nothing(node), undefined=node)
+    return evolve(_of_values(found), undefined=undefined or (None if sure else node))
 
 
 def _hull(parts: Sequence[Interval]) -> Interval:

@@ -206,6 +206,8 @@ def _denominator(node: Expr, args: list[int | None], domains: Mapping[str, Seque
     if op == "div":
         below = _numerator(node.args[1], domains)
         return None if args[0] is None or below is None or args[0] * below >= 1 << 40 else args[0] * below
+    if op == "lookup":
+        return node.payload.denominator  # type: ignore[attr-defined,no-any-return]
     used = args[1:] if op == "if" else args
     if op not in ("add", "mul", "if", "min", "max", "abs", "mod", "solve", "pow"):
         return None if node.type.kind == "number" else 1

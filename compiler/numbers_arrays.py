@@ -204,6 +204,9 @@ NUMPY: dict[str, Primitive] = {
     "at_most": _at_most,
     "pick": _pick,
     "sub_position": _sub_position,
+    "lookup": lambda out, args, setting: setting.find(numpy, args),
+    "near_key": lambda out, args, setting: setting[0].near(numpy, args[0], setting[1]),
+    "take": _gather,
     "joint": lambda out, args, setting: numpy.add(numpy.multiply(args[0], setting, out=out), args[1], out=out),
 }
 
@@ -319,5 +322,8 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
         "at_most": at_most,
         "pick": pick,
         "sub_position": sub_position,
+        "lookup": lambda out, args, setting: setting.find(xp, args),
+        "near_key": lambda out, args, setting: setting[0].near(xp, args[0], setting[1]),
+        "take": gather,
         "joint": lambda out, args, setting: args[0] * setting + args[1],
     }

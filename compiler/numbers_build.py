@@ -19,6 +19,7 @@ from cospace.compiler import numbers_range as ranges
 from cospace.compiler.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.model import Decision
 from cospace.compiler.numbers_arrays import Array
+from cospace.compiler.numbers_lookup import Finder, look_up
 from cospace.compiler.numbers_maps import MapSolver, Scope
 from cospace.compiler.numbers_range import Range
 from cospace.compiler.numbers_steps import Ref, Value_, weight
@@ -43,6 +44,7 @@ class Builder(MapSolver):
         self.guarded: dict[tuple[int, int], Value_] = {}
         """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
         self._running: dict[int, bool] = {}
+        self.finders: dict[object, Finder] = {}
 
     # ---- nodes
 
@@ -182,6 +184,8 @@ class Builder(MapSolver):
             return self._branch(*args)
         if op in ("eq", "lt", "le"):
             return self._compare(op, *args)
+        if op == "lookup":
+            return look_up(self, node.payload, args, node.type.kind)  # type: ignore[arg-type]
         return Value_(self._arithmetic(node, [a.ref for a in args]))
 
     def _const(self, value: Value) -> Value_:

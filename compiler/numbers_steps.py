@@ -53,7 +53,7 @@ _RULES = {
     "log": lambda a: ranges.logarithm(a, math.e), "exp": ranges.exp, "cos": ranges.cos,
     "min": ranges.least, "max": ranges.greatest, "pow": ranges.power,
     "where": lambda c, a, b: ranges.hull(a, b), "masked": lambda a, c: a, "least": lambda a: a,
-    "pick": lambda a, k: a, "gather": lambda a, k: a,
+    "pick": lambda a, k: a, "gather": lambda a, k: a, "take": lambda a, k: a,
 }  # fmt: skip
 
 

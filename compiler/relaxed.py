@@ -207,7 +207,8 @@ def _primitives(xp: Any) -> dict[str, _Relaxed]:
         **{
             name: crisp(name)
             for name in (
-                "isnan", "finite", "masked", "least", "at_most", "break_ties", "first_true", "any", "sub_position"
+                "isnan", "finite", "masked", "least", "at_most", "break_ties", "first_true", "any", "sub_position",
+                "lookup", "take",
             )
         },
         "mod": mod,

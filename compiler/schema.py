@@ -15,10 +15,11 @@ from functools import cache
 from typing import Any, NoReturn, Union, get_args, get_origin
 
 import attrs
-from cospace.compiler import graph, model
+from cospace.compiler import graph, lookups, model
 from cospace.compiler.graph import Expr, External, MapDecision, MapProblem, Symbol, Type, Value
+from cospace.compiler.lookups import Lookup
 from cospace.compiler.model import Space
-from cospace.compiler.schema_check import Wrong, check_node, check_space
+from cospace.compiler.schema_check import Wrong, check_node, check_space, check_table
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Span, SpecError
 
 FORMAT = "cospace space"
@@ -29,7 +30,7 @@ LIMIT = 256 * 2**20
 _VALUE_KINDS = frozenset(get_args(Value))
 _NODE_KINDS: dict[str, type] = {"input": model.Input, "call": model.Call, "choice": model.Choice}
 _PAYLOADS: dict[str, Any] = {
-    "const": Value, "var": str, "input": str, "solve": MapProblem, "solvable": MapProblem,
+    "lookup": Lookup, "const": Value, "var": str, "input": str, "solve": MapProblem, "solvable": MapProblem,
     "measure": External, "external": External,
 }  # fmt: skip
 
@@ -45,6 +46,7 @@ def to_json(space: Space) -> dict[str, Any]:
         "files": writer.files,
         "nodes": writer.nodes,
         "problems": writer.problems,
+        "lookups": writer.lookups,
         "space": body,
     }
 
@@ -241,6 +243,7 @@ _LEAVES: dict[Any, tuple[Encode, Decode]] = {
     Span: (lambda w, v: w.span(v), lambda r, j: r.span(j)),
     Expr: (lambda w, v: w.node(v), lambda r, j: r.node(j)),
     MapProblem: (lambda w, v: w.problem(v), lambda r, j: r.problem(j)),
+    Lookup: (lambda w, v: w.lookup(v), lambda r, j: r.lookup(j)),
 }
 
 
@@ -251,6 +254,8 @@ class _Writer:
         self.files: list[str] = []
         self.nodes: list[dict[str, Any]] = []
         self.problems: list[dict[str, Any]] = []
+        self.lookups: list[dict[str, Any]] = []
+        self._lookup_ids: dict[int, int] = {}
         self._node_ids: dict[int, int] = {}
         self._problem_ids: dict[int, int] = {}
         self._file_ids: dict[str, int] = {}
@@ -294,6 +299,12 @@ class _Writer:
             data["span"] = self.span(node.span)
         return data
 
+    def lookup(self, rows: Lookup) -> int:
+        if id(rows) not in self._lookup_ids:
+            self._lookup_ids[id(rows)] = len(self.lookups)
+            self.lookups.append(self.record(rows))
+        return self._lookup_ids[id(rows)]
+
     def problem(self, problem: MapProblem) -> int:
         if id(problem) not in self._problem_ids:
             data = self.record(problem)
@@ -317,6 +328,7 @@ class _Reader:
         self._files = [_text(f) for f in _list(data.get("files"))]
         self._problem_data = _list(data.get("problems"))
         self._problems: dict[int, MapProblem] = {}
+        self._lookups = [self._table(item) for item in _list(data.get("lookups", []))]
         self._open: set[int] = set()
         self._nodes: list[Expr] = []
         for number, item in enumerate(_list(data.get("nodes"))):
@@ -365,6 +377,17 @@ class _Reader:
         if _count(data) >= len(self._nodes):
             raise Wrong(f"node {data} is used before it is defined")
         return self._nodes[int(data)]
+
+    def _table(self, data: Any) -> Lookup:
+        rows = self.record(Lookup, data)
+        assert isinstance(rows, Lookup)
+        check_table(rows)
+        return lookups.table(rows.name, rows.keys, rows.values, rows.default)
+
+    def lookup(self, data: Any) -> Lookup:
+        if _count(data) >= len(self._lookups):
+            raise Wrong(f"the table {data} does not exist")
+        return self._lookups[int(data)]
 
     def problem(self, data: Any) -> MapProblem:
         number = _count(data)

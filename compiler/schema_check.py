@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cospace.compiler.graph import Expr, MapProblem, Type
+from cospace.compiler.lookups import Lookup
 from cospace.compiler.model import Call, Choice, Decision, NetworkPlan, Space
 
 
@@ -34,7 +35,15 @@ def check_node(op: str, args: Sequence[Expr], type: Type, payload: object) -> No
     expected = _ARITY.get(op)
     if (expected is not None and len(args) != expected) or (expected is None and not args):
         raise Wrong(f"{op} takes {'at least 1' if expected is None else expected} arguments, not {len(args)}")
-    if (op in _TRUTH) != (type.kind == "bool") and op not in ("const", "var", "input", "if", "solve", "external"):
+    if (op in _TRUTH) != (type.kind == "bool") and op not in (
+        "const",
+        "var",
+        "input",
+        "if",
+        "solve",
+        "external",
+        "lookup",
+    ):
         raise Wrong(f"{op} can't have type {type.kind}")
     kinds = [a.type.kind for a in args]
     if op in _JUNCTION and any(k != "bool" for k in kinds):
@@ -45,8 +54,26 @@ def check_node(op: str, args: Sequence[Expr], type: Type, payload: object) -> No
         raise Wrong(f"if of {kinds}")
     if op == "eq" and kinds[0] != kinds[1]:
         raise Wrong(f"eq of {kinds}")
+    if op == "lookup":
+        _check_lookup(kinds, type, payload)  # type: ignore[arg-type]
     if op == "const" and type.kind != _kind_of(payload):
         raise Wrong(f"a constant {payload} of type {type.kind}")
+
+
+def check_table(rows: Lookup) -> None:
+    """Raises Wrong where rows differ in length or kinds, or two have one key."""
+    if not rows.keys or not rows.keys[0] or len(rows.keys) != len(rows.values) or len(rows.default) > 1:
+        raise Wrong(f"the table {rows.name} has no rows, or not one value each")
+    for column in (*zip(*rows.keys, strict=False), (*rows.values, *rows.default)):
+        if len({_kind_of(v) for v in column}) != 1:
+            raise Wrong(f"the table {rows.name} has a column of several kinds")
+    if any(len(k) != len(rows.keys[0]) for k in rows.keys) or len(rows.index) != len(rows.keys):
+        raise Wrong(f"the table {rows.name} has a short row, or two rows with one key")
+
+
+def _check_lookup(kinds: list[str], type: Type, rows: Lookup) -> None:
+    if kinds != [_kind_of(k) for k in rows.keys[0]] or type.kind != _kind_of(rows.values[0]):
+        raise Wrong(f"a look-up in {rows.name} of {kinds} as {type.kind}")
 
 
 def _kind_of(value: object) -> str:
@@ -61,6 +88,9 @@ def check_space(space: Space, nodes: Iterable[Expr]) -> None:
     known = {d.path for d in space.decisions}
     if len(known) != len(space.decisions):
         raise Wrong("two decisions have one path")
+    later = {v.path for v in space.variants}
+    if known & later or len(later) != len(space.variants):
+        raise Wrong("two variants have one path, or one has a decision's")
     mapped: set[str] = set()
     read: set[str] = set()
     for node in nodes:
@@ -69,7 +99,7 @@ def check_space(space: Space, nodes: Iterable[Expr]) -> None:
         elif isinstance(node.payload, MapProblem):
             mapped.update(m.path for m in node.payload.maps)
             _conditions(node.payload.requirements, node.payload.path)
-    missing = sorted(read - known - mapped)
+    missing = sorted(read - known - later - mapped)
     if missing:
         raise Wrong(f"{missing[0]} is read but not declared")
     earlier: set[str] = set()
@@ -81,7 +111,7 @@ def check_space(space: Space, nodes: Iterable[Expr]) -> None:
     for work in space.works:
         _conditions((work.guard, *(p.guard for p in work.placements)), work.path)
     for plan in space.networks:
-        _check_plan(plan, known)
+        _check_plan(plan, known | later)
 
 
 def _check_decision(decision: Decision, earlier: set[str]) -> None:

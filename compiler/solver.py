@@ -17,6 +17,7 @@ from attrs import define, field
 from cospace.compiler.cost import holds
 from cospace.compiler.graph import Expr, MapProblem, Value, implies, walk
 from cospace.compiler.intervals import Bounder, Interval
+from cospace.compiler.lookups import Lookup
 from cospace.compiler.model import Requirement, Space
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ SECONDS = 20.0
 EFFORT = 40_000_000
 """Z3's own deterministic limit (rlimit)."""
 MEGABYTES = 2_000
+ROWS = 2_000
+"""Of a table, written out at most."""
 LARGEST = 200_000
 """Nodes of the graph that are written out at most."""
 
@@ -210,6 +213,8 @@ class Script:
             return self._modulo(node)
         if node.op == "abs":
             return f"(ite (< {names[0]} 0) (- {names[0]}) {names[0]})", "Int" if ints[0] else "Real"
+        if node.op == "lookup":
+            return self._look_up(node)
         if node.op == "pow" and node.args[1].is_const and node.args[1].number in range(1, 9):
             sort = "Int" if ints[0] else "Real"
             return f"(* {' '.join(self._as(sort, [node.args[0]] * int(node.args[1].number)))} 1)", sort
@@ -240,6 +245,31 @@ class Script:
         sort = "Int" if all(self.names[id(a)][1] for a in node.args) else "Real"
         a, b = self._as(sort, node.args)
         return f"({sign} {a} {b})", "Bool"
+
+    def _look_up(self, node: Expr) -> tuple[str, str]:
+        """Any value within bounds, and what the row says where it is one of few rows."""
+        name, sort = self._unknown(node)
+        rows: Lookup = node.payload  # type: ignore[assignment]
+        if len(rows.keys) <= ROWS:
+            met = []
+            for key, value in zip(rows.keys, rows.values, strict=True):
+                met.append(f"(and {' '.join(self._is(a, k) for a, k in zip(node.args, key, strict=True))})")
+                self.lines.append(f"(assert (=> {met[-1]} {self._gives(name, sort, value)}))")
+            for value in rows.default:
+                self.lines.append(f"(assert (or {' '.join(met)} {self._gives(name, sort, value)}))")
+        return name, sort
+
+    def _is(self, a: Expr, key: Value) -> str:
+        name = self.names[id(a)][0]
+        if isinstance(key, bool):
+            return name if key else f"(not {name})"
+        return f"(= {name} {self._literal(key)})"
+
+    def _gives(self, name: str, sort: str, value: Value) -> str:
+        if isinstance(value, bool):
+            return name if value else f"(not {name})"
+        whole = sort == "Real" and isinstance(value, Fraction) and value.denominator == 1
+        return f"(= {name} {f'(to_real {self._literal(value)})' if whole else self._literal(value)})"
 
     def _extreme(self, node: Expr) -> tuple[str, str]:
         sort = "Int" if all(self.names[id(a)][1] for a in node.args) else "Real"

@@ -15,6 +15,7 @@ from fractions import Fraction
 from attrs import frozen
 from cospace.compiler import graph as g
 from cospace.compiler.exact import evaluate
+from cospace.compiler.lookups import lookup, table
 from cospace.compiler.model import Decision, Design, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
@@ -128,8 +129,8 @@ class _Maker:
         if depth <= 0:
             return self.leaf(maps)
         down = lambda: self.number(depth - 1 - self.rng.randint(0, 1), maps, nest)  # noqa: E731
-        ops = ["add", "mul", "sub", "min", "max", "if", "floor", "ceil", "abs", "div", "mod", "count"]
-        weights = [4, 4, 2, 1, 1, 3, 1, 2, 1, 2, 1, 1]
+        ops = ["add", "mul", "sub", "min", "max", "if", "floor", "ceil", "abs", "div", "mod", "count", "lookup"]
+        weights = [4, 4, 2, 1, 1, 3, 1, 2, 1, 2, 1, 1, 1]
         if self.with_problems and nest and (maps or depth > 1):
             ops.append("solve")
             weights.append(2)
@@ -155,6 +156,8 @@ class _Maker:
             return (g.div if op == "div" else g.mod)(down(), below)
         if op == "count":
             return g.branch(self.truth(depth - 1, maps, nest), g.const(1), g.const(0))
+        if op == "lookup":
+            return self.lookup(depth, maps, nest)
         if op == "solve":
             problem = self.problem(depth - 1, maps, nest - 1)
             if not maps and self.rng.random() < 0.7:
@@ -175,6 +178,28 @@ class _Maker:
             return (g.exp if op == "exp" else g.cos)(small)
         positive = down() if self.partial else g.add(g.absolute(down()), g.const(1))
         return {"log2": g.log2, "log": g.log, "log10": g.log10, "sqrt": g.sqrt}[op](positive)
+
+    def lookup(self, depth: int, maps: tuple[g.MapDecision, ...], nest: int) -> g.Expr:
+        """A table over one to three keys of any kind, some of its rows left out; with a default unless partial."""
+        keys: list[g.Expr] = []
+        columns: list[tuple[g.Value, ...]] = []
+        for _ in range(self.rng.randint(1, 3)):
+            d = self.rng.choice([*self.decisions, *maps])
+            if d.type is g.NUMBER and self.rng.random() < 0.4:
+                keys.append(self.number(depth - 2, maps, nest))
+                columns.append(tuple(Fraction(v, self.rng.choice([1, 1, 3])) for v in range(6)))
+            elif d.guard is g.TRUE:
+                keys.append(self.read(d))
+                columns.append(d.values)
+            else:
+                keys.append(self.truth(depth - 2, maps, nest))
+                columns.append((True, False))
+        rows = [k for k in itertools.product(*(dict.fromkeys(c) for c in columns)) if self.rng.random() < 0.8]
+        if not rows:
+            return g.const(4)
+        values = [self.rng.choice([Fraction(0), Fraction(2), Fraction(5), Fraction(1, 3)]) for _ in rows]
+        missing = self.partial and self.rng.random() < 0.5
+        return lookup(table("t", rows, values, () if missing else (Fraction(7),)), keys, g.NUMBER)
 
     def truth(self, depth: int, maps: tuple[g.MapDecision, ...] = (), nest: int = 2) -> g.Expr:
         if depth <= 0 or self.rng.random() < 0.3:

@@ -11,6 +11,7 @@ from cospace.compiler import graph as g
 from cospace.compiler.designs import encode
 from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, Result, evaluate
 from cospace.compiler.intervals import Bounder
+from cospace.compiler.lookups import lookup, table
 from cospace.compiler.numbers import Decider, Program, enclose
 
 from tests.compiler.generate import Generated, generate
@@ -176,6 +177,11 @@ SAMPLES: dict[str, g.Expr] = {
     "or": g.either(B, g.le(X, g.const(4))),
     "not": g.negate(B),
     "if": g.branch(B, X, g.const(3)),
+    "lookup": lookup(
+        table("t", [(Fraction(v), b) for v in (1, 2, 6) for b in (True, False)], [Fraction(v, 3) for v in range(6)]),
+        [X, B],
+        g.NUMBER,
+    ),
     "solve": g.solve(MAPPED, g.add(g.var("m", g.NUMBER), X)),
     "solvable": g.solvable(MAPPED),
     "measure": g.external(MEASURE),
