@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from attrs import evolve
-from cospace.compiler.elaborate import calls, hardware, members, names, policies, rules, statements, types
+from cospace.compiler.elaborate import calls, hardware, members, names, params, policies, rules, statements, types
 from cospace.compiler.elaborate.values import (
     BAD,
     AcceleratorClass,
@@ -30,15 +30,13 @@ from cospace.compiler.elaborate.values import (
     UnitValue,
     describe,
     is_number,
-    one_of,
 )
 from cospace.compiler.graph import Expr, const
-from cospace.compiler.model import Call, Constant, Input, NetworkPlan, Objective, Param, Space
+from cospace.compiler.model import Call, Input, NetworkPlan, Objective, Space
 from cospace.compiler.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import NOWHERE, Label, Reporter, Span
+from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.load import Loaded
-from cospace.dsl.suggest import closest
 
 ROOT = "the spec"
 VERSION = 1
@@ -56,8 +54,8 @@ def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> S
                 help = f"this compiler reads `language {VERSION}`"
                 reporter.error("CS208", s.span, f"language {s.version} is not known to this compiler", help=help)
     state.groups["kinds"] = {s.name for m in modules.values() for s in m.file.statements if isinstance(s, tree.Work)}
-    _apply_settings(root, context)
-    _apply_imports(root, context)
+    params.apply_settings(root, context)
+    params.apply_imports(root, context)
     state.place = lambda: rules.place_all(state, context)
     _settle(root, context)
     if reporter.failed:
@@ -117,7 +115,7 @@ def _word_span(s: tree.Statement, name: str, module: Module) -> Span:
 def _entries(s: tree.Statement, module: Module, context: Context) -> list[tuple[str, Any]]:
     """The names a file-level statement declares."""
     if isinstance(s, tree.Param):
-        return [(s.name, Lazy(partial(_param, s, module, context), s.span))]
+        return [(s.name, Lazy(partial(params.param, s, module, context), s.span))]
     if isinstance(s, tree.Unit):
         return [(s.name, Lazy(partial(_unit, s, context), s.span))]
     if isinstance(s, tree.Def):
@@ -150,152 +148,6 @@ def _unit(s: tree.Unit, context: Context) -> UnitValue:
     if not is_number(value) or not value.is_const:
         raise context.fail("CS301", s.value.span, "a unit is a constant number of other units")
     return UnitValue(s.name, value)
-
-
-def _param(s: tree.Param, module: Module, context: Context) -> Any:
-    """A param's value: given by `--set` or an import, else its default, which fixes type and unit."""
-    from cospace.compiler.elaborate.evaluate import evaluate
-
-    default = evaluate(s.default, context.named(s.name))
-    value = module.overrides.get(s.name, default)
-    if s.type is not None:
-        value = types.check(s.type, value, s.span, f"param `{s.name}`", context)
-    default, value = one_of(default), one_of(value)
-    if isinstance(default, Expr) and getattr(value, "type", None) != default.type:
-        place = module.given_at.get(s.name, s.span)
-        raise context.fail(
-            "CS307", place, f"param `{s.name}` is {describe(default)}, and it is set to {describe(value)}",
-            help=f"write it as the default is: {_text(s, module)}",
-            labels=() if place is s.span else (Label(s.span, "the default fixes type and unit"),),
-        )  # fmt: skip
-    if isinstance(value, Expr):
-        given = s.name in module.overrides
-        if value.is_const:
-            unit = s.default.unit if isinstance(s.default, tree.Number) else None
-            if module.scope is context.scope and module.key == context.state.groups.get("root"):
-                context.state.params.append(Param(s.name, value, unit, given, s.span, s.doc))
-            else:
-                text = _shown(value) if given else _text(s, module)
-                context.state.constants[f"{module.key}.{s.name}"] = Constant(f"{module.key}.{s.name}", text, s.span)
-    return value
-
-
-def _text(s: tree.Param, module: Module) -> str:
-    return " ".join(module.file.text[s.default.span.start : s.default.span.end].split())
-
-
-def _shown(value: Expr) -> str:
-    from cospace.compiler.units import show_quantity
-
-    return show_quantity(value.payload, value.type.unit) if is_number(value) else str(value.payload)  # type: ignore[arg-type]
-
-
-def _apply_settings(root: Module, context: Context) -> None:
-    """`--set name=value` and `--set tech.dram=…`."""
-    context.state.groups["root"] = root.key
-    for key, text in context.state.settings.items():
-        module, name = root, key
-        if "." in key:
-            alias, name = key.rsplit(".", 1)
-            if alias not in root.imports:
-                near = closest(alias, root.imports)
-                context.state.reporter.error(
-                    "CS232",
-                    NOWHERE,
-                    f"--set {key}: there is no import `{alias}`",
-                    help=f"did you mean `{near}`?" if near else None,
-                )
-                continue
-            module = root.imports[alias]
-        params = {s.name: s for s in module.file.statements if isinstance(s, tree.Param)}
-        if name not in params:
-            near = closest(name, params)
-            listed = ", ".join(f"`{p}`" for p in params)
-            context.state.reporter.error(
-                "CS232",
-                NOWHERE,
-                f"--set {key}: there is no param `{name}`",
-                help=f"did you mean `{near}`?"
-                if near
-                else f"params: {listed}"
-                if listed
-                else "this spec has no params",
-            )
-            continue
-        value = _setting(text, params[name], module, context)
-        if value is not None:
-            module.overrides[name] = value
-
-
-def _setting(text: str, param: tree.Param, module: Module, context: Context) -> Any:
-    """The value of `--set name=text`: a text as it stands where the default is one, else an expression."""
-    if isinstance(param.default, tree.Text):
-        return const(text.strip('"'))
-    inner = Reporter()
-    shown = f"--set {param.name}"
-    from cospace.dsl.parse import parse  # the parser is loaded only where the cache doesn't help
-
-    file = parse(f"value = {text}\n", shown, inner)
-    bind = next((s for s in file.statements if isinstance(s, tree.Bind)), None)
-    if inner.failed or bind is None or len(file.statements) != 1:
-        context.state.reporter.error(
-            "CS232",
-            param.span,
-            f"--set {param.name}: `{text}` is not a value",
-            help=f"write it as the default is: {_text(param, module)}",
-        )
-        return None
-    from cospace.compiler.elaborate.evaluate import evaluate
-
-    local = State(inner, {})
-    try:
-        value = evaluate(bind.value, Context(local, module.scope))
-    except Stop:
-        first = inner.found[0]
-        context.state.reporter.error(
-            first.code,
-            param.span,
-            f"--set {param.name}={text}: {first.message}",
-            help=first.help or f"write it as the default is: {_text(param, module)}",
-        )
-        return None
-    return one_of(value)
-
-
-def _apply_imports(root: Module, context: Context) -> None:
-    """`import std.energy(dram = …)`: the importing file's values, seen by everyone who imports the module plainly."""
-    from cospace.compiler.elaborate.evaluate import evaluate
-
-    seen: set[int] = set()
-    queue = [root]
-    while queue:
-        module = queue.pop(0)
-        if id(module) in seen:
-            continue
-        seen.add(id(module))
-        here = Context(context.state, module.scope)
-        for s in module.file.statements:
-            target = module.imports.get(s.alias or s.path[-1]) if isinstance(s, tree.Import) else None
-            if not isinstance(s, tree.Import) or target is None:
-                continue
-            params = {p.name: p for p in target.file.statements if isinstance(p, tree.Param)}
-            for a in s.arguments:
-                if a.name is None or a.name not in params:
-                    near = closest(a.name or "", params)
-                    context.state.reporter.error(
-                        "CS232",
-                        a.span,
-                        f"`{target.key}` has no param `{a.name}`",
-                        help=f"did you mean `{near}`?" if near else None,
-                    )
-                    continue
-                if a.name not in target.overrides:
-                    try:
-                        target.overrides[a.name] = evaluate(a.value, here.named(a.name))
-                        target.given_at[a.name] = a.value.span
-                    except Stop:
-                        continue
-            queue.append(target)
 
 
 # ---- networks

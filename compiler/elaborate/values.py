@@ -172,13 +172,17 @@ class Instance:
 
 @mutable(eq=False, repr=False)
 class Module:
-    """A file being elaborated. overrides: param -> value given on import or by `--set`; given_at: where."""
+    """A file being elaborated.
+
+    overrides: param -> value given on import or by `--set`; given_at: where; given_in: in which unit it was written.
+    """
 
     key: str
     file: tree.File
     scope: Scope
     overrides: dict[str, Any] = field(factory=dict)
     given_at: dict[str, Span] = field(factory=dict)
+    given_in: dict[str, UnitValue] = field(factory=dict)
     imports: dict[str, Module] = field(factory=dict)
 
 

@@ -220,6 +220,26 @@ def test_set_reaches_params_of_the_spec_and_of_its_imports() -> None:
 
 
 @pytest.mark.parametrize(
+    ("bound", "setting", "shown"),
+    [
+        ("sram_density = 0.25 um2 / bit", {}, "0.25 um2/bit"),
+        ("sram_density = 250_000 nm * nm / bit", {}, "250,000 nm nm/bit"),
+        ("sram_density = 2 * tiny", {}, "0.25 um2/bit"),  # written in no unit: in that of the default
+        ("", {"tech.sram_density": "0.25um2/bit"}, "0.25 um2/bit"),
+        ("", {"tech.sram_density": "0.25e-6 mm2 / bit"}, "2.5e-07 mm2/bit"),
+        ("sram_density = 0.25 um2 / bit", {"tech.sram_density": "2 um2 / byte"}, "2 um2/byte"),
+    ],
+)
+def test_a_constant_that_was_given_is_shown_in_the_unit_it_was_written_in(
+    bound: str, setting: dict[str, str], shown: str
+) -> None:
+    text = f"space t\nimport std.energy({bound}) as tech\ntiny = 0.125 um2 / bit\n"
+    text += "a = choose {1, 2}\nrequire a * tech.sram_density > 0 um2 / bit\n"
+    texts = {c.path: c.text for c in space_of(text.replace("()", ""), setting).constants}
+    assert texts["std.energy.sram_density"] == shown
+
+
+@pytest.mark.parametrize(
     "name, given, code",
     [
         ("budgets", "1 mm2", "CS232"),
