@@ -1,0 +1,316 @@
+"""Values that are lists or sets: a factorisation, an order, a subset. Domains of them, and reading what was chosen.
+
+A decision over such a domain takes a symbol named as the value is written (`[2, 3, 4]`, `{K, C}`), so every backend
+knows it already; its elements are look-ups by that symbol.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from attrs import frozen
+from cospace.compiler import graph, lookups
+from cospace.compiler.elaborate.values import (
+    Context,
+    Gathered,
+    Listed,
+    ListValue,
+    SetValue,
+    describe,
+    is_number,
+)
+from cospace.compiler.graph import FALSE, TRUE, Expr, Symbol, Type, Value, const
+from cospace.compiler.model import spell
+from cospace.compiler.units import natural_unit
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Span
+
+MOST = 100_000
+"""Values of one domain, at most."""
+
+
+@frozen(eq=False, repr=False)
+class ListDomain:
+    """Possible lists (or sets) of constants, each with the condition under which it belongs."""
+
+    options: tuple[tuple[Expr, ...], ...]
+    conditions: tuple[Expr, ...]
+    sets: bool = False
+
+
+def tell(owner: Listed, value: Callable[[tuple[Expr, ...]], Value], type: Type, span: Span) -> Expr:
+    """An expression that has for each list the value that is told of it."""
+    values = [value(o) for o in owner.options]
+    rows = lookups.table("values", [(s,) for s in labels(owner)], values, (values[-1],))
+    return lookups.lookup(rows, [owner.chosen], type, span)
+
+
+def labels(owner: Listed | ListDomain) -> tuple[Symbol, ...]:
+    return tuple(Symbol(label(o, owner.sets)) for o in owner.options)
+
+
+def members_of(owner: Listed) -> dict[Value, Expr]:
+    """Everything that stands in some list."""
+    return {i.value: i for o in owner.options for i in o}
+
+
+def label(items: Sequence[Expr], sets: bool) -> str:
+    """A list as it is written: `[2, 3, 4]`, `{K, C}`, `[4 bit, 8 bit]`."""
+    inside = ", ".join(_spelled(i) for i in items)
+    return f"{{{inside}}}" if sets else f"[{inside}]"
+
+
+def _spelled(item: Expr) -> str:
+    if is_number(item) and item.type.unit:
+        unit, scale = natural_unit(item.number, item.type.unit)
+        return spell(item.value, unit, scale)
+    return spell(item.value)
+
+
+# ---- domains
+
+
+def domain(name: str, node: tree.Call, context: Context) -> ListDomain:
+    """`factors(e, n)`, `orders(set)`, `subsets(set)`."""
+    from cospace.compiler.elaborate.evaluate import evaluate, number
+
+    wanted = 2 if name == "factors" else 1
+    if len(node.arguments) != wanted or any(a.name is not None for a in node.arguments):
+        raise context.fail("CS214", node.span, f"`{name}` takes {wanted} argument{'s' * (wanted > 1)} by position")
+    first = node.arguments[0].value
+    if name == "factors":
+        return _factors(number(first, context), number(node.arguments[1].value, context), node, context)
+    items = _constants(evaluate(first, context.named(None)), first.span, context)
+    if name == "orders":
+        if len(items) > 8:
+            raise context.fail("CS404", node.span, f"{len(items)} things have more than {MOST:,} orders")
+        made = tuple(itertools.permutations(items))
+    else:
+        if len(items) > 16:
+            raise context.fail("CS404", node.span, f"{len(items)} things have more than {MOST:,} subsets")
+        sizes = range(len(items) + 1)
+        made = tuple(c for size in sizes for c in itertools.combinations(items, size))
+    return ListDomain(made, tuple(TRUE for _ in made), name == "subsets")
+
+
+def _constants(value: Any, span: Span, context: Context) -> list[Expr]:
+    """The members of a set that is the same in every design."""
+    from cospace.compiler.elaborate import members
+
+    found: dict[Expr, None] = {}
+    for item, condition, _ in members.items_of(value, span, context):
+        if not isinstance(item, Expr) or not item.is_const or condition is not TRUE:
+            raise context.fail(
+                "CS405", span, "these members are not the same in every design",
+                help="list them as constants, and leave out by a `require` what may not be",
+            )  # fmt: skip
+        found[item] = None
+    if not found:
+        raise context.fail("CS403", span, "this set is empty")
+    return list(found)
+
+
+def _factors(of: Expr, count: Expr, node: tree.Call, context: Context) -> ListDomain:
+    """Ordered factorisations: all lists of `count` whole numbers whose product is `of`."""
+    from cospace.compiler.elaborate.choices import possible
+
+    if not count.is_const or count.number.denominator != 1 or not 1 <= count.number <= 12:
+        raise context.fail("CS301", node.arguments[1].span, "the number of factors is a constant from 1 to 12")
+    found: list[tuple[int, ...]] = []
+    for whole in possible(of, node.span, context):
+        if not isinstance(whole, Fraction) or whole.denominator != 1 or whole < 1 or of.type.unit:
+            raise context.fail("CS301", node.span, "factors are of positive whole numbers without a unit")
+        if whole > 10**12:
+            raise context.fail("CS404", node.span, f"{whole} is too large to list its factors")
+        found += _splits(int(whole), int(count.number))
+        if len(found) > MOST:
+            raise context.fail("CS404", node.span, f"more than {MOST:,} factorisations")
+    found.sort()
+    conditions = []
+    for split in found:
+        product = 1
+        for factor in split:
+            product *= factor
+        conditions.append(TRUE if of.is_const else graph.eq(of, const(product)))
+    return ListDomain(tuple(tuple(const(f) for f in split) for split in found), tuple(conditions))
+
+
+def _splits(n: int, count: int) -> list[tuple[int, ...]]:
+    divisors = _divisors(n)
+    made: list[tuple[int, tuple[int, ...]]] = [(n, ())]
+    for _ in range(count - 1):
+        made = [(rest // d, (*split, d)) for rest, split in made for d in divisors if rest % d == 0]
+        if len(made) > MOST:
+            break
+    return [(*split, rest) for rest, split in made]
+
+
+def _divisors(n: int) -> list[int]:
+    small = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
+    return sorted({*small, *(n // d for d in small)})
+
+
+def of_lists(domain: Any) -> Any:
+    """A set of lists (or of sets) written out is a domain of them; anything else is as it was."""
+    if not isinstance(domain, SetValue) or not domain.items:
+        return domain
+    kind = type(domain.items[0])
+    plain = kind in (ListValue, SetValue) and all(
+        type(i) is kind and all(isinstance(x, Expr) and x.is_const for x in i.items) for i in domain.items
+    )
+    if not plain:
+        return domain
+    return ListDomain(tuple(tuple(i.items) for i in domain.items), domain.conditions, kind is SetValue)
+
+
+# ---- reading
+
+
+def element(owner: Listed, index: Expr, span: Span, context: Context) -> Expr:
+    """`spread[2]`, from 1. A searched index that is outside has no value."""
+    lengths = {len(o) for o in owner.options}
+    if owner.sets:
+        raise context.fail("CS212", span, "a set has no order: ask `x in set`, or run over it")
+    if index.is_const:
+        at = index.number
+        if at.denominator != 1 or not 1 <= at <= min(lengths):
+            raise context.fail("CS213", span, f"there is no item {at} in every list; the shortest has {min(lengths)}")
+        return tell(owner, lambda o: o[int(at) - 1].value, owner.options[0][int(at) - 1].type, span)
+    keys: list[tuple[Value, ...]] = []
+    values: list[Value] = []
+    for symbol, option in zip(labels(owner), owner.options, strict=True):
+        for at_, item in enumerate(option, 1):
+            keys.append((symbol, Fraction(at_)))
+            values.append(item.value)
+    type = next(i.type for o in owner.options for i in o)
+    return lookups.lookup(lookups.table("items", keys, values), [owner.chosen, index], type, span)
+
+
+def gathered(owner: Listed) -> Gathered:
+    """The items as guarded values: of a list one a place, of a set one a member."""
+    span = owner.chosen.span
+    one = const(1)
+    if owner.sets:
+        return Gathered(tuple((i, contains(owner, v, span), one) for v, i in members_of(owner).items()))
+    found = []
+    longest = max(len(o) for o in owner.options)
+    for at in range(longest):
+        reach = [o for o in owner.options if len(o) > at]
+        there = TRUE if len(reach) == len(owner.options) else tell(owner, lambda o: len(o) > at, graph.BOOL, span)  # noqa: B023
+        item = tell(owner, lambda o: o[at].value if len(o) > at else reach[0][at].value, reach[0][at].type, span)  # noqa: B023
+        found.append((item, there, one))
+    return Gathered(tuple(found))
+
+
+def contains(owner: Listed, value: Value, span: Span) -> Expr:
+    """Whether a constant stands in the list."""
+    has = [any(i.value == value for i in o) for o in owner.options]
+    if all(has) or not any(has):
+        return const(has[0])
+    return tell(owner, lambda o: any(i.value == value for i in o), graph.BOOL, span)
+
+
+def membership(a: Expr, owner: Listed, span: Span) -> Expr:
+    """`x in list`."""
+    if a.is_const:
+        return contains(owner, a.value, span)
+    tests = [graph.both(graph.eq(a, i), contains(owner, v, span)) for v, i in members_of(owner).items()]
+    return graph.either(FALSE, *tests, span=span)
+
+
+def fixed_list(value: Any) -> Any:
+    """A list of constants as one that could be chosen; anything else as it is."""
+    if isinstance(value, ListValue) and all(isinstance(i, Expr) and i.is_const for i in value.items):
+        return Listed(const(Symbol(label(value.items, False))), (tuple(value.items),))
+    return value
+
+
+def merge(condition: Expr, then: Listed, other: Listed) -> Listed:
+    """`if condition then one list else another`."""
+    options = tuple({label(o, then.sets): o for o in (*then.options, *other.options)}.values())
+    return Listed(graph.branch(condition, then.chosen, other.chosen), options, then.sets)
+
+
+def compare(left: tree.Expr, right: tree.Expr, context: Context) -> Expr | None:
+    """`order == [K, C]`; None where neither side is a chosen list."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, (tree.ListOf, tree.SetOf)) and not isinstance(other, (tree.ListOf, tree.SetOf)):
+            owner = evaluate(other, context)
+            if isinstance(owner, Listed):
+                return _same(owner, one, context)
+            if isinstance(owner, (ListValue, SetValue)):
+                return _equal_lists(owner, evaluate(one, context), one.span, context)
+    return None
+
+
+def _equal_lists(a: Any, b: Any, span: Span, context: Context) -> Expr:
+    if not isinstance(b, type(a)):
+        raise context.fail("CS301", span, f"can't compare {describe(a)} with {describe(b)}")
+    if isinstance(a, SetValue):
+        return const({i for i in a.items} == {i for i in b.items})
+    if len(a.items) != len(b.items):
+        return FALSE
+    return graph.both(TRUE, *(graph.eq(x, y) for x, y in zip(a.items, b.items, strict=True)))
+
+
+def _same(owner: Listed, written: tree.ListOf | tree.SetOf, context: Context) -> Expr:
+    """Whether the list is the one written out; a list it can't be is an error, most often a slip."""
+    from cospace.compiler.elaborate.evaluate import scalar
+
+    known = {v.name: i for v, i in members_of(owner).items() if isinstance(v, Symbol)}
+    parts = written.items if isinstance(written, tree.ListOf) else tuple(a.value for a in written.alternatives)
+    items = []
+    for part in parts:
+        item = known.get(part.id) if isinstance(part, tree.Name) else None
+        items.append(item if item is not None else scalar(part, context))
+    if owner.sets:
+        wanted = {i.value for i in items if i.is_const}
+        found = next((o for o in owner.options if {i.value for i in o} == wanted), None)
+    else:
+        found = next((o for o in owner.options if [i for i in o] == items), None)
+    if found is None:
+        shown = ", ".join(str(s) for s in labels(owner)[:6]) + (", …" if len(owner.options) > 6 else "")
+        raise context.fail("CS206", written.span, f"this is none of the values, which are {shown}")
+    return graph.eq(owner.chosen, const(Symbol(label(found, owner.sets))), span=written.span)
+
+
+def down_to(node: tree.Call, context: Context) -> Gathered | ListValue:
+    """`down_to(order, set)`: what stands in the order from the outermost down to the innermost member of the set."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    if len(node.arguments) != 2 or any(a.name is not None for a in node.arguments):
+        raise context.fail("CS214", node.span, "`down_to` takes an order and a set")
+    order, among = (evaluate(a.value, context.named(None)) for a in node.arguments)
+    wanted = among if isinstance(among, Listed) else None
+    fixed = None if wanted is not None else _constants(among, node.arguments[1].span, context)
+    if isinstance(order, ListValue):
+        order = Listed(const(Symbol("")), (tuple(order.items),))
+    if not isinstance(order, Listed) or order.sets:
+        raise context.fail("CS301", node.arguments[0].span, f"an order is a list, and this is {describe(order)}")
+
+    def reaches(option: tuple[Expr, ...], members: Sequence[Expr], item: Expr) -> bool:
+        last = max((at for at, i in enumerate(option) if i in members), default=-1)
+        return item in option[: last + 1]
+
+    found = []
+    for item in members_of(order).values():
+        if wanted is None:
+            assert fixed is not None
+            truth = [reaches(o, fixed, item) for o in order.options]
+            known = all(truth) or not any(truth)
+            guard = (
+                const(truth[0]) if known else tell(order, lambda o: reaches(o, fixed, item), graph.BOOL, node.span)  # noqa: B023
+            )
+        else:
+            keys = list(itertools.product(labels(order), labels(wanted)))
+            pairs = itertools.product(order.options, wanted.options)
+            rows = lookups.table("reach", keys, [reaches(o, w, item) for o, w in pairs], (False,))
+            guard = lookups.lookup(rows, [order.chosen, wanted.chosen], graph.BOOL, node.span)
+        if guard is not FALSE:
+            found.append((item, guard, const(1)))
+    return Gathered(tuple(found))

@@ -1,0 +1,126 @@
+"""Values that are lists and sets, attributes of symbols, sets of expressions, records: against brute force in Python."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from cospace.compiler.count import count
+from cospace.compiler.designs import decode
+from cospace.compiler.exact import evaluate
+from cospace.compiler.model import Space, show
+from cospace.compiler.sample import Sampler
+from cospace.compiler.schema import from_json, to_json
+
+from tests.compiler.generate import raw_designs
+from tests.compiler.spaces import space_of, told
+
+
+def shown(space: Space) -> list[dict[str, object]]:
+    """Every feasible design, by trying all raw ones with the reference evaluator."""
+    found = []
+    for design in raw_designs(space.decisions):
+        met = [evaluate(r.guard, design) is False or evaluate(r.value, design) is True for r in space.requirements]
+        if all(met):
+            found.append({k: show(v) for k, v in design.items()})
+    return found
+
+
+def agree(text: str, wanted: list[dict[str, object]]) -> Space:
+    """Feasible designs, count, samples and the space read back from JSON are those wanted, listed in plain Python."""
+    space = space_of(text)
+    key = lambda d: sorted((k, str(v)) for k, v in d.items())  # noqa: E731
+    assert sorted(shown(space), key=key) == sorted(wanted, key=key)
+    for s in (space, from_json(to_json(space))):
+        assert count(s).feasible == len(wanted)
+        for row in Sampler(s).sample(20, seed=3):
+            assert {k: show(v) for k, v in decode(s.decisions, row).items()} in wanted
+    return space
+
+
+def test_factors_of_a_decision() -> None:
+    text = "space t\ncores = choose 1..6\nspread = choose factors(cores, 2)\nrequire spread[1] >= 2 * spread[2]\n"
+    wanted = [
+        {"cores": n, "spread": f"[{a}, {n // a}]"} for n in range(1, 7) for a in range(1, 7)
+        if n % a == 0 and a >= 2 * (n // a)
+    ]  # fmt: skip
+    agree(text, wanted)
+
+
+def test_orders_and_subsets_and_down_to() -> None:
+    text = """
+space t
+order = choose orders({K, C, R})
+keep = choose subsets({K, R})
+size = {K = 2, C = 3, R = 5}
+require order != [K, C, R]
+require order[1] == K or K in keep
+require product(size[l] for l in down_to(order, keep)) <= 10
+place = choose {1, 2}
+require order[place] != C
+"""
+    size = {"K": 2, "C": 3, "R": 5}
+    wanted = []
+    for order in itertools.permutations("KCR"):
+        for keep in ((), ("K",), ("R",), ("K", "R")):
+            last = max((order.index(k) for k in keep), default=-1)
+            product = 1
+            for loop in order[: last + 1]:
+                product *= size[loop]
+            if order == ("K", "C", "R") or not (order[0] == "K" or "K" in keep) or product > 10:
+                continue
+            for at in (1, 2):
+                if order[at - 1] != "C":
+                    wanted.append({"order": f"[{', '.join(order)}]", "keep": f"{{{', '.join(keep)}}}", "place": at})
+    agree(text, wanted)
+
+
+def test_attributes_sets_of_expressions_and_records() -> None:
+    text = """
+space t
+tuner = choose {electro(settle = 20 ns, area = 3), thermo(settle = 4 us, area = 1)}
+n, m = choose {1, 2, 3}
+lanes = choose {n, n * m, 6}
+cost = {electro = n, thermo = 2 * n}
+require tuner.settle < 1 us or tuner.area * lanes <= 4
+require cost[tuner] <= 4
+require sum(t.area for t in {slow(area = 1), fast(area = 2)}) == 3
+"""
+    wanted = []
+    for tuner, n, m in itertools.product(("electro", "thermo"), (1, 2, 3), (1, 2, 3)):
+        seen: set[int] = set()
+        for label, value in (("n", n), ("n * m", n * m), ("6", 6)):
+            if value in seen:
+                continue
+            seen.add(value)
+            if (tuner == "electro" or value <= 4) and (n if tuner == "electro" else 2 * n) <= 4:
+                wanted.append({"tuner": tuner, "n": n, "m": m, "lanes": label})
+    agree(text, wanted)
+
+
+def test_records_of_decisions_have_its_name_in_their_paths() -> None:
+    space = space_of(
+        "space t\ncut = {K = choose factors(4, 2), C = [2, 3]}\nl = choose {K, C}\nrequire cut[l][2] == 2\n"
+    )
+    assert [d.path for d in space.decisions] == ["cut.K", "l"]
+    assert shown(space) == [{"cut.K": "[2, 2]", "l": "K"}]
+
+
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("o = choose orders({A, B})\nrequire o == [A, A]", "CS206 [A, A]"),
+        ("o = choose orders({A, B})\nrequire o[3] == A", "CS213 o[3]"),
+        ("n = choose {1, 2}\no = choose orders({n, 3})", "CS405 {n, 3}"),
+        ("o = choose factors(4, 1/2)", "CS301 1/2"),
+        ("o = choose factors(4 bit, 2)", "CS301 factors(4 bit, 2)"),
+        ("t = choose {a(x = 1), b(x = 2)}\nrequire t.y > 1", "CS211 y"),
+        ("t = choose {a(x = 1), b}\nrequire t.x > 1", "CS211 x"),
+        ("t = choose {a(x = 1), b(x = 1 bit)}\nrequire t.x > 1", "CS301 x"),
+        ("t = choose {a, b}\nr = {a = 1, c = 2}\nrequire r[t] > 1", "CS211 t"),
+        ("s = choose subsets({A, B})\nrequire s[1] == A", "CS212 s[1]"),
+        ("o = choose orders(1..12)", "CS404 orders(1..12)"),
+    ],
+)
+def test_refusals(text: str, code: str) -> None:
+    assert told(f"space t\n{text}\n") == [code]
