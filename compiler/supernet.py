@@ -12,8 +12,8 @@ from itertools import product
 
 from attrs import frozen
 from cospace.compiler.exact import evaluate_all
-from cospace.compiler.graph import Expr, Value
-from cospace.compiler.model import Call, Choice, Decision, Design, Input, NetworkPlan, Space
+from cospace.compiler.graph import Expr, Value, mul
+from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space
 
 FLOAT = 4
 SLOTS = 2
@@ -51,15 +51,16 @@ def estimate(space: Space) -> Estimate:
 def estimate_memory(space: Space, plan: NetworkPlan) -> Estimate:
     """The supernet of one network.
 
-    The peak is that of a weight step along the largest path: three times its weights (values, gradients, one more of
-    rounded values or state), what is kept for the backward pass (the operands of each call with state, the output of
-    each without), and one output in flight. Inputs and what is made of them alone are not counted.
+    The peak is that of a weight step along the largest path, the larger of two moments. As the backward pass begins:
+    the weights, one of them rounded, what is kept (the operands of each call with state, the output of each without,
+    what works say of `kept`), an output and its gradient. As the largest weight is updated: weights and gradients, its
+    state, and two temporaries of its size. Inputs and what is made of them alone are not counted.
     """
     leaf = _made_of_inputs(plan)
     choices = {n.decision for n in plan.nodes if isinstance(n, Choice)}
     banks: dict[tuple[str, int, int], tuple[int, ...]] = {}
     best: tuple[int, Design] = (0, {})
-    for sizes in _assignments(space.decisions, plan, choices):
+    for sizes in _assignments(space, plan):
         for n, call, state, _ in _shapes(space, plan, sizes):
             del n
             for k, shape in _ranked(state):
@@ -87,16 +88,19 @@ def estimate_path(space: Space, design: Design) -> int:
 
 @frozen
 class _Weighed:
-    """Bytes of one call. kept: for the backward pass. weights: of its parameters. output: what it gives."""
+    """Bytes of one call. kept: for the backward pass. weights: of its parameters; largest: of one of them. output: what
+    it gives."""
 
     kept: int
     weights: int
+    largest: int
     output: int
 
 
 def _weigh_calls(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozenset[int]) -> dict[int, _Weighed]:
     """Each call whose shapes are known at fixed sizes."""
     found = {}
+    said = _kept_by_works(space)
     for n, call, state, shape in _shapes(space, plan, sizes):
         output = kept = FLOAT * _size(shape)
         if n in leaf:
@@ -106,7 +110,18 @@ def _weigh_calls(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozenset
             fed_by_input = all(i in leaf for _, i in call.inputs)
             matrices = [s for s in state if len(s) == 2]
             kept = sum(FLOAT * rows * s[0] for s in matrices if not fed_by_input or s[0] != matrices[0][0])
-        found[n] = _Weighed(kept, FLOAT * sum(_size(s) for s in state), output)
+        more = evaluate_all(said.get(call.path, []), sizes)
+        kept += sum(FLOAT * int(k) for k in more if isinstance(k, Fraction))
+        sizes_of = [FLOAT * _size(s) for s in state]
+        found[n] = _Weighed(kept, sum(sizes_of), max(sizes_of, default=0), output)
+    return found
+
+
+def _kept_by_works(space: Space) -> dict[str, list[Expr]]:
+    """Call's path -> what its works say of `kept`, one expression a work."""
+    found: dict[str, list[Expr]] = {}
+    for work in space.works:
+        found.setdefault(work.call, []).extend(mul(work.times, e) for name, e in work.facts if name == "kept")
     return found
 
 
@@ -125,8 +140,11 @@ def _weigh_path(
             path.add(n)
             stack.extend(i for _, i in node.inputs)
     found = [calls[n] for n in path if n in calls]
-    flight = max((c.output for n, c in calls.items() if n in path and n not in leaf), default=0)
-    return sum(c.kept + 3 * c.weights for c in found) + flight
+    output = max((c.output for n, c in calls.items() if n in path and n not in leaf), default=0)
+    weights, largest = sum(c.weights for c in found), max((c.largest for c in found), default=0)
+    backward = weights + largest + sum(c.kept for c in found) + 2 * output
+    update = 2 * weights + (SLOTS + 2) * largest
+    return max(backward, update)
 
 
 def _weigh_largest(space: Space, plan: NetworkPlan, sizes: Design, leaf: frozenset[int]) -> tuple[int, Design]:
@@ -162,14 +180,15 @@ def _whole(shape: Sequence[Expr], design: Design) -> tuple[int, ...] | None:
     return None
 
 
-def _assignments(decisions: Sequence[Decision], plan: NetworkPlan, choices: set[str]) -> Iterator[Design]:
-    """Values of the decisions that shapes read: all of them together, or one varied at a time where that is many."""
+def _assignments(space: Space, plan: NetworkPlan) -> Iterator[Design]:
+    """Values of the decisions that sizes read: all of them together, or one varied at a time where that is many."""
+    said = _kept_by_works(space)
     read: set[str] = set()
     for node in plan.nodes:
         if isinstance(node, Call):
-            for e in [*node.shape, *(x for _, shape in node.state for x in shape)]:
+            for e in [*node.shape, *(x for _, shape in node.state for x in shape), *said.get(node.path, [])]:
                 read |= e.free
-    domains: Mapping[str, Sequence[Value]] = {d.path: d.values for d in decisions if d.path in read}
+    domains: Mapping[str, Sequence[Value]] = {d.path: d.values for d in space.decisions if d.path in read}
     total = 1
     for values in domains.values():
         total *= len(values)

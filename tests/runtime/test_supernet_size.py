@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from cospace.compiler.driver import compile_file
+from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.exact import evaluate
 from cospace.compiler.model import Call
 from cospace.compiler.supernet import estimate
@@ -19,7 +21,11 @@ from cospace.runtime.memory import measure_peak
 from cospace.runtime.network import parameter_shapes
 from cospace.runtime.plan import Subnet
 
-SPECS = sorted(Path(__file__).resolve().parents[2].glob("specs/*.cospace"))
+ROOT = Path(__file__).resolve().parents[2]
+SPECS = sorted(ROOT.glob("specs/*.cospace"))
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from variants import double_alternatives, double_bits  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=SPECS, ids=lambda p: p.stem)
@@ -65,6 +71,42 @@ def test_the_estimated_peak_is_near_the_measured_one(joint: Joint) -> None:
     step()
     measured = measure_peak(step)
     assert estimate(joint.run.space).peak_bytes == pytest.approx(measured, rel=0.2)
+
+
+def test_no_path_takes_more_than_the_estimated_peak(joint: Joint) -> None:
+    split, said = joint.run.task.splits["train"], estimate(joint.run.space).peak_bytes
+    for row in joint.distribution.draw(12):
+        subnet = joint.run.planner.resolve(joint.run.costs.decode(row))
+        for weigh in (lambda work: work(), measure_peak):  # banks and their state are made at the first
+            found = weigh(lambda s=subnet: step_along(joint, s, split))  # type: ignore[misc]
+        assert found <= 1.2 * said
+
+
+@pytest.mark.parametrize("double", [double_alternatives, double_bits])
+def test_more_alternatives_or_bitwidths_take_no_more_memory(joint: Joint, double: Callable[[str], str]) -> None:
+    """The path of the larger space that is the smaller one's largest, and the banks that all paths share."""
+    (path,) = (p for p in SPECS if p.stem == joint.run.space.name)
+    space = compile_text(double(path.read_text("utf-8")), {}, str(path)).space
+    assert space is not None
+    run = prepare(space, 0, None, ignore, threading.Event())
+    larger = begin_joint(run, run.stage("search"), 0)
+    count = [sum(len(d.values) for d in j.distribution.decisions) for j in (joint, larger)]
+    assert count[1] > 1.3 * count[0]
+    split, peaks, banks = run.task.splits["train"], [], []
+    for each in (joint, larger):
+        subnet = resolve_largest(each)
+        step_along(each, subnet, split)
+        peaks.append(measure_peak(lambda e=each, s=subnet: step_along(e, s, split)))  # type: ignore[misc]
+        banks.append(estimate(each.run.space).parked_bytes)
+    assert peaks[1] <= 1.1 * peaks[0]
+    assert banks[1] == banks[0]
+
+
+def step_along(joint: Joint, subnet: Subnet, split: torch.Tensor) -> None:
+    targets = joint.run.task.targets[split]
+    joint.supernet.step(
+        subnet, lambda out: torch.nn.functional.cross_entropy(out[split], targets), joint.settings.optimiser, 0
+    )
 
 
 def test_a_path_alone_takes_no_less_than_in_the_supernet(joint: Joint) -> None:
