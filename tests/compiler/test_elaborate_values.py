@@ -74,10 +74,17 @@ def true(condition: str, before: str = "") -> bool:
         "pi > 3.14159 and pi < 3.1416",
         "count(d for d in divisors(12)) == 6",
         "count(d for d in powers(2, 64)) == 7",
+        "-25 dBm + 3 dB == -22 dBm and 3 dB + -25 dBm == -22 dBm and -25 dBm - 3 dB == -28 dBm",
+        "-20 dBm - -25 dBm == 5 dB and 2 * 3 dB == 6 dB",
+        "watts(0 dBm) == 1 mW and watts(20 dBm) == 100 mW and factor(10 dB) == 10 and decibel(100) == 20 dB",
+        "watts(3 dBm) > 1.99526 mW and watts(3 dBm) < 1.99527 mW",
+        "50 % * 4 == 2 and max(5 %, 1/10) == 10 %",
+        "count(w for w in 4 bit..1 byte step 1 bit) == 5 and count(w for w in {4, 8..16 step 4} bit) == 4",
+        "3 widgets + 1 box == 15 widgets",
     ],
 )
 def test_constants(condition: str) -> None:
-    assert true(condition)
+    assert true(condition, "unit widgets\nunit box = 12 widgets")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +93,10 @@ def test_constants(condition: str) -> None:
         ("require 3 pJ + 2 ns > 1 pJ", "CS302 3 pJ + 2 ns"),
         ("require 3 pJ < 2", "CS302 3 pJ < 2"),
         ("require 2 ^ 3 bit > 1", "CS302 3 bit"),
+        ("require -25 dBm + -20 dBm < 0 dBm", "CS302 -25 dBm + -20 dBm"),
+        ("require 3 dB - -20 dBm < 0 dB", "CS302 3 dB - -20 dBm"),
+        ("require 3 dB < 0 dBm", "CS302 3 dB < 0 dBm"),
+        ("a = choose 4 bit..16 byte", "CS302 4 bit..16 byte"),
         ("require log2(3 bit) > 1", "CS302 3 bit"),
         ("require 1 / 0 > 1", "CS303 1 / 0"),
         ("require mod(3, 0) > 1", "CS303 mod(3, 0)"),
