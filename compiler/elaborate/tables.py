@@ -1,0 +1,492 @@
+"""Tables: their keys and columns, rows written in place or in a file, and look-ups by constant or searched keys.
+
+A table is read when something first looks into it, a column when something first reads it: what no design reads need
+not be there. Files lie beside the text that names them, beside the spec, or in the folder given as `--data`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from cospace.compiler import graph, lookups
+from cospace.compiler.elaborate import names, types
+from cospace.compiler.elaborate.table_files import Missing, Wrong, read_csv
+from cospace.compiler.elaborate.values import (
+    LISTS,
+    Context,
+    ListValue,
+    RangeValue,
+    Record,
+    SetValue,
+    TableValue,
+    describe,
+    is_number,
+)
+from cospace.compiler.graph import Expr, Symbol, Type, Value, const
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Span
+from cospace.dsl.suggest import closest
+
+TRIED = 65_536
+"""Combinations of keys that are tried one by one for a row, at most."""
+
+
+@frozen(eq=False)
+class Column:
+    """One column: its name in a file, the type of its values, one of its unit, the symbols it may hold."""
+
+    name: str
+    type: Type
+    scale: Fraction = Fraction(1)
+    symbols: frozenset[str] = frozenset()
+    low: Fraction | None = None
+    high: Fraction | None = None
+    whole: bool = False
+
+
+@define(eq=False)
+class Loaded:
+    """A table as read: `texts` of a file's columns by name, or cells written in place; what was made of them."""
+
+    declaration: tree.Table
+    keys: tuple[Column, ...]
+    columns: dict[str, Column]
+    rows: list[tuple[Value, ...]]
+    cells: dict[str, list[Value | None]]
+    texts: dict[str, list[str]] | None
+    file: str = ""
+    tables: dict[tuple[str, bool], lookups.Lookup | None] = field(factory=dict)
+
+
+def look_up(table: TableValue, node: tree.Call, context: Context) -> Row:
+    """The row of a table at some keys; its columns are looked up when they are read."""
+    loaded = load(table, context)
+    declaration = table.declaration
+    if len(node.arguments) != len(declaration.parameters) or any(a.name is not None for a in node.arguments):
+        listed = ", ".join(f"`{p.name}`" for p in declaration.parameters)
+        raise context.fail("CS214", node.span, f"`{declaration.name}` takes its keys by position: {listed}")
+    keys: list[Expr] = []
+    columns = iter(loaded.keys)
+    for a, p in zip(node.arguments, declaration.parameters, strict=True):
+        keys += _key(a.value, p, [next(columns) for _ in range(_width(p))], declaration.name, context)
+    return Row(loaded, tuple(keys), node.span)
+
+
+@frozen(eq=False)
+class Row:
+    """One row, told by its keys. `field` gives a column of it."""
+
+    table: Loaded
+    keys: tuple[Expr, ...]
+    span: Span
+
+    def field(self, name: str, span: Span, context: Context) -> Expr:
+        table = self.table
+        if name not in table.columns:
+            near = closest(name, table.columns)
+            listed = ", ".join(f"`{c}`" for c in table.columns)
+            help = f"did you mean `{near}`?" if near else f"it has {listed}"
+            raise context.fail("CS211", span, f"this row has no field `{name}`", help=help)
+        missing = _missing(self, name, span, context)
+        if missing is not None:
+            raise _no_row(self, name, missing, span, context)
+        rows = _rows(table, name, missing is None and _settled(self, context), context)
+        assert rows is not None
+        column = table.columns[name]
+        return lookups.lookup(rows, self.keys, column.type, span)
+
+
+# ---- keys
+
+
+def _width(parameter: tree.Parameter) -> int:
+    """How many columns a key takes: `list(t, n)` takes n."""
+    t = parameter.type
+    if (
+        isinstance(t, tree.Call)
+        and isinstance(t.function, tree.Name)
+        and t.function.id == "list"
+        and len(t.arguments) == 2
+    ):
+        count = t.arguments[1].value
+        if isinstance(count, tree.Number) and count.unit is None and count.value.denominator == 1:
+            return int(count.value)
+    return 1
+
+
+def _key(
+    node: tree.Expr, parameter: tree.Parameter, columns: Sequence[Column], table: str, context: Context
+) -> list[Expr]:
+    """The values given for one key, as many as it has columns."""
+    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate
+
+    what = f"`{parameter.name}` of `{table}`"
+    if isinstance(node, tree.Name) and node.id in columns[0].symbols and not _bound(node, context):
+        return [const(Symbol(node.id), span=node.span)]
+    value = evaluate(node, context.named(parameter.name))
+    if _width(parameter) == 1:
+        found = [as_scalar(value, node.span, context)]
+    else:
+        found = _several(value, len(columns), node.span, what, context)
+    for key, column in zip(found, columns, strict=True):
+        if key.type.kind != column.type.kind:
+            raise context.fail(
+                "CS301", node.span, f"{what} is {describe(_sample(column))}, and this is {describe(key)}"
+            )
+        if key.type.unit != column.type.unit:
+            raise context.fail(
+                "CS302", node.span, f"{what} is {describe(_sample(column))}, and this is {describe(key)}"
+            )
+        odd = sorted((names.symbols_of(key, context) or set()) - column.symbols) if column.symbols else []
+        if odd and key.is_const:
+            near = closest(str(key.value), sorted(column.symbols))
+            listed = ", ".join(sorted(column.symbols))
+            raise context.fail("CS206", node.span, f"{what} is one of {{{listed}}}, not `{key.value}`",
+                               help=f"did you mean `{near}`?" if near else None)  # fmt: skip
+    return found
+
+
+def _bound(node: tree.Name, context: Context) -> bool:
+    return names.find(node.id, node.span, context) is not None
+
+
+def _sample(column: Column) -> Expr:
+    kinds: dict[str, Value] = {"number": Fraction(0), "bool": True, "symbol": Symbol("a"), "text": ""}
+    return const(kinds[column.type.kind], column.type.unit)
+
+
+def _several(value: Any, count: int, span: Span, what: str, context: Context) -> list[Expr]:
+    """The items of a list key: a list, or a path whose instances are one."""
+    from cospace.compiler.elaborate import members
+    from cospace.compiler.elaborate.evaluate import as_scalar
+
+    if isinstance(value, members.PathValue):
+        found = [members._along(f"{value.path}[{i}]", span, context) for i in range(1, count + 1)]
+    elif isinstance(value, LISTS):
+        items = members.as_gathered(value).items
+        if any(not members.implied(g, context) for _, g, _ in items):
+            raise context.fail("CS209", span, f"{what}: some items of this list don't exist in every design")
+        found = [v for v, _, _ in items]
+    else:
+        raise context.fail("CS301", span, f"{what} is a list of {count}, and this is {describe(value)}")
+    if len(found) != count:
+        raise context.fail("CS301", span, f"{what} is a list of {count}, and this has {len(found)} items")
+    return [as_scalar(v, span, context) for v in found]
+
+
+# ---- rows that are not there
+
+
+def _domains(row: Row, context: Context) -> list[tuple[Value, ...]] | None:
+    """The possible values of each key where all are constants or different decisions; None otherwise."""
+    found, seen = [], set()
+    for k in row.keys:
+        if k.is_const:
+            found.append((k.value,))
+        elif k.op == "var" and k.payload not in seen and str(k.payload) in context.state.domains:
+            seen.add(k.payload)
+            found.append(context.state.domains[str(k.payload)])
+        else:
+            return None
+    return found
+
+
+def _settled(row: Row, context: Context) -> bool:
+    """Whether every combination of keys that can stand here was tried."""
+    return _tried(row, context) is not None
+
+
+def _tried(row: Row, context: Context) -> Iterator[tuple[Value, ...]] | None:
+    """Each combination of keys that can stand here; None where there are too many to try."""
+    from cospace.compiler.elaborate.choices import assignments
+    from cospace.compiler.exact import Evaluation
+
+    domains = _domains(row, context)
+    if domains is not None and context.guard is graph.TRUE:
+        return itertools.product(*domains) if math.prod(map(len, domains)) <= TRIED else None
+    free = frozenset().union(context.guard.free, *(k.free for k in row.keys))
+    tried = assignments(sorted(free), context, TRIED)
+    if tried is None:
+        return None
+
+    def met() -> Iterator[tuple[Value, ...]]:
+        for design in tried:
+            evaluation = Evaluation(design)
+            if evaluation(context.guard) is True:
+                yield tuple(evaluation(k) for k in row.keys)  # type: ignore[misc]
+
+    return met()
+
+
+def _missing(row: Row, name: str, span: Span, context: Context) -> tuple[Value, ...] | None:
+    """Keys that can stand here and have no value in the column; None where there are none, or it can't be told."""
+    rows = _rows(row.table, name, False, context)
+    found = {} if rows is None else rows.index
+    tried = _tried(row, context)
+    return None if tried is None else next((k for k in tried if k not in found), None)
+
+
+def _no_row(row: Row, name: str, key: tuple[Value, ...], span: Span, context: Context) -> Exception:
+    """CS222: no such row, or nothing in that column of it."""
+    table = row.table
+    shown = ", ".join(_spell(v, c) for v, c in zip(key, table.keys, strict=True))
+    title = table.declaration.name
+    if key in set(table.rows):
+        return context.fail("CS222", span, f"`{title}` has no `{name}` for `{shown}`: the cell is empty",
+                            help="fill it in, or read it only where there is one: `… when …`")  # fmt: skip
+    first = [", ".join(_spell(v, c) for v, c in zip(r, table.keys, strict=True)) for r in table.rows]
+    near = closest(shown, first[:2_000])
+    listed = ", ".join(f"`{f}`" for f in first[:6]) + (f" and {len(first) - 6} more" if len(first) > 6 else "")
+    said = f"`{title}` has no row for `{shown}`"
+    if any(not k.is_const for k in row.keys):
+        said += ", which can stand here"
+    return context.fail("CS222", row.span, said, help=f"did you mean `{near}`?" if near else f"it has {listed}")
+
+
+def _spell(value: Value, column: Column) -> str:
+    from cospace.compiler.model import spell
+
+    return spell(value / column.scale if isinstance(value, Fraction) else value)
+
+
+# ---- loading
+
+
+def load(table: TableValue, context: Context) -> Loaded:
+    """A table with its keys; read once."""
+    cache: dict[int, Loaded] = context.state.groups.setdefault("tables", {})
+    declaration = table.declaration
+    found = cache.get(id(declaration))
+    if found is not None:
+        return found
+    here = evolve(context, scope=table.scope, hint=None, direct=None, guard=graph.TRUE)
+    keys: list[Column] = []
+    for p in declaration.parameters:
+        keys += _key_columns(p, here)
+    columns = {s.name: _column(s.name, s.type, here) for s in declaration.block.statements if isinstance(s, tree.Typed)}
+    if isinstance(declaration.source.value, tree.ListOf):
+        found = _in_place(declaration, tuple(keys), columns, here)
+    else:
+        found = _from_file(declaration, tuple(keys), columns, here)
+    if not found.rows:
+        raise here.fail("CS223", declaration.source.span, f"`{declaration.name}` has no rows")
+    _unique(found, here)
+    cache[id(declaration)] = found
+    return found
+
+
+def _key_columns(p: tree.Parameter, context: Context) -> list[Column]:
+    count = _width(p)
+    if count == 1:
+        return [_column(p.name, p.type, context)]
+    assert isinstance(p.type, tree.Call)
+    return [_column(f"{p.name}_{i}", p.type.arguments[0].value, context) for i in range(1, count + 1)]
+
+
+def _column(name: str, type: tree.Expr | None, context: Context) -> Column:
+    """A column from its declared type: a unit, `int`, `real`, `text`, `bool`, a set of symbols, a range."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    if type is None:
+        return Column(name, graph.NUMBER)
+    if isinstance(type, tree.Name) and type.id in types.PLAIN:
+        kinds = {"text": graph.TEXT, "bool": graph.BOOL, "symbol": graph.SYMBOL}
+        return Column(name, kinds.get(type.id, graph.NUMBER), whole=type.id == "int")
+    if isinstance(type, tree.SetOf) and all(isinstance(a.value, tree.Name) for a in type.alternatives):
+        return Column(name, graph.SYMBOL, symbols=frozenset(a.value.id for a in type.alternatives))  # type: ignore[union-attr]
+    if isinstance(type, tree.Name) and context.scope.find(type.id) is None:
+        unit = names.find_unit(type.id, type.span, context).scale
+        return Column(name, unit.type, unit.number)
+    wanted = evaluate(type, context)
+    if isinstance(wanted, SetValue) and all(isinstance(i, Expr) and i.type.kind == "symbol" for i in wanted.items):
+        return Column(name, graph.SYMBOL, symbols=frozenset(str(i.value) for i in wanted.items))
+    if isinstance(wanted, RangeValue) and wanted.low.is_const and wanted.high.is_const:
+        return Column(name, wanted.low.type, low=wanted.low.number, high=wanted.high.number)
+    scale = getattr(wanted, "scale", wanted)
+    if is_number(scale) and scale.is_const:
+        return Column(name, scale.type, scale.number)
+    raise context.fail("CS306", type.span, f"a column can't hold {describe(wanted)}",
+                       help="a unit, `int`, `real`, `text`, `bool`, a range or a set of symbols")  # fmt: skip
+
+
+def _in_place(
+    declaration: tree.Table, keys: tuple[Column, ...], columns: dict[str, Column], context: Context
+) -> Loaded:
+    """Rows written as lists: each has the keys, then the columns."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    assert isinstance(declaration.source.value, tree.ListOf)
+    every = [*keys, *columns.values()]
+    rows: list[tuple[Value, ...]] = []
+    cells: dict[str, list[Value | None]] = {name: [] for name in columns}
+    for item in declaration.source.value.items:
+        row = _cells(item, every, context) if isinstance(item, tree.ListOf) else None
+        if row is None:
+            value = evaluate(item, context)
+            row = [(i, item.span) for i in value.items] if isinstance(value, ListValue) else []
+        if len(row) != len(every):
+            raise context.fail("CS223", item.span, f"a row of `{declaration.name}` has {len(every)} columns")
+        made = [_checked(v, c, item.span, context) for (v, _), c in zip(row, every, strict=True)]
+        rows.append(tuple(made[: len(keys)]))  # type: ignore[arg-type]
+        for name, value_ in zip(columns, made[len(keys) :], strict=True):
+            cells[name].append(value_)
+    return Loaded(declaration, keys, columns, rows, cells, None)
+
+
+def _cells(row: tree.ListOf, every: Sequence[Column], context: Context) -> list[tuple[Any, Span]]:
+    """The cells of a row as values; a bare name is a symbol where the column declares it, a list takes its columns."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    found: list[tuple[Any, Span]] = []
+    parts = [p for n in row.items for p in (n.items if isinstance(n, tree.ListOf) else (n,))]
+    for at, node in enumerate(parts):
+        column = every[at] if at < len(every) else None
+        if isinstance(node, tree.Name) and column is not None and node.id in column.symbols:
+            found.append((const(Symbol(node.id)), node.span))
+        elif isinstance(node, tree.Each):
+            return [(v, row.span) for v in evaluate(row, context).items]
+        else:
+            found.append((evaluate(node, context), node.span))
+    return found
+
+
+def _checked(value: Any, column: Column, span: Span, context: Context) -> Value | None:
+    """A cell written in place as a constant of its column; `none` is an empty one."""
+    from cospace.compiler.elaborate.evaluate import as_scalar
+
+    cell = as_scalar(value, span, context)
+    if cell.is_const and cell.value == Symbol("none") and "none" not in column.symbols:
+        return None
+    if not cell.is_const:
+        raise context.fail("CS223", span, "a table holds constants, and this depends on a decision")
+    if is_number(cell) and not cell.type.unit and column.type.kind == "number":
+        cell = graph.mul(cell, const(column.scale, column.type.unit))
+    if cell.type != column.type:
+        code = "CS302" if cell.type.kind == "number" or column.type.kind == "number" else "CS301"
+        raise context.fail(
+            code, span, f"this column is {describe(_sample(column))}, and this is {describe(cell)}",
+        )  # fmt: skip
+    said = _refused(cell.value, column)
+    if said:
+        raise context.fail("CS223", span, f"`{column.name}` {said}")
+    return cell.value
+
+
+def _refused(value: Value, column: Column) -> str | None:
+    """Why a value can't stand in a column."""
+    if column.symbols and isinstance(value, Symbol) and value.name not in column.symbols:
+        near = closest(value.name, sorted(column.symbols))
+        return f"can't be `{value.name}`" + (f"; did you mean `{near}`?" if near else "")
+    if isinstance(value, Fraction):
+        plain = value / column.scale
+        if column.whole and plain.denominator != 1:
+            return f"is a whole number, not {plain}"
+        if column.low is not None and column.high is not None and not column.low <= value <= column.high:
+            return f"lies in {column.low}..{column.high}, and {float(plain):g} doesn't"
+    return None
+
+
+def _unique(table: Loaded, context: Context) -> None:
+    seen: dict[tuple[Value, ...], int] = {}
+    for at, key in enumerate(table.rows):
+        if key in seen:
+            shown = ", ".join(_spell(v, c) for v, c in zip(key, table.keys, strict=True))
+            source = table.declaration.source
+            span = source.value.items[at].span if isinstance(source.value, tree.ListOf) else source.span
+            where = f" (lines {seen[key] + 2} and {at + 2} of `{table.file}`)" if table.file else ""
+            raise context.fail("CS223", span, f"`{table.declaration.name}` has two rows for {shown}{where}")
+        seen[key] = at
+
+
+def _from_file(
+    declaration: tree.Table, keys: tuple[Column, ...], columns: dict[str, Column], context: Context
+) -> Loaded:
+    assert isinstance(declaration.source.value, tree.Text)
+    name = declaration.source.value.value
+    try:
+        texts = read_csv(name, context.scope.owner().file.path, context.state.groups)
+    except Missing as missing:
+        raise context.fail("CS233", declaration.source.span, str(missing), help=missing.help) from None
+    made: list[list[Value]] = []
+    for column in keys:
+        cells = _parsed(column, texts, name, declaration, context)
+        empty = next((at for at, v in enumerate(cells) if v is None), None)
+        if empty is not None:
+            said = f"line {empty + 2} of `{name}` has no `{column.name}`, which is a key"
+            raise context.fail("CS223", declaration.source.span, said)
+        made.append(cells)  # type: ignore[arg-type]
+    return Loaded(declaration, keys, columns, list(zip(*made, strict=True)), {}, texts, name)
+
+
+def _parsed(
+    column: Column, texts: dict[str, list[str]], file: str, declaration: tree.Table, context: Context
+) -> list[Value | None]:
+    """A column of a file as values of its type, None where a cell is empty."""
+    if column.name not in texts:
+        near = closest(column.name, texts)
+        listed = ", ".join(f"`{c}`" for c in list(texts)[:12])
+        raise context.fail(
+            "CS234", declaration.source.span, f"`{file}` has no column `{column.name}`",
+            help=f"did you mean `{near}`?" if near else f"it has {listed}",
+        )  # fmt: skip
+    known: dict[str, Value | None] = {}
+    cells = []
+    for at, text in enumerate(texts[column.name]):
+        if text not in known:
+            try:
+                known[text] = value = _parse(text, column)
+                said = None if value is None else _refused(value, column)
+            except Wrong as wrong:
+                said = str(wrong)
+            if said:
+                raise context.fail(
+                    "CS223", declaration.source.span, f"line {at + 2} of `{file}`: `{column.name}` {said}"
+                )
+        cells.append(known[text])
+    return cells
+
+
+def _parse(text: str, column: Column) -> Value | None:
+    text = text.strip()
+    if not text or text.lower() in ("nan", "na"):
+        return None
+    if column.type.kind == "text":
+        return text
+    if column.type.kind == "symbol":
+        return Symbol(text)
+    if column.type.kind == "bool":
+        if text.lower() not in ("true", "false"):
+            raise Wrong(f"is true or false, not `{text[:40]}`")
+        return text.lower() == "true"
+    try:
+        if len(text) > 64:
+            raise ValueError
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise Wrong(f"is a number, and `{text[:40]}` isn't one") from None
+    if abs(value.numerator).bit_length() > 4_096 or value.denominator.bit_length() > 4_096:
+        raise Wrong(f"is out of reach: `{text[:40]}`")
+    return value * column.scale
+
+
+def _rows(table: Loaded, name: str, complete: bool, context: Context) -> lookups.Lookup | None:
+    """A column as rows of the graph; complete: whether every key that is asked for has one. None without rows."""
+    if (name, complete) not in table.tables:
+        if name not in table.cells:
+            assert table.texts is not None
+            table.cells[name] = _parsed(table.columns[name], table.texts, table.file, table.declaration, context)
+        pairs = [(k, v) for k, v in zip(table.rows, table.cells[name], strict=True) if v is not None]
+        found = None
+        if pairs:
+            keys, values = [k for k, _ in pairs], [v for _, v in pairs]
+            found = lookups.table(table.declaration.name, keys, values, (values[-1],) if complete else ())
+        table.tables[name, complete] = found
+    return table.tables[name, complete]
+
+
+__all__ = ["Record", "Row", "load", "look_up"]
