@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from cospace.cli import options
-from cospace.cli.guard import verb
+from cospace.cli.guard import show, verb
 
 
 @verb
@@ -21,19 +21,26 @@ def best(
 ) -> None:
     """Find the best design of what is modelled, or the exact front where there are several objectives."""
     from cospace.cli.figures import human, objectives
-    from cospace.cli.inputs import load, read_fixed, show_design, spell_design, timed
+    from cospace.cli.inputs import load, read_fixed, show_design, sources, spell_design, timed
+    from cospace.cli.render import to_json
 
     space = load(spec, settings)
     space, pinned = read_fixed(space, fixed)
     with timed(time):
         from cospace.compiler.best import best as find_best
+        from cospace.compiler.best import infeasible
 
         found = find_best(space, pinned)
+        conflict = infeasible(space, pinned) if found.certified and not found.designs else None
+    conflicts = (conflict,) if conflict is not None else ()
     settled = {d.path for d in space.decisions if len(d.values) == 1} | set(pinned)
     answers = [{"design": show_design(space, d), "objectives": objectives(space, d)} for d in found.designs]
     if as_json:
         head = {"certified": found.certified, "evaluated": found.evaluated, "how": found.how}
+        head |= {"diagnostics": to_json(conflicts, sources)} if conflicts else {}
         typer.echo(json.dumps(head | {"designs": answers}, ensure_ascii=False))
+    elif conflicts:
+        show(conflicts)
     else:
         for i, (design, answer) in enumerate(zip(found.designs, answers, strict=True)):
             open_ones = {path: v for path, v in spell_design(space, design).items() if path not in settled}

@@ -102,8 +102,12 @@ def _family(decisions: list[Decision]) -> str:
 
 def _count(console: Console, space: Space) -> None:
     from cospace.cli.count import describe
+    from cospace.compiler.check import undefined
     from cospace.compiler.count import count
 
+    for d in undefined(space):
+        console.print(escape(f"not counted: {d.message}"), soft_wrap=True)
+        return
     with console.status("counting"):
         found = count(space)
     for line in describe(found):

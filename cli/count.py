@@ -23,13 +23,13 @@ def count(
     time: options.Time = False,
 ) -> None:
     """Count the designs: all of them, and those that meet every requirement, exactly."""
-    from cospace.cli.inputs import load, read_fixed, timed
+    from cospace.cli.inputs import countable, timed
 
-    space = load(spec, settings)
+    space, pinned = countable(spec, settings, fixed)
     with timed(time):
         from cospace.compiler.count import count as count_designs
 
-        found = count_designs(*read_fixed(space, fixed))
+        found = count_designs(space, pinned)
     if as_json:
         answer: dict[str, object] = {"raw": None if found.raw is None else str(found.raw)}
         if found.exact:

@@ -123,6 +123,27 @@ def pin_paths(space: Space, pairs: Iterable[tuple[str, str]]) -> tuple[Space, di
     return pin(space, {path: value for path, value in shared.items() if path not in alone}), alone
 
 
+def countable(spec: Path, settings: list[str] | None, fixed: list[str] | None) -> tuple[Space, dict[str, Value]]:
+    """As `read_fixed`, of a spec, for verbs whose answer rests on which designs are feasible.
+
+    Raises SpecError (CS602) where something has no value at a design that nothing excludes.
+    """
+    space, pinned = read_fixed(load(spec, settings), fixed)
+    refuse_undefined(space, pinned)
+    return space, pinned
+
+
+def refuse_undefined(space: Space, pinned: Mapping[str, Value]) -> None:
+    """Raises SpecError (CS602) where something has no value at a design that nothing excludes."""
+    from cospace.compiler.check import undefined
+    from cospace.compiler.pins import fix
+    from cospace.dsl.diagnostics import SpecError
+
+    found = undefined(fix(space, pinned))
+    if found:
+        raise SpecError(found)
+
+
 def fixed_space(space: Space, fixed: list[str] | None) -> Space:
     """The space with every `--fix`, for verbs that take a space alone."""
     from cospace.compiler.pins import fix

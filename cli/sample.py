@@ -24,14 +24,13 @@ def sample(
     time: options.Time = False,
 ) -> None:
     """Draw feasible designs, exactly uniformly. With --json one design a line."""
-    from cospace.cli.inputs import load, read_fixed, show_design, spell_design, timed
+    from cospace.cli.inputs import countable, show_design, spell_design, timed
 
-    space = load(spec, settings)
+    space, pinned = countable(spec, settings, fixed)  # rows count the values that are left
     with timed(time):
         from cospace.compiler.designs import decode
         from cospace.compiler.sample import Sampler
 
-        space, pinned = read_fixed(space, fixed)  # rows count the values that are left
         sampler = Sampler(space, pinned)
         for start in range(0, number, BLOCK):
             # blocks of their own seeds, so that memory does not grow with what is asked for

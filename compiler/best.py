@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve
 from cospace.compiler import exact
 from cospace.compiler.candidates import as_number, find_front, merge
+from cospace.compiler.conflict import conflict_diagnostic, minimal_conflict
 from cospace.compiler.descend import Descent, domain_conditions
 from cospace.compiler.designs import DesignError, decode, encode
 from cospace.compiler.enumerate import Frame, holds_at, index_of
@@ -19,7 +20,9 @@ from cospace.compiler.exhaustive import ROWS, Best, Exhaustive, TooMany, is_mode
 from cospace.compiler.fold import Fold, fold_decisions, settle
 from cospace.compiler.graph import TRUE, Expr, Value, either, negate, negative, walk
 from cospace.compiler.model import Design, Requirement, Space
-from cospace.dsl.diagnostics import NOWHERE
+from cospace.compiler.pins import fix
+from cospace.compiler.prove import Prover
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic
 
 OUTER = 100
 """Settings of some decisions for each of which all others are listed, at most."""
@@ -28,7 +31,8 @@ OUTER = 100
 def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = ROWS) -> Best:
     """The best values of the decisions that `fixed` leaves open.
 
-    limit: open designs that are listed at most; above it coordinate descent looks for good ones, not `certified`.
+    limit: open designs that are listed at most; above it coordinate descent looks for good ones, not `certified`,
+    unless it is proved that there are none. No designs and `certified`: none is feasible, and `infeasible` says why.
     Raises DesignError at a path or value in `fixed` that is not there.
     """
     fixed = dict(fixed or {})
@@ -39,7 +43,8 @@ def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = RO
     try:
         found = search.best({})
     except TooMany as error:
-        found = _nest(core, limit) or _descend(core, search, f"{error.rows:,} open designs, more than {limit:,}")
+        said = f"{error.rows:,} open designs, more than {limit:,}"
+        found = _refute(core) or _nest(core, limit) or _descend(core, search, said)
     designs = tuple(_in_order(space, {**fixed, **_complete(pinned, d)}) for d in found.designs)
     for design in designs:
         wrong = next((r for r in space.requirements if is_modelled(r.value, r.guard) and not holds_at(r, design)), None)
@@ -92,6 +97,24 @@ def _complete(space: Space, design: Design) -> Design:
         if d.path not in read and exact.evaluate(d.guard, full) is True:
             full[d.path] = d.values[0]
     return full
+
+
+def _refute(space: Space) -> Best | None:
+    """That no design is feasible, where that can be proved without listing them all: before any is looked for."""
+    if Prover(space).settle(space.requirements).possible is not False:
+        return None
+    return Best((), (), True, 0, "no design meets every requirement")
+
+
+def infeasible(space: Space, fixed: Mapping[str, Value] | None = None) -> Diagnostic | None:
+    """CS601: the requirements on what is modelled that exclude each other; None where that is not proved."""
+    pinned = fix(space, fixed or {})
+    asked = tuple(r for r in pinned.requirements if is_modelled(r.value, r.guard))
+    prover = Prover(evolve(pinned, requirements=asked))
+    verdict = prover.settle(asked)
+    if verdict.possible is not False:
+        return None
+    return conflict_diagnostic(prover, minimal_conflict(prover, verdict.core or asked))
 
 
 def _nest(space: Space, limit: int) -> Best | None:
@@ -185,4 +208,4 @@ def _left_out(space: Space) -> str:
     return text
 
 
-__all__ = ["Best", "Exhaustive", "best", "restrict"]
+__all__ = ["Best", "Exhaustive", "best", "infeasible", "restrict"]

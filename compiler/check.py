@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler.cost import holds
-from cospace.compiler.defined import conditions
-from cospace.compiler.graph import TRUE, Expr, MapProblem, Value, both, negate, walk
+from cospace.compiler.defined import Condition, conditions
+from cospace.compiler.graph import TRUE, Expr, MapProblem, Value, both, either, implies, negate, walk
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Call, Choice, Design, Requirement, Space, spell
 from cospace.compiler.witness import Witnesses, find_witnesses
@@ -70,7 +70,10 @@ class Case:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self.witnesses: Witnesses = find_witnesses(space)
+
+    @cached_property
+    def witnesses(self) -> Witnesses:
+        return find_witnesses(self.space)
 
     @cached_property
     def prover(self) -> Prover:
@@ -102,29 +105,41 @@ def _satisfiable(case: Case) -> Finding:
 # ---- definedness
 
 
+def undefined(space: Space) -> tuple[Diagnostic, ...]:
+    """CS602 where something has no value at a design that nothing excludes; nothing where none was found.
+
+    Such a design is neither feasible nor infeasible, so that no number of designs would be right.
+    """
+    return _defined(Case(space)).diagnostics
+
+
 def _defined(case: Case) -> Finding:
     """Every expression that a requirement, an objective or a quantity reads has a value at every design."""
     space = case.space
     bounder = Bounder({**{d.path: d.values for d in space.decisions}, **_map_domains(space)})
     excluded = [r for r in space.requirements if r.origin == "map"]
     solvable = {id(r.value): r.guard for r in excluded}
-    open_ones = []
-    for expr, guard in _read_expressions(space):
-        for c in conditions(expr, guard):
-            if c.node.op == "solve" and _is_excluded(c.holds, solvable):
-                continue
-            if bounder.bounds(c.holds).settled is not True:
-                open_ones.append(c)
+
+    def unsettled_in(expr: Expr, guard: Expr) -> list[Condition]:
+        found = [c for c in conditions(expr, guard) if c.node.op != "solve" or not _is_excluded(c.holds, solvable)]
+        return [c for c in found if bounder.bounds(c.holds).settled is not True]
+
+    open_ones = [c for expr, guard in _read_expressions(space) for c in unsettled_in(expr, guard)]
     if not open_ones:
         return Finding(True, ("definedness: nothing divides by zero or leaves a domain, at any design",))
     unsettled = []
     maps = set(_map_domains(space))
+    excluding = [
+        _where_defined(r, [c for c in unsettled_in(r.value, r.guard) + unsettled_in(r.guard, TRUE)
+                           if not c.holds.free & maps])
+        for r in space.requirements
+    ]  # fmt: skip
     for c in open_ones:
         if c.holds.free & maps:
             unsettled.append(c)
             continue
         broken = Requirement(negate(c.holds), TRUE, "undefined", c.node.span)
-        verdict = case.prover.settle([r for r in space.requirements if not _reads_same(r, c.node)] + [broken])
+        verdict = case.prover.settle([*excluding, broken])
         if verdict.possible is None:
             unsettled.append(c)
         elif verdict.possible:
@@ -135,9 +150,12 @@ def _defined(case: Case) -> Finding:
     return Finding(True, ("definedness: nothing divides by zero or leaves a domain, at any feasible design",))
 
 
-def _reads_same(requirement: Requirement, node: Expr) -> bool:
-    """A requirement that is itself undefined there can't exclude the design."""
-    return any(n is node for n in walk([requirement.value]))
+def _where_defined(requirement: Requirement, needs: Sequence[Condition]) -> Requirement:
+    """What a requirement excludes: a design where it is false. Where it is undefined it excludes nothing."""
+    if not needs:
+        return requirement
+    value = either(negate(both(*(c.holds for c in needs))), implies(requirement.guard, requirement.value))
+    return evolve(requirement, value=value, guard=TRUE)
 
 
 def _is_excluded(holds_: Expr, solvable: dict[int, Expr]) -> bool:

@@ -12,7 +12,7 @@ from cospace.compiler import exact
 from cospace.compiler.dimension import Dimension
 from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undefined, Unknown
 from cospace.compiler.graph import Expr, Symbol
-from cospace.compiler.model import Design, Placement, Requirement, Space, Work, show
+from cospace.compiler.model import Design, Objective, Placement, Requirement, Space, Work, show
 from cospace.compiler.units import natural_unit
 
 
@@ -21,7 +21,8 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
 
     feasible: bool, or None where a comparison could not be decided. objectives and quantities: name -> {value, unit,
     exact}; a measure is {value: None}. violated: [{reason, origin}]. works: the live ones, each with its rule, maps,
-    dimensions and quantities. Numbers are floats in the unit beside them; `exact` is the rational in base units.
+    dimensions and quantities. Numbers are floats in the unit beside them; `exact` is the rational in base units. An
+    objective has one unit for all designs, so that they compare by eye; others have the unit that suits the number.
     """
     verdicts = [(r, holds(r, design)) for r in space.requirements]
     violated = [{"reason": r.reason, "origin": r.origin} for r, v in verdicts if v is False]
@@ -29,7 +30,7 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
     return {
         "feasible": False if violated else None if undecided else True,
         "violated": violated,
-        "objectives": {o.text: {"value": None} if o.measured else figure(o.value, design) for o in space.objectives},
+        "objectives": {o.text: _objective(o, design) for o in space.objectives},
         "quantities": {f"{a.path}.{name}": figure(e, design) for a in space.accelerators for name, e in a.quantities},
         "works": [_work(w, design) for w in space.works if exact.evaluate(w.guard, design) is True],
     }
@@ -46,12 +47,19 @@ def holds(requirement: Requirement, design: Design) -> bool | None:
     return value is True
 
 
+def _objective(objective: Objective, design: Design) -> dict[str, Any]:
+    if objective.measured:
+        return {"value": None}
+    shown = (objective.unit, objective.scale)
+    return _figure(exact.evaluate(objective.value, design), objective.value.type.unit, shown)
+
+
 def figure(expr: Expr, design: Design) -> dict[str, Any]:
     """A number with its unit, and exactly where it is rational."""
     return _figure(exact.evaluate(expr, design), expr.type.unit)
 
 
-def _figure(value: Result, dimension: Dimension) -> dict[str, Any]:
+def _figure(value: Result, dimension: Dimension, shown: tuple[str, Fraction] | None = None) -> dict[str, Any]:
     if value is UNDEFINED or value is UNKNOWN:
         return {"value": None, "unit": "", "exact": None}
     if isinstance(value, (bool, str)):
@@ -60,7 +68,7 @@ def _figure(value: Result, dimension: Dimension) -> dict[str, Any]:
         return {"value": value.name, "unit": ""}
     number = value.middle if isinstance(value, Enclosure) else value
     assert isinstance(number, Fraction)
-    unit, scale = natural_unit(number, dimension)
+    unit, scale = shown or natural_unit(number, dimension)
     return {
         "value": float(number / scale),
         "unit": unit,

@@ -39,17 +39,20 @@ class Model:
         return check(self.space, deep=deep)
 
     def count(self, fixed: Fixed | None = None) -> Count:
-        """The raw and the feasible number of designs, exact where `exact` says so."""
+        """The raw and the feasible number of designs, exact where `exact` says so.
+
+        Raises SpecError where something has no value at a design that nothing excludes.
+        """
         from cospace.compiler.count import count
 
-        return count(*self._pinned(fixed))
+        return count(*self._countable(fixed))
 
     def sample(self, n: int = 1, seed: int = 0, fixed: Fixed | None = None) -> list[Design]:
-        """n feasible designs, exactly uniform: decision path -> value, live decisions only."""
+        """n feasible designs, exactly uniform: decision path -> value, live decisions only. Raises as `count`."""
         from cospace.compiler.designs import decode
         from cospace.compiler.sample import Sampler
 
-        space, pinned = self._pinned(fixed)
+        space, pinned = self._countable(fixed)
         rows = Sampler(space, pinned).sample(n, seed)
         return [decode(space.decisions, row) for row in rows]  # rows count the values that are left
 
@@ -94,6 +97,13 @@ class Model:
         from cospace.compiler.schema import dumps, to_json
 
         return dumps(to_json(self.space))
+
+    def _countable(self, fixed: Fixed | None) -> tuple[Space, dict[str, Any]]:
+        from cospace.cli.inputs import refuse_undefined
+
+        space, pinned = self._pinned(fixed)
+        refuse_undefined(space, pinned)
+        return space, pinned
 
     def _pinned(self, fixed: Fixed | None) -> tuple[Space, dict[str, Any]]:
         from cospace.cli.inputs import pin_paths

@@ -203,3 +203,51 @@ def test_two_values_for_one_decision_are_refused(tmp_path: Path) -> None:
     spec = write(tmp_path, VALUES)
     done = run("count", spec, "--fix", "size=1024", "--fix", "size=2048")
     assert done.exit_code == 1 and "CS805" in done.stderr and "pinned to two values" in done.stderr
+
+
+# ---- units
+
+
+def test_an_objective_has_one_unit_in_every_verb(tmp_path: Path) -> None:
+    spec = write(tmp_path, "space units\na = choose {1, 1_000_000}\nminimize a * 3 nJ\nminimize a * 2 um2\n")
+    designs = tmp_path / "designs.jsonl"
+    designs.write_text('{"a": 1}\n{"a": 1000000}\n', encoding="utf-8")
+    lines = run("cost", spec, "--designs", str(designs), "--json").stdout.splitlines()
+    small, large = (json.loads(line)["objectives"] for line in lines)
+    best = json.loads(run("best", spec, "--json").stdout)["designs"][0]["objectives"]
+    for text, figure in small.items():
+        assert figure["unit"] == large[text]["unit"] == best[text]["unit"]
+        assert large[text]["value"] == pytest.approx(1_000_000 * figure["value"])
+        assert figure["value"] == best[text]["value"]
+
+
+# ---- nothing is feasible
+
+NOTHING = """space nothing
+DECISIONS
+require SUM <= 3 "the budget"
+minimize SUM
+"""
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_best_of_nothing_says_why_at_once(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def descend(*given: object) -> None:
+        raise AssertionError("looked for designs where there are none")
+
+    monkeypatch.setattr("cospace.compiler.best._descend", descend)
+    names = [f"x{i}" for i in range(count)]
+    text = NOTHING.replace("DECISIONS", "\n".join(f"{n} = choose 2..9" for n in names))
+    spec = write(tmp_path, text.replace("SUM", " + ".join(names)))
+    done = run("best", spec)
+    assert done.exit_code == 1
+    assert "CS601" in done.stderr and "the budget" in done.stderr
+    assert count > 2 or "the bound 3 is short: 4 is the least" in done.stderr
+    answer = json.loads(run("best", spec, "--json").stdout)
+    assert answer["designs"] == [] and answer["certified"] is True
+    assert [d["code"] for d in answer["diagnostics"]] == ["CS601"]
+
+
+def test_best_of_what_is_pinned_to_nothing_says_why(tmp_path: Path) -> None:
+    done = run("best", write(tmp_path, VALUES), "--fix", "size=2048", "--fix", "kind=large")
+    assert done.exit_code == 1 and "CS601" in done.stderr and "size <= 1_024" in done.stderr

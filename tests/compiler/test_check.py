@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cospace.compiler import graph as g
 from cospace.compiler import solver, witness
-from cospace.compiler.check import check, why
+from cospace.compiler.check import check, undefined, why
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.model import Space
 from cospace.compiler.prove import Prover
@@ -145,6 +145,24 @@ def test_undefined_at_a_design_is_an_error_with_that_design() -> None:
         "space s\na = choose 0..4\nb = choose 1..4\nrequire a > 0\nrequire if a > 0 then b / a <= 2 else false\n"
     )
     assert not [d for d in check(fine).diagnostics if d.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("require 1 / a <= 2\nrequire 2 / a <= 5", ["CS602"]),  # neither excludes what it has no value at
+        ("require 1 / a <= 2\nrequire a > 0", []),
+        ("minimize 1 / a\nrequire if a > 0 then 1 / a <= 2 else false", []),
+        ("minimize 1 / a\nrequire if a > 0 then 1 / a <= 2 else true", ["CS602"]),
+        ("minimize 1 / a\nrequire 1 / a <= 2 when a > 0", ["CS602"]),
+        ("minimize 1 / a\nrequire a > 0 when b > 1\nrequire b > 1", []),
+        ("minimize log2(a - 1)\nrequire a >= 1", ["CS602"]),
+    ],
+)
+def test_a_requirement_excludes_only_where_it_has_a_value(text: str, codes: list[str]) -> None:
+    space = compiled(f"space s\na = choose 0..4\nb = choose 1..4\n{text}\n")
+    assert [d.code for d in check(space).diagnostics if d.severity == "error"] == codes
+    assert [d.code for d in undefined(space)] == codes
 
 
 def test_deep_finds_what_changes_nothing() -> None:
