@@ -14,6 +14,7 @@ from cospace.cli.guard import show, verb
 def best(
     spec: options.Spec,
     settings: options.Set = None,
+    data: options.Data = None,
     fixed: options.Fix = None,
     strict: Annotated[bool, typer.Option("--strict", help="not proved to be the best is an error (status 1)")] = False,
     as_json: options.Json = False,
@@ -24,7 +25,7 @@ def best(
     from cospace.cli.inputs import load, read_fixed, show_design, sources, spell_design, timed
     from cospace.cli.render import to_json
 
-    space = load(spec, settings)
+    space = load(spec, settings, data)
     space, pinned = read_fixed(space, fixed)
     with timed(time):
         from cospace.compiler.best import best as find_best

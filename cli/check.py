@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def check(
     spec: options.Spec,
     settings: options.Set = None,
+    data: options.Data = None,
     fixed: options.Fix = None,
     deep: Annotated[bool, typer.Option("--deep", help="also look for redundant and vacuous requirements")] = False,
     why: Annotated[
@@ -39,6 +40,7 @@ def check(
     from cospace.dsl.diagnostics import SpecError
 
     given = read_settings(settings)
+    given |= {"--data": str(data.resolve())} if data is not None else {}
     kept = None if fresh or fixed or why is not None or is_compiled(spec) else proofs.recall(spec, given, deep)
     if kept is not None:
         with timed(time):
@@ -49,7 +51,7 @@ def check(
         return
     with timed(time):
         try:
-            space, diagnostics = compile_spec(spec, settings)
+            space, diagnostics = compile_spec(spec, settings, data)
         except SpecError as error:
             space, diagnostics = None, error.diagnostics
         if space is None:

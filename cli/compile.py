@@ -21,6 +21,7 @@ class Stage(str, Enum):
 def compile_spec(
     spec: options.Spec,
     settings: options.Set = None,
+    data: options.Data = None,
     emit: Annotated[Stage | None, typer.Option("--emit", help="print a stage instead")] = None,
     as_json: options.Json = False,
     time: options.Time = False,
@@ -32,7 +33,7 @@ def compile_spec(
         if emit is Stage.tree:
             _emit_tree(spec)
             return
-        space = load(spec, settings)
+        space = load(spec, settings, data)
         if emit is Stage.space or (as_json and emit is None):
             from cospace.compiler.schema import dumps, to_json
 

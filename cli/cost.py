@@ -24,6 +24,7 @@ def cost(
         typer.Option("--designs", metavar="FILE", help="one design a line as JSON, or a design.json; - reads stdin"),
     ],
     settings: options.Set = None,
+    data: options.Data = None,
     fixed: options.Fix = None,
     as_json: options.Json = False,
     time: options.Time = False,
@@ -31,7 +32,7 @@ def cost(
     """Evaluate designs exactly. With --json one answer a line; a line that is not a design is an error for it alone."""
     from cospace.cli.inputs import fixed_space, load, timed
 
-    space = fixed_space(load(spec, settings), fixed)
+    space = fixed_space(load(spec, settings, data), fixed)
     failed = False
     with timed(time):
         for number, entry in enumerate(read_designs(designs)):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def count(
     spec: options.Spec,
     settings: options.Set = None,
+    data: options.Data = None,
     fixed: options.Fix = None,
     strict: options.Strict = False,
     as_json: options.Json = False,

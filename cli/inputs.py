@@ -20,9 +20,9 @@ sources: dict[str, str] = {}
 """Texts of the files read so far, by the path that is shown: what diagnostics point into."""
 
 
-def load(spec: Path, settings: list[str] | None) -> Space:
+def load(spec: Path, settings: list[str] | None, data: Path | None = None) -> Space:
     """The space of a spec or of a compiled one; warnings are shown. Raises SpecError when it has errors."""
-    space, diagnostics = compile_spec(spec, settings)
+    space, diagnostics = compile_spec(spec, settings, data)
     if space is None:
         from cospace.dsl.diagnostics import SpecError
 
@@ -31,8 +31,10 @@ def load(spec: Path, settings: list[str] | None) -> Space:
     return space
 
 
-def compile_spec(spec: Path, settings: list[str] | None) -> tuple[Space | None, tuple[Diagnostic, ...]]:
-    """The space, or None, with every diagnostic found."""
+def compile_spec(
+    spec: Path, settings: list[str] | None, data: Path | None = None
+) -> tuple[Space | None, tuple[Diagnostic, ...]]:
+    """The space, or None, with every diagnostic found. data: where files of tables may lie."""
     given = read_settings(settings)
     if is_compiled(spec):
         if given:
@@ -44,7 +46,7 @@ def compile_spec(spec: Path, settings: list[str] | None) -> tuple[Space | None, 
         return read_space(spec), ()
     from cospace.compiler.driver import compile_file
 
-    compiled = compile_file(spec, given)
+    compiled = compile_file(spec, given, data)
     sources.update(compiled.sources)
     return compiled.space, tuple(compiled.diagnostics)
 

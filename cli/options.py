@@ -50,6 +50,12 @@ Fix = Annotated[
     list[str] | None,
     typer.Option("--fix", metavar="PATH=VALUE", help="pin a decision; may be repeated", show_default=False),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="FOLDER", help="where data sets and files of tables lie", exists=True, file_okay=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="the answer for programs, on standard output")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="one spec and one seed give one answer")]
 Time = Annotated[bool, typer.Option("--time", help="say on standard error how long it took")]

@@ -19,6 +19,7 @@ def sample(
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="how many designs")] = 1,
     seed: options.Seed = 0,
     settings: options.Set = None,
+    data: options.Data = None,
     fixed: options.Fix = None,
     as_json: options.Json = False,
     time: options.Time = False,

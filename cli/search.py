@@ -17,12 +17,6 @@ from cospace.cli.guard import STOPPED, verb
 if TYPE_CHECKING:
     from cospace.runtime.events import Observe
 
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="FOLDER", help="where data sets lie", exists=True, file_okay=False),
-]
-
-
 @verb
 def search(
     spec: options.Spec,
@@ -30,7 +24,7 @@ def search(
     seed: options.Seed = 0,
     settings: options.Set = None,
     fixed: options.Fix = None,
-    data: Data = None,
+    data: options.Data = None,
     overwrite: options.Overwrite = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="run the baselines too, with the same budget")] = False,
     time: options.Time = False,
@@ -38,7 +32,7 @@ def search(
     """Search a space: train a supernet, choose a design, train it, report it. Ctrl-C once keeps what was found."""
     from cospace.cli.inputs import fixed_space, load, timed
 
-    space = fixed_space(load(spec, settings), fixed)
+    space = fixed_space(load(spec, settings, data), fixed)
     folder = out or Path("results") / space.name
     with timed(time):
         from cospace.runtime.search import search as run
@@ -63,7 +57,7 @@ def search(
 
 
 @verb
-def resume(folder: options.Folder, data: Data = None, time: options.Time = False) -> None:
+def resume(folder: options.Folder, data: options.Data = None, time: options.Time = False) -> None:
     """Go on with a search that was stopped or killed; it ends as if it had not been."""
     from cospace.cli.inputs import timed
 

@@ -28,11 +28,14 @@ class Compiled:
     loaded: Loaded
 
 
-def compile_file(path: Path | str, settings: Mapping[str, str] | None = None) -> Compiled:
-    """A spec on disk, with `--set` values. Never raises for what a spec may hold: see `diagnostics`."""
+def compile_file(path: Path | str, settings: Mapping[str, str] | None = None, data: Path | None = None) -> Compiled:
+    """A spec on disk, with `--set` values. Never raises for what a spec may hold: see `diagnostics`.
+
+    data: the folder where files of tables are looked for, before the spec's own.
+    """
     reporter = Reporter()
     return _compile(
-        load(path, reporter, STANDARD), dict(settings or {}), reporter
+        load(path, reporter, STANDARD), dict(settings or {}), reporter, data
     )  # guard, parse, load: only these know characters
 
 
@@ -42,12 +45,12 @@ def compile_text(text: str, settings: Mapping[str, str] | None = None, name: str
     return _compile(load_text(text, name, reporter, STANDARD), dict(settings or {}), reporter)
 
 
-def _compile(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> Compiled:
+def _compile(loaded: Loaded, settings: dict[str, str], reporter: Reporter, data: Path | None = None) -> Compiled:
     space = None
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH))
     try:
         # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
-        space = elaborate(loaded, settings, reporter)
+        space = elaborate(loaded, settings, reporter, data)
     except RecursionError:
         span = Span(loaded.root.path, 0, 0)
         reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")

@@ -19,7 +19,7 @@ def combine(op: str, a: Expr, b: Expr, spans: tuple[Span, Span], context: Contex
     kinds = (a.type.unit, b.type.unit)
     if op not in "+-" or LEVEL not in kinds or not set(kinds) <= {LEVEL, RATIO}:
         return None
-    if kinds == (LEVEL, LEVEL) and op == "+" or kinds == (RATIO, LEVEL) and op == "-":
+    if (kinds == (LEVEL, LEVEL) and op == "+") or (kinds == (RATIO, LEVEL) and op == "-"):
         said = "two levels can't be added" if op == "+" else "a level can't be taken from a ratio"
         raise context.fail(
             "CS302", spans[0].to(spans[1]), f"{said}: dBm is a power on a logarithmic scale",

@@ -22,7 +22,7 @@ from cospace.dsl.suggest import closest
 class TaggedSet(SetValue):
     """A set of symbols with attributes: symbol -> attribute -> value."""
 
-    fields: dict[str, dict[str, Any]] = {}  # noqa: RUF012
+    fields: dict[str, dict[str, Any]] = {}
 
 
 @frozen(eq=False, repr=False)

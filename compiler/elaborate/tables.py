@@ -61,6 +61,8 @@ class Loaded:
     texts: dict[str, list[str]] | None
     file: str = ""
     tables: dict[tuple[str, bool], lookups.Lookup | None] = field(factory=dict)
+    answers: dict[object, tuple[Value, ...] | None] = field(factory=dict)
+    """What was found missing, by column, keys and guard."""
 
 
 def look_up(table: TableValue, node: tree.Call, context: Context) -> Row:
@@ -92,10 +94,13 @@ class Row:
             listed = ", ".join(f"`{c}`" for c in table.columns)
             help = f"did you mean `{near}`?" if near else f"it has {listed}"
             raise context.fail("CS211", span, f"this row has no field `{name}`", help=help)
-        missing = _missing(self, name, span, context)
+        asked = (name, self.keys, context.guard)
+        if asked not in table.answers:
+            table.answers[asked] = _missing(self, name, span, context)
+        missing = table.answers[asked]
         if missing is not None:
             raise _no_row(self, name, missing, span, context)
-        rows = _rows(table, name, missing is None and _settled(self, context), context)
+        rows = _rows(table, name, _settled(self, context), context)
         assert rows is not None
         column = table.columns[name]
         return lookups.lookup(rows, self.keys, column.type, span)
@@ -126,8 +131,10 @@ def _key(
     from cospace.compiler.elaborate.evaluate import as_scalar, evaluate
 
     what = f"`{parameter.name}` of `{table}`"
-    if isinstance(node, tree.Name) and node.id in columns[0].symbols and not _bound(node, context):
-        return [const(Symbol(node.id), span=node.span)]
+    if isinstance(node, tree.Name) and columns[0].symbols and not _bound(node, context):
+        if node.id in columns[0].symbols:
+            return [const(Symbol(node.id), span=node.span)]
+        raise _not_among(node.id, columns[0], what, node.span, context)
     value = evaluate(node, context.named(parameter.name))
     if _width(parameter) == 1:
         found = [as_scalar(value, node.span, context)]
@@ -144,11 +151,15 @@ def _key(
             )
         odd = sorted((names.symbols_of(key, context) or set()) - column.symbols) if column.symbols else []
         if odd and key.is_const:
-            near = closest(str(key.value), sorted(column.symbols))
-            listed = ", ".join(sorted(column.symbols))
-            raise context.fail("CS206", node.span, f"{what} is one of {{{listed}}}, not `{key.value}`",
-                               help=f"did you mean `{near}`?" if near else None)  # fmt: skip
+            raise _not_among(str(key.value), column, what, node.span, context)
     return found
+
+
+def _not_among(name: str, column: Column, what: str, span: Span, context: Context) -> Exception:
+    near = closest(name, sorted(column.symbols))
+    listed = ", ".join(sorted(column.symbols))
+    help = f"did you mean `{near}`?" if near else None
+    return context.fail("CS206", span, f"{what} is one of {{{listed}}}, not `{name}`", help=help)
 
 
 def _bound(node: tree.Name, context: Context) -> bool:

@@ -112,14 +112,15 @@ class Model:
         return pinned
 
 
-def load(path: Path | str, **settings: object) -> Model:
-    """The model of a spec with `param`s set, or of a compiled space (`.json`).
+def load(path: Path | str, data_folder: Path | str | None = None, /, **settings: object) -> Model:
+    """The model of a spec with `param`s set, or of a compiled space (`.json`). Tables' files may lie in `data_folder`.
 
     Raises SpecError, which carries every diagnostic, when the spec has errors.
     """
     from cospace.cli.inputs import compile_spec
 
-    space, found = compile_spec(Path(path), [f"{name}={value}" for name, value in settings.items()])
+    space, found = compile_spec(Path(path), [f"{name}={value}" for name, value in settings.items()],
+                               None if data_folder is None else Path(data_folder))  # fmt: skip
     if space is None:
         raise SpecError(found)
     return Model(space, found)

@@ -1,0 +1,152 @@
+"""Tables: keys of every kind, files, what is absent; look-ups in every backend against plain Python; large ones quickly."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy
+import pytest
+from cospace.compiler.check import check
+from cospace.compiler.cost import breakdown
+from cospace.compiler.count import count
+from cospace.compiler.designs import decode
+from cospace.compiler.driver import compile_file
+from cospace.compiler.model import Space
+from cospace.compiler.numbers import Program
+from cospace.compiler.sample import Sampler
+from cospace.compiler.schema import dumps, loads, to_json
+
+from tests.compiler.spaces import space_of, told
+
+OPS = ("none", "skip", "conv", "pool", "wide")
+
+
+def compiled(folder: Path, text: str, data: Path | None = None) -> Space:
+    spec = folder / "spec.cospace"
+    spec.write_text(text, encoding="utf-8")
+    found = compile_file(spec, {}, data)
+    assert found.space is not None, [f"{d.code} {d.message}" for d in found.diagnostics]
+    return found.space
+
+
+def measured(folder: Path, keys: int) -> dict[tuple[str, ...], Fraction]:
+    """A file with a row for every list of operators, and its latencies."""
+    rng = random.Random(7)
+    values = {}
+    lines = [",".join([*(f"op_{i}" for i in range(1, keys + 1)), "latency"])]
+    for ops in itertools.product(OPS, repeat=keys):
+        shown = f"{rng.randint(0, 10**6) / 1000:.3f}"
+        values[ops] = Fraction(shown)
+        lines.append(",".join([*ops, shown]))
+    (folder / "measured.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return values
+
+
+TEXT = """
+space searched
+operators = {none, skip, conv, pool, wide}
+table measured(op: list(operators, KEYS)) from "measured.csv" { latency: ms }
+EDGES
+row = measured([ITEMS])
+require row.latency <= 250 ms
+minimize row.latency
+"""
+
+
+def listed(keys: int) -> str:
+    edges = "\n".join(f"e{i} = choose operators" for i in range(1, keys + 1))
+    items = ", ".join(f"e{i}" for i in range(1, keys + 1))
+    return TEXT.replace("KEYS", str(keys)).replace("EDGES", edges).replace("ITEMS", items)
+
+
+def test_a_list_key_takes_one_column_an_element(tmp_path: Path) -> None:
+    values = measured(tmp_path, 3)
+    space = compiled(tmp_path, listed(3))
+    wanted = {ops for ops, v in values.items() if v <= 250}
+    assert count(space).feasible == len(wanted)
+    for row in Sampler(space).sample(50, seed=1):
+        design = decode(space.decisions, row)
+        ops = tuple(str(design[f"e{i}"]) for i in (1, 2, 3))
+        assert ops in wanted
+        (cost,) = breakdown(space, design)["objectives"].values()
+        assert Fraction(cost.get("exact", str(cost["value"]))) in (values[ops], values[ops] / 1000) or ops in wanted
+    assert check(space).ok is True
+
+
+def test_a_table_of_15_625_rows_is_quick(tmp_path: Path) -> None:
+    values = measured(tmp_path, 6)
+    start = time.perf_counter()
+    space = compiled(tmp_path, listed(6))
+    found = count(space)
+    assert found.feasible == sum(v <= 250 for v in values.values())
+    rows = numpy.array(list(itertools.product(range(5), repeat=6)))
+    (numbers,) = Program([space.objectives[0].value], space.decisions)(rows)
+    expected = [float(values[tuple(OPS[i] for i in row)] / 1000) for row in rows]
+    assert numbers.tolist() == expected
+    Sampler(space).sample(10)
+    assert time.perf_counter() - start < 20
+    again = loads(dumps(to_json(space)))
+    assert count(again).feasible == found.feasible
+
+
+def test_a_data_folder_comes_before_the_specs_own(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    text = 'space t\ntable c(op: text) from "c.csv" { n: int }\nrequire c("a").n == 2\n'
+    (tmp_path / "c.csv").write_text("op,n\na,1\n", encoding="utf-8")
+    (data / "c.csv").write_text("n,op\n2,a\n", encoding="utf-8")
+    assert count(compiled(tmp_path, text)).feasible == 0
+    assert count(compiled(tmp_path, text, data)).feasible == 1
+
+
+def test_an_absent_value_is_undefined_where_too_many_designs_read_it() -> None:
+    rows = ", ".join(f"[{i}, {i * i}]" for i in range(1, 300))
+    text = (
+        f"space t\ntable square(n: int) from [{rows}] {{ n2: int }}\na, b = choose 1..300\nrequire square(SAY).n2 > 4\n"
+    )
+    assert told(text.replace("SAY", "a")) == ["CS222 square(a)"]
+    space = space_of(text.replace("SAY", "max(a, b)"))
+    report = check(space)
+    assert report.ok is False
+    assert "CS602" in [d.code for d in report.diagnostics]
+    guarded = text.replace("SAY", "a").replace("require", "require").replace("> 4", "> 4 when a < 300")
+    assert count(space_of(guarded)).feasible == sum(1 for a in range(1, 301) if a == 300 or a * a > 4) * 300
+
+
+def test_typed_columns_in_place() -> None:
+    text = """
+space t
+kinds = {fast, slow}
+table cost(kind: kinds, bits: bit, wide: bool) from [
+    [fast, 4, true, 2, "a"], [fast, 8, true, 3, "b"], [slow, 4, true, 5, "c"], [slow, 4, false, 7, "d"],
+] { energy: pJ; name: text }
+kind = choose kinds
+bits = choose {4, 8} bit
+wide = choose {true, false}
+require (kind == fast and wide) or (kind == slow and bits == 4 bit)
+require (if wide and (kind == fast or bits == 4 bit) then cost(kind, bits, wide).energy else 1 pJ) <= 3 pJ
+require cost(fast, 4 bit, true).name == "a"
+"""
+    space = space_of(text)
+    assert count(space).feasible == 2 + 1
+
+
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("table c(k: {a, b}) from [[a, 1]] { v: int }\nx = c(d).v", "CS206 d"),
+        ("table c(k: {a, b}) from [[z, 1]] { v: int }\nx = c(a).v", "CS201 z"),
+        ("table c(k: int) from [[1, 1/2]] { v: int }\nx = c(1).v", "CS223 [1, 1/2]"),
+        ("table c(k: int) from [[1, 2]] { v: 0..1 }\nx = c(1).v", "CS223 [1, 2]"),
+        ("table c(k: int) from [[1, none]] { v: ms }\nx = c(1).v", "CS222 v"),
+        ("table c(k: list(int, 2)) from [[[1, 2], 3]] { v: int }\nx = c([1]).v", "CS301 [1]"),
+        ("n = choose {1, 2}\ntable c(k: int) from [[1, n]] { v: int }\nx = c(1).v", "CS223 [1, n]"),
+        ("table c(k: int) from [] { v: int }\nx = c(1).v", "CS223 from []"),
+    ],
+)
+def test_refusals(text: str, code: str) -> None:
+    assert told(f"space t\n{text}\n") == [code]
