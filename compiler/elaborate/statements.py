@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve
 from cospace.compiler import graph
-from cospace.compiler.elaborate import choices, members
+from cospace.compiler.elaborate import choices, guarded, loops
 from cospace.compiler.elaborate.values import (
     BAD,
     Context,
@@ -18,7 +18,6 @@ from cospace.compiler.elaborate.values import (
     Stop,
     TensorType,
     describe,
-    one_of,
 )
 from cospace.compiler.graph import TRUE, Expr
 from cospace.compiler.model import Requirement
@@ -73,7 +72,7 @@ def _run(s: tree.Statement, context: Context, counts: dict[str, int], last: bool
     elif isinstance(s, tree.Require):
         require(s, context)
     elif isinstance(s, tree.Loop):
-        run_loop(s, context, counts)
+        loops.run_loop(s, context, counts)
     elif isinstance(s, tree.Def):
         context.scope.names[s.name] = Function(s, context.scope)
     elif isinstance(s, tree.Yield):
@@ -129,8 +128,6 @@ def _home(s: tree.Statement) -> str | None:
 
 def bind_names(s: tree.Bind, context: Context, lazily: bool, counts: dict[str, int] | None = None) -> None:
     """`a, b = expr`: the expression evaluated anew for each name."""
-    from cospace.compiler.elaborate.evaluate import boolean, evaluate
-
     for target in s.targets:
         if not isinstance(target, tree.Name):
             raise context.fail("CS226", target.span, "a name is needed before `=`")
@@ -138,9 +135,7 @@ def bind_names(s: tree.Bind, context: Context, lazily: bool, counts: dict[str, i
         once = counts is not None and counts.get(target.id, 0) == 1 and context.scope.find(target.id) is None
         if context.building is not None and once:
             inner = evolve(inner, direct=context.path(target.id))
-        if s.guard is not None:
-            inner = inner.under(boolean(s.guard, context))
-        context.scope.names[target.id] = one_of(evaluate(s.value, inner))
+        context.scope.names[target.id] = guarded.bound(s, target.id, inner, context)
 
 
 def _spoil(s: tree.Bind, scope: Scope) -> None:
@@ -160,6 +155,8 @@ def require(s: tree.Require, context: Context, origin: str = "written") -> None:
         context.answering.requirements.append((graph.implies(whole, value), s.reason, s.span))
         return
     reason = s.reason or source_of(s, context)
+    if context.indices:
+        reason += f" [{', '.join(context.indices)}]"
     context.state.requirements.append(Requirement(value, whole, reason, s.span, origin))
 
 
@@ -167,44 +164,6 @@ def source_of(s: tree.Require | tree.Objective, context: Context) -> str:
     """The text of a requirement without a reason."""
     text = context.scope.owner().file.text
     return " ".join(text[s.value.span.start : s.value.span.end].split())
-
-
-def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = None) -> None:
-    """`for i in domain { … }`: unrolled; names that existed before are carried from pass to pass."""
-    from cospace.compiler.elaborate.evaluate import evaluate
-
-    domain = evaluate(s.binder.domain, context.named(None))
-    carried = _body_names(context.scope)
-    for value, condition, _ in members.items_of(domain, s.binder.span, context):
-        if condition is not TRUE:
-            raise context.fail(
-                "CS208",
-                s.binder.span,
-                "loops with a searched bound are not in this version yet",
-                help="loop to the largest value, and choose a `skip` alternative",
-            )
-        inner = Scope(context.scope, {s.binder.name: value})
-        here = evolve(context, scope=inner, indices=(*context.indices, _index(value)))
-        run_body(s.block, here)
-        for name in carried:
-            if name in inner.names and name != s.binder.name:
-                context.scope.names[name] = inner.names[name]
-
-
-def _body_names(scope: Scope) -> set[str]:
-    """The names of the body that a loop stands in, those of the loops around it included."""
-    found = set(scope.names)
-    outer = scope.parent
-    while scope.module is None and outer is not None and outer.module is None:
-        found |= set(outer.names)
-        outer = outer.parent
-    return found
-
-
-def _index(value: Any) -> str:
-    from cospace.compiler.model import show
-
-    return str(show(value.value)) if isinstance(value, Expr) and value.is_const else str(value)
 
 
 def run_facts(block: tree.Block, context: Context) -> list[tuple[str, tuple[Expr, ...]]]:
@@ -236,4 +195,4 @@ def run_facts(block: tree.Block, context: Context) -> list[tuple[str, tuple[Expr
     return state
 
 
-__all__ = ["Lazy", "ListValue", "bind_names", "choices", "require", "run_block", "run_body", "run_facts", "run_loop"]
+__all__ = ["Lazy", "ListValue", "bind_names", "choices", "require", "run_block", "run_body", "run_facts"]
