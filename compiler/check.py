@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 from cospace.compiler.cost import holds
-from cospace.compiler.defined import Condition, conditions
+from cospace.compiler.defined import Condition, conditions, open_to
 from cospace.compiler.graph import TRUE, Expr, MapProblem, Value, both, either, implies, negate, walk
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Call, Choice, Design, Requirement, Space, spell
@@ -120,8 +120,10 @@ def _defined(case: Case) -> Finding:
     excluded = [r for r in space.requirements if r.origin == "map"]
     solvable = {id(r.value): r.guard for r in excluded}
 
+    is_open = open_to(lambda e: bounder.bounds(e).settled is True)
+
     def unsettled_in(expr: Expr, guard: Expr) -> list[Condition]:
-        found = [c for c in conditions(expr, guard) if c.node.op != "solve" or not _is_excluded(c.holds, solvable)]
+        found = [c for c in conditions(expr, guard, is_open) if c.node.op != "solve" or not _is_excluded(c.holds, solvable)]
         return [c for c in found if bounder.bounds(c.holds).settled is not True]
 
     open_ones = [c for expr, guard in _read_expressions(space) for c in unsettled_in(expr, guard)]
@@ -179,7 +181,7 @@ def _map_domains(space: Space) -> dict[str, tuple[Value, ...]]:
 def _read_expressions(space: Space) -> list[tuple[Expr, Expr]]:
     found = [(r.value, r.guard) for r in space.requirements] + [(r.guard, TRUE) for r in space.requirements]
     found += [(o.value, TRUE) for o in space.objectives if not o.measured]
-    found += [(e, TRUE) for a in space.accelerators for _, e in a.quantities]
+    found += [(e, a.guard) for a in space.accelerators for _, e in a.quantities]
     for d in space.decisions:
         found += [(d.guard, TRUE), *((c, d.guard) for c in d.allowed or ())]
     return found

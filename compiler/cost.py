@@ -31,7 +31,12 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
         "feasible": False if violated else None if undecided else True,
         "violated": violated,
         "objectives": {o.text: _objective(o, design) for o in space.objectives},
-        "quantities": {f"{a.path}.{name}": figure(e, design) for a in space.accelerators for name, e in a.quantities},
+        "quantities": {
+            f"{a.path}.{name}": figure(e, design)
+            for a in space.accelerators
+            if exact.evaluate(a.guard, design) is True
+            for name, e in a.quantities
+        },
         "works": [_work(w, design) for w in space.works if exact.evaluate(w.guard, design) is True],
     }
 
@@ -83,13 +88,16 @@ def _work(work: Work, design: Design) -> dict[str, Any]:
     placement = next((p for p in work.placements if exact.evaluate(p.guard, design) is True), None)
     if placement is None:
         return answer | {"rule": None, "maps": {}}
-    answer |= {"rule": placement.rule, "maps": _maps(placement, design)}
+    answer |= {"rule": placement.rule, "maps": _maps(placement, work.path, design)}
     return answer | {name: figure(e, design) for name, e in placement.quantities}
 
 
-def _maps(placement: Placement, design: Design) -> dict[str, Any]:
-    solved = exact.solve_maps(placement.problem, design)
-    return {path: show(value) for path, value in solved.items()} if isinstance(solved, dict) else {}
+def _maps(placement: Placement, path: str, design: Design) -> dict[str, Any]:
+    """The work's mapping, by its own path: works of one shape share a problem, whose maps are called by the first."""
+    problem = placement.problem
+    solved = exact.solve_maps(problem, design)
+    named = {m.path: path + m.path.removeprefix(problem.path).split("~")[0] for m in problem.maps}
+    return {named[p]: show(value) for p, value in solved.items()} if isinstance(solved, dict) else {}
 
 
 def _plain(expr: Expr, design: Design) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import frozen
 from cospace.compiler import graph
@@ -20,18 +20,48 @@ class Condition:
     holds: Expr
 
 
-def conditions(expr: Expr, guard: Expr = TRUE) -> list[Condition]:
+def open_to(settled: Callable[[Expr], bool]) -> Callable[[Expr], bool]:
+    """Whether anything below a node could be undefined, `settled` saying which conditions hold wherever they are asked.
+
+    Each node is looked at once, whatever guards it is reached under: what needs no guard is left out of every walk.
+    """
+    known: dict[int, bool] = {}
+
+    def is_open(expr: Expr) -> bool:
+        stack = [(expr, False)]
+        while stack:
+            node, ready = stack.pop()
+            if id(node) in known:
+                continue
+            if not may_be_undefined(node):
+                known[id(node)] = False
+            elif node.op in ("solve", "solvable"):
+                known[id(node)] = True
+            elif not ready:
+                stack.append((node, True))
+                stack.extend((a, False) for a in node.args)
+            else:
+                own = _own(node)
+                known[id(node)] = any(known[id(a)] for a in node.args) or not (own is None or settled(own))
+        return known[id(expr)]
+
+    return is_open
+
+
+def conditions(
+    expr: Expr, guard: Expr = TRUE, is_open: Callable[[Expr], bool] = may_be_undefined
+) -> list[Condition]:
     """Everything that has to hold for `expr` to be defined wherever `guard` holds.
 
     `if`, `and`, `or` protect from left to right. A `solve` gives `solvable` of its problem; what is inside is asked
-    for all of its mappings.
+    for all of its mappings. Nodes that are not `is_open` are left out.
     """
     found: list[Condition] = []
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Expr, Expr]] = [(expr, guard)]
     while stack:
         node, under = stack.pop()
-        if (id(node), id(under)) in seen or not may_be_undefined(node):
+        if (id(node), id(under)) in seen or not is_open(node):
             continue
         seen.add((id(node), id(under)))
         own = _own(node)

@@ -17,7 +17,7 @@ from cospace.compiler.dimension import Dimension, unit_power, unit_product, unit
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 
-@frozen
+@frozen(cache_hash=True)
 class Symbol:
     """A bare name used as a value: `relu`, `combine_first`, `sequential`."""
 
@@ -493,4 +493,5 @@ class External:
 def external(value: External, span: Span = NOWHERE) -> Expr:
     if value.kind == "measure":
         return make("measure", (), NUMBER, value, span)
-    return make("external", (), Type(value.kind), value, span)
+    kind = NUMBER if value.kind == "real" else Type(value.kind)
+    return make("external", (), kind, value, span)

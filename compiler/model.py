@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from attrs import field, frozen
-from cospace.compiler.graph import TRUE, Expr, MapProblem, Symbol, Type, Value
+from cospace.compiler.graph import TRUE, Expr, MapProblem, Symbol, Type, Value, walk
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 Design = Mapping[str, Value]
@@ -33,6 +33,51 @@ class Decision:
     scale: Fraction = Fraction(1)
     group: str = ""
     doc: str | None = None
+    span: Span = NOWHERE
+
+
+@frozen
+class Variant:
+    """What is bound after the search: by the user (`switch`), by chance (`random`), by the input (`adapt`), or a
+    `statistic` of the input. Never part of a design and never counted; requirements and objectives hold none (they are
+    folded over its values), networks and policies do.
+
+    allowed: None, or one condition a value, over decisions and earlier variants. A value that is not allowed, or whose
+    weight is 0, is never taken. weights: of `random`, None for all alike. by: of `adapt`, the value as an expression
+    of a statistic; of a statistic, how the runtime computes it. low, high: of a statistic, which is uniform between.
+    per: how often chance draws (image | epoch | inference).
+    """
+
+    path: str
+    binding: str
+    values: tuple[Value, ...]
+    type: Type
+    guard: Expr = TRUE
+    allowed: tuple[Expr, ...] | None = None
+    weights: tuple[Expr, ...] | None = None
+    by: Expr | None = None
+    per: str | None = None
+    low: Fraction | None = None
+    high: Fraction | None = None
+    unit: str | None = None
+    scale: Fraction = Fraction(1)
+    group: str = ""
+    span: Span = NOWHERE
+
+
+@frozen
+class Policy:
+    """A block that steers what lies below its targets. fields: what it says, copies for each layer left out.
+
+    state: what is kept once for each value of the block's variants (`norm`, `mask`); all else is shared.
+    """
+
+    kind: str
+    name: str
+    source: str
+    targets: tuple[str, ...]
+    fields: tuple[tuple[str, Expr], ...]
+    state: tuple[str, ...] = ()
     span: Span = NOWHERE
 
 
@@ -65,18 +110,22 @@ class Objective:
     @property
     def measured(self) -> bool:
         """Whether it is known only after running."""
-        return self.value.op == "measure"
+        return any(node.op == "measure" for node in walk([self.value]))
 
 
 @frozen
 class Placement:
-    """A work served by one rule when `guard` holds. quantities: name -> expression at the solved map."""
+    """A work served by one rule when `guard` holds. quantities: name -> expression at the solved map.
+
+    part: path of the accelerator or the part of one whose rule it is.
+    """
 
     rule: str
     guard: Expr
     quantities: tuple[tuple[str, Expr], ...]
     problem: MapProblem
     span: Span = NOWHERE
+    part: str = ""
 
     def __getitem__(self, name: str) -> Expr:
         return dict(self.quantities)[name]
@@ -84,7 +133,10 @@ class Placement:
 
 @frozen
 class Work:
-    """A piece of work that an operator asks of an accelerator."""
+    """A piece of work that an operator asks of an accelerator.
+
+    at: the values of variants that its numbers stand for; a work that reads a variant has an entry for each value.
+    """
 
     path: str
     kind: str
@@ -96,11 +148,16 @@ class Work:
     guard: Expr
     placements: tuple[Placement, ...]
     span: Span = NOWHERE
+    at: tuple[tuple[str, Value], ...] = ()
 
 
 @frozen
 class Accelerator:
-    """quantities: every named number of its body (area, energy, latency, …) with its unit to show."""
+    """An accelerator or a part of one; parts follow their owner.
+
+    quantities: every named number of its body (area, energy, latency, …) with its unit to show.
+    guard: when it exists, where it is one of several alternatives.
+    """
 
     path: str
     name: str
@@ -108,6 +165,7 @@ class Accelerator:
     rules: tuple[str, ...]
     doc: str | None = None
     span: Span = NOWHERE
+    guard: Expr = TRUE
 
 
 # ---- the network's plan: nodes in topological order; ids index `NetworkPlan.nodes`
@@ -239,6 +297,8 @@ class Space:
     stages: tuple[Stage, ...]
     constants: tuple[Constant, ...] = ()
     references: tuple[Reference, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    policies: tuple[Policy, ...] = ()
     sources: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(path shown, text) of every file read, for diagnostics; the standard library included."""
 

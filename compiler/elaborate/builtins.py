@@ -8,14 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 from cospace.compiler import graph
-from cospace.compiler.elaborate import members, names
+from cospace.compiler.elaborate import folds, listed, members, names
 from cospace.compiler.elaborate.values import (
+    LISTS,
     Builtin,
     Context,
     DomainValue,
-    Gathered,
-    ListValue,
-    PerLayer,
     describe,
     is_number,
 )
@@ -31,7 +29,8 @@ PLAIN: dict[str, Callable[..., Expr]] = {
 UNITLESS = {"log2", "log10", "log", "exp", "cos", "ceil", "floor"}
 FOLDS = {"sum", "product", "max", "min", "mean", "all", "any", "count"}
 DOMAINS = {"divisors", "powers"}
-ALL = {*PLAIN, *FOLDS, *DOMAINS}
+OF_LISTS = {"factors", "orders", "subsets", "down_to"}
+ALL = {*PLAIN, *FOLDS, *DOMAINS, *OF_LISTS, "each"}
 
 names.BUILTIN_VALUES.update({name: Builtin(name) for name in ALL})
 names.BUILTIN_VALUES["pi"] = const(Fraction(math.pi))
@@ -39,8 +38,15 @@ names.BUILTIN_VALUES["pi"] = const(Fraction(math.pi))
 
 def apply(name: str, node: tree.Call, context: Context) -> Any:
     """The value of a call of a built-in function."""
+    if name == "each":
+        return folds.each(node, context)
     if name in FOLDS:
+        only = node.arguments[0].value if len(node.arguments) == 1 else None
+        if isinstance(only, tree.Each) and folds.is_fold(only):
+            return folds.fold(name, only, node.span, context)
         return _fold(name, node, context)
+    if name in OF_LISTS:
+        return listed.down_to(node, context) if name == "down_to" else listed.domain(name, node, context)
     from cospace.compiler.elaborate.evaluate import number, same_unit
 
     for a in node.arguments:
@@ -84,7 +90,7 @@ def _fold(name: str, node: tree.Call, context: Context) -> Expr:
             items += [(v, g, t, a.value) for v, g, t in members.each(a.value, context).items]
         else:
             value = evaluate(a.value, context)
-            if isinstance(value, (Gathered, ListValue, PerLayer)):
+            if isinstance(value, LISTS):
                 items += [(v, g, t, a.value) for v, g, t in members.as_gathered(value).items]
             else:
                 items.append((value, TRUE, const(1), a.value))

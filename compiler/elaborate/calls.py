@@ -6,11 +6,22 @@ from typing import Any
 
 from attrs import evolve
 from cospace.compiler import graph
-from cospace.compiler.elaborate import builtins, choices, hardware, names, rules, statements, types
+from cospace.compiler.elaborate import (
+    builtins,
+    hardware,
+    names,
+    parts,
+    rules,
+    statements,
+    tables,
+    types,
+    variants,
+)
 from cospace.compiler.elaborate.values import (
     BAD,
     AcceleratorClass,
     Builtin,
+    Chosen,
     Context,
     Function,
     Record,
@@ -20,9 +31,8 @@ from cospace.compiler.elaborate.values import (
     Tensor,
     UnitValue,
     describe,
-    is_number,
 )
-from cospace.compiler.graph import TRUE, Expr, External, Symbol, const
+from cospace.compiler.graph import Expr, External, Symbol, const
 from cospace.compiler.model import Call, Task
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
@@ -37,10 +47,12 @@ def call(node: tree.Call, context: Context) -> Any:
     function = evaluate(node.function, context.named(None))
     if isinstance(function, Builtin):
         return builtins.apply(function.name, node, context.named(context.hint))
+    if isinstance(function, Chosen):
+        return parts.call(function, node, context)
     if isinstance(function, Function):
         return call_def(function, node.arguments, node.span, context)
     if isinstance(function, TableValue):
-        return look_up(function, node, context)
+        return tables.look_up(function, node, context)
     if isinstance(function, AcceleratorClass):
         return hardware.instantiate(function, node.arguments, node.span, context)
     help = "multiplication is written `*`" if isinstance(function, (UnitValue, Expr)) else None
@@ -160,15 +172,17 @@ def call_def(
     if declaration.source is not None and kind in ("tensor", "graph"):
         return _operator(declaration, arguments, span, inner, context)
     bind(declaration.parameters, arguments, inner, context, span, f"`{declaration.name}`", known=known, places=places)
-    if declaration.value is not None:
-        from cospace.compiler.elaborate.evaluate import evaluate
+    if declaration.source is None or declaration.value is not None:
+        if context.building is not None:
+            own = _path(declaration.name, context)
+            inner = evolve(inner, prefix=own, indices=())
+            context.state.blocks.append((own, context.guard))
+        if declaration.value is not None:
+            from cospace.compiler.elaborate.evaluate import evaluate
 
-        return evaluate(declaration.value, inner)
-    if declaration.source is None:
+            return evaluate(declaration.value, inner)
         assert declaration.block is not None
-        own = _path(declaration.name, context)
-        deeper = evolve(inner, prefix=own, indices=()) if context.building else inner
-        return statements.run_block(declaration.block, deeper)
+        return statements.run_block(declaration.block, inner)
     return _opaque(declaration, kind or "value", inner, span, context)
 
 
@@ -213,9 +227,26 @@ def _operator(
         tuple(state), (), works, span,
     )  # fmt: skip
     building.nodes.append(node)
+    context.state.blocks.append((path, context.guard))
     if works:
         context.state.layers.append((path, context.guard))
     return Tensor(output.kind, output.shape, len(building.nodes) - 1)
+
+
+def add_tensors(a: Tensor, b: Tensor, node: tree.Binary, context: Context) -> Tensor:
+    """`x + y` of tensors: an operator without weights that asks for nothing; their shapes must agree."""
+    if context.building is None:
+        raise context.fail("CS221", node.span, "tensors are added inside a network")
+    if a.kind != b.kind or len(a.shape) != len(b.shape):
+        raise context.fail("CS402", node.span, f"can't add {len(a.shape)} dimensions and {len(b.shape)}")
+    for at, (wanted, got) in enumerate(zip(a.shape, b.shape, strict=True), 1):
+        types.match(wanted, got, f"dimension {at} of this sum", node.right.span, context)
+    path = _path("sum", context)
+    inputs = (("x", a.node), ("y", b.node))
+    context.building.nodes.append(
+        Call(path, "+", "tensor.add", inputs, (), a.shape, context.guard, span=node.span)
+    )
+    return Tensor(a.kind, a.shape, len(context.building.nodes) - 1)
 
 
 def _source(declaration: tree.Def) -> str:
@@ -240,7 +271,13 @@ def _opaque(declaration: tree.Def, kind: str, inner: Context, span: Span, contex
         return graph.external(
             External("measure", declaration.name, _source(declaration), scalars, low, high, better), span
         )
-    return graph.external(External(kind, declaration.name, _source(declaration), scalars), span)
+    made = graph.external(External(kind, declaration.name, _source(declaration), scalars), span)
+    if kind == "statistic":
+        low, high, _ = _measure(declaration, inner)
+        if low is None or high is None:
+            raise inner.fail("CS306", declaration.span, "a statistic says its range: `-> statistic(0..1)`")
+        return variants.statistic(declaration, made, low, high, span, context)
+    return made
 
 
 def _measure(declaration: tree.Def, inner: Context) -> tuple[Any, Any, str]:
@@ -284,94 +321,6 @@ def _task(declaration: tree.Def, fields: dict[str, Any], inner: Context, span: S
     return Record(taken, "task", name)
 
 
-# ---- tables
-
-
-def look_up(table: TableValue, node: tree.Call, context: Context) -> Record:
-    """The row of a table; searched keys give conditions. A key that is not there is an error that lists what is."""
-    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate
-
-    declaration = table.declaration
-    rows = hardware_rows(table, context)
-    keys: list[Expr] = []
-    if len(node.arguments) != len(declaration.parameters):
-        raise context.fail("CS214", node.span, f"`{declaration.name}` has {len(declaration.parameters)} keys")
-    for a, p in zip(node.arguments, declaration.parameters, strict=True):
-        keys.append(as_scalar(evaluate(a.value, context.named(p.name)), a.span, context))
-    n = len(keys)
-    if all(k.is_const for k in keys):
-        for row in rows:
-            if all(r.type == k.type and r.payload == k.payload for r, k in zip(row[:n], keys, strict=True)):
-                return _row(declaration, row[n:])
-        shown = ", ".join(str(k.payload) for k in keys)
-        first = [str(r[0].payload) for r in rows]
-        near = closest(shown, first)
-        listed = ", ".join(f"`{f}`" for f in first[:12])
-        raise context.fail(
-            "CS222",
-            node.span,
-            f"`{declaration.name}` has no row for `{shown}`",
-            help=f"did you mean `{near}`?" if near else f"it has {listed}",
-        )
-    matches = [(graph.both(TRUE, *(graph.eq(k, r) for k, r in zip(keys, row[:n], strict=True))), row) for row in rows]
-    if not choices.always(graph.implies(context.guard, graph.either(graph.FALSE, *(m for m, _ in matches))), context):
-        raise context.fail("CS222", node.span, f"`{declaration.name}` has no row for some value that can stand here")
-    result = list(matches[-1][1][n:])
-    for condition, row in reversed(matches[:-1]):
-        result = [graph.branch(condition, new, old) for new, old in zip(row[n:], result, strict=True)]
-    return _row(declaration, tuple(result))
-
-
-def _row(declaration: tree.Table, values: Any) -> Record:
-    columns = [s.name for s in declaration.block.statements if isinstance(s, tree.Typed)]
-    return Record(dict(zip(columns, values, strict=True)), "row")
-
-
-def hardware_rows(table: TableValue, context: Context) -> list[tuple[Expr, ...]]:
-    """The rows written in place, typed by their columns; evaluated once."""
-    from cospace.compiler.elaborate import names
-    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate
-    from cospace.compiler.elaborate.values import ListValue
-
-    cache: dict[int, list[tuple[Expr, ...]]] = context.state.groups.setdefault("rows", {})
-    declaration = table.declaration
-    if id(declaration) in cache:
-        return cache[id(declaration)]
-    here = evolve(context, scope=table.scope, hint=None, direct=None)
-    if not isinstance(declaration.source.value, tree.ListOf):
-        raise context.fail(
-            "CS208",
-            declaration.source.span,
-            "tables read from files are not in this version yet",
-            help="write the rows in place: `from [[…], […]]`",
-        )
-    columns: list[tree.Expr | None] = [p.type for p in declaration.parameters]
-    columns += [s.type for s in declaration.block.statements if isinstance(s, tree.Typed)]
-    rows = []
-    for item in declaration.source.value.items:
-        row = evaluate(item, here)
-        if not isinstance(row, ListValue) or len(row.items) != len(columns):
-            raise here.fail("CS223", item.span, f"a row of `{declaration.name}` has {len(columns)} columns")
-        cells = []
-        for value, type in zip(row.items, columns, strict=True):
-            cell = as_scalar(value, item.span, here)
-            plain = is_number(cell) and not cell.type.unit
-            if plain and isinstance(type, tree.Name) and type.id not in types.PLAIN | types.OPAQUE:
-                cell = graph.mul(cell, names.find_unit(type.id, type.span, here).scale)
-            elif type is not None:
-                types.check(type, cell, item.span, "this column", here)
-            cells.append(cell)
-        rows.append(tuple(cells))
-    seen: set[tuple[object, ...]] = set()
-    for row, item in zip(rows, declaration.source.value.items, strict=True):
-        key = tuple(c.payload for c in row[: len(declaration.parameters)])
-        if key in seen:
-            raise here.fail("CS223", item.span, f"`{declaration.name}` has two rows for {', '.join(map(str, key))}")
-        seen.add(key)
-    cache[id(declaration)] = rows
-    return rows
-
-
 # ---- works
 
 
@@ -379,6 +328,19 @@ def ask(node: tree.Ask, context: Context) -> Any:
     """In an operator: a work added to its call. In a rule: the answer of the same accelerator."""
     if context.answering is None and context.building is None:
         raise context.fail("CS224", node.span, "`ask` stands in an operator, or in a rule of an accelerator")
+    pending = work_of(node, context)
+    if context.answering is not None:
+        return rules.answer(pending, context)
+    taken: dict[str, int] = context.state.groups.setdefault("works", {})
+    path = f"{pending.layer}.{pending.kind}"
+    taken[path] = taken.get(path, 0) + 1
+    path = path if taken[path] == 1 else f"{path}#{taken[path]}"
+    context.state.works.append(evolve(pending, path=path))
+    return Record({}, "work")
+
+
+def work_of(node: tree.Ask, context: Context) -> rules.Pending:
+    """The work that an `ask` describes, its dimensions evaluated; not yet asked of anyone."""
     kind, declaration, home = find_work(node.work, context)
     scope = Scope(home, label=kind)
     inner = evolve(context, scope=scope, hint=None, direct=None, calls=(*context.calls, node.span))
@@ -393,31 +355,11 @@ def ask(node: tree.Ask, context: Context) -> Any:
             for t in s.targets:
                 if isinstance(t, tree.Name):
                     facts[t.id] = scope.names[t.id]
-    if context.answering is not None:
-        pending = rules.Pending(
-            "",
-            kind,
-            declaration,
-            home,
-            dims,
-            facts,
-            times,
-            context.guard,
-            context.answering.layer,
-            node.span,
-            context.calls,
-        )
-        return rules.answer(pending, context)
-    owner = context.direct or context.prefix
-    taken: dict[str, int] = context.state.groups.setdefault("works", {})
-    path = f"{owner}.{kind}"
-    taken[path] = taken.get(path, 0) + 1
-    path = path if taken[path] == 1 else f"{path}#{taken[path]}"
-    pending = rules.Pending(
-        path, kind, declaration, home, dims, facts, times, context.guard, owner, node.span, context.calls
+    owner = context.answering.layer if context.answering else context.direct or context.prefix
+    network = context.building.name if context.building else ""
+    return rules.Pending(
+        "", kind, declaration, home, dims, facts, times, context.guard, owner, node.span, context.calls, network
     )
-    context.state.works.append(pending)
-    return Record({}, "work")
 
 
 def find_work(node: tree.Expr, context: Context) -> tuple[str, tree.Work, Scope]:

@@ -8,10 +8,15 @@ from typing import Any
 
 from attrs import evolve
 from cospace.compiler import graph
-from cospace.compiler.elaborate import members, names
+from cospace.compiler.elaborate import members, names, paths, readings, variants
+from cospace.compiler.elaborate.listed import ListDomain
+from cospace.compiler.elaborate.readings import MemberDomain
 from cospace.compiler.elaborate.values import (
+    Chosen,
     Context,
     DomainValue,
+    Gathered,
+    Instance,
     ListValue,
     PerLayer,
     RangeValue,
@@ -31,11 +36,6 @@ MAX_DECISIONS = 100_000
 
 def decide(node: tree.Decision, context: Context) -> Any:
     """The value of a decision: a variable, a choice between tensors, or a copy for each layer."""
-    if node.binding in ("switch", "random", "adapt"):
-        raise context.fail(
-            "CS208", node.span, f"`{node.binding}` is part of the language, but this version can't bind it yet",
-            help="use `choose` for what the search binds, or a `param` for what you set",
-        )  # fmt: skip
     name = node.label or context.hint
     if name is None:
         raise context.fail(
@@ -44,6 +44,9 @@ def decide(node: tree.Decision, context: Context) -> Any:
             "this decision has no name",
             help=f"label it: `{node.binding} width {{…}}`, or bind it to a name",
         )
+    if node.binding in variants.LATER:
+        variants.check(node, context)
+        return _choose(node, context.path(name), context)
     if node.by is not None:
         raise context.fail("CS301", node.by.span, f"`by` gives weights to `random`, not to `{node.binding}`")
     if node.binding == "map":
@@ -63,33 +66,61 @@ def _copies(node: tree.Decision, name: str, context: Context) -> PerLayer:
         )
     copies: dict[str, Any] = {}
     guards: dict[str, Expr] = {}
+    blocks = _blocks(node, context) if node.per == "block" else {}
     for call, guard in context.state.layers:
-        if _below(call, context):
-            here = evolve(context.under(guard), indices=(*context.indices, call))
-            copies[call] = _choose(node, here.path(name), here)
-            guards[call] = guard
-    return PerLayer(copies, guards)
+        if _below(call, context) and (node.per == "layer" or call in blocks):
+            owner = blocks.get(call, call)
+            guards[owner] = graph.either(guards.get(owner, FALSE), guard)
+    for owner, guard in guards.items():
+        here = evolve(context.under(guard), indices=(*context.indices, owner))
+        copies[owner] = _choose(node, here.path(name), here)
+    return PerLayer(copies, guards, blocks)
+
+
+def _blocks(node: tree.Decision, context: Context) -> dict[str, str]:
+    """The block of each layer: of the calls that the policy's path names, the one it lies in."""
+    targets = context.state.groups.get("targets") or ()
+    named = [b for b, _ in context.state.blocks for t in targets
+             if paths.below(b, t) and len(paths.segments(b)) == len(paths.segments(t))]  # fmt: skip
+    if not named:
+        raise context.fail(
+            "CS217", node.span, "`per block` gives a copy to each call that the path names, and this path names none",
+            help="name a block: `precision of net.block { … per block }`; or say `per layer`",
+        )  # fmt: skip
+    known = dict.fromkeys(named)
+    found: dict[str, str] = {}
+    for call, _ in context.state.layers:
+        parts = call.split(".")
+        prefixes = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        owner = next((p for p in prefixes if p in known), None)
+        if owner is not None:
+            found[call] = owner
+    return found
 
 
 def _below(call: str, context: Context) -> bool:
     targets = context.state.groups.get("targets")
-    return targets is None or any(call == t or call.startswith((f"{t}.", f"{t}[")) for t in targets)
+    return targets is None or any(paths.below(call, t) for t in targets)
 
 
 def _choose(node: tree.Decision, path: str, context: Context) -> Any:
-    if isinstance(node.domain, tree.SetOf) and _labelled(node.domain):
+    if isinstance(node.domain, tree.SetOf) and _labelled(node.domain, context):
         return _alternatives(node, node.domain, path, context)
     from cospace.compiler.elaborate.evaluate import evaluate
 
     domain = evaluate(node.domain, context.named(None))
+    prepared = readings.prepare(domain, node, context)
+    if node.binding not in variants.LATER or not isinstance(prepared, readings.MemberDomain):
+        domain = prepared  # chance and users take values, and equal ones are one
     values, conditions, type, unit = domain_of(domain, node, context)
     allowed = None if all(c is TRUE for c in conditions) else conditions
-    _register(path, values, type, allowed, unit, node, context)
-    return graph.var(path, type, node.span)
+    _register(path, values, type, allowed, unit, node, context, domain)
+    return readings.reading(domain, graph.var(path, type, node.span), context)
 
 
-def _labelled(domain: tree.SetOf) -> bool:
-    return any(a.name is not None or isinstance(a.value, tree.Call) for a in domain.alternatives)
+def _labelled(domain: tree.SetOf, context: Context) -> bool:
+    made = any(a.name is not None or isinstance(a.value, tree.Call) for a in domain.alternatives)
+    return made and not any(readings.tagged(a.value, context) for a in domain.alternatives)
 
 
 def _alternatives(node: tree.Decision, domain: tree.SetOf, path: str, context: Context) -> Any:
@@ -112,7 +143,8 @@ def _alternatives(node: tree.Decision, domain: tree.SetOf, path: str, context: C
         raise context.fail("CS403", node.span, f"`{path}` has no alternatives left")
     symbols = tuple(Symbol(label) for _, label, _ in taken)
     allowed = None if all(c is TRUE for _, _, c in taken) else tuple(c for _, _, c in taken)
-    _register(path, symbols, graph.SYMBOL, allowed, None, node, context)
+    options = SetValue(tuple(map(const, symbols)), tuple(map(str, symbols)), tuple(c for _, _, c in taken))
+    _register(path, symbols, graph.SYMBOL, allowed, None, node, context, options)
     values: list[Any] = []
     for a, label, condition in taken:
         own = f"{path}.{label}"
@@ -159,6 +191,9 @@ def _join(
             Choice(path, tuple(zip(symbols, (v.node for v in values), strict=True)), tuple(shape))
         )
         return Tensor(values[0].kind, tuple(shape), len(context.building.nodes) - 1)
+    if all(isinstance(v, Instance) for v in values):
+        conditions = (graph.eq(chosen, const(s)) for s in symbols)
+        return Chosen(tuple(zip(conditions, values, strict=True)), tuple(s.name for s in symbols), chosen)
     if all(isinstance(v, Expr) for v in values):
         if len({v.type for v in values}) > 1:
             labels = tuple(Label(a.span, describe(v)) for (a, _, _), v in zip(taken, values, strict=True))
@@ -182,8 +217,20 @@ def _register(
     unit: str | None,
     node: tree.Decision,
     context: Context,
+    domain: Any,
 ) -> None:
     state = context.state
+    if node.binding in variants.LATER:
+        conditions = allowed or tuple(TRUE for _ in values)
+        variants.register(node, path, values, conditions, type, unit, domain, context)
+        return
+    late = next((v for v in state.variants if any(v.path in c.free for c in allowed or ())), None)
+    if late is not None:
+        raise context.fail(
+            "CS244", node.span, f"`{path}` is bound before `{late.path}` is, and its values depend on that",
+            help="`map` in a rule is solved for each value; a `choose` can't be",
+            labels=(Label(late.span, f"bound later, by `{late.binding}`"),),
+        )  # fmt: skip
     if path in state.domains:
         other = next(d for d in state.decisions if d.path == path)
         raise context.fail(
@@ -197,12 +244,13 @@ def _register(
         scale = names.find_unit(unit, node.span, context).scale.payload  # type: ignore[assignment]
     group = path.split(".")[0].split("[")[0]
     state.domains[path] = values
+    guard = variants.without_later(context.guard, context)
     state.decisions.append(
-        Decision(path, node.binding, values, type, context.guard, allowed, unit, scale, group, None, node.span)
+        Decision(path, node.binding, values, type, guard, allowed, unit, scale, group, None, node.span)
     )
 
 
-def _map(node: tree.Decision, name: str, context: Context) -> Expr:
+def _map(node: tree.Decision, name: str, context: Context) -> Any:
     answering = context.answering
     if answering is None:
         raise context.fail(
@@ -213,7 +261,7 @@ def _map(node: tree.Decision, name: str, context: Context) -> Expr:
         )
     from cospace.compiler.elaborate.evaluate import evaluate
 
-    domain = evaluate(node.domain, context.named(None))
+    domain = readings.prepare(evaluate(node.domain, context.named(None)), node, context)
     values, conditions, type, unit = domain_of(domain, node, context)
     path = context.path(name)
     taken = {m.path for m in answering.maps}
@@ -222,7 +270,7 @@ def _map(node: tree.Decision, name: str, context: Context) -> Expr:
         unique, k = f"{path}#{k}", k + 1
     allowed = None if all(c is TRUE for c in conditions) else conditions
     answering.maps.append(MapDecision(unique, values, type, context.guard, allowed, unit))
-    return graph.var(unique, type, node.span)
+    return readings.reading(domain, graph.var(unique, type, node.span), context)
 
 
 # ---- domains
@@ -234,10 +282,13 @@ def domain_of(
     """Possible values of a domain, the condition of each, their type and the unit to show."""
     span = node.domain.span
     unit = getattr(domain, "unit", None)
+    if isinstance(domain, (ListDomain, MemberDomain)):
+        labels, conditions, kind = readings.constants(domain)
+        return _checked(list(zip(labels, conditions, strict=True)), kind, None, node, context)
     if isinstance(domain, RangeValue):
-        values, conditions = spread(domain, span, context)
-        return _checked(list(zip(values, conditions, strict=True)), domain.low.type, unit, node, context)
-    if isinstance(domain, (SetValue, ListValue, DomainValue)):
+        values, these = spread(domain, span, context)
+        return _checked(list(zip(values, these, strict=True)), domain.low.type, unit, node, context)
+    if isinstance(domain, (SetValue, ListValue, DomainValue, Gathered)):
         pairs = members.items_of(domain, span, context)
         found: list[tuple[Value, Expr]] = []
         type: Type | None = None

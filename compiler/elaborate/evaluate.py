@@ -8,15 +8,19 @@ from typing import Any
 
 from attrs import evolve
 from cospace.compiler import graph
-from cospace.compiler.elaborate import builtins, calls, choices, members, names
+from cospace.compiler.elaborate import builtins, calls, choices, folds, levels, listed, members, names, readings
 from cospace.compiler.elaborate.values import (
+    LISTS,
+    Chosen,
     Context,
     Gathered,
+    Listed,
     ListValue,
     PerLayer,
     RangeValue,
     Record,
     SetValue,
+    Tensor,
     UnitValue,
     describe,
     is_number,
@@ -44,6 +48,10 @@ def as_scalar(value: Any, span: Span, context: Context) -> Expr:
         return value.scale
     if isinstance(value, Expr):
         return value
+    if isinstance(value, Chosen) and value.decision is not None:
+        return value.decision
+    if isinstance(value, Listed):
+        return value.chosen
     help = None
     if isinstance(value, (Gathered, PerLayer)):
         help = "fold the list: sum(…), max(…), mean(…), min(…)"
@@ -89,24 +97,35 @@ def _text(node: tree.Text, context: Context) -> Any:
 
 
 def _name(node: tree.Name, context: Context) -> Any:
-    return names.lookup(node.id, node.span, context)
+    found = names.lookup(node.id, node.span, context)
+    if context.answering is not None and isinstance(found, PerLayer):
+        return members.own_copy(found, node, context)
+    return found
 
 
 def _list(node: tree.ListOf, context: Context) -> Any:
-    found: list[Any] = []
-    for item in node.items:
+    found: list[tuple[Any, Expr, Expr]] = []
+    several = len(node.items) > 1
+    for at, item in enumerate(node.items, 1):
+        here = evolve(context, indices=(*context.indices, str(at))) if several else context
         if isinstance(item, tree.Each):
-            found.extend(value for value, _, _ in members.each(item, context).items)
+            found.extend(members.each(item, here).items)
         else:
-            found.append(evaluate(item, context.named(None) if not isinstance(item, tree.Decision) else context))
-    return ListValue(tuple(found))
+            value = evaluate(item, here if isinstance(item, tree.Decision) else context.named(None))
+            found.append((value, graph.TRUE, members.ONE))
+    if all(guard is graph.TRUE for _, guard, _ in found):
+        return ListValue(tuple(value for value, _, _ in found))
+    return Gathered(tuple(found), "list")
 
 
 def _set(node: tree.SetOf, context: Context) -> Any:
+    tagged = readings.tagged_set(node, context)
+    if tagged is not None:
+        return tagged
     unit = names.find_unit(node.unit, _unit_span(node), context) if node.unit else None
     bare = [isinstance(a.value, tree.Name) and a.name is None for a in node.alternatives]
     bound = [
-        b and names.find(a.value.id, a.span, context) is not None  # type: ignore[union-attr]
+        b and a.value.id != "none" and names.find(a.value.id, a.span, context) is not None  # type: ignore[union-attr]
         for a, b in zip(node.alternatives, bare, strict=True)
     ]
     symbols = all(bare) and not all(bound)
@@ -124,9 +143,11 @@ def _set(node: tree.SetOf, context: Context) -> Any:
         if condition is graph.FALSE:
             continue
         if symbols and is_bare:
+            together = {b.value.id for b in node.alternatives}  # type: ignore[union-attr]
+            context.state.families.setdefault(a.value.id, set()).update(together)  # type: ignore[union-attr]
             items.append(const(Symbol(a.value.id), span=a.span))  # type: ignore[union-attr]
         else:
-            inner = context.named(a.name) if a.name else context
+            inner = readings.inside_record(a.name, context) if a.name else context
             value = evaluate(a.value, inner)
             if unit is not None:
                 value = scale_plain(value, unit, a.span, context)
@@ -166,7 +187,8 @@ def _range(node: tree.Range, context: Context) -> Any:
             step = graph.mul(step, names.find_unit(unit, node.step.span, context).scale)
         same_unit(low, step, node.low.span, node.step.span, "step by", context)
     else:
-        if low.type.unit and not (unit and isinstance(node.low, tree.Number)):
+        alike = isinstance(node.low, tree.Number) and node.low.unit in (None, unit)
+        if low.type.unit and not (unit and alike):
             raise context.fail("CS302", node.span, "this range needs a step", help="write `low..high step s`")
         step = names.find_unit(unit, node.span, context).scale if unit else const(1)
     return RangeValue(low, high, step, unit)
@@ -214,8 +236,10 @@ def _operate(node: tree.Binary, left: Any, context: Context) -> Any:
         second = boolean(node.right, context.under(first if node.op == "and" else graph.negate(first)))
         return (graph.both if node.op == "and" else graph.either)(first, second, span=node.span)
     right = evaluate(node.right, context)
-    if node.op == "+" and isinstance(left, (Gathered, ListValue)) and isinstance(right, (Gathered, ListValue)):
+    if node.op == "+" and isinstance(left, LISTS) and isinstance(right, LISTS):
         return Gathered(members.as_gathered(left).items + members.as_gathered(right).items)
+    if node.op == "+" and isinstance(left, Tensor) and isinstance(right, Tensor):
+        return calls.add_tensors(left, right, node, context)
     a, b = as_scalar(left, node.left.span, context), as_scalar(right, node.right.span, context)
     lossy = "loss" in (a.type.kind, b.type.kind)
     for value, part in ((a, node.left), (b, node.right)):
@@ -226,6 +250,9 @@ def _operate(node: tree.Binary, left: Any, context: Context) -> Any:
 
 def arithmetic(op: str, a: Expr, b: Expr, node: tree.Binary, context: Context) -> Expr:
     if op in "+-":
+        logarithmic = levels.combine(op, a, b, (node.left.span, node.right.span), context)
+        if logarithmic is not None:
+            return logarithmic
         if "loss" not in (a.type.kind, b.type.kind):
             same_unit(a, b, node.left.span, node.right.span, "add" if op == "+" else "subtract", context)
         elif any(v.type.unit for v in (a, b)):
@@ -275,6 +302,9 @@ def _compare(node: tree.Compare, context: Context) -> Any:
 def _pair(left: tree.Expr, right: tree.Expr, op: str, node: tree.Compare, context: Context) -> Expr:
     if op == "in":
         return _membership(left, right, context)
+    same = listed.compare(left, right, context) if op in ("==", "!=") else None
+    if same is not None:
+        return same if op == "==" else graph.negate(same)
     a, b = symbolic_pair(left, right, context)
     if op in ("==", "!="):
         if a.type.kind != b.type.kind:
@@ -329,6 +359,11 @@ def symbol_or_scalar(node: tree.Name, beside: Expr, context: Context) -> Expr:
 
 
 def _membership(left: tree.Expr, right: tree.Expr, context: Context) -> Expr:
+    among = None if isinstance(right, tree.SetOf) else evaluate(right, context)
+    if isinstance(among, Listed):
+        known = {str(v): i for v, i in listed.members_of(among).items() if isinstance(v, Symbol)}
+        item = known.get(left.id) if isinstance(left, tree.Name) else None
+        return listed.membership(item if item is not None else scalar(left, context), among, right.span)
     a = scalar(left, context)
     options = names.symbols_of(a, context)
     if options is not None and isinstance(right, tree.SetOf):
@@ -339,7 +374,7 @@ def _membership(left: tree.Expr, right: tree.Expr, context: Context) -> Expr:
             for x in right.alternatives
         ]
         return graph.either(graph.FALSE, *tests) if tests else graph.FALSE
-    domain = evaluate(right, context)
+    domain = among if among is not None else evaluate(right, context)
     if isinstance(domain, RangeValue):
         same_unit(a, domain.low, left.span, right.span, "compare", context)
         offset = graph.div(graph.sub(a, domain.low), domain.step)
@@ -351,7 +386,7 @@ def _membership(left: tree.Expr, right: tree.Expr, context: Context) -> Expr:
         tests = [graph.both(c, graph.eq(a, as_scalar(i, right.span, context)))
                  for i, c in zip(domain.items, domain.conditions, strict=True)]  # fmt: skip
         return graph.either(graph.FALSE, *tests)
-    items = members.as_gathered(domain).items if isinstance(domain, (ListValue, Gathered)) else None
+    items = members.as_gathered(domain).items if isinstance(domain, LISTS) else None
     if items is None:
         raise context.fail("CS301", right.span, f"`in` needs a set, a range or a list, and this is {describe(domain)}")
     return graph.either(graph.FALSE, *(graph.both(g, graph.eq(a, v)) for v, g, _ in items))
@@ -380,6 +415,8 @@ def merge(condition: Expr, then: Any, other: Any, node: tree.If, context: Contex
             )  # fmt: skip
         same_unit(then, other, node.then.span, node.otherwise.span, "choose between", context)
         return graph.branch(condition, then, other, span=node.span)
+    if isinstance(then, Listed) and isinstance(other, Listed) and then.sets == other.sets:
+        return listed.merge(condition, then, other)
     if isinstance(then, Record) and isinstance(other, Record):
         shared = {}
         for key in then.fields.keys() & other.fields.keys():
@@ -393,10 +430,7 @@ def _each(node: tree.Each, context: Context) -> Any:
 
 
 def _fixed(node: tree.Fixed, context: Context) -> Any:
-    raise context.fail(
-        "CS208", node.span, "`at` fixes a switch, random or adapt decision, which this version can't bind yet",
-        help="use a param and `--set`, or `--fix path=value`",
-    )  # fmt: skip
+    return folds.fixed(node, context)
 
 
 _HANDLERS: dict[type, Callable[[Any, Context], Any]] = {

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from attrs import fields
+from attrs import evolve, fields
 from cospace.compiler import graph
-from cospace.compiler.elaborate import statements
+from cospace.compiler.elaborate import guarded, parts, statements
 from cospace.compiler.elaborate.values import (
     AcceleratorClass,
+    Chosen,
     Context,
     Function,
     Gathered,
     Instance,
     Lazy,
+    ListValue,
+    Parts,
+    PerLayer,
+    RangeValue,
     Record,
     Scope,
+    SetValue,
     State,
     Stop,
     describe,
     is_number,
-    one_of,
 )
-from cospace.compiler.graph import TRUE, Expr, const
-from cospace.compiler.model import Accelerator, Placement
+from cospace.compiler.graph import Expr, const
+from cospace.compiler.model import Accelerator, Placement, Work
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import closest
+
+USEFUL = (Chosen, Expr, Gathered, Instance, ListValue, Parts, PerLayer, RangeValue, Record, SetValue)
+"""What a name of an accelerator's body may hold."""
 
 
 def instantiate(cls: AcceleratorClass, arguments: tuple[tree.Argument, ...], span: Span, context: Context) -> Instance:
@@ -34,15 +43,46 @@ def instantiate(cls: AcceleratorClass, arguments: tuple[tree.Argument, ...], spa
     from cospace.compiler.elaborate import calls
 
     declaration = cls.declaration
-    path = context.hint or declaration.name
+    if context.answering is not None:
+        raise context.fail("CS226", span, "an accelerator is made outside of the rules that use it")
+    path = context.direct or context.path(context.hint or declaration.name)
     scope = Scope(cls.scope, label=declaration.name)
-    here = Context(context.state, scope, TRUE, path, (), None, None, None, (*context.calls, span))
+    here = Context(context.state, scope, context.guard, path, (), calls=(*context.calls, span))
+    instance = Instance(path, declaration, scope, here, context.owner)
     if declaration.parameters is not None:
-        calls.bind(declaration.parameters, arguments, here, context, span, f"`{declaration.name}`")
-    instance = Instance(path, declaration, scope, here)
-    context.state.instances.append(instance)
-    prepare(declaration.block, here, instance)
+        outer = evolve(context, prefix=path, indices=(), direct=None)
+        extra = calls.bind(declaration.parameters, arguments, here, outer, span, f"`{declaration.name}`", ("runs",))
+        if "runs" in extra:
+            place = next(a.value.span for a in arguments if a.name == "runs")
+            instance.network = _network(extra["runs"], place, context)
+    return _made(instance)
+
+
+def make_part(part: tree.Part, path: str, scope: Scope, context: Context) -> Instance:
+    """One part of the accelerator whose body `context` stands in; its index is bound in `scope` already."""
+    here = Context(context.state, scope, context.guard, path, (), calls=context.calls)
+    return _made(Instance(path, part, scope, here, context.owner))
+
+
+def _made(instance: Instance) -> Instance:
+    """An instance with its body prepared, known to what it is a part of."""
+    instance.context = evolve(instance.context, owner=instance)
+    if instance.owner is None:
+        instance.context.state.instances.append(instance)
+    else:
+        name = instance.path.removeprefix(f"{instance.owner.path}.").split(".")[0].split("[")[0]
+        instance.owner.children.setdefault(name, []).append(instance)
+    prepare(instance.declaration.block, instance.context, instance)
     return instance
+
+
+def _network(value: Any, span: Span, context: Context) -> str:
+    """The network that `runs = …` names."""
+    from cospace.compiler.elaborate.members import PathValue
+
+    if isinstance(value, PathValue) and any(n.name == value.path for n in context.state.networks):
+        return value.path
+    raise context.fail("CS301", span, f"`runs` names a network, and this is {describe(value)}")
 
 
 def headline(instance: Instance) -> Span:
@@ -73,12 +113,12 @@ def prepare(block: tree.Block, here: Context, instance: Instance) -> None:
         elif isinstance(s, tree.Def):
             scope.names[s.name] = Function(s, scope)
         elif isinstance(s, tree.Part):
-            state.reporter.error(
-                "CS208",
-                s.span,
-                "`part` is in the language, but this version can't build it yet",
-                help="declare its fields in the accelerator itself",
-            )
+            if s.name in scope.names:
+                state.reporter.error("CS210", s.span, f"`{s.name}` is declared twice in `{instance.path}`")
+            elif s.parameters is not None:
+                scope.names[s.name] = AcceleratorClass(s, scope)
+            else:
+                scope.names[s.name] = Lazy(partial(parts.build, s, here), s.span)
         elif isinstance(s, tree.Rule):
             _check_kind(s, instance)
         elif not isinstance(s, tree.Require):
@@ -87,10 +127,15 @@ def prepare(block: tree.Block, here: Context, instance: Instance) -> None:
             )
     scope.names["works"] = Lazy(lambda: _works(instance, here), instance.declaration.span)
     for s in block.statements:
-        if isinstance(s, tree.Bind) and _decides(s.value):
+        if isinstance(s, tree.Part) and s.parameters is None:
+            _settle(scope, s.name, s.span, here)
+        elif isinstance(s, tree.Bind):
+            early = _decides(s.value) or _makes(s.value, here)
             for t in s.targets:
-                if isinstance(t, tree.Name):
-                    _settle(scope, t.id, t.span, here)
+                if isinstance(t, tree.Name) and (early or t.id == "runs"):
+                    value = _settle(scope, t.id, t.span, here)
+                    if t.id == "runs" and value is not None:
+                        instance.network = _network(value, s.value.span, here)
 
 
 def _check_kind(rule: tree.Rule, instance: Instance) -> None:
@@ -114,16 +159,15 @@ def _check_kind(rule: tree.Rule, instance: Instance) -> None:
 
 
 def _lazy(s: tree.Bind, t: tree.Name, here: Context) -> Lazy:
-    from cospace.compiler.elaborate.evaluate import evaluate
 
-    return Lazy(lambda: one_of(evaluate(s.value, here.named(t.id))), s.span)
+    return Lazy(lambda: guarded.bound(s, t.id, here.named(t.id), here), s.span)
 
 
 def _settle(scope: Scope, name: str, span: Span, context: Context) -> Any:
     from cospace.compiler.elaborate import names
 
     try:
-        return names.force(scope, name, span, context)
+        return names.settle(scope, name, span, context)
     except Stop:
         return None
 
@@ -139,6 +183,22 @@ def _decides(node: Any) -> bool:
     return False
 
 
+def _makes(node: tree.Expr, context: Context) -> bool:
+    """Whether an expression makes an accelerator, whose rules serve from the start, or says what this one runs."""
+    from cospace.compiler.elaborate import names
+
+    if isinstance(node, tree.Call) and isinstance(node.function, tree.Name):
+        scope = context.scope.find(node.function.id)
+        held = scope.names[node.function.id] if scope is not None else None
+        if scope is None:
+            held = names.imported(node.function.id, context)
+        return isinstance(held, AcceleratorClass)
+    if isinstance(node, tree.Call) and isinstance(node.function, tree.Member):
+        module = context.scope.owner().imports.get(getattr(node.function.object, "id", ""))
+        return module is not None and isinstance(module.scope.names.get(node.function.name), AcceleratorClass)
+    return False
+
+
 def _works(instance: Instance, context: Context) -> Gathered:
     state = context.state
     if state.place is not None and not state.placed:
@@ -151,14 +211,21 @@ def _works(instance: Instance, context: Context) -> Gathered:
             help="a rule can't read what depends on all works",
         )
     items = []
-    for w in instance.works:
-        fields: dict[str, Any] = dict(w.dims)
-        fields.update(w.facts)
-        fields["layer"] = const(w.call)
-        fields["kind"] = const(graph.Symbol(w.kind))
-        fields.update(merged(w.placements))
-        items.append((Record(fields, f"work ({w.kind})"), w.guard, w.times))
+    for w in instance.root.works:
+        if instance.owner is None:
+            items.append((_record(w, merged(w.placements)), w.guard, w.times))
+            continue
+        for p in w.placements:
+            if p.part == instance.path or p.part.startswith((f"{instance.path}.", f"{instance.path}[")):
+                items.append((_record(w, dict(p.quantities)), graph.both(w.guard, p.guard), w.times))
     return Gathered(tuple(items), "works")
+
+
+def _record(work: Work, quantities: dict[str, Expr]) -> Record:
+    """A placed work as expressions read it."""
+    fields: dict[str, Any] = {**dict(work.dims), **dict(work.facts)}
+    fields |= {"layer": const(work.call), "kind": const(graph.Symbol(work.kind)), **quantities}
+    return Record(fields, f"work ({work.kind})")
 
 
 def merged(placements: tuple[Placement, ...]) -> dict[str, Expr]:
@@ -174,8 +241,12 @@ def merged(placements: tuple[Placement, ...]) -> dict[str, Expr]:
     return result
 
 
-def finish(instance: Instance, state: State) -> Accelerator:
-    """Everything of an accelerator that isn't a decision: its requirements, and each quantity by name."""
+def finish(instance: Instance, state: State) -> list[Accelerator]:
+    """Everything of an accelerator and its parts that isn't a decision: requirements, and each quantity by name."""
+    return [_finished(i, state) for i in parts.below(instance)]
+
+
+def _finished(instance: Instance, state: State) -> Accelerator:
     context = instance.context
     for s in instance.declaration.block.statements:
         if isinstance(s, tree.Require):
@@ -188,7 +259,7 @@ def finish(instance: Instance, state: State) -> Accelerator:
         value = _settle(instance.scope, name, span, context)
         if is_number(value) and value.op != "var":
             quantities.append((name, value))
-        elif value is not None and not isinstance(value, (Expr, Gathered, Record)):
+        elif value is not None and not isinstance(value, guarded.Guarded) and name != "runs" and not isinstance(value, USEFUL):
             state.reporter.warn("CS225", span, f"`{instance.path}.{name}` is {describe(value)}, and nothing can use it")
     kinds = tuple(dict.fromkeys(s.work for s in instance.declaration.block.statements if isinstance(s, tree.Rule)))
     return Accelerator(
@@ -198,4 +269,5 @@ def finish(instance: Instance, state: State) -> Accelerator:
         kinds,
         instance.declaration.doc,
         instance.declaration.span,
+        context.guard,
     )

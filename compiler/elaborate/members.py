@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler import graph
-from cospace.compiler.elaborate import names, types
+from cospace.compiler.elaborate import listed, names, parts, paths, readings, types
+from cospace.compiler.elaborate.listed import ListDomain
+from cospace.compiler.elaborate.tables import Row
 from cospace.compiler.elaborate.values import (
     Builtin,
+    Chosen,
     Context,
     DomainValue,
     Gathered,
     Instance,
+    Listed,
     ListValue,
     Module,
+    Parts,
     PerLayer,
     RangeValue,
     Record,
@@ -25,6 +30,7 @@ from cospace.compiler.elaborate.values import (
     describe,
 )
 from cospace.compiler.graph import TRUE, Expr, const
+from cospace.compiler.model import Call
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import closest
@@ -38,6 +44,13 @@ class PathValue:
     """A path into a network or a policy that isn't a decision by itself: `gnn`, `gnn.conv`."""
 
     path: str
+
+
+@frozen(eq=False, repr=False)
+class Instances(Gathered):
+    """The decisions that a path without indices means, as a list; it may still get its indices."""
+
+    path: str = ""
 
 
 def member(node: tree.Member, context: Context) -> Any:
@@ -61,6 +74,8 @@ def field_of(owner: Any, name: str, span: Span, context: Context) -> Any:
         if name in owner.fields:
             return owner.fields[name]
         raise _unknown(name, owner.fields, f"this {owner.kind}", span, context)
+    if isinstance(owner, Row):
+        return owner.field(name, span, context)
     if isinstance(owner, Module):
         if name in owner.scope.names:
             return names.force(owner.scope, name, span, context)
@@ -71,15 +86,38 @@ def field_of(owner: Any, name: str, span: Span, context: Context) -> Any:
         raise _unknown(name, owner.scope.names, f"`{owner.path}`", span, context)
     if isinstance(owner, Tensor) and name == "shape":
         return ListValue(owner.shape)
-    if isinstance(owner, Gathered):
-        return Gathered(
-            tuple((field_of(v, name, span, context), g, t) for v, g, t in owner.items), f"{owner.what}.{name}"
-        )
-    if isinstance(owner, PathValue):
+    if isinstance(owner, Chosen):
+        return parts.field_of(owner, name, span, context)
+    if isinstance(owner, Instances) and any(paths.below(d, f"{owner.path}.{name}") for d in context.state.domains):
         return _along(f"{owner.path}.{name}", span, context)
+    if isinstance(owner, (Gathered, Parts)):
+        return _of_each(as_gathered(owner), name, span, context)
+    if isinstance(owner, PathValue):
+        if name in ("works", "weights"):
+            return _inside(owner.path, name, context)
+        return _along(f"{owner.path}.{name}", span, context)
+    attribute = readings.field(owner, name, span, context) if _is_symbol(owner) else None
+    if attribute is not None:
+        return attribute
     if isinstance(owner, Expr) and owner.op == "var" and owner.type.kind == "symbol":
         return _along(f"{owner.payload}.{name}", span, context)
     raise context.fail("CS211", span, f"{describe(owner)} has no field `{name}`")
+
+
+def _of_each(owner: Gathered, name: str, span: Span, context: Context) -> Gathered:
+    """A field of each item that exists; where the field is itself a list, the items of all of them."""
+    found: list[tuple[Any, Expr, Expr]] = []
+    for item, guard, times in owner.items:
+        value = field_of(item, name, span, context.under(guard))
+        if isinstance(value, (Gathered, PerLayer, Parts)):
+            found += [(v, graph.both(guard, g), graph.mul(times, t)) for v, g, t in as_gathered(value).items]
+        else:
+            found.append((value, guard, times))
+    return Gathered(tuple(found), f"{owner.what}.{name}")
+
+
+def _is_symbol(owner: Any) -> bool:
+    return isinstance(owner, Expr) and owner.type.kind == "symbol"
 
 
 def _unknown(name: str, fields: Any, owner: str, span: Span, context: Context) -> Exception:
@@ -99,13 +137,36 @@ def _along(path: str, span: Span, context: Context) -> Any:
                 "CS209", span, f"`{path}` does not exist in every design that reads it here",
                 help="read it behind a `when` or an `if` that makes sure it is taken",
             )  # fmt: skip
-        return graph.var(path, decision.type, span)
-    if any(p.startswith((f"{path}[", f"{path}.")) for p in known):
+        return readings.read(graph.var(path, decision.type, span), context)
+    every = [d for d in context.state.decisions if paths.instance(d.path, path)]
+    if every:
+        items = tuple((readings.read(graph.var(d.path, d.type, span), context), d.guard, ONE) for d in every)
+        return Instances(items, path, path)
+    if any(paths.below(p, path) for p in (*known, *(c for c, _ in context.state.blocks))):
         return PathValue(path)
     near = closest(path, known)
     raise context.fail(
         "CS211", span, f"there is no decision `{path}`", help=f"did you mean `{near}`?" if near else None
     )
+
+
+def _inside(path: str, what: str, context: Context) -> Gathered:
+    """`net.works`: what is asked for below a path. `net.weights`: the tensors that are trained there."""
+    found: list[tuple[Any, Expr, Expr]] = []
+    if what == "works":
+        for w in context.state.works:
+            if paths.below(w.layer, path):
+                fields = {**w.dims, **w.facts, "layer": const(w.layer), "kind": const(graph.Symbol(w.kind))}
+                found.append((Record(fields, f"work ({w.kind})"), w.guard, w.times))
+        return Gathered(tuple(found), "works")
+    nodes = [n for network in context.state.networks for n in network.nodes]
+    for call in nodes:
+        if isinstance(call, Call) and paths.below(call.path, path):
+            for name, shape in call.state:
+                size = graph.mul(ONE, *shape)
+                fields = {"size": size, "shape": ListValue(shape), "name": const(name), "layer": const(call.path)}
+                found.append((Record(fields, "tensor"), call.guard, ONE))
+    return Gathered(tuple(found), "weights")
 
 
 def implied(guard: Expr, context: Context) -> bool:
@@ -125,13 +186,19 @@ def item(node: tree.Item, context: Context) -> Any:
     if isinstance(node.object, tree.Name) and node.object.id in ("tensor", "graph"):
         return types.tensor_type(node, context)
     owner = evaluate(node.object, context)
-    if isinstance(owner, PathValue):
+    if isinstance(owner, (Instances, PathValue)):
         shown = ", ".join(_index_text(i, context) for i in node.items)
         return _along(f"{owner.path}[{shown}]", node.span, context)
+    if isinstance(owner, Parts):
+        return parts.item(owner, node, context)
     if isinstance(owner, (PerLayer, ListValue, Gathered)) and len(node.items) != 1:
         raise context.fail("CS212", node.span, f"{describe(owner)} takes one index, not {len(node.items)}")
     if isinstance(owner, PerLayer):
         return _copy(owner, node, context)
+    if isinstance(owner, Listed) and len(node.items) == 1:
+        return listed.element(owner, number(node.items[0], context), node.span, context)
+    if isinstance(owner, SetValue) and len(node.items) == 1 and all(owner.names):
+        return readings.entry(owner, node.items[0], context)
     if isinstance(owner, (ListValue, Gathered)):
         values = [v for v, _, _ in as_gathered(owner).items]
         index = number(node.items[0], context)
@@ -159,6 +226,17 @@ def _copy(owner: PerLayer, node: tree.Item, context: Context) -> Any:
     return owner.copies[layer]
 
 
+def own_copy(owner: PerLayer, node: tree.Name, context: Context) -> Any:
+    """In a rule: the copy of the layer whose work it serves."""
+    assert context.answering is not None
+    layer = context.answering.layer
+    context.answering.local = True
+    copy = owner.of(layer)
+    if copy is None:
+        raise context.fail("CS211", node.span, f"`{node.id}` has no copy for `{layer}`")
+    return copy
+
+
 def _index_text(node: tree.Expr, context: Context) -> str:
     from cospace.compiler.elaborate.evaluate import evaluate
     from cospace.compiler.model import show
@@ -167,6 +245,12 @@ def _index_text(node: tree.Expr, context: Context) -> str:
         return node.id
     value = evaluate(node, context)
     return str(show(value.value)) if isinstance(value, Expr) and value.is_const else getattr(value, "path", "?")
+
+
+def _shown(value: Expr) -> str:
+    from cospace.compiler.model import show
+
+    return str(show(value.value))
 
 
 def pick(values: list[Any], index: Expr, span: Span, context: Context) -> Any:
@@ -193,16 +277,26 @@ def as_gathered(value: Any) -> Gathered:
         return value
     if isinstance(value, ListValue):
         return Gathered(tuple((v, TRUE, ONE) for v in value.items))
+    if isinstance(value, Parts):
+        return parts.gathered(value)
+    if isinstance(value, Listed):
+        return listed.gathered(value)
     assert isinstance(value, PerLayer)
     return Gathered(tuple((v, value.guards[k], ONE) for k, v in value.copies.items()))
 
 
 def items_of(domain: Any, span: Span, context: Context) -> list[tuple[Any, Expr, Expr]]:
     """What a loop or comprehension runs over: (value, condition, times)."""
-    if isinstance(domain, (Gathered, ListValue, PerLayer)):
+    if isinstance(domain, (Gathered, ListValue, Listed, Parts, PerLayer)):
         return list(as_gathered(domain).items)
     if isinstance(domain, SetValue):
-        return [(v, c, ONE) for v, c in zip(domain.items, domain.conditions, strict=True)]
+        found: list[tuple[Any, Expr, Expr]] = []
+        for v, c in zip(domain.items, domain.conditions, strict=True):
+            inner = items_of(v, span, context) if isinstance(v, RangeValue) else [(v, TRUE, ONE)]
+            found += [(i, graph.both(c, g), t) for i, g, t in inner]
+        return found
+    if isinstance(domain, ListDomain):
+        return [(ListValue(o), c, ONE) for o, c in zip(domain.options, domain.conditions, strict=True)]
     if isinstance(domain, DomainValue):
         return [(v, c, ONE) for v, c in zip(domain.values, domain.conditions, strict=True)]
     if isinstance(domain, RangeValue):
@@ -219,13 +313,15 @@ def each(node: tree.Each, context: Context) -> Gathered:
 
     if not isinstance(node.over, tree.Binder):
         raise context.fail(
-            "CS208", node.span, "folds over switch, random and adapt decisions are not in this version yet"
-        )
+            "CS240", node.span, "a fold over what is bound later stands alone in its function",
+            help="`mean(… for precision.both)`; over a list it is `e for x in list`",
+        )  # fmt: skip
     domain = evaluate(node.over.domain, context)
     found = []
-    for value, condition, times in items_of(domain, node.over.span, context):
+    for at, (value, condition, times) in enumerate(items_of(domain, node.over.span, context), 1):
         inner = Scope(context.scope, {node.over.name: value})
-        here = context.at(inner).under(condition)
+        index = _shown(value) if isinstance(value, Expr) and value.is_const else str(at)
+        here = evolve(context.at(inner).under(condition), indices=(*context.indices, index))
         guard = boolean(node.guard, here) if node.guard is not None else TRUE
         if guard is graph.FALSE:
             continue

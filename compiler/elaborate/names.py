@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cospace.compiler.elaborate.guarded import unguarded
 from cospace.compiler.elaborate.values import BAD, Context, Function, Lazy, Module, Scope, Stop, UnitValue, encloses
 from cospace.compiler.graph import Expr, Symbol, const
+from cospace.compiler.lookups import Lookup
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import closest
 
 
 def force(scope: Scope, name: str, span: Span, context: Context) -> Any:
-    """The value of an entry that is known to be in `scope`, evaluated now if it wasn't yet."""
+    """The value of an entry that is known to be in `scope`, which may be read here."""
+    return unguarded(settle(scope, name, span, context), span, context)
+
+
+def settle(scope: Scope, name: str, span: Span, context: Context) -> Any:
+    """The value of an entry, evaluated now if it wasn't yet; with its `when`, where it has one."""
     entry = scope.names[name]
     if isinstance(entry, Lazy):
         if entry.running:
@@ -32,7 +39,7 @@ def force(scope: Scope, name: str, span: Span, context: Context) -> Any:
     return entry
 
 
-LATER = {"orders", "subsets", "factors", "each", "quantile"}
+LATER: set[str] = set()
 
 
 def lookup(name: str, span: Span, context: Context) -> Any:
@@ -71,6 +78,12 @@ def find(name: str, span: Span, context: Context) -> Any | None:
     if units is not None and name in units.scope.names:
         return force(units.scope, name, span, context)
     return BUILTIN_VALUES.get(name)
+
+
+def imported(name: str, context: Context) -> Any | None:
+    """What a bare name that no scope has holds in the one import that declares it, not evaluated; None if unclear."""
+    held = [m.scope.names[name] for m in dict.fromkeys(context.scope.owner().imports.values()) if name in m.scope.names]
+    return held[0] if len(held) == 1 else None
 
 
 def find_block(kind: str, context: Context) -> Function | None:
@@ -123,17 +136,26 @@ def candidates(context: Context) -> Iterable[str]:
 BUILTIN_VALUES: dict[str, Any] = {"true": const(True), "false": const(False), "none": const(Symbol("none"))}
 
 
+def _kinds(name: str, context: Context) -> set[str]:
+    kinds: set[str] = context.state.groups.get("kinds", set())
+    return kinds if name in kinds else set()
+
+
 def symbols_of(value: Expr, context: Context) -> set[str] | None:
     """The names a symbol-valued expression can take; None when it isn't one or they aren't known."""
     if not isinstance(value, Expr) or value.type.kind != "symbol":
         return None
     if value.op == "const":
-        return {value.payload.name}  # type: ignore[attr-defined]
+        name = value.payload.name  # type: ignore[attr-defined]
+        return {name} | context.state.families.get(name, set()) | _kinds(name, context)
     if value.op == "var":
         domain = context.state.domains.get(str(value.payload))
         if domain is None and context.answering:
             domain = next((m.values for m in context.answering.maps if m.path == value.payload), None)
         return {str(v) for v in domain} if domain else None
+    if value.op == "lookup":
+        rows: Lookup = value.payload  # type: ignore[assignment]
+        return {str(v) for v in (*rows.values, *rows.default)}
     if value.op == "if":
         then, other = symbols_of(value.args[1], context), symbols_of(value.args[2], context)
         return (then or set()) | (other or set()) or None

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
+from attrs import fields as attrs_fields
 from cospace.compiler import graph
-from cospace.compiler.elaborate import calls, choices, names
+from cospace.compiler.elaborate import calls, choices, names, paths
 from cospace.compiler.elaborate.members import PathValue
-from cospace.compiler.elaborate.values import BAD, Context, Function, PerLayer, Record, Scope, Stop
+from cospace.compiler.elaborate.values import BAD, Context, Function, PerLayer, Record, Scope, SetValue, Stop
 from cospace.compiler.graph import TRUE, Expr, Symbol, Value, const
-from cospace.compiler.model import Reference, Stage
+from cospace.compiler.model import Policy, Reference, Stage
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import closest
+
+PLAIN_KINDS = ("number", "bool", "symbol", "text")
 
 
 def run_policy(node: tree.Policy, context: Context) -> None:
@@ -60,8 +63,9 @@ def _targets(node: tree.Policy, context: Context) -> tuple[str, ...]:
         text = ".".join(path)
         state = context.state
         owners = [n.name for n in state.networks] + [i.path for i in state.instances]
+        owners += [*state.tasks, *(p.name for p in state.policies)]
         known = [*owners, *state.domains, *(c for c, _ in state.layers)]
-        if not any(k == text or k.startswith((f"{text}.", f"{text}[")) for k in known):
+        if not any(paths.below(k, text) for k in known):
             if _spoiled(text, context):
                 raise Stop()
             near = closest(text, known)
@@ -100,22 +104,15 @@ def _places(node: tree.Policy) -> dict[str, Span]:
 
 def _policy(node: tree.Policy, declared: Function, context: Context) -> None:
     state = context.state
+    state.groups["networks"] = True  # from here on every layer is known
     targets = _targets(node, context) or tuple(n.name for n in state.networks)
-    name = node.name or node.kind
-    scope = Scope(context.scope)
-    here = evolve(context, scope=scope, prefix=name, indices=())
-    state.groups["targets"] = targets
-    try:
-        given = _fields(node, declared, here)
-    finally:
-        state.groups["targets"] = None
-    context.scope.owner().scope.names.setdefault(name, _view(name, given))
-    covered = [(c, g) for c, g in state.layers if any(c == t or c.startswith((f"{t}.", f"{t}[")) for t in targets)]
+    given = _given(node, declared, context)
+    covered = [(c, g) for c, g in state.layers if any(paths.below(c, t) for t in targets)]
     for call, guard in covered:
-        known = {k: (v.copies[call] if isinstance(v, PerLayer) else v) for k, v in given.items()}
+        known = {k: (v.of(call) if isinstance(v, PerLayer) else v) for k, v in given.items()}
         facts = _facts(node, declared, known, context.under(guard))
-        strength = max(len(t) for t in targets if call == t or call.startswith((f"{t}.", f"{t}[")))
-        current = state.groups.setdefault("strength", {}).get((call, node.kind), -1)
+        strength = max(paths.length(t) for t in targets if paths.below(call, t))
+        current = state.groups.setdefault("strength", {}).get((call, node.kind), (-1, -1))
         if strength == current:
             raise context.fail(
                 "CS229",
@@ -126,6 +123,51 @@ def _policy(node: tree.Policy, declared: Function, context: Context) -> None:
         if strength > current:
             state.groups["strength"][(call, node.kind)] = strength
             state.facts.setdefault(call, {}).update(facts)
+    known = {k: v for k, v in given.items() if not isinstance(v, PerLayer)}
+    record = calls.call_def(declared, (), node.span, context.named(None), known=known, places=_places(node))
+    fields = tuple((k, v) for k, v in record.fields.items() if isinstance(v, Expr) and not _copied(k, given))
+    kept = given["state"].items if isinstance(given.get("state"), SetValue) else ()
+    assert declared.declaration.source is not None
+    source = getattr(declared.declaration.source.value, "value", "")
+    name = node.name or node.kind
+    state.policies.append(Policy(node.kind, name, source, targets, fields, tuple(str(k.payload) for k in kept), node.span))
+
+
+def _copied(name: str, given: dict[str, Any]) -> bool:
+    return isinstance(given.get(name), PerLayer)
+
+
+def view(node: tree.Policy, context: Context) -> Any:
+    """What `precision.weights` reads: the fields of a block, which a network may read before its layers are known."""
+    declared = names.find_block(node.kind, context)
+    assert declared is not None
+    return _view(node.name or node.kind, _given(node, declared, context))
+
+
+def _given(node: tree.Policy, declared: Function, context: Context) -> dict[str, Any]:
+    """The fields of a block, evaluated once."""
+    state = context.state
+    memo: dict[int, Any] = state.groups.setdefault("given", {})
+    if id(node) not in memo:
+        memo[id(node)] = BAD
+        here = evolve(context, scope=Scope(context.scope), prefix=node.name or node.kind, indices=())
+        before = state.groups.get("targets")
+        state.groups["targets"] = tuple(".".join(t) for t in node.targets) or None
+        try:
+            given = _fields(node, declared, here)
+        finally:
+            state.groups["targets"] = before
+        early = next((k for k, v in given.items() if isinstance(v, PerLayer)), None)
+        if early is not None and not state.groups.get("networks"):
+            raise context.fail(
+                "CS204", node.span, f"a network reads this block while its layers are being made, and `{early}` has a copy "
+                "for each layer", help="read a block without `per layer` in a network",
+            )  # fmt: skip
+        memo[id(node)] = given
+    if memo[id(node)] is BAD:
+        raise Stop()
+    found: dict[str, Any] = memo[id(node)]
+    return found
 
 
 def _view(name: str, given: dict[str, Any]) -> Any:
@@ -134,10 +176,9 @@ def _view(name: str, given: dict[str, Any]) -> Any:
 
 
 def _fields(node: tree.Policy, declared: Function, here: Context) -> dict[str, Any]:
-    words = [p.name for p in declared.declaration.parameters]
+    parameters = {p.name: p for p in declared.declaration.parameters}
+    words = list(parameters)
     given: dict[str, Any] = {}
-    from cospace.compiler.elaborate.evaluate import evaluate
-
     for s in node.block.statements:
         try:
             if not isinstance(s, tree.Bind):
@@ -153,11 +194,32 @@ def _fields(node: tree.Policy, declared: Function, here: Context) -> dict[str, A
                         help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{w}`' for w in words)}",
                     )
                 _once(t.id, t, given, here)
-                given[t.id] = evaluate(s.value, here.named(t.id))
+                given[t.id] = _field(parameters[t.id], s.value, node, here)
                 here.scope.names[t.id] = given[t.id]
         except Stop:
             continue
     return given
+
+
+def _field(parameter: tree.Parameter, value: tree.Expr, node: tree.Policy, here: Context) -> Any:
+    """A field's value; `state = {norm, mask}` is looked up in the set that its declaration names first."""
+    type = parameter.type
+    options = (
+        [a.value.id for a in type.arguments[0].value.alternatives if isinstance(a.value, tree.Name)]
+        if isinstance(type, tree.Call) and type.arguments and isinstance(type.arguments[0].value, tree.SetOf)
+        else None
+    )
+    if options is None or not isinstance(value, tree.SetOf):
+        return calls._argument(parameter, value, here, f"`{node.kind}`")
+    for a in value.alternatives:
+        if not isinstance(a.value, tree.Name) or a.value.id not in options:
+            near = closest(a.value.id, options) if isinstance(a.value, tree.Name) else None
+            raise here.fail(
+                "CS206", a.span, f"`{parameter.name}` of `{node.kind}` holds some of {', '.join(f'`{o}`' for o in options)}",
+                help=f"did you mean `{near}`?" if near else None,
+            )  # fmt: skip
+    items = tuple(const(Symbol(a.value.id), span=a.span) for a in value.alternatives)  # type: ignore[union-attr]
+    return SetValue(items, tuple(None for _ in items), tuple(TRUE for _ in items))
 
 
 def _facts(node: tree.Policy, declared: Function, known: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -172,7 +234,7 @@ def _facts(node: tree.Policy, declared: Function, known: dict[str, Any], context
     for a in result.arguments:
         facts[a.name or "?"] = evaluate(a.value, inner)
     for key, value in record.fields.items():
-        if isinstance(value, Expr) and value.op == "external":
+        if isinstance(value, Expr) and value.type.kind not in PLAIN_KINDS:
             facts.setdefault(key, value)
     return facts
 
@@ -198,6 +260,9 @@ def _stage(node: tree.Policy, declared: Function, context: Context) -> None:
                 engines.append(_engine(s, here))
             elif isinstance(s, tree.Bind):
                 for t in s.targets:
+                    if isinstance(t, tree.Name) and t.id not in words and _read_later(t.id, s, node.block):
+                        scope.names[t.id] = evaluate(s.value, here.named(t.id))
+                        continue
                     if not isinstance(t, tree.Name) or t.id not in words:
                         shown = t.id if isinstance(t, tree.Name) else "…"
                         near = closest(shown, words)
@@ -224,28 +289,52 @@ def _stage(node: tree.Policy, declared: Function, context: Context) -> None:
     state.stages.append(Stage(node.kind, targets, tuple(engines), settings, source, node.span))
 
 
+def _read_later(name: str, after: tree.Statement, block: tree.Block) -> bool:
+    """Whether a statement further down reads a name, which then is one of the block's own and no setting."""
+    at = next(n for n, s in enumerate(block.statements) if s is after)
+    return any(_reads(s, name) for s in block.statements[at + 1 :])
+
+
+def _reads(node: Any, name: str) -> bool:
+    if isinstance(node, tuple):
+        return any(_reads(n, name) for n in node)
+    if isinstance(node, tree.Name):
+        return node.id == name
+    if not isinstance(node, tree.Node):
+        return False
+    if isinstance(node, (tree.Bind, tree.Assign)):
+        return _reads(node.value, name)
+    return any(_reads(getattr(node, f.name), name) for f in attrs_fields(type(node)))
+
+
 def _engine(s: tree.Assign, context: Context) -> tuple[tuple[str, ...], Expr]:
     from cospace.compiler.elaborate.evaluate import scalar
     from cospace.compiler.elaborate.values import describe
 
-    paths = []
+    found = []
     for t in s.targets:
         path = _path_text(t, context)
-        known = list(context.state.domains)
-        if not any(k == path or k.startswith((f"{path}.", f"{path}[")) for k in known):
+        known = [d.path for d in context.state.decisions]
+        if not any(paths.below(k, path) for k in known):
             if _spoiled(path, context):
                 raise Stop()
+            late = next((v for v in context.state.variants if paths.below(v.path, path)), None)
+            if late is not None:
+                raise context.fail(
+                    "CS228", t.span, f"no search binds `{late.path}`: it is a `{late.binding}` decision",
+                    help="name decisions that are made by `choose`",
+                )  # fmt: skip
             near = closest(path, [*known, *{k.split(".")[0].split("[")[0] for k in known}])
             there = _owners(known)
             raise context.fail(
                 "CS228", t.span, f"no decision lies below `{path}`",
                 help=f"did you mean `{near}`?" if near else f"decisions lie below {there}" if there else None,
             )  # fmt: skip
-        paths.append(path)
+        found.append(path)
     engine = scalar(s.value, context)
     if engine.type.kind != "engine":
         raise context.fail("CS301", s.value.span, f"an engine is needed here, and this is {describe(engine)}")
-    return tuple(paths), engine
+    return tuple(found), engine
 
 
 def _path_text(node: tree.Expr, context: Context) -> str:
@@ -284,9 +373,9 @@ def _baseline(node: tree.Policy, context: Context) -> None:
 
 
 def _matching(path: str, node: tree.Expr, context: Context) -> list[str]:
-    known = list(context.state.domains)
+    known = [d.path for d in context.state.decisions]
     exact = [k for k in known if k == path]
-    found = exact or [k for k in known if k.startswith(f"{path}[") and "." not in k.rsplit("]", 1)[-1]]
+    found = exact or [k for k in known if paths.below(k, path) and len(paths.segments(k)) == len(paths.segments(path))]
     if not found:
         if _spoiled(path, context):
             raise Stop()

@@ -9,10 +9,25 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from cospace.compiler.elaborate import calls, hardware, members, names, params, policies, rules, statements, types
+from cospace.compiler.elaborate import (
+    calls,
+    folds,
+    guarded,
+    hardware,
+    loops,
+    members,
+    names,
+    params,
+    policies,
+    rules,
+    statements,
+    types,
+    unfold,
+)
 from cospace.compiler.elaborate.values import (
     BAD,
     AcceleratorClass,
@@ -42,9 +57,13 @@ ROOT = "the spec"
 VERSION = 1
 
 
-def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> Space | None:
-    """The space a file declares; None when it has errors (all of them reported)."""
+def elaborate(
+    loaded: Loaded, settings: dict[str, str], reporter: Reporter, data: Path | None = None
+) -> Space | None:
+    """The space a file declares; None when it has errors (all of them reported). data: where tables' files may lie."""
     state = State(reporter, settings)
+    root_place = loaded.places.get(loaded.root.path)
+    state.groups |= {"places": loaded.places, "data": data, "folder": root_place.parent if root_place else None}
     modules = _modules(loaded, state)
     root = modules[ROOT]
     context = Context(state, root.scope)
@@ -58,6 +77,7 @@ def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter) -> S
     params.apply_imports(root, context)
     state.place = lambda: rules.place_all(state, context)
     _settle(root, context)
+    unfold.unfold(state, context)
     if reporter.failed:
         return None
     return _space(root, loaded, state)
@@ -134,9 +154,8 @@ def _entries(s: tree.Statement, module: Module, context: Context) -> list[tuple[
 
 
 def _binding(s: tree.Bind, t: tree.Name, context: Context) -> Any:
-    from cospace.compiler.elaborate.evaluate import evaluate
 
-    return evaluate(s.value, context.named(t.id))
+    return guarded.bound(s, t.id, context.named(t.id), context)
 
 
 def _unit(s: tree.Unit, context: Context) -> UnitValue:
@@ -223,6 +242,9 @@ def _network(s: tree.Network, context: Context) -> Any:
 def _settle(root: Module, context: Context) -> None:
     steps = root.file.statements
     for s in steps:
+        if isinstance(s, tree.Policy) and _is_policy(s, context):
+            root.scope.names.setdefault(s.name or s.kind, Lazy(partial(policies.view, s, context), s.span))
+    for s in steps:
         if isinstance(s, (tree.Param, tree.Network)):
             _try(lambda s=s: names.force(root.scope, s.name, s.span, context))
     for s in steps:
@@ -232,7 +254,7 @@ def _settle(root: Module, context: Context) -> None:
         if isinstance(s, tree.Bind):
             for t in s.targets:
                 if isinstance(t, tree.Name):
-                    _try(lambda t=t, s=s: names.force(root.scope, t.id, s.span, context))
+                    _try(lambda t=t, s=s: names.settle(root.scope, t.id, s.span, context))
         elif isinstance(s, tree.Accelerator) and s.parameters is None:
             _try(lambda s=s: names.force(root.scope, s.name, s.span, context))
     if context.state.place is not None and not context.state.placed:
@@ -241,12 +263,12 @@ def _settle(root: Module, context: Context) -> None:
         for name in [n for n in module.overrides if n in module.scope.names]:
             _try(partial(names.force, module.scope, name, module.file.span, context))
     for instance in context.state.instances:
-        context.state.accelerators.append(hardware.finish(instance, context.state))
+        context.state.accelerators += hardware.finish(instance, context.state)
     for s in steps:
         if isinstance(s, tree.Require):
             _try(lambda s=s: statements.require(s, context))
         elif isinstance(s, tree.Loop):
-            _try(lambda s=s: statements.run_loop(s, context))
+            _try(lambda s=s: loops.run_loop(s, context))
         elif isinstance(s, tree.Objective):
             _try(lambda s=s: _objective(s, context))
         elif isinstance(s, (tree.Rule, tree.Part, tree.Typed, tree.Assign, tree.Yield)):
@@ -274,6 +296,11 @@ def _is_stage(s: tree.Policy, context: Context) -> bool:
     return declared is not None and types.result_kind(declared.declaration.result) == "stage"
 
 
+def _is_policy(s: tree.Policy, context: Context) -> bool:
+    declared = names.find_block(s.kind, context)
+    return declared is not None and types.result_kind(declared.declaration.result) == "policy"
+
+
 def _try(action: Any) -> None:
     try:
         action()
@@ -282,23 +309,27 @@ def _try(action: Any) -> None:
 
 
 def _objective(s: tree.Objective, context: Context) -> None:
-    from cospace.compiler.elaborate.evaluate import number
+    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate
 
-    value = number(s.value, context)
+    value = evaluate(s.value, context)
+    if not isinstance(value, folds.EachValue):
+        value = as_scalar(value, s.value.span, context)
+        if not is_number(value):
+            raise context.fail("CS301", s.value.span, f"a number is needed here, and this is {describe(value)}")
     if s.guard is not None:
         raise context.fail(
             "CS226", s.guard.span, "an objective has no `when`", help="use `if … then … else …` in its value"
         )
-    unit, scale = natural_unit(Fraction(1, 10**11) if value.type.unit else 1, value.type.unit)
-    state = context.state
-    state.objectives.append(Objective(value, s.sense, statements.source_of(s, context), s.doc, unit, scale, s.span))
+    for text, one in unfold.objectives(value, s.sense, statements.source_of(s, context), s.span, context):
+        unit, scale = natural_unit(Fraction(1, 10**11) if one.type.unit else 1, one.type.unit)
+        context.state.objectives.append(Objective(one, s.sense, text, s.doc, unit, scale, s.span))
 
 
 def _space(root: Module, loaded: Loaded, state: State) -> Space:
     name = next((s for s in root.file.statements if isinstance(s, tree.SpaceName)), None)
     works = tuple(w for i in state.instances for w in i.works)
     networks = tuple(evolve(n, nodes=tuple(_with_facts(node, state) for node in n.nodes)) for n in state.networks)
-    sources = tuple(loaded.sources.items())
+    sources = (*loaded.sources.items(), *((str(p), "") for p in state.groups.get("read", ())))
     return Space(
         name=name.name if name else loaded.root.path,
         doc=name.doc if name else None,
@@ -313,6 +344,8 @@ def _space(root: Module, loaded: Loaded, state: State) -> Space:
         stages=tuple(state.stages),
         constants=tuple(state.constants.values()),
         references=tuple(state.references),
+        variants=tuple(state.variants),
+        policies=tuple(state.policies),
         sources=sources,
     )
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import evolve, frozen
 from cospace.compiler import graph
-from cospace.compiler.elaborate import statements
+from cospace.compiler.elaborate import statements, variants
 from cospace.compiler.elaborate.hardware import headline
+from cospace.compiler.elaborate.parts import rules_of
 from cospace.compiler.elaborate.values import (
     Answering,
     Context,
@@ -19,7 +20,7 @@ from cospace.compiler.elaborate.values import (
     Stop,
     is_number,
 )
-from cospace.compiler.graph import FALSE, TRUE, Expr, MapProblem, const
+from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, const
 from cospace.compiler.model import Placement, Requirement, Work
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
@@ -43,14 +44,11 @@ class Pending:
     layer: str
     span: Span
     calls: tuple[Span, ...] = ()
+    network: str = ""
 
     def asked(self, context: Context) -> Context:
         """The context in which the operator asked, so that messages point at its call."""
         return evolve(context, calls=self.calls)
-
-
-def rules_of(instance: Instance, kind: str) -> list[tree.Rule]:
-    return [s for s in instance.declaration.block.statements if isinstance(s, tree.Rule) and s.work == kind]
 
 
 def answer(work: Pending, context: Context) -> Record:
@@ -62,9 +60,9 @@ def answer(work: Pending, context: Context) -> Record:
     answering.depth += 1
     try:
         branches = []
-        for rule, condition in applicable(work, answering.instance, context):
+        for rule, owner, condition in applicable(work, answering.instance, context):
             here = evolve(context.under(condition), prefix=f"{context.prefix}.{work.kind}", indices=(), hint=None)
-            fields, _ = run_rule(rule, work, answering.instance, here)
+            fields, _ = run_rule(rule, work, owner, here)
             branches.append((condition, fields))
         if not branches:
             return _lowered(work, context)
@@ -77,38 +75,67 @@ def answer(work: Pending, context: Context) -> Record:
     return Record(result, f"work ({work.kind})")
 
 
-def applicable(work: Pending, instance: Instance, context: Context) -> list[tuple[tree.Rule, Expr]]:
-    """The rules that may serve a work, each with the condition that it is the first whose guard holds."""
+def applicable(work: Pending, instance: Instance, context: Context) -> list[tuple[tree.Rule, Instance, Expr]]:
+    """The rules that may serve a work, of an accelerator and its parts: (rule, whose, it is the first that holds)."""
     from cospace.compiler.elaborate.choices import always
     from cospace.compiler.elaborate.evaluate import boolean
 
     rules = rules_of(instance, work.kind)
-    found: list[tuple[tree.Rule, Expr]] = []
-    earlier = FALSE
-    for rule in rules:
-        guard = TRUE
+    found: list[tuple[tree.Rule, Instance, Expr]] = []
+    earlier: list[Expr] = []
+    for rule, owner in rules:
+        guard = TRUE if owner is instance else relative(owner, instance)
         if rule.guard is not None:
-            here = evolve(context, scope=picks(rule, work, instance, context), hint=None)
-            guard = boolean(rule.guard, here)
-        condition = graph.both(graph.negate(earlier), guard)
+            here = evolve(context.under(guard), scope=picks(rule, work, owner, context), hint=None)
+            guard = graph.both(guard, boolean(rule.guard, here))
+        if guard is FALSE:
+            continue
+        others = (graph.negate(e) for e in earlier if not _apart(e, guard))
+        condition = graph.both(*others, guard)
         if condition is not FALSE:
-            found.append((rule, condition))
-        earlier = graph.either(earlier, guard)
-        if earlier is TRUE:
-            break
-    if (
-        rules
-        and earlier is not TRUE
-        and not always(graph.implies(graph.both(context.guard, work.guard), earlier), context)
-    ):
+            found.append((rule, owner, condition))
+        earlier.append(guard)
+        if guard is TRUE or (len(earlier) < len(rules) and always(graph.either(FALSE, *earlier), context)):
+            return found
+    if rules and not _covered(graph.either(FALSE, *earlier), work, context):
         if work.kind in instance.misspelt:
             raise Stop()
+        places = dict.fromkeys(r.guard.span if r.guard else r.span for r, _ in rules)
         raise work.asked(context).fail(
             "CS503", work.span, f"for some designs no rule of `{instance.path}` serves this `{work.kind}`",
-            labels=tuple(Label(r.guard.span if r.guard else r.span, "this guard does not hold then") for r in rules),
+            labels=tuple(Label(p, "this guard does not hold then") for p in places),
             help="add a rule without a guard, or widen one",
         )  # fmt: skip
     return found
+
+
+def relative(part: Instance, instance: Instance) -> Expr:
+    """When a part exists, where its accelerator does."""
+    have = {id(a) for a in _conjuncts(instance.context.guard)}
+    return graph.both(TRUE, *(a for a in _conjuncts(part.context.guard) if id(a) not in have))
+
+
+def _covered(condition: Expr, work: Pending, context: Context) -> bool:
+    from cospace.compiler.elaborate.choices import always
+
+    placed = graph.implies(graph.both(context.guard, work.guard), condition)
+    return always(condition, context) or always(placed, context)
+
+
+def _conjuncts(e: Expr) -> tuple[Expr, ...]:
+    return e.args if e.op == "and" else (e,)
+
+
+def pinned(condition: Expr) -> dict[str, Expr]:
+    """What decisions are surely equal to where a condition holds: path -> the constant."""
+    parts = [c for c in _conjuncts(condition) if c.op == "eq" and c.args[0].op == "var" and c.args[1].is_const]
+    return {str(c.args[0].payload): c.args[1] for c in parts}
+
+
+def _apart(a: Expr, b: Expr) -> bool:
+    """Whether two conditions plainly exclude each other: they want different values of one decision."""
+    first, second = pinned(a), pinned(b)
+    return any(path in second and second[path] is not value for path, value in first.items())
 
 
 def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) -> Scope:
@@ -137,6 +164,11 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
                 "CS504", p.span, f"work `{work.kind}` has no dimension `{p.name}`",
                 help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{o}`' for o in options)}",
             )  # fmt: skip
+    pins = context.answering.pins if context.answering else {}
+    if pins:
+        for name, value in scope.names.items():
+            if isinstance(value, Expr) and value.op == "var":
+                scope.names[name] = pins.get(str(value.payload), value)
     return scope
 
 
@@ -160,6 +192,14 @@ def run_rule(
     scope = picks(rule, work, instance, context)
     here = evolve(context, scope=scope, building=None, hint=None, direct=None)
     given = set(scope.names)
+    answering = context.answering
+    assert answering is not None
+    known: dict[Any, Any] = context.state.groups.setdefault("ran", {})
+    met = (rule, instance, context.guard, *scope.names.values())
+    key = tuple(map(id, met))
+    if key in known:
+        return known[key][1]  # type: ignore[no-any-return]
+    before = (len(answering.maps), len(answering.requirements), answering.depth)
     goal: Expr | None = None
     failed = False
     for s in rule.block.statements:
@@ -179,7 +219,10 @@ def run_rule(
                 statements._spoil(s, scope)
     if failed:
         raise Stop()
-    return {k: v for k, v in scope.names.items() if k not in given and is_number(v)}, goal
+    fields = {k: v for k, v in scope.names.items() if k not in given and is_number(v)}
+    if before == (len(answering.maps), len(answering.requirements), 0) and not answering.local:
+        known[key] = met, (fields, goal)  # equal works get equal numbers; `met` keeps the ids alive
+    return fields, goal
 
 
 def _lowered(work: Pending, context: Context) -> Record:
@@ -188,17 +231,9 @@ def _lowered(work: Pending, context: Context) -> Record:
     instance = context.answering.instance
     if work.kind in instance.misspelt:
         raise Stop()
-    asks = (
-        [
-            s.value
-            for s in work.declaration.block.statements
-            if isinstance(s, tree.Yield) and isinstance(s.value, tree.Ask)
-        ]
-        if work.declaration.block
-        else []
-    )
+    asks = _asks(work)
     if not asks:
-        known = sorted({s.work for s in instance.declaration.block.statements if isinstance(s, tree.Rule)})
+        known = sorted(instance.rules)
         raise work.asked(context).fail(
             "CS501", work.span, f"`{instance.path}` has no rule for `{work.kind}`, which `{work.layer}` asks for",
             labels=(Label(headline(instance), f"its rules: {', '.join(known) or 'none'}"),),
@@ -223,18 +258,71 @@ def _lowered(work: Pending, context: Context) -> Record:
 
 
 def place_all(state: State, context: Context) -> None:
-    """Every work on every accelerator: rules, maps, requirements, quantities."""
+    """Every work on every accelerator that runs its network: rules, maps, requirements, quantities."""
     if state.placed:
         return
     state.place = None
-    by_instance = [(i, [place(w, i, context) for w in state.works]) for i in state.instances if _serves(i)]
-    for instance, works in by_instance:
+    serving = [i for i in state.instances if serves(i)]
+    for instance in serving:
+        try:
+            network = _runs(instance, state, context)
+        except Stop:
+            continue
+        asked = [w for w in state.works if w.network == network]
+        works = [place(w, instance, context) for pending in asked for w in _made_of(pending, instance, context)]
         instance.works = [w for w in works if w is not None]
     state.placed = True
 
 
-def _serves(instance: Instance) -> bool:
-    return any(isinstance(s, tree.Rule) for s in instance.declaration.block.statements)
+def serves(instance: Instance) -> bool:
+    """Whether an accelerator has rules, its parts' included."""
+    rules_of(instance, "")
+    return bool(instance.rules)
+
+
+def _runs(instance: Instance, state: State, context: Context) -> str:
+    """The network that an accelerator runs: the only one, or the one it says."""
+    if instance.network is not None:
+        return instance.network
+    if len(state.networks) > 1:
+        listed = ", ".join(f"`{n.name}`" for n in state.networks)
+        raise evolve(context, calls=instance.context.calls).fail(
+            "CS509", instance.context.calls[-1] if instance.context.calls else headline(instance),
+            f"there are several networks ({listed}), and `{instance.path}` doesn't say which one it runs",
+            help=f"say it: `runs = {state.networks[-1].name}`, as an argument or a line of the accelerator",
+        )  # fmt: skip
+    return state.networks[0].name if state.networks else ""
+
+
+def _made_of(work: Pending, instance: Instance, context: Context, depth: int = 0) -> list[Pending]:
+    """A work, or, where the accelerator has no rule for its kind, the works that its declaration says it is made of."""
+    asks = _asks(work)
+    if rules_of(instance, work.kind) or not asks or work.kind in instance.misspelt or depth > 32:
+        return [work]
+    from cospace.compiler.elaborate import calls
+
+    scope = Scope(work.home, {**work.dims, **work.facts})
+    here = evolve(instance.context, scope=scope, hint=None, direct=None, calls=work.calls)
+    found: list[Pending] = []
+    names: dict[str, int] = {}
+    for ask in asks:
+        try:
+            inner = calls.work_of(ask, here)
+        except Stop:
+            continue
+        names[inner.kind] = names.get(inner.kind, 0) + 1
+        path = f"{work.path}.{inner.kind}" + (f"#{names[inner.kind]}" if names[inner.kind] > 1 else "")
+        made = evolve(
+            inner, path=path, times=graph.mul(work.times, inner.times), guard=work.guard, layer=work.layer,
+            span=work.span, calls=work.calls, network=work.network,
+        )  # fmt: skip
+        found += _made_of(made, instance, context, depth + 1)
+    return found
+
+
+def _asks(work: Pending) -> list[tree.Ask]:
+    statements = work.declaration.block.statements if work.declaration.block else ()
+    return [s.value for s in statements if isinstance(s, tree.Yield) and isinstance(s.value, tree.Ask)]
 
 
 def place(work: Pending, instance: Instance, context: Context) -> Work | None:
@@ -243,57 +331,60 @@ def place(work: Pending, instance: Instance, context: Context) -> Work | None:
     placements: list[Placement] = []
     facts = {k: v for k, v in state.facts.get(work.layer, {}).items() if isinstance(v, Expr)}
     base = evolve(instance.context, prefix=work.path, calls=())
+    whole = graph.both(instance.context.guard, work.guard)
     try:
         probe = evolve(base, answering=Answering(instance, work.layer, facts))
-        rules: list[tuple[tree.Rule | None, Expr]] = list(applicable(work, instance, probe)) or [(None, TRUE)]
-        for rule, condition in rules:
-            placements.append(_placement(rule, condition, work, instance, base, facts, context))
+        found = applicable(work, instance, probe)
+        if not found:
+            _lowered(work, probe)  # says what is missing
+        for rule, owner, condition in found:
+            placements.append(_placement(rule, owner, condition, work, instance, base, facts, whole, context))
     except Stop:
         return None
     dims = tuple((k, v) for k, v in work.dims.items() if isinstance(v, Expr))
     extra = tuple((k, v) for k, v in {**work.facts, **facts}.items() if isinstance(v, Expr))
     return Work(
-        work.path,
-        work.kind,
-        work.layer,
-        instance.path,
-        dims,
-        extra,
-        work.times,
-        work.guard,
-        tuple(placements),
-        work.span,
+        work.path, work.kind, work.layer, instance.path, dims, extra, work.times, whole, tuple(placements), work.span
     )
 
 
 def _placement(
-    rule: tree.Rule | None,
+    rule: tree.Rule,
+    owner: Instance,
     condition: Expr,
     work: Pending,
     instance: Instance,
     base: Context,
     facts: dict[str, Any],
+    whole: Expr,
     context: Context,
 ) -> Placement:
-    answering = Answering(instance, work.layer, facts)
-    here = evolve(base, answering=answering)
-    if rule is None:
-        fields, goal, span, title = _lowered(work, here).fields, None, work.span, f"{work.kind} by what it is made of"
-    else:
-        fields, goal = run_rule(rule, work, instance, here)
-        span, title = rule.span, f"on {work.kind}"
+    guard = graph.both(whole, condition)
+    answering = Answering(instance, work.layer, facts, pins=pinned(guard))
+    fields, goal = run_rule(rule, work, owner, evolve(base, answering=answering))
     if goal is None:
         goal = fields.get("cycles")
     if goal is None and answering.maps:
         raise context.fail(
-            "CS505", span, "the maps of this rule have no goal", help="define `cycles`, or say `minimize …`"
+            "CS505", rule.span, "the maps of this rule have no goal", help="define `cycles`, or say `minimize …`"
         )
     goals = tuple(g for g in (goal, fields.get("energy")) if g is not None)
-    problem = MapProblem(work.path, tuple(answering.maps), tuple(r for r, _, _ in answering.requirements), goals, span)
-    guard = graph.both(work.guard, condition)
+    asked = tuple(r for r, _, _ in answering.requirements)
+    own = MapProblem(work.path, tuple(answering.maps), asked, goals, rule.span)
+    problem, named = variants.substituter(context.state).problems.share(own)
     _demand(work, instance, problem, guard, answering, context.state)
-    quantities = tuple((k, graph.solve(problem, v)) for k, v in fields.items())
-    return Placement(f"{instance.path}: {title}", condition, quantities, problem, span)
+    quantities = tuple((k, graph.solve(problem, named(v))) for k, v in fields.items())
+    title = f"{owner.path}: on {work.kind}"
+    return Placement(title, condition, quantities, problem, rule.span, owner.path)
+
+
+def _never_empty(m: MapDecision, work: Pending, instance: Instance) -> bool:
+    """Whether a map has a value whatever is chosen around it."""
+    from cospace.compiler.elaborate.choices import always
+
+    if m.allowed is None:
+        return True
+    return always(graph.implies(m.guard, graph.either(*m.allowed)), work.asked(instance.context))
 
 
 def _demand(
@@ -307,7 +398,7 @@ def _demand(
                     Requirement(value, guard, f"{reason or 'a rule of the accelerator'} ({work.path})", span, "rule")
                 )
         return
-    if not problem.requirements and all(m.allowed is None for m in problem.maps):
+    if not problem.requirements and all(_never_empty(m, work, instance) for m in problem.maps):
         return
     reasons = list(dict.fromkeys(r for _, r, _ in answering.requirements if r))
     said = f"{work.path} has a mapping on {instance.path}"

@@ -7,11 +7,11 @@ from typing import Any
 from cospace.compiler import graph
 from cospace.compiler.elaborate import names
 from cospace.compiler.elaborate.values import (
+    LISTS,
     Builtin,
     Context,
     DomainValue,
     Function,
-    Gathered,
     KindType,
     ListValue,
     PerLayer,
@@ -134,7 +134,7 @@ def _kind(kind: str, value: Any, span: Span, what: str, context: Context) -> Any
     from cospace.compiler.elaborate.evaluate import as_scalar
 
     if kind == "list":
-        if not isinstance(value, (ListValue, Gathered, PerLayer)):
+        if not isinstance(value, LISTS):
             raise context.fail("CS301", span, f"{what} is a list, and this is {describe(value)}")
         return value
     if kind in ("task", "policy", "stage"):

@@ -19,10 +19,12 @@ from cospace.compiler.model import (
     Objective,
     Param,
     PlanNode,
+    Policy,
     Reference,
     Requirement,
     Stage,
     Task,
+    Variant,
     Work,
 )
 from cospace.dsl import tree
@@ -81,6 +83,15 @@ class ListValue:
 
 
 @frozen(eq=False, repr=False)
+class Listed:
+    """One of several lists of constants (sets, where `sets`), told by a symbol that is named as the list is written."""
+
+    chosen: Expr
+    options: tuple[tuple[Expr, ...], ...]
+    sets: bool = False
+
+
+@frozen(eq=False, repr=False)
 class Gathered:
     """Values that exist under guards: `works.cycles`. times: how often a sum counts each."""
 
@@ -99,10 +110,15 @@ class Record:
 
 @frozen(eq=False, repr=False)
 class PerLayer:
-    """A decision with a copy for each layer: call path -> its value."""
+    """A decision with a copy for each layer or block: call path -> its value. blocks: layer -> the block it is in."""
 
     copies: dict[str, Any]
     guards: dict[str, Expr]
+    blocks: dict[str, str] = field(factory=dict)
+
+    def of(self, layer: str) -> Any:
+        """The copy that a layer reads; None when it has none."""
+        return self.copies.get(self.blocks.get(layer, layer))
 
 
 @frozen(eq=False, repr=False)
@@ -150,24 +166,58 @@ class TableValue:
 
 @frozen(eq=False, repr=False)
 class AcceleratorClass:
-    declaration: tree.Accelerator
+    """An accelerator, or a part of one, with parameters: made where it is called."""
+
+    declaration: tree.Accelerator | tree.Part
     scope: Scope
 
 
 @mutable(eq=False, repr=False)
 class Instance:
-    """One accelerator: its scope is lazy, so quantities may stand in any order.
+    """One accelerator or part of one: its scope is lazy, so quantities may stand in any order.
 
     misspelt: kinds of work whose rule has a wrong name, which has been said: that they are not served need not be.
+    owner: the accelerator it is a part of. children: its own parts and accelerators, by the name that makes them.
+    network: the one whose works it runs, when `runs` says so.
     """
 
     path: str
-    declaration: tree.Accelerator
+    declaration: tree.Accelerator | tree.Part
     scope: Scope
     context: Context
+    owner: Instance | None = None
+    network: str | None = None
     works: list[Work] = field(factory=list)
     spans: dict[str, Span] = field(factory=dict)
     misspelt: set[str] = field(factory=set)
+    children: dict[str, list[Instance]] = field(factory=dict)
+    rules: dict[str, list[tuple[tree.Rule, Instance]]] = field(factory=dict)
+
+    @property
+    def root(self) -> Instance:
+        """The whole accelerator."""
+        return self if self.owner is None else self.owner.root
+
+
+@frozen(eq=False, repr=False)
+class Parts:
+    """What `part name[i in …, j in …]` makes: an instance for each index, in declared order."""
+
+    path: str
+    keys: tuple[tuple[Expr, ...], ...]
+    instances: tuple[Instance, ...]
+
+
+@frozen(eq=False, repr=False)
+class Chosen:
+    """One of several accelerators or their `def`s, each where its condition holds; exactly one of them does.
+
+    decision: the variable that chooses, where one does. labels: what its values are called, in order.
+    """
+
+    options: tuple[tuple[Expr, Any], ...]
+    labels: tuple[str, ...] = ()
+    decision: Expr | None = None
 
 
 @mutable(eq=False, repr=False)
@@ -242,6 +292,10 @@ class Answering:
     maps: list[MapDecision] = field(factory=list)
     requirements: list[tuple[Expr, str | None, Span]] = field(factory=list)
     depth: int = 0
+    pins: dict[str, Expr] = field(factory=dict)
+    """What decisions are equal to wherever this rule serves: path -> the constant."""
+    local: bool = False
+    """Whether a copy of the work's own layer was read."""
 
 
 @mutable(eq=False, repr=False)
@@ -260,12 +314,18 @@ class State:
     tasks: dict[str, Task] = field(factory=dict)
     stages: list[Stage] = field(factory=list)
     references: list[Reference] = field(factory=list)
+    variants: list[Variant] = field(factory=list)
+    policies: list[Policy] = field(factory=list)
     params: list[Param] = field(factory=list)
     constants: dict[str, Constant] = field(factory=dict)
     domains: dict[str, tuple[Any, ...]] = field(factory=dict)
     groups: dict[str, Any] = field(factory=dict)
     facts: dict[str, dict[str, Any]] = field(factory=dict)
     layers: list[tuple[str, Expr]] = field(factory=list)
+    blocks: list[tuple[str, Expr]] = field(factory=list)
+    """Every call of a network by path, with when it is live: operators, and `def`s that call them."""
+    families: dict[str, set[str]] = field(factory=dict)
+    """Symbol -> those that stood in one set with it."""
     placed: bool = False
     place: Callable[[], None] | None = None
 
@@ -288,6 +348,8 @@ class Context:
     calls: tuple[Span, ...] = ()
     direct: str | None = None
     """The whole path that the next call takes (an alternative's own)."""
+    owner: Instance | None = None
+    """The accelerator whose body this is."""
 
     def under(self, condition: Expr) -> Context:
         return evolve(self, guard=both(self.guard, condition))
@@ -331,6 +393,10 @@ def encloses(outer: Span, inner: Span) -> bool:
     return outer.file == inner.file and outer.start <= inner.start and inner.end <= outer.end
 
 
+LISTS = (Gathered, ListValue, Listed, Parts, PerLayer)
+"""What folds, loops and `+` take as a list."""
+
+
 def one_of(value: Any) -> Any:
     """A value to bind to a name: a bare unit is one of it, so that `energy = pJ` is 1 pJ."""
     return value.scale if isinstance(value, UnitValue) else value
@@ -352,7 +418,8 @@ def describe(value: Any) -> str:
         SetValue: "a set", RangeValue: "a range", DomainValue: "a domain", ListValue: "a list", Gathered: "a list",
         Tensor: "a tensor", TensorType: "a tensor type", KindType: "a type", Function: "a def", Builtin: "a function",
         UnitValue: "a unit", AcceleratorClass: "an accelerator", Instance: "an accelerator", Module: "an import",
-        TableValue: "a table", PerLayer: "one value a layer",
+        TableValue: "a table", PerLayer: "one value a layer", Listed: "a list", Parts: "a list of parts",
+        Chosen: "one of several accelerators",
     }  # fmt: skip
     if isinstance(value, Record):
         return _with_article(value.kind)

@@ -101,7 +101,7 @@ space t
 
 def test_each_call_and_each_name_makes_its_own_decision() -> None:
     text = "space t\ndef width() = choose w {1, 2}\na, b = choose {1, 2}\ne = [choose list {1, 2} for i in 1..1]\n"
-    assert [d.path for d in space_of(text).decisions] == ["a", "b", "list"]
+    assert [d.path for d in space_of(text).decisions] == ["a", "b", "list[1]"]
 
 
 def test_a_value_that_is_chosen_can_be_read_by_its_path() -> None:
