@@ -91,7 +91,7 @@ def _own(node: Expr) -> Expr | None:
         return None if rows.default else has(rows, node.args)
     if node.op == "solve":
         problem: MapProblem = node.payload  # type: ignore[assignment]
-        return graph.solvable(problem)
+        return None if problem.sure else graph.solvable(problem)  # that its goals are defined is asked below
     return None
 
 

@@ -450,6 +450,7 @@ class MapProblem:
 
     Among the assignments of live maps (declared order, the first varies slowest; a dead map has no value) that meet
     every requirement, the least by `goals` compared one after the other, ties to the first. None: not solvable.
+    sure: there always is one, wherever the goals are defined for every assignment.
     """
 
     path: str
@@ -457,6 +458,7 @@ class MapProblem:
     requirements: tuple[Expr, ...]
     goals: tuple[Expr, ...]
     span: Span = NOWHERE
+    sure: bool = False
 
     def expressions(self) -> tuple[Expr, ...]:
         """All expressions of the problem."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy
+from cospace.compiler import exact
 from cospace.compiler import numbers_range as ranges
 from cospace.compiler.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.model import Decision
@@ -134,9 +135,22 @@ class Builder(MapSolver):
 
     def _gathered(self, node: Expr, scope: Scope, over: tuple[str, ...]) -> Value_:
         made = self.compile(node, scope, over)
+        if made.ref.checks and len(over) == 1 and node.free == frozenset(over):
+            made = self._exactly(node, over[0]) or made
         index = self._index(over)
         ref = self._gather(made.ref, index)
         return Value_(ref, None if made.defined is None else self._gather(made.defined, index))
+
+    def _exactly(self, node: Expr, path: str) -> Value_ | None:
+        """An expression of one decision that rounding could decide, by the reference evaluator; None if it can't."""
+        _, d = self.decisions[path]
+        found = [exact.evaluate(node, {path: v}) for v in d.values] + [exact.UNDEFINED] * _guarded(d)
+        if node.type.kind != "number" or any(not isinstance(v, Fraction) and v is not exact.UNDEFINED for v in found):
+            return None
+        known = [v for v in found if isinstance(v, Fraction)]
+        array = numpy.array([float(v) if isinstance(v, Fraction) else math.nan for v in found])
+        span = ranges.hull(*map(ranges.of_constant, known)) if known else None
+        return Value_(self.constant(array, "number", (), span))
 
     def _gather(self, table: Ref, index: Ref) -> Ref:
         assert table.const is not None
