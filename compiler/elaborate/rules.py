@@ -370,7 +370,8 @@ def _placement(
         )
     goals = tuple(g for g in (goal, fields.get("energy")) if g is not None)
     asked = tuple(r for r, _, _ in answering.requirements)
-    own = MapProblem(work.path, tuple(answering.maps), asked, goals, rule.span)
+    sure = not asked and all(_never_empty(m, work, instance) for m in answering.maps)
+    own = MapProblem(work.path, tuple(answering.maps), asked, goals, rule.span, sure)
     problem, named = variants.substituter(context.state).problems.share(own)
     _demand(work, instance, problem, guard, answering, context.state)
     quantities = tuple((k, graph.solve(problem, named(v))) for k, v in fields.items())
@@ -398,7 +399,7 @@ def _demand(
                     Requirement(value, guard, f"{reason or 'a rule of the accelerator'} ({work.path})", span, "rule")
                 )
         return
-    if not problem.requirements and all(_never_empty(m, work, instance) for m in problem.maps):
+    if problem.sure:
         return
     reasons = list(dict.fromkeys(r for _, r, _ in answering.requirements if r))
     said = f"{work.path} has a mapping on {instance.path}"
