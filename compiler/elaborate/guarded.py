@@ -1,4 +1,4 @@
-"""Names that exist under a condition only: `x = e when g`. Reading one is an error unless the place makes sure of it."""
+"""Names that exist under a condition: `x = e when g`. Reading one is an error unless the place makes sure of it."""
 
 from __future__ import annotations
 

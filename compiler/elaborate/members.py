@@ -185,6 +185,8 @@ def item(node: tree.Item, context: Context) -> Any:
 
     if isinstance(node.object, tree.Name) and node.object.id in ("tensor", "graph"):
         return types.tensor_type(node, context)
+    if isinstance(node.object, tree.SetOf) and len(node.items) == 1 and all(a.name for a in node.object.alternatives):
+        return readings.taken(node.object, node.items[0], node, context)
     owner = evaluate(node.object, context)
     if isinstance(owner, (Instances, PathValue)):
         shown = ", ".join(_index_text(i, context) for i in node.items)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 from cospace.compiler import graph, lookups
 from cospace.compiler.elaborate.listed import ListDomain, fixed_list, labels, merge, of_lists
 from cospace.compiler.elaborate.values import Context, Listed, SetValue, describe, is_number
@@ -22,7 +22,7 @@ from cospace.dsl.suggest import closest
 class TaggedSet(SetValue):
     """A set of symbols with attributes: symbol -> attribute -> value."""
 
-    fields: dict[str, dict[str, Any]] = {}
+    fields: dict[str, dict[str, Any]] = Factory(dict)
 
 
 @frozen(eq=False, repr=False)
@@ -118,7 +118,7 @@ def tagged_set(node: tree.SetOf, context: Context) -> TaggedSet | None:
     if node.unit or not any(tagged(a.value, context) for a in node.alternatives):
         return None
     items, conditions = [], []
-    fields: dict[str, dict[str, Any]] = {}
+    fields: dict[str, dict[str, Any]] = Factory(dict)
     for a in node.alternatives:
         name = a.value.function if isinstance(a.value, tree.Call) and tagged(a.value, context) else a.value
         bare = isinstance(name, tree.Name) and a.name is None and names.find(name.id, a.span, context) is None
@@ -251,3 +251,32 @@ def inside_record(name: str, context: Context) -> Context:
     if context.hint is None:
         return context.named(name)
     return evolve(context.named(name), prefix=context.path(context.hint), indices=())
+
+
+def taken(record: tree.SetOf, index: tree.Expr, node: tree.Item, context: Context) -> Any:
+    """`{none = …, conv = …}[op]` written out: each alternative lives only where the symbol is its name."""
+    from cospace.compiler.elaborate import choices, names
+    from cospace.compiler.elaborate.evaluate import evaluate, scalar
+
+    labels_ = [str(a.name) for a in record.alternatives]
+    if isinstance(index, tree.Name) and index.id in labels_ and names.find(index.id, index.span, context) is None:
+        return evaluate(record.alternatives[labels_.index(index.id)].value, context)
+    symbol = scalar(index, context)
+    options = {str(symbol.value)} if symbol.is_const else names.symbols_of(symbol, context)
+    if context.building is None or options is None or not options <= set(labels_):
+        return entry(evaluate(record, context), index, context)
+    if symbol.is_const:
+        return evaluate(record.alternatives[labels_.index(str(symbol.value))].value, context)
+    values: list[Any] = []
+    kept: list[tuple[tree.Alternative, str, Expr]] = []
+    for a in record.alternatives:
+        if str(a.name) in options:
+            own = f"{context.prefix}.{a.name}"
+            condition = graph.eq(symbol, const(Symbol(str(a.name))))
+            here = evolve(context.under(condition), prefix=own, indices=(), hint=a.name, direct=own)
+            values.append(evaluate(a.value, here))
+            kept.append((a, str(a.name), TRUE))
+    symbols = tuple(Symbol(label) for _, label, _ in kept)
+    if symbol.op != "var" and not all(isinstance(v, Expr) for v in values):
+        raise context.fail("CS212", index.span, "between tensors one decision chooses: bind it to a name of its own")
+    return choices._join(symbol, str(symbol.payload), symbols, values, node, kept, context)  # type: ignore[arg-type]

@@ -1,0 +1,77 @@
+"""The rebuilt FPGA column of HW-NAS-Bench: its published rows, all 15,625 networks, and measured devices from a file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy
+import pytest
+from cospace.compiler.count import count
+from cospace.compiler.driver import compile_file
+from cospace.compiler.exact import evaluate
+from cospace.compiler.graph import Symbol
+from cospace.compiler.model import Space
+from cospace.compiler.numbers import Program
+
+SPEC = Path(__file__).parents[2] / "specs" / "hw_nas_bench.cospace"
+OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+FIRST, SECOND = (4, 2, 1, 2, 1, 1), (3, 3, 4, 1, 3, 1)
+DATA = Path(os.environ.get("COSPACE_DATA", "/nowhere")) / "help_latency.npz"
+
+
+def spec(**settings: str) -> Space:
+    compiled = compile_file(SPEC, settings)
+    assert compiled.space is not None, [d.message for d in compiled.diagnostics]
+    return compiled.space
+
+
+@pytest.mark.parametrize("side, ops, cycles", [
+    ("32", FIRST, (514_592, 344_320, 218_112)), ("16", FIRST, (129_824, 95_488, 92_160)),
+    ("32", SECOND, (1_063_072, 951_040, 584_192)),
+])  # fmt: skip
+def test_the_published_rows(side: str, ops: tuple[int, ...], cycles: tuple[int, ...]) -> None:
+    space = spec(side=side)
+    design = {f"net.op[{i}]": Symbol(OPS[op]) for i, op in enumerate(ops, 1)}
+    chip = dict(next(a for a in space.accelerators if a.path == "fpga").quantities)
+    assert evaluate(chip["latency"], design) == Fraction(max(cycles), 200_000_000)
+    assert evaluate(chip["energy"], design) == 7 * Fraction(max(cycles), 200_000_000)
+    for i, wanted in enumerate(cycles, 1):
+        total = Fraction(0)
+        for w in space.works:
+            for p in w.placements:
+                if f"stage[{i}]" in p.rule and evaluate(w.guard, design) and evaluate(p.guard, design):
+                    total += evaluate(w.times, design) * evaluate(p["cycles"], design)  # type: ignore[operator]
+        assert total == wanted
+
+
+def latencies(space: Space) -> numpy.ndarray:
+    """Of all networks in ms, the last edge varying fastest."""
+    rows = numpy.array(list(itertools.product(range(5), repeat=6)))
+    objective = next(o for o in space.objectives if not o.measured)
+    return Program([objective.value], space.decisions)(rows)[0] * 1e3
+
+
+def test_all_networks_are_counted_and_evaluated() -> None:
+    space = spec()
+    found = count(space)
+    every = latencies(space)
+    assert found.raw == 5**6 and found.feasible == int((every <= 4 + 1e-12).sum())
+
+
+@pytest.mark.skipif(not DATA.is_file(), reason="COSPACE_DATA names no folder with help_latency.npz")
+def test_the_rule_gives_the_measured_column(tmp_path: Path) -> None:
+    stored = numpy.load(DATA, allow_pickle=False)
+    ops, fpga = stored["nb201_ops"].astype(int), stored["nb201/fpga"]
+    at = (ops * 5 ** numpy.arange(5, -1, -1)).sum(axis=1)
+    assert numpy.abs(latencies(spec())[at] / fpga - 1).max() < 1e-6
+    lines = ["device,latency," + ",".join(f"op_{i}" for i in range(1, 7))]
+    lines += [
+        f"eyeriss,{v}," + ",".join(OPS[o] for o in row) for v, row in zip(stored["nb201/eyeriss"], ops, strict=True)
+    ]
+    (tmp_path / "nb201_devices.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    compiled = compile_file(SPEC, {"device": "eyeriss"}, tmp_path)
+    assert compiled.space is not None
+    assert numpy.allclose(latencies(compiled.space)[at], stored["nb201/eyeriss"], rtol=1e-6)
