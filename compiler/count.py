@@ -17,7 +17,8 @@ from attrs import field, frozen
 from cospace.compiler.convolve import count_coupled
 from cospace.compiler.eliminate import CELLS, Factor, TooLarge, eliminate
 from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
-from cospace.compiler.graph import Value
+from cospace.compiler.graph import Value, implies
+from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Requirement, Space
 
 ENUMERATED = 16_000_000
@@ -98,6 +99,17 @@ def count(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits
     return count_frame(Frame.of(space, fixed), space.requirements, limits or Limits())
 
 
+def _unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[Clause, ...]:
+    """The clauses but those too wide for a table that hold by their bounds alone, whatever their decisions take."""
+    sizes = frame.sizes
+    wide = [c for c in clauses if math.prod(sizes[v] for v in c.scope) > limits.table]
+    if not wide:
+        return tuple(clauses)
+    bounder = Bounder({d.path: d.values for d in frame.decisions})
+    sure = {id(c) for c in wide if bounder.bounds(implies(c.guard, c.value)).settled is True}
+    return tuple(c for c in clauses if id(c) not in sure)
+
+
 def count_frame(frame: Frame, requirements: Sequence[Requirement], limits: Limits) -> Count:
     try:
         structure = frame.structure()
@@ -105,7 +117,7 @@ def count_frame(frame: Frame, requirements: Sequence[Requirement], limits: Limit
     except (TooMany, TooLarge) as stop:
         upper = math.prod(len(d) for d in frame.domains)
         return Count(None, None, (0, upper), False, "given up", f"guards: {stop}")
-    clauses = frame.clauses(requirements)
+    clauses = _unsettled(frame, frame.clauses(requirements), limits)
     constant = [c for c in clauses if not c.scope]
     if raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant):
         return Count(raw, 0, (0, 0), True, "a requirement that never holds")

@@ -1,0 +1,96 @@
+"""The FPGA of chunks and the three spaces that use it, held against the published figures."""
+
+from __future__ import annotations
+
+import importlib.util
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from cospace.compiler.check import check
+from cospace.compiler.count import count
+from cospace.compiler.driver import compile_file
+from cospace.compiler.exact import evaluate
+from cospace.compiler.graph import Symbol
+from cospace.compiler.sample import sample
+
+SPECS = Path(__file__).parents[2] / "specs"
+
+
+def load(name: str) -> ModuleType:
+    found = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+spaces = load("spaces")
+
+
+def spec(name: str, **settings: str):
+    space = compile_file(SPECS / f"{name}.cospace", settings).space
+    assert space is not None
+    return space
+
+
+ROWS = [
+    # kind, cin, cout, rows, kernel | mode, tiles Tr Tc Tm Tn, unrolls r c m n, bits | cycles, DSP, BRAM
+    ("conv", 16, 96, 32, 1, "pairs", (16, 16, 8, 8), (16, 16, 8, 4), 8, 68_352, 16, 16),
+    ("dwconv", 96, 96, 32, 5, "lines", (8, 8, 8, 1), (4, 8, 8, 1), 6, 635_712, Fraction(3, 2), 25),
+    ("dwconv", 384, 384, 8, 3, "channels", (4, 4, 32, 1), (2, 4, 16, 1), 6, 18_000, 6, 48),
+    ("conv", 192, 64, 8, 1, "lines", (4, 4, 16, 16), (4, 2, 8, 4), 4, 209_408, 1, 13),
+    ("conv", 4, 48, 8, 7, "pairs", (8, 8, 16, 4), (4, 4, 16, 4), 16, 12_720, 64, 24),
+    ("conv", 48, 96, 4, 5, "pairs", (4, 4, 32, 16), (4, 4, 16, 16), 16, 36_480, 256, 48),
+    ("dwconv", 288, 288, 4, 3, "lines", (4, 4, 32, 1), (4, 4, 32, 1), 16, 13_536, 4, 19),
+    ("dwconv", 288, 288, 4, 3, "channels", (4, 4, 32, 1), (4, 4, 32, 1), 16, 4_536, 32, 96),
+    ("conv", 16, 48, 42, 1, "pairs", (14, 14, 16, 16), (7, 7, 8, 4), 16, 75_816, 32, 16),
+    ("dwconv", 48, 48, 42, 5, "lines", (14, 14, 16, 1), (7, 7, 8, 1), 16, 337_824, 7, 40),
+    ("conv", 32, 32, 21, 3, "pairs", (7, 7, 32, 32), (7, 7, 16, 8), 16, 56_898, 128, 32),
+    ("conv", 64, 64, 10, 3, "outputs", (5, 5, 32, 32), (5, 5, 16, 1), 16, 269_264, 16, 20),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r[0]}{r[1]}x{r[3]}")
+def test_the_worked_layers_of_the_published_code(row) -> None:
+    kind, cin, cout, rows, kernel, mode, tiles, unrolls, bits, cycles, dsp, bram = row
+    maps, widths = sorted({*tiles[:2], *unrolls[:2]}), sorted({*tiles[2:], *unrolls[2:]})
+    sets = f"{{{', '.join(map(str, maps))}}}", f"{{{', '.join(map(str, widths))}}}"
+    asked = f"channels = {cin}" if kind == "dwconv" else f"cin = {cin}, cout = {cout}"
+    text = f"""
+space t
+{spaces.IMPORTS}
+import std.fpga_chunks
+def layer(x: tensor[v, f]) -> tensor[v, f] from "t.layer" {{ ask {kind}({asked}, rows = {rows}, kh = {kernel}) }}
+{spaces.NETWORK} {{ x = layer(x); linear(x, out = nodes.classes) }}
+precision of net {{ both = {bits} bit }}
+fpga = fpga_chunks(precisions = {{{bits}}} bit, boundary = 1, large_maps = {sets[0]}, large_channels = {sets[1]})
+"""
+    space = spaces.space_of(text)
+    part = f"fpga.{'channelwise' if kind == 'dwconv' else 'standard'}[large, {bits} bit]"
+    design = {d.path: d.values[0] for d in space.decisions}
+    design |= dict(zip((f"{part}.{n}" for n in ("Tr", "Tc", "Tm", "Tn")), map(Fraction, tiles), strict=True))
+    design |= dict(zip((f"{part}.{n}" for n in "rcmn"), map(Fraction, unrolls), strict=True))
+    design[f"{part}.unroll"] = Symbol(mode)
+    found = {f"{a.path}.{n}": e for a in space.accelerators for n, e in a.quantities}
+    assert evaluate(found[f"{part}.cycles"], design) == cycles
+    assert evaluate(found[f"{part}.dsp"], design) == dsp == evaluate(found["fpga.dsp"], design)
+    assert evaluate(found[f"{part}.bram"], design) == bram == evaluate(found["fpga.bram"], design)
+    assert evaluate(found["fpga.bottleneck"], design) == cycles
+
+
+def test_networks_and_accelerators_are_as_many_as_were_published() -> None:
+    space = spec("auto_nba", dsps="2_000", brams="1_000")  # limits that never bind
+    counted = count(space)
+    accelerators = (67_500 * 47_628 * 4_500 * 1_512) ** 3
+    assert accelerators == 10466253951408168436534084416 * 10**21
+    assert counted.feasible == counted.raw == (8 * 3 + 1) ** 22 * accelerators
+
+
+@pytest.mark.parametrize("name", ["auto_nba", "rt_rcg", "a3c_s"])
+def test_the_full_space_is_proved_to_be_fine_and_drawn_from(name: str) -> None:
+    space = spec(name)
+    found = check(space)
+    assert found.ok, found
+    assert len(sample(space, 3, 0)) == 3
