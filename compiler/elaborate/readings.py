@@ -118,7 +118,7 @@ def tagged_set(node: tree.SetOf, context: Context) -> TaggedSet | None:
     if node.unit or not any(tagged(a.value, context) for a in node.alternatives):
         return None
     items, conditions = [], []
-    fields: dict[str, dict[str, Any]] = Factory(dict)
+    fields: dict[str, dict[str, Any]] = {}
     for a in node.alternatives:
         name = a.value.function if isinstance(a.value, tree.Call) and tagged(a.value, context) else a.value
         bare = isinstance(name, tree.Name) and a.name is None and names.find(name.id, a.span, context) is None

@@ -15,6 +15,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 from cospace.compiler import graph, lookups
 from cospace.compiler.elaborate import names, types
+from cospace.compiler.elaborate.table_cells import Column, parse, refused
 from cospace.compiler.elaborate.table_files import Missing, Wrong, read_csv
 from cospace.compiler.elaborate.values import (
     LISTS,
@@ -27,26 +28,13 @@ from cospace.compiler.elaborate.values import (
     describe,
     is_number,
 )
-from cospace.compiler.graph import Expr, Symbol, Type, Value, const
+from cospace.compiler.graph import Expr, Symbol, Value, const
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import closest
 
 TRIED = 65_536
 """Combinations of keys that are tried one by one for a row, at most."""
-
-
-@frozen(eq=False)
-class Column:
-    """One column: its name in a file, the type of its values, one of its unit, the symbols it may hold."""
-
-    name: str
-    type: Type
-    scale: Fraction = Fraction(1)
-    symbols: frozenset[str] = frozenset()
-    low: Fraction | None = None
-    high: Fraction | None = None
-    whole: bool = False
 
 
 @define(eq=False)
@@ -195,7 +183,8 @@ def _several(value: Any, count: int, span: Span, what: str, context: Context) ->
 
 def _domains(row: Row, context: Context) -> list[tuple[Value, ...]] | None:
     """The possible values of each key where all are constants or different decisions; None otherwise."""
-    found, seen = [], set()
+    found: list[tuple[Value, ...]] = []
+    seen: set[object] = set()
     for k in row.keys:
         if k.is_const:
             found.append((k.value,))
@@ -382,24 +371,10 @@ def _checked(value: Any, column: Column, span: Span, context: Context) -> Value 
         raise context.fail(
             code, span, f"this column is {describe(_sample(column))}, and this is {describe(cell)}",
         )  # fmt: skip
-    said = _refused(cell.value, column)
+    said = refused(cell.value, column)
     if said:
         raise context.fail("CS223", span, f"`{column.name}` {said}")
     return cell.value
-
-
-def _refused(value: Value, column: Column) -> str | None:
-    """Why a value can't stand in a column."""
-    if column.symbols and isinstance(value, Symbol) and value.name not in column.symbols:
-        near = closest(value.name, sorted(column.symbols))
-        return f"can't be `{value.name}`" + (f"; did you mean `{near}`?" if near else "")
-    if isinstance(value, Fraction):
-        plain = value / column.scale
-        if column.whole and plain.denominator != 1:
-            return f"is a whole number, not {plain}"
-        if column.low is not None and column.high is not None and not column.low <= value <= column.high:
-            return f"lies in {column.low}..{column.high}, and {float(plain):g} doesn't"
-    return None
 
 
 def _unique(table: Loaded, context: Context) -> None:
@@ -442,7 +417,7 @@ def _parsed(
         near = closest(column.name, texts)
         listed = ", ".join(f"`{c}`" for c in list(texts)[:12])
         raise context.fail(
-            "CS234", declaration.source.span, f"`{file}` has no column `{column.name}`",
+            "CS233", declaration.source.span, f"`{file}` has no column `{column.name}`",
             help=f"did you mean `{near}`?" if near else f"it has {listed}",
         )  # fmt: skip
     known: dict[str, Value | None] = {}
@@ -450,8 +425,8 @@ def _parsed(
     for at, text in enumerate(texts[column.name]):
         if text not in known:
             try:
-                known[text] = value = _parse(text, column)
-                said = None if value is None else _refused(value, column)
+                known[text] = value = parse(text, column)
+                said = None if value is None else refused(value, column)
             except Wrong as wrong:
                 said = str(wrong)
             if said:
@@ -460,29 +435,6 @@ def _parsed(
                 )
         cells.append(known[text])
     return cells
-
-
-def _parse(text: str, column: Column) -> Value | None:
-    text = text.strip()
-    if not text or text.lower() in ("nan", "na"):
-        return None
-    if column.type.kind == "text":
-        return text
-    if column.type.kind == "symbol":
-        return Symbol(text)
-    if column.type.kind == "bool":
-        if text.lower() not in ("true", "false"):
-            raise Wrong(f"is true or false, not `{text[:40]}`")
-        return text.lower() == "true"
-    try:
-        if len(text) > 64:
-            raise ValueError
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise Wrong(f"is a number, and `{text[:40]}` isn't one") from None
-    if abs(value.numerator).bit_length() > 4_096 or value.denominator.bit_length() > 4_096:
-        raise Wrong(f"is out of reach: `{text[:40]}`")
-    return value * column.scale
 
 
 def _rows(table: Loaded, name: str, complete: bool, context: Context) -> lookups.Lookup | None:

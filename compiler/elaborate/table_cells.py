@@ -1,0 +1,60 @@
+"""One column of a table: what it holds, and what its cells say."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from attrs import frozen
+from cospace.compiler.elaborate.table_files import Wrong
+from cospace.compiler.graph import Symbol, Type, Value
+from cospace.dsl.suggest import closest
+
+
+@frozen(eq=False)
+class Column:
+    """One column: its name in a file, the type of its values, one of its unit, the symbols it may hold."""
+
+    name: str
+    type: Type
+    scale: Fraction = Fraction(1)
+    symbols: frozenset[str] = frozenset()
+    low: Fraction | None = None
+    high: Fraction | None = None
+    whole: bool = False
+
+
+def refused(value: Value, column: Column) -> str | None:
+    """Why a value can't stand in a column."""
+    if column.symbols and isinstance(value, Symbol) and value.name not in column.symbols:
+        near = closest(value.name, sorted(column.symbols))
+        return f"can't be `{value.name}`" + (f"; did you mean `{near}`?" if near else "")
+    if isinstance(value, Fraction):
+        plain = value / column.scale
+        if column.whole and plain.denominator != 1:
+            return f"is a whole number, not {plain}"
+        if column.low is not None and column.high is not None and not column.low <= value <= column.high:
+            return f"lies in {column.low}..{column.high}, and {float(plain):g} doesn't"
+    return None
+
+
+def parse(text: str, column: Column) -> Value | None:
+    text = text.strip()
+    if not text or text.lower() in ("nan", "na"):
+        return None
+    if column.type.kind == "text":
+        return text
+    if column.type.kind == "symbol":
+        return Symbol(text)
+    if column.type.kind == "bool":
+        if text.lower() not in ("true", "false"):
+            raise Wrong(f"is true or false, not `{text[:40]}`")
+        return text.lower() == "true"
+    try:
+        if len(text) > 64:
+            raise ValueError
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise Wrong(f"is a number, and `{text[:40]}` isn't one") from None
+    if abs(value.numerator).bit_length() > 4_096 or value.denominator.bit_length() > 4_096:
+        raise Wrong(f"is out of reach: `{text[:40]}`")
+    return value * column.scale
