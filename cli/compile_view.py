@@ -137,7 +137,10 @@ def _rules(works: list[Work]) -> str:
     owners: dict[str, list[str]] = {}
     for rule in dict.fromkeys(p.rule for w in works for p in w.placements):
         owner, colon, name = rule.partition(": ")
-        owners.setdefault(owner if colon else "", []).append(name if colon else rule)
+        owner = re.sub(r"\[[^\]]*\]", "[…]", owner)  # instances of a part alike
+        named = owners.setdefault(owner if colon else "", [])
+        if (name if colon else rule) not in named:
+            named.append(name if colon else rule)
     return "; ".join((f"{owner}: " if owner else "") + ", ".join(names) for owner, names in owners.items())
 
 

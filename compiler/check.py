@@ -123,7 +123,8 @@ def _defined(case: Case) -> Finding:
     is_open = open_to(lambda e: bounder.bounds(e).settled is True)
 
     def unsettled_in(expr: Expr, guard: Expr) -> list[Condition]:
-        found = [c for c in conditions(expr, guard, is_open) if c.node.op != "solve" or not _is_excluded(c.holds, solvable)]
+        met = conditions(expr, guard, is_open)
+        found = [c for c in met if c.node.op != "solve" or not _is_excluded(c.holds, solvable)]
         return [c for c in found if bounder.bounds(c.holds).settled is not True]
 
     open_ones = [c for expr, guard in _read_expressions(space) for c in unsettled_in(expr, guard)]

@@ -48,9 +48,7 @@ def open_to(settled: Callable[[Expr], bool]) -> Callable[[Expr], bool]:
     return is_open
 
 
-def conditions(
-    expr: Expr, guard: Expr = TRUE, is_open: Callable[[Expr], bool] = may_be_undefined
-) -> list[Condition]:
+def conditions(expr: Expr, guard: Expr = TRUE, is_open: Callable[[Expr], bool] = may_be_undefined) -> list[Condition]:
     """Everything that has to hold for `expr` to be defined wherever `guard` holds.
 
     `if`, `and`, `or` protect from left to right. A `solve` gives `solvable` of its problem; what is inside is asked

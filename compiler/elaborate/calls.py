@@ -243,9 +243,7 @@ def add_tensors(a: Tensor, b: Tensor, node: tree.Binary, context: Context) -> Te
         types.match(wanted, got, f"dimension {at} of this sum", node.right.span, context)
     path = _path("sum", context)
     inputs = (("x", a.node), ("y", b.node))
-    context.building.nodes.append(
-        Call(path, "+", "tensor.add", inputs, (), a.shape, context.guard, span=node.span)
-    )
+    context.building.nodes.append(Call(path, "+", "tensor.add", inputs, (), a.shape, context.guard, span=node.span))
     return Tensor(a.kind, a.shape, len(context.building.nodes) - 1)
 
 

@@ -259,7 +259,12 @@ def _finished(instance: Instance, state: State) -> Accelerator:
         value = _settle(instance.scope, name, span, context)
         if is_number(value) and value.op != "var":
             quantities.append((name, value))
-        elif value is not None and not isinstance(value, guarded.Guarded) and name != "runs" and not isinstance(value, USEFUL):
+        elif (
+            value is not None
+            and not isinstance(value, guarded.Guarded)
+            and name != "runs"
+            and not isinstance(value, USEFUL)
+        ):
             state.reporter.warn("CS225", span, f"`{instance.path}.{name}` is {describe(value)}, and nothing can use it")
     kinds = tuple(dict.fromkeys(s.work for s in instance.declaration.block.statements if isinstance(s, tree.Rule)))
     return Accelerator(

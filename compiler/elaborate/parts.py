@@ -24,6 +24,7 @@ from cospace.compiler.graph import TRUE, Expr, Symbol, const
 from cospace.compiler.model import spell
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
+from cospace.dsl.suggest import closest
 
 MAX_PARTS = 10_000
 
@@ -76,8 +77,9 @@ def item(owner: Parts, node: tree.Item, context: Context) -> Instance | Chosen:
     """`part[large, 4 bit]`: the instance of an index; one of several where an index is searched."""
     width = len(owner.keys[0])
     if len(node.items) != width:
-        raise context.fail("CS212", node.span, f"`{owner.path}` takes {width} indices, not {len(node.items)}")
-    given = [_index(i, {k[at] for k in owner.keys}, context) for at, i in enumerate(node.items)]
+        wanted = "one index" if width == 1 else f"{width} indices"
+        raise context.fail("CS212", node.span, f"`{owner.path}` takes {wanted}, not {len(node.items)}")
+    given = [_index(i, tuple(dict.fromkeys(k[at] for k in owner.keys)), context) for at, i in enumerate(node.items)]
     options: list[tuple[Expr, Any]] = []
     for key, instance in zip(owner.keys, owner.instances, strict=True):
         if any(g.type != k.type for g, k in zip(given, key, strict=True)):
@@ -94,13 +96,20 @@ def item(owner: Parts, node: tree.Item, context: Context) -> Instance | Chosen:
     return Chosen(tuple(options))
 
 
-def _index(node: tree.Expr, known: set[Expr], context: Context) -> Expr:
+def _index(node: tree.Expr, known: tuple[Expr, ...], context: Context) -> Expr:
     from cospace.compiler.elaborate.evaluate import scalar
 
     if isinstance(node, tree.Name):
         symbol = next((k for k in known if k.is_const and k.value == Symbol(node.id)), None)
         if symbol is not None:
             return symbol
+        words = [str(k.value) for k in known if k.is_const and isinstance(k.value, Symbol)]
+        if words and names.find(node.id, node.span, context) is None:
+            near, listed = closest(node.id, words), ", ".join(words)
+            raise context.fail(
+                "CS206", node.span, f"`{node.id}` is not one of {{{listed}}}",
+                help=f"did you mean `{near}`?" if near else None,
+            )  # fmt: skip
     return scalar(node, context)
 
 

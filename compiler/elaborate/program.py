@@ -57,9 +57,7 @@ ROOT = "the spec"
 VERSION = 1
 
 
-def elaborate(
-    loaded: Loaded, settings: dict[str, str], reporter: Reporter, data: Path | None = None
-) -> Space | None:
+def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter, data: Path | None = None) -> Space | None:
     """The space a file declares; None when it has errors (all of them reported). data: where tables' files may lie."""
     state = State(reporter, settings)
     root_place = loaded.places.get(loaded.root.path)
@@ -180,8 +178,8 @@ def _network(s: tree.Network, context: Context) -> Any:
         raise context.fail(
             "CS208",
             s.span,
-            "networks from files are not in this version yet",
-            help="write its operators out in a block",
+            f"network `{s.name}` comes from a file, which this version can't read yet",
+            help="write its operators out in a block; `std.images` has networks that are known, such as `resnet18`",
         )
     scope = Scope(context.scope, label=s.name)
     building = Building(s.name)

@@ -194,9 +194,11 @@ def match(wanted: Expr, got: Expr, what: str, span: Span, context: Context) -> N
 
     if always(graph.implies(context.guard, same), context):
         return
-    if same is graph.FALSE:
+    if same is graph.FALSE or always(graph.negate(same), context):
+        both = wanted.is_const and got.is_const
         raise context.fail(
-            "CS401", span, f"{what} must be {wanted.payload}, and this has {got.payload}",
+            "CS401", span, f"{what} must be {wanted.payload}, and this has {got.payload}" if both
+            else f"{what} never matches, whatever is chosen",
             help="change a width, or put an operator between that makes them agree",
         )  # fmt: skip
     context.state.requirements.append(Requirement(same, context.guard, f"{what} must match", span, "shape"))

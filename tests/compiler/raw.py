@@ -1,4 +1,4 @@
-"""Every raw design of a small space, by trying all values, and what text says of one: what fast ways are held against."""
+"""Every raw design of a small space, by trying all values, and what its text says of one: the reference for tests."""
 
 from __future__ import annotations
 

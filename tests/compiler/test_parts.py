@@ -119,13 +119,22 @@ def test_parts_survive_the_json_and_are_listed_behind_their_owner() -> None:
 
 
 def test_a_whole_accelerator_may_be_an_alternative() -> None:
-    text = NET + """
-accelerator serial() { on matmul(m, k, n, wbits) { cycles = m * k * n * wbits / 1 bit }; latency = sum(works.cycles) / 1 GHz }
-accelerator wide(lanes = choose {2, 4}) { on matmul(m, k, n) { cycles = m * k * n / lanes }; latency = sum(works.cycles) / 1 MHz }
+    text = (
+        NET
+        + """
+accelerator serial() {
+    on matmul(m, k, n, wbits) { cycles = m * k * n * wbits / 1 bit }
+    latency = sum(works.cycles) / 1 GHz
+}
+accelerator wide(lanes = choose {2, 4}) {
+    on matmul(m, k, n) { cycles = m * k * n / lanes }
+    latency = sum(works.cycles) / 1 MHz
+}
 chip = choose { serial = serial(), wide = wide() }
 require chip.wide.lanes == 4 when chip == wide
 minimize chip.latency
 """
+    )
     space = space_of(text)
 
     def latency(d):
@@ -140,7 +149,9 @@ minimize chip.latency
 
 
 def test_nested_parts_and_a_home_by_search_for_each_layer() -> None:
-    text = NET + """
+    text = (
+        NET
+        + """
 accelerator board {
     home = choose 1..2 per layer
     part tile[i in 1..2] {
@@ -156,15 +167,14 @@ accelerator board {
 }
 minimize board.busiest
 """
+    )
     space = space_of(text)
 
     def hand(d):
         cycles = {(i, j): 0 for i in (1, 2) for j in (1, 2)}
         for call, k, n in (("net.linear", F, d["net.hidden"]), ("net.linear#2", d["net.hidden"], C)):
             cycles[int(d[f"board.home[{call}]"]), 2 if n >= 16 else 1] += V * k * n
-        tiles = [
-            max(cycles[i, 1], cycles[i, 2]) + Fraction(cycles[i, 1] + cycles[i, 2]) / 1000 for i in (1, 2)
-        ]
+        tiles = [max(cycles[i, 1], cycles[i, 2]) + Fraction(cycles[i, 1] + cycles[i, 2]) / 1000 for i in (1, 2)]
         chosen = d["board.home[net.linear]"] + d["board.home[net.linear#2]"]
         return max(tiles), cycles[2, 1], chosen
 
@@ -172,7 +182,9 @@ minimize board.busiest
 
 
 def test_the_first_rule_in_declared_order_serves_also_across_parts() -> None:
-    text = NET + """
+    text = (
+        NET
+        + """
 accelerator engine {
     on matmul(m, n) when n >= 32 { cycles = m }
     part rest[i in {1, 2}] {
@@ -183,6 +195,7 @@ accelerator engine {
     rest_taken = sum(rest.taken)
 }
 """
+    )
     hand = lambda d: ((V if d["net.hidden"] == 32 else 10 * V) + 10 * V, 2 - (d["net.hidden"] == 32))  # noqa: E731
     assert raw.agree(space_of(text), ("engine.cycles", "engine.rest_taken"), hand) == 8
 
