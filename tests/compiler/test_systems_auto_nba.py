@@ -8,11 +8,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from attrs import evolve
+from cospace.compiler.best import best
 from cospace.compiler.check import check
 from cospace.compiler.count import count
 from cospace.compiler.driver import compile_file
 from cospace.compiler.exact import evaluate
 from cospace.compiler.graph import Symbol
+from cospace.compiler.model import Objective
 from cospace.compiler.sample import sample
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -94,3 +97,39 @@ def test_the_full_space_is_proved_to_be_fine_and_drawn_from(name: str) -> None:
     found = check(space)
     assert found.ok, found
     assert len(sample(space, 3, 0)) == 3
+
+
+EXAMPLE = (
+    "k5_e6 6, k5_e6 8, k3_e1 6, k5_e3 6, k5_e3 4, k5_e6 8, k5_e1_g2 6, k5_e1 6, k5_e6 6, k5_e6 8, k5_e3 6, k5_e6 8, "
+    "k5_e1_g2 8, k3_e6 8, k5_e6 6, k3_e3 6, k5_e6 6, k5_e6 6, k5_e3 6, k5_e6 6, k5_e3 6, k5_e6 6"
+)
+BLOCKS = [(stage, i) for stage, depth in enumerate((1, 4, 4, 4, 4, 4, 1), 1) for i in range(1, depth + 1)]
+
+
+@pytest.mark.parametrize(
+    ("sixth", "frozen", "bottleneck"),
+    [("192", True, 1_131_204), ("192", False, 490_968), ("184", True, 1_116_102), ("184", False, 474_849)],
+)
+def test_the_best_accelerator_of_the_example_network_is_the_published_one(sixth, frozen, bottleneck) -> None:
+    space = spec("auto_nba", sixth=sixth)
+    network = {}
+    for (stage, i), words in zip(BLOCKS, EXAMPLE.split(", "), strict=True):
+        op, bits = words.split()
+        network[f"net.fbnet_block[{stage}, {i}].op"] = Symbol(op)
+        network[f"precision.both[net.fbnet_block[{stage}, {i}]]"] = Fraction(bits)
+    first = {d.path: d.values[0] for d in space.decisions} | network
+    design = dict(first)
+    for part in [a for a in space.accelerators if "[" in a.path]:  # the limits of the board do not bind
+        cycles = dict(part.quantities)["cycles"]
+        if evaluate(cycles, first) == 0:
+            continue  # idle
+        fixed = {k: v for k, v in first.items() if not k.startswith(f"{part.path}.")}
+        if frozen:
+            fixed[f"{part.path}.unroll"] = Symbol("lines" if "channelwise" in part.path else "pairs")
+        alone = evolve(space, requirements=(), objectives=(Objective(cycles, "minimize", "cycles"),), works=())
+        found = best(alone, fixed)
+        assert found.certified
+        design |= {k: v for k, v in found.designs[0].items() if k.startswith(f"{part.path}.")}
+    figures = dict(next(a for a in space.accelerators if a.path == "fpga").quantities)
+    assert evaluate(figures["bottleneck"], design) == bottleneck
+    assert all(evaluate(r.value, design) is True for r in space.requirements)
