@@ -17,6 +17,7 @@ from cospace.cli.guard import STOPPED, verb
 if TYPE_CHECKING:
     from cospace.runtime.events import Observe
 
+
 @verb
 def search(
     spec: options.Spec,

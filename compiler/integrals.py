@@ -1,8 +1,8 @@
 """Statistics: what an expression is on average, and piece by piece, over a quantity of the input that is uniform.
 
 Exact for what is polynomial between comparisons of the statistic with expressions free of it (thresholds, which may be
-decisions): ∫ from a to b of `if u < t then f else g` is the integral of f up to c and of g from there, where c is t kept
-within a and b. What is divided by stays protected: an empty interval contributes nothing, whatever stands there.
+decisions): ∫ from a to b of `if u < t then f else g` is the integral of f up to c and of g from there, where c is t
+kept within a and b. What is divided by stays protected: an empty interval contributes nothing, whatever stands there.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ class ProblemTable:
         neutral = {m.path: graph.var(f"map {n}", m.type) for n, m in enumerate(problem.maps)}
         put = Substitution(neutral)
         same = (
-            tuple((m.values, m.type, m.unit, put(m.guard), m.allowed and tuple(map(put, m.allowed))) for m in problem.maps),
+            tuple(
+                (m.values, m.type, m.unit, put(m.guard), m.allowed and tuple(map(put, m.allowed))) for m in problem.maps
+            ),
             tuple(map(put, problem.requirements)), tuple(map(put, problem.goals)),
         )  # fmt: skip
         found = self._known.get(same)

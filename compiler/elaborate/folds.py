@@ -81,7 +81,9 @@ def each(node: tree.Call, context: Context) -> EachValue:
     assert isinstance(given, tree.Each)
     variant = _variant(given.over, context)  # type: ignore[arg-type]
     if variant.binding == "statistic":
-        raise context.fail("CS240", given.over.span, f"`{variant.path}` takes infinitely many values", help="use `mean`")
+        raise context.fail(
+            "CS240", given.over.span, f"`{variant.path}` takes infinitely many values", help="use `mean`"
+        )
     inner = evaluate(given.value, context)
     values = inner if isinstance(inner, EachValue) else EachValue((("", number(given.value, context)),))
     parts = []
@@ -114,7 +116,9 @@ def fixed(node: tree.Fixed, context: Context) -> Any:
     inside = choice.type == variant.type
     if inside:
         values = range(len(variant.values))
-        allowed = [graph.both(variants.taken(variant, n), graph.eq(choice, variants.constant(variant, n))) for n in values]
+        allowed = [
+            graph.both(variants.taken(variant, n), graph.eq(choice, variants.constant(variant, n))) for n in values
+        ]
         some = graph.either(FALSE, *allowed)
         inside = some is TRUE or always(graph.implies(context.guard, some), context)
     if not inside:
@@ -140,7 +144,9 @@ def _variant(node: tree.Expr, context: Context) -> Variant:
         near = closest(path or "", listed)
         bound = next((d for d in state.decisions if d.path == path), None)
         said = f"`{path}` is bound by the search" if bound else f"this is {describe(value)}"
-        help = f"did you mean `{near}`?" if near else f"there is {', '.join(f'`{p}`' for p in listed)}" if listed else None
+        help = (
+            f"did you mean `{near}`?" if near else f"there is {', '.join(f'`{p}`' for p in listed)}" if listed else None
+        )
         raise context.fail(
             "CS240", node.span, f"a fold runs over a `switch`, `random` or `adapt` decision, and {said}",
             help=help or "over a list it is `e for x in list`",
@@ -153,23 +159,21 @@ def _variant(node: tree.Expr, context: Context) -> Variant:
     return found
 
 
-def _values(
-    variant: Variant, when: tree.Expr | None, context: Context
-) -> Iterator[tuple[int, Expr, Any]]:
+def _values(variant: Variant, when: tree.Expr | None, context: Context) -> Iterator[tuple[int, Expr, Any]]:
     """(index, condition under which it is taken, substitution) of each value."""
     from cospace.compiler.elaborate.evaluate import boolean
 
     guard = boolean(when, context) if when is not None else TRUE
     for n in range(len(variant.values)):
-        here = variants.substituter(context.state).at({variant.path: variants.constant(variant, n)}, marked(context.state))
+        here = variants.substituter(context.state).at(
+            {variant.path: variants.constant(variant, n)}, marked(context.state)
+        )
         condition = graph.both(variants.taken(variant, n), here(guard))
         if condition is not FALSE:
             yield n, condition, here
 
 
-def _parts(
-    variant: Variant, value: Expr, when: tree.Expr | None, context: Context
-) -> list[tuple[int, Expr, Expr]]:
+def _parts(variant: Variant, value: Expr, when: tree.Expr | None, context: Context) -> list[tuple[int, Expr, Expr]]:
     """(index, condition, expression at it) of each value."""
     chances = _chances(variant, context) if variant.binding == "adapt" else None
     found = []

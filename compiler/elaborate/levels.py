@@ -23,7 +23,9 @@ def combine(op: str, a: Expr, b: Expr, spans: tuple[Span, Span], context: Contex
         said = "two levels can't be added" if op == "+" else "a level can't be taken from a ratio"
         raise context.fail(
             "CS302", spans[0].to(spans[1]), f"{said}: dBm is a power on a logarithmic scale",
-            labels=tuple(Label(s, f"this is in {'dBm' if k == LEVEL else 'dB'}") for s, k in zip(spans, kinds, strict=True)),
+            labels=tuple(
+                Label(s, f"this is in {'dBm' if k == LEVEL else 'dB'}") for s, k in zip(spans, kinds, strict=True)
+            ),
             help="add the powers: `watts(a) + watts(b)`; or add a ratio in dB",
         )  # fmt: skip
     if kinds == (LEVEL, LEVEL):

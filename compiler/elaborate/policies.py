@@ -130,7 +130,9 @@ def _policy(node: tree.Policy, declared: Function, context: Context) -> None:
     assert declared.declaration.source is not None
     source = getattr(declared.declaration.source.value, "value", "")
     name = node.name or node.kind
-    state.policies.append(Policy(node.kind, name, source, targets, fields, tuple(str(k.payload) for k in kept), node.span))
+    state.policies.append(
+        Policy(node.kind, name, source, targets, fields, tuple(str(k.payload) for k in kept), node.span)
+    )
 
 
 def _copied(name: str, given: dict[str, Any]) -> bool:
@@ -160,8 +162,9 @@ def _given(node: tree.Policy, declared: Function, context: Context) -> dict[str,
         early = next((k for k, v in given.items() if isinstance(v, PerLayer)), None)
         if early is not None and not state.groups.get("networks"):
             raise context.fail(
-                "CS204", node.span, f"a network reads this block while its layers are being made, and `{early}` has a copy "
-                "for each layer", help="read a block without `per layer` in a network",
+                "CS204", node.span,
+                f"a network reads this block while its layers are being made, and `{early}` has a copy for each layer",
+                help="read a block without `per layer` in a network",
             )  # fmt: skip
         memo[id(node)] = given
     if memo[id(node)] is BAD:
@@ -215,7 +218,8 @@ def _field(parameter: tree.Parameter, value: tree.Expr, node: tree.Policy, here:
         if not isinstance(a.value, tree.Name) or a.value.id not in options:
             near = closest(a.value.id, options) if isinstance(a.value, tree.Name) else None
             raise here.fail(
-                "CS206", a.span, f"`{parameter.name}` of `{node.kind}` holds some of {', '.join(f'`{o}`' for o in options)}",
+                "CS206", a.span,
+                f"`{parameter.name}` of `{node.kind}` holds some of {', '.join(f'`{o}`' for o in options)}",
                 help=f"did you mean `{near}`?" if near else None,
             )  # fmt: skip
     items = tuple(const(Symbol(a.value.id), span=a.span) for a in value.alternatives)  # type: ignore[union-attr]

@@ -6,17 +6,22 @@ A requirement becomes one for each value that may be taken there; a work one ent
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.elaborate import folds, variants
 from cospace.compiler.elaborate.folds import EachValue
 from cospace.compiler.elaborate.values import Context, State, Stop
-from cospace.compiler.graph import FALSE, TRUE, Expr, const, walk
+from cospace.compiler.graph import FALSE, TRUE, Expr, Value, const, walk
 from cospace.compiler.integrals import NotPiecewise, pieces
-from cospace.compiler.model import Accelerator, Objective, Requirement, Stage, Value, Variant, Work
+from cospace.compiler.model import Accelerator, Objective, Requirement, Stage, Variant, Work
 from cospace.dsl.diagnostics import Reporter, Span
 
 MAX_CASES = 20_000
+
+T = TypeVar("T")
 
 Case = tuple[tuple[tuple[str, Value], ...], Expr, "dict[str, Expr]"]
 """Values of variants, the condition under which they are taken, and the same as expressions."""
@@ -33,16 +38,14 @@ def unfold(state: State, context: Context) -> None:
     state.stages = [_stage(s, context) for s in state.stages]
 
 
-def _guarded(step, item, context):  # type: ignore[no-untyped-def]
+def _guarded(step: Callable[[T, Context], list[T]], item: T, context: Context) -> list[T]:
     try:
         return step(item, context)
     except Stop:
         return []
 
 
-def objectives(
-    value: Expr | EachValue, sense: str, text: str, span: Span, context: Context
-) -> list[tuple[str, Expr]]:
+def objectives(value: Expr | EachValue, sense: str, text: str, span: Span, context: Context) -> list[tuple[str, Expr]]:
     """The objectives that one `minimize` gives: its text and value, or one for each."""
     if isinstance(value, EachValue):
         parts = [(f"{_inside(text)} at {said}", v) for said, v in value.parts]
@@ -79,7 +82,10 @@ def settled(value: Expr, span: Span, context: Context, what: str) -> Expr:
 
 def _open_switch(variant: Variant, span: Span, context: Context, what: str) -> Exception:
     return context.fail(
-        "CS241", span, f"{what} depends on `{variant.path}`, which the user switches", help=f"say which: {folds._four(variant)}"
+        "CS241",
+        span,
+        f"{what} depends on `{variant.path}`, which the user switches",
+        help=f"say which: {folds._four(variant)}",
     )
 
 
@@ -127,9 +133,7 @@ def _at_each(r: Requirement, v: Variant, context: Context) -> list[Requirement]:
     chances = folds._chances(v, context) if v.binding == "adapt" else None
     found = []
     for n in range(len(v.values)):
-        here = variants.substituter(context.state).at(
-            {v.path: variants.constant(v, n)}, folds.marked(context.state)
-        )
+        here = variants.substituter(context.state).at({v.path: variants.constant(v, n)}, folds.marked(context.state))
         condition = variants.taken(v, n) if chances is None else graph.lt(const(0), chances[n])
         guard = graph.both(here(r.guard), condition)
         reason = f"{r.reason} (at {v.path} = {folds.value_text(v, n)})"
@@ -200,7 +204,9 @@ def work(w: Work, context: Context) -> list[Work]:
             continue
         placements = tuple(
             evolve(
-                p, guard=put(p.guard), quantities=tuple((k, put(e)) for k, e in p.quantities),
+                p,
+                guard=put(p.guard),
+                quantities=tuple((k, put(e)) for k, e in p.quantities),
                 problem=put.problem(p.problem),
             )
             for p in w.placements

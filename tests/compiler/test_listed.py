@@ -1,4 +1,4 @@
-"""Values that are lists and sets, attributes of symbols, sets of expressions, records: against brute force in Python."""
+"""Values that are lists and sets, attributes of symbols, sets of expressions, records: against plain Python."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ network net(x: nodes.features, adj: nodes.graph) -> tensor[nodes.nodes, nodes.cl
 
 
 def test_requirements_of_a_loop_keep_their_index() -> None:
-    text = 'space t\nn = choose 1..4\nm = choose 1..9\nfor i in 1..n { for k in {2, 3} { require m <= 4 * i * k "room" } }\n'
+    text = "space t\nn = choose 1..4\nm = choose 1..9\n"
+    text += 'for i in 1..n { for k in {2, 3} { require m <= 4 * i * k "room" } }\n'
     space = space_of(text)
     assert [r.reason for r in space.requirements][:3] == ["room [1, 2]", "room [1, 3]", "room [2, 2]"]
     assert len(feasible(space)) == 4 * 8

@@ -1,4 +1,4 @@
-"""The rebuilt FPGA column of HW-NAS-Bench: its published rows, all 15,625 networks, and measured devices from a file."""
+"""The rebuilt FPGA column of HW-NAS-Bench: its published rows, all 15,625 networks, and devices from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables: keys of every kind, files, what is absent; look-ups in every backend against plain Python; large ones quickly."""
+"""Tables: keys of every kind, files, what is absent; look-ups in every backend against plain Python."""
 
 from __future__ import annotations
 
