@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from weakref import WeakKeyDictionary
 
 from cospace.compiler.enclosures import GivenUp
-from cospace.compiler.graph import Expr, External, MapProblem, Value
+from cospace.compiler.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.lookups import Lookup
 from cospace.compiler.model import Design
 from cospace.compiler.reals import (
@@ -267,11 +268,57 @@ def _junction(node: Expr, scope: _Scope, stop: bool) -> Result | list[Expr]:
 # ---- mapping problems
 
 
+REMEMBERED = 4_096
+"""Mappings kept for each problem, by the values of the decisions that it reads."""
+
+
+class _Solutions:
+    """What mapping a problem has at which values of the decisions that it reads: the same in every design with them."""
+
+    __slots__ = ("found", "paths")
+
+    def __init__(self, problem: MapProblem) -> None:
+        own = {m.path for m in problem.maps}
+        read = frozenset().union(*(e.free for e in problem.expressions())) - own
+        plain = not any(n.op in ("input", "measure", "solve", "solvable") for n in walk(problem.expressions()))
+        self.paths: tuple[str, ...] | None = tuple(sorted(read)) if plain else None
+        self.found: dict[object, tuple[Value | None, ...] | Undefined | Unknown] = {}
+
+
+_solutions: WeakKeyDictionary[MapProblem, _Solutions] = WeakKeyDictionary()
+
+
 def _solved(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknown:
     key = id(problem)
     if key not in scope.solved:
-        scope.solved[key] = _solve(problem, scope)
+        scope.solved[key] = _recalled(problem, scope) if scope.parent is None else _solve(problem, scope)
     return scope.solved[key]
+
+
+def _recalled(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknown:
+    """The scope of the best mapping, solved at most once for all designs that agree in what the problem reads."""
+    known = _solutions.get(problem)
+    if known is None:
+        known = _solutions[problem] = _Solutions(problem)
+    if known.paths is None:
+        return _solve(problem, scope)
+    key = (scope.precision.digits, tuple([scope.values.get(p) for p in known.paths]))
+    found = known.found.get(key)
+    if found is None:
+        best = _solve(problem, scope)
+        if len(known.found) >= REMEMBERED:
+            known.found.clear()
+        if isinstance(best, _Scope):
+            taken = best.assigned()
+            known.found[key] = tuple([taken.get(m.path) for m in problem.maps])
+        else:
+            known.found[key] = best
+        return best
+    if isinstance(found, (Undefined, Unknown)):
+        return found
+    for m, value in zip(problem.maps, found, strict=True):
+        scope = scope.inner(m.path, value)
+    return scope
 
 
 def _solve(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknown:

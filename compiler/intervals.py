@@ -248,10 +248,8 @@ class Bounder:
         """Surely solvable when one fixed mapping surely meets everything; never when none can."""
         if inside is None:
             return frozenset((False,))
-        if math.prod(len(m.values) for m in problem.maps) > MAPPINGS:
-            return frozenset((True, False))
-        possible = False
-        for values in itertools.product(*(m.values for m in problem.maps)):
+        possible = math.prod(len(m.values) for m in problem.maps) > MAPPINGS  # the rest might be mappings too
+        for values in itertools.islice(itertools.product(*(m.values for m in problem.maps)), MAPPINGS):
             fixed = {**domains, **{m.path: (v,) for m, v in zip(problem.maps, values, strict=True)}}
             facts = list(problem.requirements)
             for m, v in zip(problem.maps, values, strict=True):

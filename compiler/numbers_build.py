@@ -135,7 +135,8 @@ class Builder(MapSolver):
 
     def _gathered(self, node: Expr, scope: Scope, over: tuple[str, ...]) -> Value_:
         made = self.compile(node, scope, over)
-        if made.ref.checks and len(over) == 1 and node.free == frozenset(over):
+        doubtful = made.ref.checks or (self.certify and math.isinf(made.ref.range.error))
+        if doubtful and len(over) == 1 and node.free == frozenset(over):
             made = self._exactly(node, over[0]) or made
         index = self._index(over)
         ref = self._gather(made.ref, index)
@@ -290,13 +291,33 @@ class Builder(MapSolver):
     def _compare(self, op: str, a: Value_, b: Value_) -> Value_:
         checks: tuple[Ref, ...] = ()
         slack = a.ref.range.error + b.ref.range.error
-        if self.certify and a.ref.kind == "number" and slack and a.ref is not b.ref:
-            checks = (self.emit("near", a.ref, b.ref, kind="bool", setting=slack * 1.01),)
-        value = self.emit(op, a.ref, b.ref, kind="bool", checks=checks)
+        apart = self._apart(a.ref, b.ref, slack)
+        if apart:
+            value = self._compare_apart(op, a.ref, b.ref, apart / 2)
+        else:
+            if self.certify and a.ref.kind == "number" and slack and a.ref is not b.ref:
+                checks = (self.emit("near", a.ref, b.ref, kind="bool", setting=slack * 1.01),)
+            value = self.emit(op, a.ref, b.ref, kind="bool", checks=checks)
         defined = self.both(self.defined(a), self.defined(b))
         if a.ref.kind == "number" and defined is not None:
             return Value_(value, defined)  # a comparison with nan is false already
         return self.masked_bool(value, defined)
+
+    def _apart(self, a: Ref, b: Ref, slack: float) -> float:
+        """How far apart two inexact numbers are where they are not equal, when that is well above what rounding moves
+        them; 0 when it isn't known."""
+        if not self.certify or a.kind != "number" or not 0 < slack < math.inf or a is b:
+            return 0.0
+        grid = ranges.joint_grid(a.range, b.range)
+        apart = 0.0 if grid is None else float(grid)
+        return apart if apart > 8 * slack and max(a.range.size, b.range.size) * 2.0**-50 < apart else 0.0
+
+    def _compare_apart(self, op: str, a: Ref, b: Ref, half: float) -> Ref:
+        """A comparison of multiples of a number, each less than a quarter of it off."""
+        if op == "eq":
+            return self.emit("near", a, b, kind="bool", setting=half)
+        shifted = self.emit("add", a if op == "lt" else b, self.scalar(half))
+        return self.emit(op, shifted, b, kind="bool") if op == "lt" else self.emit(op, a, shifted, kind="bool")
 
     # ---- arithmetic
 

@@ -10,9 +10,9 @@ import math
 from abc import abstractmethod
 
 import numpy
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler.graph import Expr, MapDecision, MapProblem
-from cospace.compiler.numbers_range import Range
+from cospace.compiler.numbers_range import UNIT
 from cospace.compiler.numbers_steps import Emitter, Ref, Value_, join
 
 CLOSE = 1e-12
@@ -102,7 +102,8 @@ class MapSolver(Emitter):
         for i, goal in enumerate(goals):
             relative, absolute = (0.0, 0.0) if goal.range.exact else (CLOSE, 0.0)
             if self.certify and not goal.range.exact:
-                relative, absolute = 0.0, 2.02 * goal.range.error
+                share = goal.range.share
+                relative, absolute = (2.02 * share + 4 * UNIT, 0.0) if share < 1e-3 else (0.0, 2.02 * goal.range.error)
                 certain = False
             if i == 0:
                 masked = self.emit("masked", goal, tied, dims=full, setting=math.inf, span=goal.range, nan=False)
@@ -209,7 +210,7 @@ class MapSolver(Emitter):
         differs = self.emit("and", self.negate(near), tied, kind="bool")
         doubt = self.emit("any", differs, kind="bool", setting=axes, dims=differs.dims[axes:])
         doubt = self.both(doubt, found) or doubt
-        wide = Range(span.low, span.high, span.grain, span.error * 2.01, span.ratio)
+        wide = evolve(span, error=span.error * 2.01, relative=math.inf)
         return self.emit(
             "same", ref, kind=ref.kind, span=wide, nan=ref.nan, checks=(doubt,), setting=doubt.id, dims=ref.dims
         )

@@ -1,7 +1,7 @@
 """What is known of a batched number before any design is: its range, its grain, and how far rounding can move it.
 
-`error` bounds |float value - exact value| as long as no comparison or rounding fell on the wrong side, which a
-certified program checks as it runs. `grain` > 0 says that the exact value is a multiple of that power of two, so that
+`error` bounds |float value - exact value|, and `relative` that by a share of |exact value|, as long as no comparison or
+rounding fell on the wrong side, which a certified program checks as it runs. `grain` > 0 says that the exact value is a multiple of that power of two, so that
 sums and products below 2^53 grains are exact. Bounds follow the standard model of floating point:
 fl(a op b) = (a op b)(1 + d), |d| <= 2^-53 (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 2.2).
 """
@@ -11,22 +11,28 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 UNIT = 2.0**-53
+NORMAL = 1e-280
+"""Numbers at least this large lose no digits to underflow."""
 LIBRARY = 16 * UNIT
 """Assumed relative error of a library function (logarithms, powers): eight units in the last place."""
 
 
 @frozen
 class Range:
-    """low <= value <= high where it is defined; `grain` 0 when nothing is known; `ratio`: a quotient of integers."""
+    """low <= value <= high where it is defined; `grain` 0 when nothing is known; `ratio`: a quotient of integers;
+    `tiny`: no value but 0 is nearer to 0; `grid`: a rational that every exact value is a multiple of, if known."""
 
     low: float
     high: float
     grain: float = 0.0
     error: float = 0.0
     ratio: bool = False
+    relative: float = math.inf
+    tiny: float = 0.0
+    grid: Fraction | None = None
 
     @property
     def size(self) -> float:
@@ -36,9 +42,31 @@ class Range:
     def exact(self) -> bool:
         return self.error == 0.0
 
+    @property
+    def share(self) -> float:
+        """The relative error."""
+        return 0.0 if self.exact else self.relative
+
+    @property
+    def least(self) -> float:
+        """No value but 0 is nearer to 0."""
+        return max(self.tiny, self.grain, self.low, -self.high)
+
 
 ANYTHING = Range(-math.inf, math.inf)
 BOOLEAN = Range(0.0, 1.0, 1.0)
+
+
+def joint_grid(*ranges: Range) -> Fraction | None:
+    """What all values of all these are multiples of."""
+    total = Fraction(0)
+    for r in ranges:
+        grid = r.grid if r.grid is not None else Fraction(r.grain) if r.grain > 0 else None
+        if grid is None:
+            return None
+        common = math.lcm(total.denominator, grid.denominator)
+        total = Fraction(math.gcd(int(total * common), int(grid * common)), common)
+    return total if total.denominator.bit_length() < 64 else None
 
 
 def of_constant(value: Fraction) -> Range:
@@ -47,7 +75,9 @@ def of_constant(value: Fraction) -> Range:
     except OverflowError:
         return Range(-math.inf, math.inf, 0.0, math.inf)
     if Fraction(number) != value:
-        return Range(number, number, 0.0, abs(number) * UNIT + 5e-324)
+        relative = UNIT if abs(number) > NORMAL else math.inf
+        least = abs(number) * (1 - 4 * UNIT)
+        return Range(number, number, 0.0, abs(number) * UNIT + 5e-324, False, relative, least, abs(value))
     return Range(number, number, grain_of(value))
 
 
@@ -64,7 +94,8 @@ def hull(*ranges: Range) -> Range:
     grain = min(r.grain for r in ranges)
     ratio = all(r.ratio or (r.exact and r.grain >= 1) for r in ranges) and any(r.ratio for r in ranges)
     return Range(
-        min(r.low for r in ranges), max(r.high for r in ranges), grain, max(r.error for r in ranges), ratio
+        min(r.low for r in ranges), max(r.high for r in ranges), grain, max(r.error for r in ranges), ratio,
+        max(r.share for r in ranges), min(r.least for r in ranges), joint_grid(*ranges),
     )  # fmt: skip
 
 
@@ -82,7 +113,11 @@ def add(a: Range, b: Range) -> Range:
     error = a.error + b.error
     if error or not _fits(a.size + b.size, grain):
         error += UNIT * (a.size + b.size + error) * 1.01
-    return Range(low, high, grain, error)
+    relative = math.inf
+    if min(a.low, b.low) >= 0 or max(a.high, b.high) <= 0:
+        relative = _compound(max(a.share, b.share), 0.0, min(a.least, b.least))
+    tiny = 0.0 if math.isinf(relative) else min(a.least, b.least)
+    return Range(low, high, grain, error, False, relative, tiny, joint_grid(a, b))
 
 
 def mul(a: Range, b: Range) -> Range:
@@ -93,7 +128,15 @@ def mul(a: Range, b: Range) -> Range:
     size = _times(a.size, b.size)
     if error or not _fits(size, grain):
         error += UNIT * (size + error) * 1.01 + 1e-320
-    return Range(min(ends), max(ends), grain, error)
+    tiny = _times(a.least, b.least) * (1 - 4 * UNIT)
+    grids = joint_grid(a), joint_grid(b)
+    grid = grids[0] * grids[1] if grids[0] is not None and grids[1] is not None else None
+    return Range(min(ends), max(ends), grain, error, False, _compound(a.share, b.share, tiny), tiny, grid)
+
+
+def _compound(a: float, b: float, tiny: float) -> float:
+    """The relative error of one more operation on two that are off; none is known where it could underflow."""
+    return ((1 + a) * (1 + b) - 1 + UNIT * (1 + a) * (1 + b)) * 1.01 if tiny > NORMAL else math.inf
 
 
 def div(a: Range, b: Range) -> Range:
@@ -112,7 +155,9 @@ def div(a: Range, b: Range) -> Range:
     error = (a.error + size * b.error) / (away - b.error) + UNIT * size * 1.02 + 1e-320
     grain = min(a.grain, b.grain)
     ratio = a.exact and b.exact and grain > 0 and _fits(a.size, grain) and _fits(b.size, grain)
-    return Range(min(ends), max(ends), 0.0, error, ratio)
+    tiny = a.least / b.size * (1 - 4 * UNIT) if 0 < b.size < math.inf else 0.0
+    relative = _compound(a.share, b.share / (1 - b.share), tiny) if b.share < 0.5 else math.inf
+    return Range(min(ends), max(ends), 0.0, error, ratio, relative, tiny)
 
 
 def rounded(a: Range) -> Range:
@@ -135,17 +180,15 @@ def mod(a: Range, b: Range) -> Range:
 
 def absolute(a: Range) -> Range:
     low = 0.0 if a.low <= 0 <= a.high else min(abs(a.low), abs(a.high))
-    return Range(low, a.size, a.grain, a.error)
+    return Range(low, a.size, a.grain, a.error, False, a.relative, a.tiny, a.grid)
 
 
 def least(a: Range, b: Range) -> Range:
-    joined = hull(a, b)
-    return Range(min(a.low, b.low), min(a.high, b.high), joined.grain, joined.error, joined.ratio)
+    return evolve(hull(a, b), low=min(a.low, b.low), high=min(a.high, b.high))
 
 
 def greatest(a: Range, b: Range) -> Range:
-    joined = hull(a, b)
-    return Range(max(a.low, b.low), max(a.high, b.high), joined.grain, joined.error, joined.ratio)
+    return evolve(hull(a, b), low=max(a.low, b.low), high=max(a.high, b.high))
 
 
 def sqrt(a: Range) -> Range:

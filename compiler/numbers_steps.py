@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from cospace.compiler import numbers_range as ranges
 from cospace.compiler.graph import Value
 from cospace.compiler.numbers_arrays import DTYPES, NUMPY, Array
@@ -73,7 +73,7 @@ class Emitter:
             known = array[~numpy.isnan(array)] if nan else array
             low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
             base = error or ranges.ANYTHING
-            span = Range(low, high, base.grain, base.error, base.ratio)
+            span = evolve(base, low=low, high=high)
         else:
             nan = kind == "index" and bool((array < 0).any())
             span = ranges.BOOLEAN
