@@ -7,12 +7,13 @@ kept within a and b. What is divided by stays protected: an empty interval contr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler import graph
 from cospace.compiler.graph import FALSE, TRUE, Expr, MapProblem, const, walk
-from cospace.compiler.substitute import Replacement
+from cospace.compiler.substitute import Replacement, Rewrite
 
 MAX_PIECES = 4_096
 
@@ -26,12 +27,25 @@ class NotPiecewise(Exception):
 
 
 @frozen
+class Known:
+    """What the caller knows of the decisions: the ends of what an expression takes, and whether a condition always
+    holds. Both only make the result simpler."""
+
+    ends: Callable[[Expr], tuple[Fraction, Fraction] | None] = lambda e: None
+    always: Callable[[Expr], bool] = lambda e: e is TRUE
+
+
+@frozen
 class Piece:
-    """An interval (which may be empty) and the expression there, free of comparisons with the statistic."""
+    """An interval (which may be empty) and the expression there, free of comparisons with the statistic.
+
+    within: what holds of the thresholds it lies beside, where it is not empty.
+    """
 
     low: Expr
     high: Expr
     value: Expr
+    within: tuple[Expr, ...] = ()
 
     @property
     def taken(self) -> Expr:
@@ -39,7 +53,7 @@ class Piece:
         return graph.lt(self.low, self.high)
 
 
-def pieces(value: Expr, path: str, low: Expr, high: Expr) -> list[Piece]:
+def pieces(value: Expr, path: str, low: Expr, high: Expr, known: Known = Known()) -> list[Piece]:
     """The intervals of a statistic between low and high on which `value` has no comparison with it. In order.
 
     Raises NotPiecewise.
@@ -56,24 +70,33 @@ def pieces(value: Expr, path: str, low: Expr, high: Expr) -> list[Piece]:
             continue
         cut, below = _threshold(atom, path)
         if cut is None:  # equality holds on a set of measure zero
-            pending.append(Piece(piece.low, piece.high, Replacement(atom, FALSE, path)(piece.value)))
+            pending.append(evolve(piece, value=Replacement(atom, FALSE, path)(piece.value)))
             continue
-        middle = graph.maximum(piece.low, graph.minimum(cut, piece.high))
+        middle = _clamped(cut, piece, known)
         if middle is not piece.high:
             above = Replacement(atom, FALSE if below else TRUE, path)(piece.value)
-            pending.append(Piece(middle, piece.high, above))
+            pending.append(Piece(middle, piece.high, above, (*piece.within, graph.lt(cut, high))))
         if middle is not piece.low:
             under = Replacement(atom, TRUE if below else FALSE, path)(piece.value)
-            pending.append(Piece(piece.low, middle, under))
+            pending.append(Piece(piece.low, middle, under, (*piece.within, graph.lt(low, cut))))
     return found
 
 
-def integral(value: Expr, path: str, low: Expr, high: Expr) -> Expr:
+def _clamped(cut: Expr, piece: Piece, known: Known) -> Expr:
+    """A threshold kept within an interval."""
+    low, high, ends = piece.low, piece.high, known.ends(cut)
+    below = ends is not None and high.is_const and ends[1] <= high.number
+    above = ends is not None and low.is_const and low.number <= ends[0]
+    upper = cut if below else graph.minimum(cut, high)
+    return upper if above else graph.maximum(low, upper)
+
+
+def integral(value: Expr, path: str, low: Expr, high: Expr, known: Known = Known()) -> Expr:
     """The integral of a number over a statistic between low and high. Raises NotPiecewise."""
     zero = const(0, value.type.unit)
     total = [zero]
-    for piece in pieces(value, path, low, high):
-        coefficients = polynomial(piece.value, path)
+    for piece in pieces(value, path, low, high, known):
+        coefficients = [_protected(c, piece, known) for c in polynomial(piece.value, path)]
         area = graph.add(
             zero,
             *(
@@ -85,6 +108,35 @@ def integral(value: Expr, path: str, low: Expr, high: Expr) -> Expr:
             continue
         total.append(graph.branch(piece.taken, area, zero) if graph.may_be_undefined(area) else area)
     return graph.add(*total)
+
+
+def _protected(value: Expr, piece: Piece, known: Known) -> Expr:
+    """Quotients that are defined wherever the interval is not empty, made 0 elsewhere: nothing is read there."""
+    for node in list(walk([value])):
+        if node.op != "div" or node not in walk([value]):
+            continue
+        zero = graph.eq(node.args[1], const(0, node.args[1].type.unit))
+        if any(zero.free and known.always(graph.implies(c, graph.negate(zero))) for c in piece.within):
+            value = _Swap(node, graph.branch(zero, const(0, node.type.unit), node))(value)
+    return value
+
+
+class _Swap(Rewrite):
+    """A node replaced wherever it stands outside problems of maps."""
+
+    def __init__(self, old: Expr, new: Expr) -> None:
+        super().__init__()
+        self._old, self._new = old, new
+        self._above: dict[int, bool] = {}
+
+    def touches(self, node: Expr) -> bool:
+        if id(node) not in self._above:
+            for n in walk([node]):
+                self._above[id(n)] = n is self._old or any(self._above[id(a)] for a in n.args)
+        return self._above[id(node)]
+
+    def leaf(self, node: Expr) -> Expr | None:
+        return self._new if node is self._old else None
 
 
 def polynomial(value: Expr, path: str) -> list[Expr]:
@@ -105,7 +157,11 @@ def polynomial(value: Expr, path: str) -> list[Expr]:
             result = _product(result, polynomial(a, path))
         return result
     if value.op == "div" and path not in value.args[1].free:
-        return [graph.div(c, value.args[1], span=value.span) for c in polynomial(value.args[0], path)]
+        divisor, nothing = value.args[1], const(0, value.type.unit)
+        return [
+            nothing if c.is_const and c.number == 0 else graph.div(c, divisor, span=value.span)
+            for c in polynomial(value.args[0], path)
+        ]
     if value.op == "pow" and value.args[1].is_const:
         exponent = value.args[1].number
         if exponent.denominator == 1 and 0 <= exponent <= 16:
@@ -140,7 +196,7 @@ def _product(a: list[Expr], b: list[Expr]) -> list[Expr]:
 
 
 def _power(a: Expr, n: int) -> Expr:
-    return graph.power(a, const(n))
+    return graph.mul(*[a] * n)
 
 
 def _first_comparison(value: Expr, path: str) -> Expr | None:

@@ -15,7 +15,7 @@ from cospace.compiler import graph
 from cospace.compiler.elaborate import variants
 from cospace.compiler.elaborate.values import Context, State, describe, is_number
 from cospace.compiler.graph import FALSE, TRUE, Expr, const, walk
-from cospace.compiler.integrals import NotPiecewise, integral
+from cospace.compiler.integrals import Known, NotPiecewise, integral
 from cospace.compiler.model import Variant, spell
 from cospace.compiler.units import show_quantity
 from cospace.dsl import tree
@@ -234,11 +234,27 @@ def mean_over(value: Expr, variant: Variant, span: Span, context: Context) -> Ex
         low, high = const(statistic.low), const(statistic.high)
         try:
             value = graph.mul(
-                const(1 / (statistic.high - statistic.low)), integral(value, statistic.path, low, high), span=span
+                const(1 / (statistic.high - statistic.low)),
+                integral(value, statistic.path, low, high, known_to(context)),
+                span=span,
             )
         except NotPiecewise as reason:
             raise not_piecewise(reason, statistic, span, context) from None
     return value
+
+
+def known_to(context: Context) -> Known:
+    """What integrals may know of the decisions."""
+    from cospace.compiler.elaborate.choices import always
+
+    def ends(e: Expr) -> tuple[Fraction, Fraction] | None:
+        if e.is_const:
+            return (e.number, e.number)
+        values = context.state.domains.get(str(e.payload), ()) if e.op == "var" else ()
+        numbers = [v for v in values if isinstance(v, Fraction)]
+        return (min(numbers), max(numbers)) if numbers and len(numbers) == len(values) else None
+
+    return Known(ends, lambda condition: len(condition.free) <= 3 and always(condition, context))
 
 
 def not_piecewise(reason: NotPiecewise, statistic: Variant, span: Span, context: Context) -> Exception:

@@ -148,7 +148,7 @@ def _piecewise(r: Requirement, path: str, statistic: Variant, context: Context) 
     assert statistic.low is not None and statistic.high is not None
     whole = graph.implies(r.guard, r.value)
     try:
-        parts = pieces(whole, path, const(statistic.low), const(statistic.high))
+        parts = pieces(whole, path, const(statistic.low), const(statistic.high), folds.known_to(context))
         for p in parts:
             if path in p.value.free:
                 raise NotPiecewise(p.value, "it is not settled by comparisons with thresholds")
