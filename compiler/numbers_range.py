@@ -1,8 +1,9 @@
 """What is known of a batched number before any design is: its range, its grain, and how far rounding can move it.
 
 `error` bounds |float value - exact value|, and `relative` that by a share of |exact value|, as long as no comparison or
-rounding fell on the wrong side, which a certified program checks as it runs. `grain` > 0 says that the exact value is a multiple of that power of two, so that
-sums and products below 2^53 grains are exact. Bounds follow the standard model of floating point:
+rounding fell on the wrong side, which a certified program checks as it runs. `grain` > 0 says that the exact value is a
+multiple of that power of two, so that sums and products below 2^53 grains are exact; a `grid` that it is a multiple of
+some rational, so that two values nearer than that are equal. Bounds follow the standard model of floating point:
 fl(a op b) = (a op b)(1 + d), |d| <= 2^-53 (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 2.2).
 """
 

@@ -30,6 +30,7 @@ class EachValue:
     """`each(e for path)`: one objective for each value, named by it."""
 
     parts: tuple[tuple[str, Expr], ...]
+    noun = "one objective for each value, which stands alone after `minimize`"
 
 
 # ---- syntax
@@ -138,6 +139,8 @@ def _variant(node: tree.Expr, context: Context) -> Variant:
     value = evaluate(node, context)
     path = str(value.payload) if isinstance(value, Expr) and value.op == "var" else getattr(value, "path", None)
     state = context.state
+    if path is None:  # the name of named alternatives reads as the value that is taken
+        path = _spelt(node)
     found = next((v for v in state.variants if v.path == path), None)
     if found is None:
         listed = [v.path for v in state.variants]
@@ -157,6 +160,14 @@ def _variant(node: tree.Expr, context: Context) -> Variant:
             help="read it behind a `when` or an `if` that makes sure it is taken",
         )  # fmt: skip
     return found
+
+
+def _spelt(node: tree.Expr) -> str | None:
+    """`a.b` as it is written; None for what is no plain path."""
+    if isinstance(node, tree.Name):
+        return node.id
+    owner = _spelt(node.object) if isinstance(node, tree.Member) else None
+    return f"{owner}.{node.name}" if owner and isinstance(node, tree.Member) else None
 
 
 def _values(variant: Variant, when: tree.Expr | None, context: Context) -> Iterator[tuple[int, Expr, Any]]:
@@ -233,11 +244,8 @@ def mean_over(value: Expr, variant: Variant, span: Span, context: Context) -> Ex
         assert statistic.low is not None and statistic.high is not None
         low, high = const(statistic.low), const(statistic.high)
         try:
-            value = graph.mul(
-                const(1 / (statistic.high - statistic.low)),
-                integral(value, statistic.path, low, high, known_to(context)),
-                span=span,
-            )
+            whole = integral(value, statistic.path, low, high, known_to(context))
+            value = graph.mul(const(1 / (statistic.high - statistic.low)), whole, span=span)
         except NotPiecewise as reason:
             raise not_piecewise(reason, statistic, span, context) from None
     return value
