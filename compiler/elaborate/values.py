@@ -425,7 +425,7 @@ def describe(value: Any) -> str:
         return _with_article(value.kind)
     if value is None:
         return "nothing"
-    return names.get(type(value)) or getattr(value, "noun", "part of a network")
+    return names.get(type(value)) or str(getattr(value, "noun", "part of a network"))
 
 
 def _with_article(noun: str) -> str:
