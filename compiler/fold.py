@@ -7,62 +7,47 @@ is undefined wherever no guard protects it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.designs import DesignError
-from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value
-from cospace.compiler.lookups import lookup
+from cospace.compiler.graph import FALSE, TRUE, Expr, MapProblem
 from cospace.compiler.model import Decision
+from cospace.compiler.substitute import Rewrite
 
 MEMORY = 200_000
 """Nodes that are remembered at most."""
 
-_BUILD: dict[str, Callable[..., Expr]] = {
-    "add": graph.add, "mul": graph.mul, "div": graph.div, "pow": graph.power, "floor": graph.floor,
-    "ceil": graph.ceil, "mod": graph.mod, "min": graph.minimum, "max": graph.maximum, "abs": graph.absolute,
-    "sqrt": graph.sqrt, "log2": graph.log2, "log10": graph.log10, "log": graph.log, "exp": graph.exp,
-    "cos": graph.cos, "eq": graph.eq, "lt": graph.lt, "le": graph.le, "and": graph.both, "or": graph.either,
-    "not": graph.negate, "if": graph.branch,
-}  # fmt: skip
 
-Key = tuple[int, ...]
-
-
-class Fold:
+class Fold(Rewrite):
     """Folds expressions at values of some decisions of a space; `set` says at which."""
 
     def __init__(self, fixed: Iterable[Decision]) -> None:
+        super().__init__()
         self._decisions = {d.path: d for d in fixed}
         self._at: dict[str, int] = {}
-        self._memo: dict[Key, Expr] = {}
-        self._problems: dict[Key, MapProblem] = {}
         self._reads: dict[int, tuple[object, tuple[str, ...]]] = {}
 
     def set(self, indices: Mapping[str, int]) -> None:
         """Fix each decision at an index into its values; those without one are not live."""
         self._at = dict(indices)
         if len(self._memo) > MEMORY:
-            self._memo.clear()
-            self._problems.clear()
+            self.forget()
 
-    def __call__(self, root: Expr) -> Expr:
-        stack = [root]
-        while stack:
-            node = stack[-1]
-            if self._known(node) is not None:
-                stack.pop()
-                continue
-            made = self._build(node)
-            if isinstance(made, Expr):
-                self._memo[self._key(node)] = made
-                stack.pop()
-            else:
-                stack.extend(made)
-        found = self._known(root)
-        assert found is not None
-        return found
+    def touches(self, node: Expr) -> bool:
+        return bool(self._paths(node))
+
+    def key(self, of: Expr | MapProblem) -> tuple[int, ...]:
+        return (id(of), *(self._at.get(p, -1) for p in self._paths(of)))
+
+    def leaf(self, node: Expr) -> Expr | None:
+        if node.op != "var":
+            return None
+        index = self._at.get(str(node.payload), -1)
+        if index < 0:
+            return node
+        return graph.const(self._decisions[str(node.payload)].values[index], node.type.unit, node.span)
 
     def _paths(self, of: Expr | MapProblem) -> tuple[str, ...]:
         """The fixed decisions that are read, in a fixed order."""
@@ -72,77 +57,6 @@ class Fold:
             free = frozenset().union(*(e.free for e in read))
             known = self._reads[id(of)] = (of, tuple(sorted(p for p in free if p in self._decisions)))
         return known[1]
-
-    def _key(self, of: Expr | MapProblem) -> Key:
-        return (id(of), *(self._at.get(p, -1) for p in self._paths(of)))
-
-    def _known(self, node: Expr) -> Expr | None:
-        return self._memo.get(self._key(node)) if self._paths(node) else node
-
-    def _build(self, node: Expr) -> Expr | list[Expr]:
-        """The folded node, or what has to be folded before."""
-        op = node.op
-        if op == "var":
-            index = self._at.get(str(node.payload), -1)
-            return node if index < 0 else self._constant(self._decisions[str(node.payload)].values[index], node)
-        if op in ("solve", "solvable"):
-            return self._solve(node)
-        if op == "if":
-            condition = self._known(node.args[0])
-            if condition is None:
-                return [node.args[0]]
-            if condition.is_const:
-                taken = node.args[1] if condition.value is True else node.args[2]
-                return self._known(taken) or [taken]
-        args: list[Expr] = []
-        for a in node.args:
-            folded = self._known(a)
-            if folded is None:
-                return [a] if op in ("and", "or") else [b for b in node.args if self._known(b) is None]
-            args.append(folded)
-            if op in ("and", "or") and folded.is_const and folded.value is (op == "or"):
-                break
-        if op == "lookup":
-            return lookup(node.payload, args, node.type, node.span)  # type: ignore[arg-type]
-        return _BUILD[op](*args, span=node.span)
-
-    @staticmethod
-    def _constant(value: Value, node: Expr) -> Expr:
-        return graph.const(value, node.type.unit, node.span)
-
-    def _solve(self, node: Expr) -> Expr | list[Expr]:
-        problem: MapProblem = node.payload  # type: ignore[assignment]
-        missing = [e for e in (*problem.expressions(), *node.args) if self._known(e) is None]
-        if missing:
-            return missing
-        folded = self._problem(problem)
-        if node.op == "solvable":
-            return graph.solvable(folded, span=node.span)
-        return graph.solve(folded, self._sure(node.args[0]), span=node.span)
-
-    def _problem(self, problem: MapProblem) -> MapProblem:
-        """One folded problem for all that is read at its mapping."""
-        if not self._paths(problem):
-            return problem
-        key = self._key(problem)
-        found = self._problems.get(key)
-        if found is None:
-            maps = tuple(
-                MapDecision(
-                    m.path, m.values, m.type, self._sure(m.guard),
-                    None if m.allowed is None else tuple(map(self._sure, m.allowed)), m.unit,
-                )
-                for m in problem.maps
-            )  # fmt: skip
-            requirements = tuple(r for r in map(self._sure, problem.requirements) if r is not TRUE)
-            goals = tuple(map(self._sure, problem.goals))
-            found = self._problems[key] = MapProblem(problem.path, maps, requirements, goals, problem.span)
-        return found
-
-    def _sure(self, node: Expr) -> Expr:
-        found = self._known(node)
-        assert found is not None
-        return found
 
 
 def fold_decisions(fold: Fold, decisions: Sequence[Decision]) -> tuple[Decision, ...]:

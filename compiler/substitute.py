@@ -6,14 +6,14 @@ values are put in, so that all that is read at its mapping is still solved once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.graph import FALSE, TRUE, Expr, External, MapDecision, MapProblem, walk
 from cospace.compiler.lookups import lookup
 
-BUILD: dict[str, Callable[..., Expr]] = {
+_BUILD: dict[str, Callable[..., Expr]] = {
     "add": graph.add, "mul": graph.mul, "div": graph.div, "pow": graph.power, "floor": graph.floor,
     "ceil": graph.ceil, "mod": graph.mod, "min": graph.minimum, "max": graph.maximum, "abs": graph.absolute,
     "sqrt": graph.sqrt, "log2": graph.log2, "log10": graph.log10, "log": graph.log, "exp": graph.exp,
@@ -74,12 +74,12 @@ class ProblemTable:
 
 
 class Rewrite:
-    """Rebuilds expressions bottom up, each node once. Subclasses say which nodes change and what leaves become."""
+    """Rebuilds expressions bottom up, each node once for a key. Subclasses say what changes and what leaves become."""
 
     def __init__(self, problems: ProblemTable | None = None) -> None:
-        self._memo: dict[int, Expr] = {}
-        self._solved: dict[int, tuple[MapProblem, Rename]] = {}
-        self._alive: list[object] = []  # what is remembered by `id` must not go away
+        self._memo: dict[Hashable, Expr] = {}
+        self._solved: dict[Hashable, tuple[MapProblem, Rename]] = {}
+        self._alive: dict[int, object] = {}  # what is remembered by `id` must not go away
         self._problems = problems
 
     def touches(self, node: Expr) -> bool:
@@ -90,8 +90,17 @@ class Rewrite:
         """What a node becomes, where that doesn't follow from its arguments."""
         raise NotImplementedError
 
+    def key(self, of: Expr | MapProblem) -> Hashable:
+        """What decides how a node or problem is rebuilt."""
+        return id(of)
+
+    def forget(self) -> None:
+        """Give back what is remembered."""
+        self._memo.clear()
+        self._solved.clear()
+
     def __call__(self, root: Expr) -> Expr:
-        self._alive.append(root)
+        self._alive[id(root)] = root
         stack = [root]
         while stack:
             node = stack[-1]
@@ -100,15 +109,14 @@ class Rewrite:
                 continue
             made = self._build(node)
             if isinstance(made, Expr):
-                self._memo[id(node)] = made
+                self._memo[self.key(node)] = made
                 stack.pop()
             else:
                 stack.extend(made)
         return self._sure(root)
 
     def _known(self, node: Expr) -> Expr | None:
-        found = self._memo.get(id(node))
-        return found if found is not None else None if self.touches(node) else node
+        return self._memo.get(self.key(node)) if self.touches(node) else node
 
     def _sure(self, node: Expr) -> Expr:
         found = self._known(node)
@@ -141,7 +149,7 @@ class Rewrite:
             return node
         if node.op == "lookup":
             return lookup(node.payload, args, node.type, node.span)  # type: ignore[arg-type]
-        return BUILD[node.op](*args, span=node.span)
+        return _BUILD[node.op](*args, span=node.span)
 
     def _solve(self, node: Expr) -> Expr | list[Expr]:
         problem: MapProblem = node.payload  # type: ignore[assignment]
@@ -155,18 +163,19 @@ class Rewrite:
 
     def problem(self, problem: MapProblem) -> MapProblem:
         """A problem rebuilt, with all its expressions."""
-        self._alive.append(problem)
+        self._alive[id(problem)] = problem
         for e in problem.expressions():
             self(e)
         return self._problem(problem)[0]
 
     def _problem(self, problem: MapProblem) -> tuple[MapProblem, Rename]:
-        found = self._solved.get(id(problem))
+        key = self.key(problem)
+        found = self._solved.get(key)
         if found is None:
             new = self._rebuilt(problem)
             shared = self._problems is not None and new is not problem
             found = self._problems.share(new) if shared and self._problems else (new, lambda e: e)
-            self._solved[id(problem)] = found
+            self._solved[key] = found
         return found
 
     def _rebuilt(self, problem: MapProblem) -> MapProblem:
@@ -207,7 +216,7 @@ class Substitution(Rewrite):
             if not found and self._marked:
                 found = any(_runs(n) for n in walk([node]))
             self._touched[id(node)] = found
-            self._alive.append(node)
+            self._alive[id(node)] = node
         return found
 
     def leaf(self, node: Expr) -> Expr | None:
