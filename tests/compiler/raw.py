@@ -9,25 +9,14 @@ from cospace.compiler.exact import evaluate
 from cospace.compiler.graph import Symbol, Value
 from cospace.compiler.model import Space
 
+from tests.compiler.generate import holds, raw_designs
+
 Design = dict[str, Value]
 
 
 def designs(space: Space) -> Iterator[Design]:
     """All assignments of live decisions, requirements not looked at."""
-
-    def extend(at: int, chosen: Design) -> Iterator[Design]:
-        if at == len(space.decisions):
-            yield dict(chosen)
-            return
-        d = space.decisions[at]
-        if evaluate(d.guard, chosen) is not True:
-            yield from extend(at + 1, chosen)
-            return
-        for k, v in enumerate(d.values):
-            if d.allowed is None or evaluate(d.allowed[k], chosen) is True:
-                yield from extend(at + 1, {**chosen, d.path: v})
-
-    yield from extend(0, {})
+    return raw_designs(space.decisions)
 
 
 def plain(design: Design) -> dict[str, Any]:
@@ -37,11 +26,7 @@ def plain(design: Design) -> dict[str, Any]:
 
 def feasible(space: Space) -> list[Design]:
     """The designs that meet every requirement, by exact evaluation of each."""
-    return [
-        d
-        for d in designs(space)
-        if all(evaluate(r.guard, d) is not True or evaluate(r.value, d) is True for r in space.requirements)
-    ]
+    return [d for d in designs(space) if all(holds(r, d) for r in space.requirements)]
 
 
 def agree(space: Space, names: tuple[str, ...], by_hand: Callable[[dict[str, Any]], tuple[Any, ...]]) -> int:

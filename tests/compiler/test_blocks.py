@@ -3,25 +3,13 @@ decisions, a choice by a decision made elsewhere, several networks; held against
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 from cospace.compiler.count import count
 from cospace.compiler.exact import evaluate
 from cospace.compiler.model import Choice
 
+from tests.compiler import raw, spaces
 
-def load(name: str) -> ModuleType:
-    found = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-raw, spaces = load("raw"), load("spaces")
 space_of, told = spaces.space_of, spaces.told
 HEAD = "space t\nimport std.tasks\nimport std.images\nimport std.learn\nphotos = cifar10(size = 8)\n"
 ENGINE = """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,16 +12,8 @@ from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.model import Space
 from cospace.compiler.prove import Prover
 
+from tests.compiler.generate import generate
 
-def load_generate():
-    spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["generate"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-generate = load_generate().generate
 GCOS = Path(__file__).parents[2] / "specs" / "gcos.cospace"
 
 

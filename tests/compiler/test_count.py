@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,16 +12,7 @@ from cospace.compiler.driver import compile_file
 from cospace.compiler.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
-
-def load_generate():
-    spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["generate"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-generate = load_generate().generate
+from tests.compiler.generate import generate
 
 BRUTE = Limits()
 ELIMINATION = Limits(brute=0)

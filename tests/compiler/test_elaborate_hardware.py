@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import math
 from fractions import Fraction
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from cospace.compiler.exact import UNDEFINED, evaluate, solve_maps
 from cospace.compiler.graph import Symbol
 
+from tests.compiler import spaces
 
-def load_spaces() -> ModuleType:
-    found = importlib.util.spec_from_file_location("spaces", Path(__file__).parent / "spaces.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-spaces = load_spaces()
 space_of, told, holds, value = spaces.space_of, spaces.told, spaces.holds, spaces.value
 IMPORTS, NETWORK = spaces.IMPORTS, spaces.NETWORK
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from fractions import Fraction
-from pathlib import Path
-from types import ModuleType
 
 from cospace.compiler.best import best
 from cospace.compiler.count import count
@@ -14,16 +11,8 @@ from cospace.compiler.exact import evaluate
 from cospace.compiler.sample import sample
 from cospace.compiler.schema import dumps, loads, to_json
 
+from tests.compiler import raw, spaces
 
-def load(name: str) -> ModuleType:
-    found = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-raw, spaces = load("raw"), load("spaces")
 space_of, told = spaces.space_of, spaces.told
 
 NET = f"""

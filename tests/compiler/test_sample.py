@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections import Counter
 from fractions import Fraction
-from pathlib import Path
 
 import numpy
 import pytest
@@ -17,16 +14,8 @@ from cospace.compiler.model import Decision, Requirement, Space
 from cospace.compiler.sample import Sampler, Unsampled
 from cospace.dsl.diagnostics import NOWHERE
 
+from tests.compiler.generate import generate
 
-def load_generate():
-    spec = importlib.util.spec_from_file_location("generate", Path(__file__).parent / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["generate"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-generate = load_generate().generate
 FEASIBLE = next(seed for seed in range(50) if len(generate(seed).feasible()) > 20)
 
 

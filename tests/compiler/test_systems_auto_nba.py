@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from attrs import evolve
@@ -18,18 +16,9 @@ from cospace.compiler.graph import Symbol
 from cospace.compiler.model import Objective
 from cospace.compiler.sample import sample
 
+from tests.compiler import spaces
+
 SPECS = Path(__file__).parents[2] / "specs"
-
-
-def load(name: str) -> ModuleType:
-    found = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-spaces = load("spaces")
 
 
 def spec(name: str, **settings: str):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,16 +13,8 @@ from cospace.compiler.graph import walk
 from cospace.compiler.model import Space
 from cospace.compiler.schema import from_json, to_json
 
+from tests.compiler import raw, spaces
 
-def load(name: str) -> ModuleType:
-    found = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-spaces, raw = load("spaces"), load("raw")
 space_of, told = spaces.space_of, spaces.told
 F = Fraction
 
