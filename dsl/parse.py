@@ -363,7 +363,7 @@ class _Parse:
             self.state.value_stack[:] = frame.snapshot[1]
             if frame.kind == "file":
                 return self._end() or ()
-            if self._feed(Token("RBRACE", "}", len(self.text))) and frames[-1].resumes:
+            if self._feed(Token("RBRACE", "", len(self.text))) and frames[-1].resumes:
                 outer = frames[-1]
                 outer.snapshot = (self.state.state_stack[:], self.state.value_stack[:], len(self.text))
         return ()

@@ -116,6 +116,11 @@ def check(text: str) -> None:
     to_json(reporter.found, {"fuzz": text})
 
 
+@pytest.mark.parametrize("text", ["ask{{", "ask {\n{", "x = ask {{"])
+def test_what_is_never_closed_ends_with_the_text(text: str) -> None:
+    check(text)
+
+
 @FUZZ
 @given(st.lists(st.sampled_from(PIECES), max_size=60), st.sampled_from(["", " "]))
 def test_words_in_any_order(pieces: list[str], glue: str) -> None:
