@@ -266,9 +266,11 @@ def known_to(context: Context) -> Known:
 
 
 def not_piecewise(reason: NotPiecewise, statistic: Variant, span: Span, context: Context) -> Exception:
+    at = reason.node.span  # of whoever wrote an equal node first, so perhaps elsewhere
+    inside = at.file == span.file and span.start <= at.start and at.end <= span.end
     return context.fail(
         "CS242", span, f"the mean over `{statistic.path}` is not exact: {reason.why}",
-        labels=(Label(reason.node.span, "this"),) if reason.node.span.file else (),
+        labels=(Label(at, "this"),) if inside else (),
         help=f"compare `{statistic.path}` with thresholds, and let it stand in polynomials only between them",
     )  # fmt: skip
 

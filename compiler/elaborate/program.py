@@ -318,7 +318,8 @@ def _objective(s: tree.Objective, context: Context) -> None:
         raise context.fail(
             "CS226", s.guard.span, "an objective has no `when`", help="use `if … then … else …` in its value"
         )
-    for text, one in unfold.objectives(value, s.sense, statements.source_of(s, context), s.span, context):
+    told = statements.source_of(s, context)
+    for text, one in unfold.objectives(value, s.sense, told, s.span, s.value.span, context):
         unit, scale = natural_unit(Fraction(1, 10**11) if one.type.unit else 1, one.type.unit)
         context.state.objectives.append(Objective(one, s.sense, text, s.doc, unit, scale, s.span))
 

@@ -45,13 +45,16 @@ def _guarded(step: Callable[[T, Context], list[T]], item: T, context: Context) -
         return []
 
 
-def objectives(value: Expr | EachValue, sense: str, text: str, span: Span, context: Context) -> list[tuple[str, Expr]]:
-    """The objectives that one `minimize` gives: its text and value, or one for each."""
+def objectives(
+    value: Expr | EachValue, sense: str, text: str, span: Span, place: Span, context: Context
+) -> list[tuple[str, Expr]]:
+    """The objectives that one `minimize` gives: its text and value, or one for each. span: of the statement, place:
+    of what it minimizes."""
     if isinstance(value, EachValue):
         parts = [(f"{_inside(text)} at {said}", v) for said, v in value.parts]
     else:
         parts = [(text, value)]
-    return [(said, settled(v, span, context, f"`{sense}`")) for said, v in parts]
+    return [(said, settled(v, span, context, f"`{sense}`", place)) for said, v in parts]
 
 
 def _inside(text: str) -> str:
@@ -61,8 +64,11 @@ def _inside(text: str) -> str:
     return text
 
 
-def settled(value: Expr, span: Span, context: Context, what: str) -> Expr:
-    """A value without variants: the mean over chance and inputs. What the user switches has to be said."""
+def settled(value: Expr, span: Span, context: Context, what: str, place: Span | None = None) -> Expr:
+    """A value without variants: the mean over chance and inputs. What the user switches has to be said.
+
+    place: of a value that is nothing but a measure. (A node's own span is that of whoever wrote an equal one first.)
+    """
     state = context.state
     for node in walk([value]):
         if node.op == "measure":
@@ -70,7 +76,7 @@ def settled(value: Expr, span: Span, context: Context, what: str) -> Expr:
             reached = folds.marked(state)
             for v in state.variants:
                 if v.binding == "switch" and v.path in reached and f"at {v.path}" not in fixed:
-                    raise _open_switch(v, node.span if node.span.file == span.file else span, context, what)
+                    raise _open_switch(v, place if place is not None and node is value else span, context, what)
     for v in reversed(state.variants):
         if v.path not in value.free:
             continue

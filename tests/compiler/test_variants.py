@@ -346,3 +346,13 @@ def test_an_empty_domain_excludes_the_design() -> None:
     space = space_of(HEAD + "low, high = choose {1, 2, 3}\nbits = random low..high\nminimize bits\n")
     assert [r.origin for r in space.requirements] == ["domain"]
     holds_everywhere(space, lambda d: d["low"] <= d["high"])
+
+
+def test_messages_do_not_depend_on_what_was_compiled_before() -> None:
+    head = f"space t\n{spaces.IMPORTS}\n{spaces.NETWORK} {{ linear(x, out = nodes.classes) }}\n"
+    switched = head + "precision of net { both = switch {4, 8} bit; state = {norm} }\nminimize error(nodes)\n"
+    kept = space_of(
+        head + "precision of net { both = 8 bit }\n\n\n\nminimize error(nodes)\n"
+    )  # makes an equal node first
+    assert kept.objectives
+    assert told(switched) == ["CS241 error(nodes)"]
