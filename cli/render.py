@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
-from cospace.dsl.diagnostics import Diagnostic, Span
+from cospace.dsl.diagnostics import Diagnostic, Fix, Span
 from cospace.dsl.source import Lines
 from rich.cells import cell_len
 from rich.console import Console
@@ -73,9 +73,17 @@ def to_json(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> li
             "help": d.help,
             **_place(d.span, lines),
             "labels": [{"message": label.text, **_place(label.span, lines)} for label in d.labels],
+            "fix": _fix(d.fix, lines),
         }
         for d in diagnostics
     ]
+
+
+def _fix(fix: Fix | None, lines: Mapping[str, Lines]) -> dict[str, Any] | None:
+    """A repair for programs: what to write where, and whether it is what the author most likely wants."""
+    if fix is None:
+        return None
+    return {"title": fix.title, "replacement": fix.replacement, "sure": fix.sure, **_place(fix.span, lines)}
 
 
 def _place(span: Span, lines: Mapping[str, Lines]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from attrs import field, frozen, mutable
+from cospace.dsl.suggest import Meant
 
 Severity = Literal["error", "warning", "note"]
 
@@ -37,6 +38,19 @@ class Label:
 
 
 @frozen
+class Fix:
+    """A repair that a program can make: put `replacement` where `span` is. `title` says so in a few words.
+
+    sure: what the author most likely wants; else one way out of several, which is for a person to choose.
+    """
+
+    span: Span
+    replacement: str
+    title: str
+    sure: bool = True
+
+
+@frozen
 class Diagnostic:
     """One message: a code that `cospace explain` knows, a place, a reason and a way out."""
 
@@ -46,6 +60,7 @@ class Diagnostic:
     span: Span
     labels: tuple[Label, ...] = ()
     help: str | None = None
+    fix: Fix | None = None
 
 
 class SpecError(Exception):
@@ -56,6 +71,15 @@ class SpecError(Exception):
         self.diagnostics = diagnostics
 
 
+def respell(meant: Meant, span: Span, text: str) -> Fix | None:
+    """The repair that puts the nearest word in place of the one written in `span`; `text` is the whole file."""
+    at = meant.within(text[span.start : span.end])
+    if at is None:
+        return None
+    place = Span(span.file, span.start + at[0], span.start + at[1])
+    return Fix(place, meant.near, f"replace `{meant.word}` by `{meant.near}`")
+
+
 @mutable
 class Reporter:
     """Collects diagnostics over all passes; the first error doesn't end the run.
@@ -64,6 +88,8 @@ class Reporter:
     """
 
     found: list[Diagnostic] = field(factory=list)
+    texts: dict[str, str] = field(factory=dict)
+    """Path shown -> text of each file read so far: where a repair of a misspelt word is to be made."""
     _seen: set[tuple[str, Span, str]] = field(factory=set)
 
     def report(self, diagnostic: Diagnostic) -> None:
@@ -73,14 +99,22 @@ class Reporter:
             self.found.append(diagnostic)
 
     def error(
-        self, code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = ()
+        self, code: str, span: Span, message: str, help: str | Meant | None = None, labels: tuple[Label, ...] = ()
     ) -> None:
-        self.report(Diagnostic(code, "error", message, span, labels, help))
+        self._tell(code, "error", span, message, help, labels)
 
     def warn(
-        self, code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = ()
+        self, code: str, span: Span, message: str, help: str | Meant | None = None, labels: tuple[Label, ...] = ()
     ) -> None:
-        self.report(Diagnostic(code, "warning", message, span, labels, help))
+        self._tell(code, "warning", span, message, help, labels)
+
+    def _tell(
+        self, code: str, severity: Severity, span: Span, message: str, help: str | Meant | None,
+        labels: tuple[Label, ...],
+    ) -> None:  # fmt: skip
+        fix = respell(help, span, self.texts.get(span.file, "")) if isinstance(help, Meant) else None
+        said = str(help) if help is not None else None
+        self.report(Diagnostic(code, severity, message, span, labels, said, fix))
 
     @property
     def failed(self) -> bool:

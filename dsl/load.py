@@ -15,7 +15,7 @@ from cospace.dsl.cache import digest, read_cached, write_cached
 from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.flat import flatten, unflatten
 from cospace.dsl.source import decode_source, read_source
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import Meant, closest
 from cospace.dsl.version import version
 
 UNITS = "std.units"
@@ -76,6 +76,7 @@ def load_text(text: str | bytes, name: str, reporter: Reporter, std: Path, folde
 
 def parse_cached(text: str, path: str, reporter: Reporter) -> tree.File:
     """As `parse`, from the cache where this text was parsed without a message before."""
+    reporter.texts[path] = text
     key = digest(version(), text)
     stored = read_cached("tree", key)
     if stored is not None:
@@ -214,8 +215,9 @@ class _Loader:
         known = standard if statement.path[0] == "std" else [m for m in _modules_in(base, "") if m != own]
         near = closest(dotted, known) or next((m for m in standard if m == "std." + dotted), None)
         near = near or closest("std." + dotted, standard)
+        help: str | Meant
         if near is not None:
-            help = f"did you mean `{near}`?"
+            help = Meant(dotted, near)
         elif known:
             help = f"there is {_listed(known)}"
         else:

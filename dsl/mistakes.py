@@ -6,7 +6,7 @@ import re
 
 from attrs import frozen
 from cospace.dsl.build import RESERVED
-from cospace.dsl.diagnostics import Diagnostic, Label, Span
+from cospace.dsl.diagnostics import Diagnostic, Fix, Label, Span
 from cospace.dsl.newlines import Frame
 from cospace.dsl.suggest import closest
 from lark import Token
@@ -112,8 +112,18 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-def _error(code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = ()) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, labels, help)
+def _error(
+    code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = (), fix: Fix | None = None
+) -> Diagnostic:
+    return Diagnostic(code, "error", message, span, labels, help, fix)
+
+
+def _replace(m: Mistake, span: Span, word: str) -> Fix:
+    """The repair that writes `word` instead of what stands at `span`, with a space where it would touch a word."""
+    before, after = m.text[span.start - 1 : span.start], m.text[span.end : span.end + 1]
+    left = " " if word[0].isalnum() and before.isalnum() else ""
+    right = " " if word[-1].isalnum() and (after.isalnum() or after == "_") else ""
+    return Fix(span, left + word + right, f"write `{word}`")
 
 
 # ---- the usual causes
@@ -129,7 +139,9 @@ def _odd_character(m: Mistake) -> Diagnostic | None:
         return _error("CS104", m.span, "texts stand in double quotes", "replace `'` by `\"`")
     known = _FOREIGN.get(sign) or _FOREIGN.get(sign[0])
     shown = f"`{sign}`" if sign.isprintable() else f"the character U+{ord(sign[0]):04X}"
-    return _error("CS104", m.span, f"{shown} means nothing here", f"did you mean {known}?" if known else None)
+    said = re.search(r"`([^`]*)`", known) if known else None
+    fix = _replace(m, m.span, said.group(1)) if said and sign in _FOREIGN else None
+    return _error("CS104", m.span, f"{shown} means nothing here", f"did you mean {known}?" if known else None, fix=fix)
 
 
 def _closes_nothing(m: Mistake) -> Diagnostic | None:
@@ -218,7 +230,8 @@ def _is_or_equals(m: Mistake) -> Diagnostic | None:
     if m.token.type != "EQUAL":
         return None
     if "COMPARE" in m.expected and m.first_word in ("require", "if", "on"):
-        return _error("CS112", m.span, "`=` gives a name its value and can't compare", "did you mean `==`?")
+        said = "`=` gives a name its value and can't compare"
+        return _error("CS112", m.span, said, "did you mean `==`?", fix=_replace(m, m.span, "=="))
     return None
 
 
@@ -245,7 +258,8 @@ def _misspelt(m: Mistake) -> Diagnostic | None:
     if near is None:
         return None
     span = Span(m.path, m.begun, m.begun + len(word))
-    return _error("CS101", span, f"`{word}` begins no statement", f"did you mean `{near}`?")
+    said = f"`{word}` begins no statement"
+    return _error("CS101", span, said, f"did you mean `{near}`?", fix=_replace(m, span, near))
 
 
 def _reserved(m: Mistake) -> Diagnostic | None:

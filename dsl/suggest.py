@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+from attrs import frozen
+
+
+@frozen
+class Meant:
+    """A word that means nothing where it stands, and the known one that is nearest to it. As text: the question."""
+
+    word: str
+    near: str
+
+    def __str__(self) -> str:
+        return f"did you mean `{self.near}`?"
+
+    def within(self, text: str) -> tuple[int, int] | None:
+        """Where the word stands in a text: once as a whole word, else as what begins `word = …` or ends `a.word`."""
+        found = [m.span() for m in re.finditer(rf"(?<!\w){re.escape(self.word)}(?!\w)", text)] if self.word else []
+        if len(found) > 1 and found[0][0] == 0 and re.match(r"\s*=(?!=)", text[found[0][1] :]):
+            return found[0]
+        if len(found) > 1 and found[-1][1] == len(text) and text[: found[-1][0]].endswith("."):
+            return found[-1]
+        return found[0] if len(found) == 1 else None
+
+
+def meant(word: str, candidates: Iterable[str]) -> Meant | None:
+    """The nearest candidate as a suggestion that can be applied; None when none is near."""
+    near = closest(word, candidates)
+    return Meant(word, near) if near is not None else None
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:

@@ -20,7 +20,7 @@ from cospace.compiler.elaborate.values import (
 from cospace.compiler.graph import FALSE, TRUE, Expr, const
 from cospace.compiler.units import show_unit
 from cospace.dsl import tree
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 PLAIN: dict[str, Callable[..., Expr]] = {
     "ceil": graph.ceil, "floor": graph.floor, "abs": graph.absolute, "sqrt": graph.sqrt, "log2": graph.log2,
@@ -82,10 +82,8 @@ def _fold(name: str, node: tree.Call, context: Context) -> Expr:
         if a.name == "empty":
             empty = as_scalar(evaluate(a.value, context), a.span, context)
         elif a.name is not None:
-            near = closest(a.name, ["empty"])
-            raise context.fail(
-                "CS214", a.span, f"`{name}` has no argument `{a.name}`", help="did you mean `empty`?" if near else None
-            )
+            said = f"`{name}` has no argument `{a.name}`"
+            raise context.fail("CS214", a.span, said, help=meant(a.name, ["empty"]))
         elif isinstance(a.value, tree.Each):
             items += [(v, g, t, a.value) for v, g, t in members.each(a.value, context).items]
         else:

@@ -36,7 +36,7 @@ from cospace.compiler.graph import Expr, External, Symbol, const
 from cospace.compiler.model import Call, Task
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 MAX_DEPTH = 64
 
@@ -93,13 +93,12 @@ def bind(
         if a.name is None:
             continue
         if a.name not in words:
-            near = closest(a.name, words)
             listed = ", ".join(f"`{w}`" for w in words)
             raise outer.fail(
                 "CS214",
                 a.span,
                 f"{what} has no argument `{a.name}`",
-                help=f"did you mean `{near}`?" if near else f"it has {listed}",
+                help=meant(a.name, words) or f"it has {listed}",
             )
         if a.name in by_name:
             raise outer.fail("CS214", a.span, f"`{a.name}` is given twice")
@@ -141,10 +140,10 @@ def _argument(parameter: tree.Parameter, value: tree.Expr, context: Context, wha
         if value.id in options:
             return const(Symbol(value.id), span=value.span)
         if names.find(value.id, value.span, context) is None:
-            near, listed = closest(value.id, options), ", ".join(options)
+            listed = ", ".join(options)
             raise context.fail(
                 "CS206", value.span, f"`{parameter.name}` of {what} is one of {{{listed}}}, not `{value.id}`",
-                help=f"did you mean `{near}`?" if near else None,
+                help=meant(value.id, options),
             )  # fmt: skip
     return evaluate(value, context.named(parameter.name))
 
@@ -380,10 +379,9 @@ def find_work(node: tree.Expr, context: Context) -> tuple[str, tree.Work, Scope]
             labels=tuple(Label(s.span, "here") for _, s in found),
         )
     known = [s.name for m in modules for s in m.file.statements if isinstance(s, tree.Work)]
-    near = closest(name or "", known)
     raise context.fail(
         "CS201",
         node.span,
         f"unknown work `{name}`",
-        help=f"did you mean `{near}`?" if near else "declare it: `work NAME(dims) { … }`, or import it",
+        help=meant(name or "", known) or "declare it: `work NAME(dims) { … }`, or import it",
     )

@@ -30,7 +30,7 @@ from cospace.compiler.graph import Expr, Symbol, const
 from cospace.compiler.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 
 def evaluate(node: tree.Expr, context: Context) -> Any:
@@ -134,8 +134,8 @@ def _set(node: tree.SetOf, context: Context) -> Any:
         known = [a.value.id for a, b in zip(node.alternatives, bound, strict=True) if b]  # type: ignore[union-attr]
         local = [n for n in known if n in context.scope.owner().scope.names or n in names.BUILTIN_VALUES]
         if local:
-            near = closest(odd.value.id, names.candidates(context))  # type: ignore[union-attr]
-            help = f"did you mean `{near}`?" if near else f"`{local[0]}` is a value here, so all members must be"
+            near = meant(odd.value.id, names.candidates(context))  # type: ignore[union-attr]
+            help = near or f"`{local[0]}` is a value here, so all members must be"
             raise context.fail("CS205", odd.span, "this set mixes names of values with a new symbol", help=help)
     items, labels, conditions = [], [], []
     for a, is_bare in zip(node.alternatives, bare, strict=True):
@@ -351,10 +351,9 @@ def symbol_or_scalar(node: tree.Name, beside: Expr, context: Context) -> Expr:
     found = names.find(node.id, node.span, context)
     if isinstance(found, Expr):
         return found
-    near = closest(node.id, sorted(options))
     listed = ", ".join(sorted(options))
     raise context.fail(
-        "CS206", node.span, f"`{node.id}` is not one of {{{listed}}}", help=f"did you mean `{near}`?" if near else None
+        "CS206", node.span, f"`{node.id}` is not one of {{{listed}}}", help=meant(node.id, sorted(options))
     )
 
 

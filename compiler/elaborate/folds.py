@@ -20,7 +20,7 @@ from cospace.compiler.model import Variant, spell
 from cospace.compiler.units import show_quantity
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 FOUR = "`mean(… for {0})`, `max(… for {0})`, `each(… for {0})` or `… at {0} = {1}`"
 
@@ -144,15 +144,13 @@ def _variant(node: tree.Expr, context: Context) -> Variant:
     found = next((v for v in state.variants if v.path == path), None)
     if found is None:
         listed = [v.path for v in state.variants]
-        near = closest(path or "", listed)
         bound = next((d for d in state.decisions if d.path == path), None)
         said = f"`{path}` is bound by the search" if bound else f"this is {describe(value)}"
-        help = (
-            f"did you mean `{near}`?" if near else f"there is {', '.join(f'`{p}`' for p in listed)}" if listed else None
-        )
+        near = meant(path or "", listed)
+        there = f"there is {', '.join(f'`{p}`' for p in listed)}" if listed else "over a list it is `e for x in list`"
         raise context.fail(
             "CS240", node.span, f"a fold runs over a `switch`, `random` or `adapt` decision, and {said}",
-            help=help or "over a list it is `e for x in list`",
+            help=near or there,
         )  # fmt: skip
     if not implied(found.guard, context):
         raise context.fail(

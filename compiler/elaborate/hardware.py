@@ -32,7 +32,7 @@ from cospace.compiler.graph import Expr, const
 from cospace.compiler.model import Accelerator, Placement, Work
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 USEFUL = (Chosen, Expr, Gathered, Instance, ListValue, Parts, PerLayer, RangeValue, Record, SetValue)
 """What a name of an accelerator's body may hold."""
@@ -144,13 +144,13 @@ def _check_kind(rule: tree.Rule, instance: Instance) -> None:
     kinds: set[str] = context.state.groups.get("kinds", set())
     if rule.work in kinds:
         return
-    near = closest(rule.work, sorted(kinds))
+    near = meant(rule.work, sorted(kinds))
     text = context.scope.owner().file.text
     start = text.find(rule.work, rule.span.start)
     place = Span(rule.span.file, start, start + len(rule.work)) if start >= 0 else rule.span
     if near:
-        instance.misspelt.add(near)
-        context.state.reporter.error("CS201", place, f"unknown work `{rule.work}`", help=f"did you mean `{near}`?")
+        instance.misspelt.add(near.near)
+        context.state.reporter.error("CS201", place, f"unknown work `{rule.work}`", help=near)
     else:
         context.state.reporter.warn(
             "CS508", place, f"nothing declares work `{rule.work}`, so this rule serves nothing",

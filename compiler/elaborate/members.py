@@ -33,7 +33,7 @@ from cospace.compiler.graph import TRUE, Expr, const
 from cospace.compiler.model import Call
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 ONE = const(1)
 MAX_ITEMS = 100_000
@@ -121,9 +121,8 @@ def _is_symbol(owner: Any) -> bool:
 
 
 def _unknown(name: str, fields: Any, owner: str, span: Span, context: Context) -> Exception:
-    near = closest(name, fields)
     listed = ", ".join(f"`{f}`" for f in list(fields)[:12])
-    help = f"did you mean `{near}`?" if near else f"it has {listed}" if listed else None
+    help = meant(name, fields) or (f"it has {listed}" if listed else None)
     return context.fail("CS211", span, f"{owner} has no field `{name}`", help=help)
 
 
@@ -144,10 +143,7 @@ def _along(path: str, span: Span, context: Context) -> Any:
         return Instances(items, path, path)
     if any(paths.below(p, path) for p in (*known, *(c for c, _ in context.state.blocks))):
         return PathValue(path)
-    near = closest(path, known)
-    raise context.fail(
-        "CS211", span, f"there is no decision `{path}`", help=f"did you mean `{near}`?" if near else None
-    )
+    raise context.fail("CS211", span, f"there is no decision `{path}`", help=meant(path, known))
 
 
 def _inside(path: str, what: str, context: Context) -> Gathered:
@@ -216,9 +212,8 @@ def _copy(owner: PerLayer, node: tree.Item, context: Context) -> Any:
 
     layer = _path_text(node.items[0], context)
     if layer not in owner.copies:
-        near = closest(layer, owner.copies)
         listed = ", ".join(f"`{c}`" for c in list(owner.copies)[:6])
-        help = f"did you mean `{near}`?" if near else f"it has {listed}" if listed else None
+        help = meant(layer, owner.copies) or (f"it has {listed}" if listed else None)
         raise context.fail("CS211", node.items[0].span, f"there is no copy for `{layer}`", help=help)
     if not implied(owner.guards[layer], context):
         raise context.fail(

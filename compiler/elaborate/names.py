@@ -10,7 +10,7 @@ from cospace.compiler.elaborate.values import BAD, Context, Function, Lazy, Modu
 from cospace.compiler.graph import Expr, Symbol, const
 from cospace.compiler.lookups import Lookup
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 
 def force(scope: Scope, name: str, span: Span, context: Context) -> Any:
@@ -50,9 +50,7 @@ def lookup(name: str, span: Span, context: Context) -> Any:
     if found is None and name in LATER:
         raise context.fail("CS208", span, f"`{name}` is part of the language, but this version can't build it yet")
     if found is None:
-        options = list(candidates(context))
-        near = closest(name, options)
-        hint = f"did you mean `{near}`?" if near else "declare it, import it, or check its spelling"
+        hint = meant(name, candidates(context)) or "declare it, import it, or check its spelling"
         raise context.fail("CS201", span, f"unknown name `{name}`", help=hint)
     return found
 
@@ -109,8 +107,7 @@ def find_unit(name: str, span: Span, context: Context) -> UnitValue:
             if isinstance(value, UnitValue):
                 return value
     words = [n for m in (module, *module.imports.values()) for n, v in m.scope.names.items() if _is_unit(m, n, v)]
-    near = closest(name, words)
-    help = f"did you mean `{near}`?" if near else "units stand in std.units, or declare one: `unit name = 1e-3 s`"
+    help = meant(name, words) or "units stand in std.units, or declare one: `unit name = 1e-3 s`"
     raise context.fail("CS203", span, f"`{name}` is not a unit", help=help)
 
 

@@ -20,7 +20,7 @@ from cospace.compiler.graph import Expr, const
 from cospace.compiler.model import Constant, Param, spell
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import NOWHERE, Label, Reporter
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import closest, meant
 
 
 def param(s: tree.Param, module: Module, context: Context) -> Any:
@@ -166,12 +166,11 @@ def apply_imports(root: Module, context: Context) -> None:
             params = {p.name: p for p in target.file.statements if isinstance(p, tree.Param)}
             for a in s.arguments:
                 if a.name is None or a.name not in params:
-                    near = closest(a.name or "", params)
                     context.state.reporter.error(
                         "CS232",
                         a.span,
                         f"`{target.key}` has no param `{a.name}`",
-                        help=f"did you mean `{near}`?" if near else None,
+                        help=meant(a.name or "", params),
                     )
                     continue
                 if a.name not in target.overrides:

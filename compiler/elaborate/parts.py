@@ -24,7 +24,7 @@ from cospace.compiler.graph import TRUE, Expr, Symbol, const
 from cospace.compiler.model import spell
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 MAX_PARTS = 10_000
 
@@ -105,10 +105,10 @@ def _index(node: tree.Expr, known: tuple[Expr, ...], context: Context) -> Expr:
             return symbol
         words = [str(k.value) for k in known if k.is_const and isinstance(k.value, Symbol)]
         if words and names.find(node.id, node.span, context) is None:
-            near, listed = closest(node.id, words), ", ".join(words)
+            listed = ", ".join(words)
             raise context.fail(
                 "CS206", node.span, f"`{node.id}` is not one of {{{listed}}}",
-                help=f"did you mean `{near}`?" if near else None,
+                help=meant(node.id, words),
             )  # fmt: skip
     return scalar(node, context)
 

@@ -14,7 +14,7 @@ from cospace.compiler.graph import TRUE, Expr, Symbol, Value, const
 from cospace.compiler.model import Policy, Reference, Stage
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 PLAIN_KINDS = ("number", "bool", "symbol", "text")
 
@@ -41,10 +41,9 @@ def _run(node: tree.Policy, context: Context) -> None:
     declared = names.find_block(node.kind, context)
     if declared is None:
         known = [n for n in names.candidates(context) if n in ("precision", "search", "train", "ticket", "data")]
-        near = closest(node.kind, [*known, "baseline"])
         raise context.fail(
             "CS227", node.span, f"there is no kind of block called `{node.kind}`",
-            help=f"did you mean `{near}`?" if near else "import the library that declares it (`import std.learn`)",
+            help=meant(node.kind, [*known, "baseline"]) or "import the library that declares it (`import std.learn`)",
         )  # fmt: skip
     from cospace.compiler.elaborate.types import result_kind
 
@@ -68,11 +67,10 @@ def _targets(node: tree.Policy, context: Context) -> tuple[str, ...]:
         if not any(paths.below(k, text) for k in known):
             if _spoiled(text, context):
                 raise Stop()
-            near = closest(text, known)
             there = _owners(known)
             raise context.fail(
                 "CS228", _written(text, node, context), f"there is nothing called `{text}`",
-                help=f"did you mean `{near}`?" if near else f"there is {there}" if there else None,
+                help=meant(text, known) or (f"there is {there}" if there else None),
             )  # fmt: skip
         found.append(text)
     return tuple(found)
@@ -189,12 +187,11 @@ def _fields(node: tree.Policy, declared: Function, here: Context) -> dict[str, A
             for t in s.targets:
                 if not isinstance(t, tree.Name) or t.id not in words:
                     shown = t.id if isinstance(t, tree.Name) else "…"
-                    near = closest(shown, words)
                     raise here.fail(
                         "CS214",
                         t.span,
                         f"`{node.kind}` has no field `{shown}`",
-                        help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{w}`' for w in words)}",
+                        help=meant(shown, words) or f"it has {', '.join(f'`{w}`' for w in words)}",
                     )
                 _once(t.id, t, given, here)
                 given[t.id] = _field(parameters[t.id], s.value, node, here)
@@ -216,11 +213,10 @@ def _field(parameter: tree.Parameter, value: tree.Expr, node: tree.Policy, here:
         return calls._argument(parameter, value, here, f"`{node.kind}`")
     for a in value.alternatives:
         if not isinstance(a.value, tree.Name) or a.value.id not in options:
-            near = closest(a.value.id, options) if isinstance(a.value, tree.Name) else None
             raise here.fail(
                 "CS206", a.span,
                 f"`{parameter.name}` of `{node.kind}` holds some of {', '.join(f'`{o}`' for o in options)}",
-                help=f"did you mean `{near}`?" if near else None,
+                help=meant(a.value.id, options) if isinstance(a.value, tree.Name) else None,
             )  # fmt: skip
     items = tuple(const(Symbol(a.value.id), span=a.span) for a in value.alternatives)  # type: ignore[union-attr]
     return SetValue(items, tuple(None for _ in items), tuple(TRUE for _ in items))
@@ -269,12 +265,11 @@ def _stage(node: tree.Policy, declared: Function, context: Context) -> None:
                         continue
                     if not isinstance(t, tree.Name) or t.id not in words:
                         shown = t.id if isinstance(t, tree.Name) else "…"
-                        near = closest(shown, words)
                         raise here.fail(
                             "CS214",
                             t.span,
                             f"`{node.kind}` has no setting `{shown}`",
-                            help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{w}`' for w in words)}",
+                            help=meant(shown, words) or f"it has {', '.join(f'`{w}`' for w in words)}",
                         )
                     _once(t.id, t, given, here)
                     given[t.id] = evaluate(s.value, here.named(t.id))
@@ -328,11 +323,11 @@ def _engine(s: tree.Assign, context: Context) -> tuple[tuple[str, ...], Expr]:
                     "CS228", t.span, f"no search binds `{late.path}`: it is a `{late.binding}` decision",
                     help="name decisions that are made by `choose`",
                 )  # fmt: skip
-            near = closest(path, [*known, *{k.split(".")[0].split("[")[0] for k in known}])
             there = _owners(known)
             raise context.fail(
                 "CS228", t.span, f"no decision lies below `{path}`",
-                help=f"did you mean `{near}`?" if near else f"decisions lie below {there}" if there else None,
+                help=meant(path, [*known, *dict.fromkeys(k.split(".")[0].split("[")[0] for k in known)])
+                or (f"decisions lie below {there}" if there else None),
             )  # fmt: skip
         found.append(path)
     engine = scalar(s.value, context)
@@ -383,10 +378,7 @@ def _matching(path: str, node: tree.Expr, context: Context) -> list[str]:
     if not found:
         if _spoiled(path, context):
             raise Stop()
-        near = closest(path, known)
-        raise context.fail(
-            "CS228", node.span, f"there is no decision `{path}`", help=f"did you mean `{near}`?" if near else None
-        )
+        raise context.fail("CS228", node.span, f"there is no decision `{path}`", help=meant(path, known))
     return found
 
 

@@ -15,7 +15,7 @@ from cospace.compiler.elaborate.values import Context, Listed, SetValue, describ
 from cospace.compiler.graph import SYMBOL, TRUE, Expr, Symbol, Type, Value, const
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import closest, meant
 
 
 @frozen(eq=False, repr=False)
@@ -160,10 +160,9 @@ def field(owner: Expr, name: str, span: Span, context: Context) -> Any | None:
         if own is None and not any(tags.get(s) for s in options):
             return None
         attributes = sorted({a for s in options for g in ([own[s]] if own else tags.get(s, [])) for a in g})
-        near = closest(name, attributes)
         listed = ", ".join(f"`{a}`" for a in attributes)
         raise context.fail("CS211", span, f"these symbols have no attribute `{name}`",
-                           help=f"did you mean `{near}`?" if near else f"they have {listed}")  # fmt: skip
+                           help=meant(name, attributes) or f"they have {listed}")  # fmt: skip
     lacking = [s for s in options if s not in found]
     if lacking:
         raise context.fail(
@@ -218,10 +217,9 @@ def entry(owner: SetValue, index: tree.Expr, context: Context) -> Any:
         )
     missing = sorted(options - {str(n) for n in known})
     if missing:
-        near = closest(missing[0], [str(n) for n in known])
         raise context.fail(
             "CS211", index.span, f"the record has no `{missing[0]}`, which this can be",
-            help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{n}`' for n in known)}",
+            help=meant(missing[0], [str(n) for n in known]) or f"it has {', '.join(f'`{n}`' for n in known)}",
         )  # fmt: skip
     taken = [(Symbol(str(n)), v) for n, v in known.items() if n in options]
     return join(symbol, taken, index.span, context)

@@ -24,7 +24,7 @@ from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, c
 from cospace.compiler.model import Placement, Requirement, Work
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 ASSUMED = {"wbits": 32, "abits": 32, "density": 1}
 
@@ -159,10 +159,9 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
             scope.names[p.name] = const(work.layer)
         else:
             options = list(dict.fromkeys([*work.dims, *work.facts, *layer, *ASSUMED]))
-            near = closest(p.name, options)
             raise evolve(context, calls=()).fail(
                 "CS504", p.span, f"work `{work.kind}` has no dimension `{p.name}`",
-                help=f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{o}`' for o in options)}",
+                help=meant(p.name, options) or f"it has {', '.join(f'`{o}`' for o in options)}",
             )  # fmt: skip
     pins = context.answering.pins if context.answering else {}
     if pins:

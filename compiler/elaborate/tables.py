@@ -31,7 +31,7 @@ from cospace.compiler.elaborate.values import (
 from cospace.compiler.graph import Expr, Symbol, Value, const
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import closest, meant
 
 TRIED = 65_536
 """Combinations of keys that are tried one by one for a row, at most."""
@@ -78,9 +78,8 @@ class Row:
     def field(self, name: str, span: Span, context: Context) -> Expr:
         table = self.table
         if name not in table.columns:
-            near = closest(name, table.columns)
             listed = ", ".join(f"`{c}`" for c in table.columns)
-            help = f"did you mean `{near}`?" if near else f"it has {listed}"
+            help = meant(name, table.columns) or f"it has {listed}"
             raise context.fail("CS211", span, f"this row has no field `{name}`", help=help)
         asked = (name, self.keys, context.guard)
         if asked not in table.answers:
@@ -144,9 +143,8 @@ def _key(
 
 
 def _not_among(name: str, column: Column, what: str, span: Span, context: Context) -> Exception:
-    near = closest(name, sorted(column.symbols))
     listed = ", ".join(sorted(column.symbols))
-    help = f"did you mean `{near}`?" if near else None
+    help = meant(name, sorted(column.symbols))
     return context.fail("CS206", span, f"{what} is one of {{{listed}}}, not `{name}`", help=help)
 
 
@@ -240,12 +238,11 @@ def _no_row(row: Row, name: str, key: tuple[Value, ...], span: Span, context: Co
         return context.fail("CS222", span, f"`{title}` has no `{name}` for `{shown}`: the cell is empty",
                             help="fill it in, or read it only where there is one: `… when …`")  # fmt: skip
     first = [", ".join(_spell(v, c) for v, c in zip(r, table.keys, strict=True)) for r in table.rows]
-    near = closest(shown, first[:2_000])
     listed = ", ".join(f"`{f}`" for f in first[:6]) + (f" and {len(first) - 6} more" if len(first) > 6 else "")
     said = f"`{title}` has no row for `{shown}`"
     if any(not k.is_const for k in row.keys):
         said += ", which can stand here"
-    return context.fail("CS222", row.span, said, help=f"did you mean `{near}`?" if near else f"it has {listed}")
+    return context.fail("CS222", row.span, said, help=meant(shown, first[:2_000]) or f"it has {listed}")
 
 
 def _spell(value: Value, column: Column) -> str:

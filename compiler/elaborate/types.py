@@ -30,7 +30,7 @@ from cospace.compiler.model import Requirement
 from cospace.compiler.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest
+from cospace.dsl.suggest import meant
 
 OPAQUE = {
     "loss", "attack", "quantiser", "optimiser", "engine", "policy", "stage", "task", "measure", "statistic",
@@ -79,11 +79,10 @@ def check(type: tree.Expr, value: Any, span: Span, what: str, context: Context) 
         found = names.symbols_of(value, context) if isinstance(value, Expr) else None
         if found is None or not found <= set(options):
             odd = sorted(found - set(options))[0] if found else None
-            near = closest(odd, options) if odd else None
             raise context.fail(
                 "CS206", span,
                 f"{what} is one of {{{', '.join(options)}}}, not {f'`{odd}`' if odd else describe(value)}",
-                help=f"did you mean `{near}`?" if near else None,
+                help=meant(odd, options) if odd else None,
             )  # fmt: skip
         return value
     return _evaluated(type, value, span, what, context)

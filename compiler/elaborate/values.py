@@ -29,6 +29,7 @@ from cospace.compiler.model import (
 )
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Reporter, Span
+from cospace.dsl.suggest import Meant
 
 
 class Stop(Exception):
@@ -365,7 +366,7 @@ class Context:
         return f"{owner}[{', '.join(self.indices)}]" if self.indices else owner
 
     def fail(
-        self, code: str, span: Span, message: str, help: str | None = None, labels: tuple[Label, ...] = ()
+        self, code: str, span: Span, message: str, help: str | Meant | None = None, labels: tuple[Label, ...] = ()
     ) -> Stop:
         """Report an error and give the exception to raise.
 
