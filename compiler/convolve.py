@@ -1,14 +1,14 @@
-"""Counting under requirements on long sums: condition on what the terms share, convolve what is left.
+"""Requirements on long sums as tables: a value and a weight for each option of each group, at each row of hubs.
 
 The decisions that most terms read (hubs) are enumerated; given them the others fall apart into groups, and a
 requirement such as `latency <= 1 ms` is a sum of one term a group. Each group's options get a weight (what its own
-requirements leave) and a value for each sum; `rowsums` counts the combinations within the bounds, row by row.
+requirements leave) and a value for each sum; `coupled` counts what they leave together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -16,11 +16,11 @@ from attrs import frozen
 from cospace.compiler.eliminate import SAFE, Factor, eliminate
 from cospace.compiler.enumerate import Clause, Frame, Mask, Rows, TooMany
 from cospace.compiler.graph import Expr, negate
-from cospace.compiler.hubs import Plan, close_over_guards, make_plan, term_scope
+from cospace.compiler.hubs import Plan, close_over_guards, term_scope
 from cospace.compiler.measure import Measured, Tables
-from cospace.compiler.rowsums import Options, TooManyCombinations, coarsen, count_rows
+from cospace.compiler.rowsums import Options
 from cospace.compiler.scaling import Place, Scale, find_undefined, scale_sum
-from cospace.compiler.sums import NotASum, Sum, Term, read_sums
+from cospace.compiler.sums import Sum, Term
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -29,38 +29,6 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 BLOCK = 1_000_000
 """Cells of options' tables held at once."""
-LEVELS = 1 << 13
-"""To so many values sums are rounded where all of them are too many."""
-
-
-def count_coupled(
-    frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
-    narrow: Sequence[Clause], wide: Sequence[Clause], limits: Limits,
-) -> tuple[int, int, str]:  # fmt: skip
-    """Proved bounds on the count of one component (equal where it is exact) and how they were found.
-
-    factors: `structure` and the tables of the narrow clauses. Raises TooMany or TooLarge beyond the limits.
-    """
-    sums: list[Sum] = []
-    loose: list[Clause] = []
-    for c in wide:
-        try:
-            sums.extend(read_sums(c))
-        except NotASum:
-            loose.append(c)
-    plan = make_plan(frame, variables, structure, factors, [*narrow, *loose], sums, limits)
-    counter = _Counter(frame, plan, structure, factors, loose, sums, limits)
-    shared = "sums convolved" if sums else "groups multiplied"
-    over = f"over {len(plan.rows)} assignments of {len(plan.hubs)} shared decisions"
-    try:
-        low, high = counter.count([limits.combinations])
-    except TooManyCombinations as stop:
-        try:
-            low, high = counter.count([limits.combinations], LEVELS)
-        except TooManyCombinations:
-            raise TooMany(stop.pairs, limits.combinations, variables) from None
-        return low, high, f"sums rounded down and up to {LEVELS} levels and convolved {over}"
-    return low, high, f"{shared} {over}"
 
 
 @frozen(eq=False)
@@ -74,9 +42,14 @@ class _TermTable:
 
 
 @frozen(eq=False)
-class _Group:
-    """options: rows over `variables`; weights: what eliminated decisions multiply; mixed: factors shared with hubs."""
+class OptionGroup:
+    """options: rows over `variables`; weights: what eliminated decisions multiply; mixed: factors shared with hubs.
 
+    members: `variables` and those that were eliminated, by the factors `own`.
+    """
+
+    members: tuple[int, ...]
+    own: tuple[Factor, ...]
     variables: tuple[int, ...]
     options: Rows
     weights: Array
@@ -84,7 +57,19 @@ class _Group:
     terms: tuple[tuple[_TermTable, ...], ...]
 
 
-class _Counter:
+@frozen(eq=False)
+class Block:
+    """Options, bounds and which sums are asked, at some rows of hubs (`rows`: their numbers)."""
+
+    rows: Rows
+    options: list[Options]
+    bounds: list[Array]
+    active: list[Array]
+
+
+class Groups:
+    """The groups of a plan with the tables of their options, and the sums over them."""
+
     def __init__(
         self, frame: Frame, plan: Plan, structure: Sequence[Factor], factors: Sequence[Factor],
         loose: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
@@ -94,54 +79,34 @@ class _Counter:
         self.tables = Tables(frame)
         self.hub_set = set(plan.hubs)
         self.cells = 0
+        self.scales = [self._measure(s) for s in sums] if len(plan.rows) else []
+        self.groups = [self._group(members, self.scales) for members in plan.groups] if len(plan.rows) else []
+        self.hub = [self._hub_part(s, scale) for s, scale in zip(self.sums, self.scales, strict=True)]
 
-    def count(self, budget: list[int], levels: int | None = None) -> tuple[int, int]:
-        """Proved bounds. levels: round every group's values to so many, down for the upper bound, up for the lower."""
-        rows = self.plan.rows
-        if not len(rows):
-            return 0, 0
-        scales = [self._measure(s) for s in self.sums]
-        constant, groups = 1, []
-        for members in self.plan.groups:
-            made = self._group(members, scales)
-            if isinstance(made, int):
-                constant *= made
-            else:
-                groups.append(made)
-        if constant == 0:
-            return 0, 0
-        hub = [self._hub_part(s, scale) for s, scale in zip(self.sums, scales, strict=True)]
-        if not groups and not self.sums:
-            return constant * len(rows), constant * len(rows)
-        low = high = 0
-        width = sum(len(g.options) for g in groups) or 1
+    @property
+    def exact(self) -> bool:
+        """Whether every sum is one of integers."""
+        return all(s.slack == 0 for s in self.scales)
+
+    def blocks(self) -> Iterator[Block]:
+        """The rows of hubs at which every sum is defined, some at a time."""
+        width = sum(len(g.options) for g in self.groups) or 1
         step = max(1, BLOCK // (width * max(1, len(self.sums))))
-        exact = all(s.slack == 0 for s in scales)
-        for start in range(0, len(rows), step):
-            block = slice(start, min(start + step, len(rows)))
-            options = self._options(groups, scales, block)
-            active = [h.active[block] for h in hub]
+        for start in range(0, len(self.plan.rows), step):
+            block = slice(start, min(start + step, len(self.plan.rows)))
+            options = self._options(self.groups, self.scales, block)
+            active = [h.active[block] for h in self.hub]
             keep = numpy.ones(block.stop - block.start, dtype=bool)
-            for h in hub:
+            for h in self.hub:
                 keep &= h.valid[block]
             if not keep.all():
                 options = [Options(tuple(v[keep] for v in o.values), o.weights[keep]) for o in options]
                 active = [a[keep] for a in active]
-            bounds = [s.bound - h.offset[block][keep] for s, h in zip(scales, hub, strict=True)]
+            bounds = [s.bound - h.offset[block][keep] for s, h in zip(self.scales, self.hub, strict=True)]
             if not options:
                 options = [Options(tuple(numpy.zeros((len(b), 1), dtype=b.dtype) for b in bounds),
                                    numpy.ones((int(keep.sum()), 1), dtype=numpy.int64))]  # fmt: skip
-            if levels is not None:
-                lower, upper = coarsen(options, bounds, [s.slack for s in scales], levels)
-                low += count_rows(*lower, active, budget)
-                high += count_rows(*upper, active, budget)
-            elif exact:
-                found = count_rows(options, bounds, active, budget)
-                low, high = low + found, high + found
-            else:
-                low += count_rows(options, [b - s.slack for b, s in zip(bounds, scales, strict=True)], active, budget)
-                high += count_rows(options, [b + s.slack for b, s in zip(bounds, scales, strict=True)], active, budget)
-        return constant * low, constant * high
+            yield Block(start + numpy.flatnonzero(keep), options, bounds, active)
 
     # ---- sums to arrays of one scale
 
@@ -199,7 +164,7 @@ class _Counter:
 
     # ---- groups
 
-    def _group(self, members: tuple[int, ...], scales: Sequence[Scale]) -> _Group | int:
+    def _group(self, members: tuple[int, ...], scales: Sequence[Scale]) -> OptionGroup:
         inside = set(members)
         touched: set[int] = set()
         for f in self.factors:
@@ -213,8 +178,6 @@ class _Counter:
         own = [f for f in self.factors if inside.issuperset(f.scope)]
         sizes = {v: len(self.frame.domains[v]) for v in members}
         left = eliminate(own, sizes, frozenset(touched), cells=self.limits.cells)
-        if not touched:
-            return left.total
         order = tuple(sorted(touched))
         options, weights = self._join(order, left.rest)
         shared = [f.largest for f in self.factors if not inside.isdisjoint(f.scope) and not inside.issuperset(f.scope)]
@@ -234,7 +197,7 @@ class _Counter:
             for conditions, condition in s.settled:
                 if not inside.isdisjoint(self.frame.scope(condition, *conditions)):
                     weights = self._settle(conditions, condition, order, options, weights)
-        return _Group(order, options, weights, tuple(mixed), tuple(terms))
+        return OptionGroup(members, tuple(own), order, options, weights, tuple(mixed), tuple(terms))
 
     def _join(self, order: tuple[int, ...], factors: Sequence[Factor]) -> tuple[Rows, Array]:
         """Assignments over `order` (indices into values) at which no factor is 0, and the product of the factors."""
@@ -264,9 +227,9 @@ class _Counter:
         own = tuple(v for v in f.scope if v not in self.hub_set)
         table = f.table.transpose([f.scope.index(v) for v in (*hub, *own)])
         table = table.reshape(math.prod(table.shape[: len(hub)]), -1)
-        return table, self._code(hub, self.plan.hubs, self.plan.rows), self._code(own, order, options)
+        return table, self.code(hub, self.plan.hubs, self.plan.rows), self.code(own, order, options)
 
-    def _code(self, scope: tuple[int, ...], columns: Sequence[int], rows: Rows) -> Rows:
+    def code(self, scope: tuple[int, ...], columns: Sequence[int], rows: Rows) -> Rows:
         code = numpy.zeros(len(rows), dtype=numpy.int64)
         for v in scope:
             domain = self.frame.domains[v]
@@ -346,8 +309,8 @@ class _Counter:
         if cells > self.limits.table:
             raise TooMany(cells, self.limits.table, own.scope)
         number = numpy.full(cells, -1, dtype=numpy.int64)
-        number[self._code(own.scope, own.scope, own.rows)] = numpy.arange(len(own.rows))
-        return number[self._code(own.scope, columns, rows)]
+        number[self.code(own.scope, own.scope, own.rows)] = numpy.arange(len(own.rows))
+        return number[self.code(own.scope, columns, rows)]
 
     def _mixed_term(self, t: Term, scale: Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
         """A term with a condition on hubs and group together: one table over all that it reads."""
@@ -373,7 +336,7 @@ class _Counter:
 
     # ---- blocks of hub rows
 
-    def _options(self, groups: Sequence[_Group], scales: Sequence[Scale], block: slice) -> list[Options]:
+    def _options(self, groups: Sequence[OptionGroup], scales: Sequence[Scale], block: slice) -> list[Options]:
         n = block.stop - block.start
         found: list[Options] = []
         for g in groups:
@@ -437,4 +400,4 @@ def _grid(hub: tuple[int, ...], above: Rows, own: tuple[int, ...], below: Rows) 
     return rows, [*hub, *own]
 
 
-__all__ = ["count_coupled"]
+__all__ = ["Block", "Groups", "OptionGroup"]

@@ -10,12 +10,12 @@ never by the clock, bounds are given, with the limit that was hit and the requir
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy
 from attrs import field, frozen
-from cospace.compiler.convolve import count_coupled
-from cospace.compiler.eliminate import CELLS, Factor, TooLarge, eliminate
+from cospace.compiler.coupled import LEVELS, Coupled
+from cospace.compiler.eliminate import CELLS, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
 from cospace.compiler.graph import Value, implies
 from cospace.compiler.intervals import Bounder
@@ -99,7 +99,7 @@ def count(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits
     return count_frame(Frame.of(space, fixed), space.requirements, limits or Limits())
 
 
-def _unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[Clause, ...]:
+def unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[Clause, ...]:
     """The clauses but those too wide for a table that hold by their bounds alone, whatever their decisions take."""
     sizes = frame.sizes
     wide = [c for c in clauses if math.prod(sizes[v] for v in c.scope) > limits.table]
@@ -117,14 +117,14 @@ def count_frame(frame: Frame, requirements: Sequence[Requirement], limits: Limit
     except (TooMany, TooLarge) as stop:
         upper = math.prod(len(d) for d in frame.domains)
         return Count(None, None, (0, upper), False, "given up", f"guards: {stop}")
-    clauses = _unsettled(frame, frame.clauses(requirements), limits)
+    clauses = unsettled(frame, frame.clauses(requirements), limits)
     constant = [c for c in clauses if not c.scope]
     if raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant):
         return Count(raw, 0, (0, 0), True, "a requirement that never holds")
     low, high, methods = 1, 1, []
     limit, responsible = None, None
     for part in components(frame, structure, clauses):
-        found = count_component(frame, part, limits)
+        found = solve(frame, part, limits).count
         low, high = low * found.bounds[0], high * (found.bounds[1] or 0)
         if found.method not in methods:
             methods.append(found.method)
@@ -139,50 +139,111 @@ def count_raw(frame: Frame, structure: Sequence[Factor], limits: Limits) -> int:
     return eliminate(structure, frame.sizes, cells=limits.cells).total
 
 
-def count_component(frame: Frame, part: Component, limits: Limits) -> Count:
+Values = dict[int, list[int]]
+"""For each decision the weight of each position in its domain."""
+
+
+@frozen(eq=False)
+class Solved:
+    """A component counted. values: proved bounds on what each value keeps, twice the same where they are exact.
+
+    values() raises TooMany or TooLarge beyond the limits.
+    """
+
+    part: Component
+    count: Count
+    values: Callable[[], tuple[Values, Values]]
+
+
+def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
+    """Count a component by the first way that its size allows."""
     sizes = {v: len(frame.domains[v]) for v in part.variables}
-    raw = eliminate(part.structure, sizes, cells=limits.cells).total
-    if raw == 0:
-        return Count(0, 0, (0, 0), True, "product of domains")
-    if not part.clauses:
-        return Count(raw, raw, (raw, raw), True, "product of domains")
+    free = eliminate(part.structure, sizes, cells=limits.cells)
+    raw = free.total
+    if raw == 0 or not part.clauses:
+        return Solved(part, Count(raw, raw, (raw, raw), True, "product of domains"), lambda: _twice(count_values(free)))
     if raw <= limits.brute and raw * len(part.variables) <= ENUMERATED:
-        try:
-            n = len(frame.enumerate(part.variables, part.clauses, limit=limits.rows))
-            return Count(raw, n, (n, n), True, "enumeration")
-        except TooMany:
-            pass
+        listed = _listed(frame, part, raw, limits)
+        if listed is not None:
+            return listed
     narrow, wide = split(frame, part.clauses, limits)
     factors = list(part.structure)
     stopped: Count | None = None
     for c in narrow:
         factors.append(clause_factor(frame, c, part.structure))
+    upper = raw
     try:
-        upper = eliminate(factors, sizes, cells=limits.cells).total
+        met = eliminate(factors, sizes, cells=limits.cells)
     except TooLarge as stop:
         wide_scope = set(stop.scope)
         blame = next((c.requirement for c in narrow if set(c.scope) <= wide_scope), None)
-        upper, stopped = raw, Count(raw, None, (0, raw), False, "given up", str(stop), blame)
+        stopped = Count(raw, None, (0, raw), False, "given up", str(stop), blame)
     else:
+        upper = met.total
         if not wide or upper == 0:
-            return Count(raw, upper, (upper, upper), True, "elimination")
+            exact = Count(raw, upper, (upper, upper), True, "elimination")
+            return Solved(part, exact, lambda: _twice(count_values(met)))
     try:
-        low, high, method = count_coupled(frame, part.variables, part.structure, factors, narrow, wide, limits)
-        if low == high:
-            return Count(raw, low, (low, high), True, method)
-        return Count(raw, None, (low, min(high, upper)), False, method, "sums too close to their bound to decide",
-                     wide[0].requirement if wide else None)  # fmt: skip
+        return _coupled(frame, part, factors, narrow, wide, limits, raw, upper)
     except (TooMany, TooLarge) as stop:
-        if raw <= limits.rows:
-            try:
-                n = len(frame.enumerate(part.variables, part.clauses, limit=limits.rows))
-                return Count(raw, n, (n, n), True, "enumeration")
-            except TooMany:
-                pass
-        if stopped is not None:
-            return stopped
-        blame = wide[0].requirement
-        return Count(raw, None, (0, upper), False, "given up", str(stop), blame)
+        listed = _listed(frame, part, raw, limits) if raw <= limits.rows else None
+        if listed is not None:
+            return listed
+        if stopped is None:
+            stopped = Count(raw, None, (0, upper), False, "given up", str(stop), wide[0].requirement)
+        return Solved(
+            part, stopped, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells)))
+        )
+
+
+def _twice(values: Values) -> tuple[Values, Values]:
+    return values, values
+
+
+def _between(values: Values) -> tuple[Values, Values]:
+    """Nothing is known but what guards and domains leave."""
+    return {v: [0] * len(counts) for v, counts in values.items()}, values
+
+
+def _listed(frame: Frame, part: Component, raw: int, limits: Limits) -> Solved | None:
+    """Every assignment, listed; None where there are too many on the way."""
+    try:
+        rows = frame.enumerate(part.variables, part.clauses, limit=limits.rows)
+    except TooMany:
+        return None
+    order = sorted(part.variables)
+
+    def values() -> tuple[Values, Values]:
+        found = {}
+        for k, v in enumerate(order):
+            counts = numpy.bincount(rows[:, k] + 1, minlength=len(frame.decisions[v].values) + 1)
+            found[v] = [int(counts[index + 1]) for index in frame.domains[v]]
+        return found, found
+
+    return Solved(part, Count(raw, len(rows), (len(rows), len(rows)), True, "enumeration"), values)
+
+
+def _coupled(
+    frame: Frame, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause],
+    limits: Limits, raw: int, upper: int,
+) -> Solved:  # fmt: skip
+    made = Coupled(frame, part.variables, part.structure, factors, narrow, wide, limits)
+    found = made.total()
+
+    def values() -> tuple[Values, Values]:
+        try:
+            ends = made.values()
+        except (TooMany, TooLarge):
+            ends = made.values(LEVELS)
+        return ends[0], ends[-1]
+
+    if found.low == found.high:
+        return Solved(part, Count(raw, found.low, (found.low, found.low), True, found.method), values)
+    bounds = (found.low, min(found.high, upper))
+    limit = "sums too close to their bound to decide"
+    return Solved(
+        part, Count(raw, None, bounds, False, found.method, limit, wide[0].requirement if wide else None), values
+    )
 
 
 def split(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[list[Clause], list[Clause]]:

@@ -50,11 +50,16 @@ class Factor:
 
 @frozen(eq=False)
 class Step:
-    """`variable` was summed out of `table`, whose axes are `scope` and then the variable; None: free of factors."""
+    """`variable` was summed out of `table`, whose axes are `scope` and then the variable; None: free of factors.
+
+    used: the factors that the table is the product of, by number; made: what was left, None where it is a number.
+    """
 
     variable: int
     scope: tuple[int, ...]
     table: Table | None
+    used: tuple[int, ...] = ()
+    made: int | None = None
 
 
 @frozen(eq=False)
@@ -65,13 +70,17 @@ class Elimination:
     steps: tuple[Step, ...]
     rest: tuple[Factor, ...]
     sizes: Mapping[int, int]
+    factors: Mapping[int, Factor]
+    """By number: those that were given, from `first` on those that steps made."""
+    first: int
 
 
 def multiply(factors: Sequence[Factor], scope: tuple[int, ...], sizes: Mapping[int, int]) -> Factor:
     """The product over `scope`, a superset of the factors' scopes in sorted order."""
     largest = math.prod(f.largest for f in factors)
     shape = [sizes[v] for v in scope]
-    result: Table = numpy.ones(shape, dtype=object if largest >= SAFE else numpy.int64)
+    wide = largest >= SAFE or any(f.table.dtype == object for f in factors)
+    result: Table = numpy.ones(shape, dtype=object if wide else numpy.int64)
     for f in factors:
         axes = [sizes[v] if v in f.scope else 1 for v in scope]
         result *= f.table.reshape(axes)
@@ -100,7 +109,8 @@ def eliminate(
 
     Raises TooLarge where a table would have more than `cells` cells.
     """
-    live: dict[int, Factor] = dict(enumerate(factors))
+    known: dict[int, Factor] = dict(enumerate(factors))
+    live = dict(known)
     using: dict[int, set[int]] = {v: set() for v in sizes}
     total = 1
     for i, f in list(live.items()):
@@ -109,7 +119,7 @@ def eliminate(
             del live[i]
         for v in f.scope:
             using[v].add(i)
-    number = max(live, default=0) + 1
+    number = first = max(known, default=0) + 1
 
     def reach(v: int) -> tuple[int, ...]:
         return tuple(sorted(set().union(*(live[i].scope for i in using[v]), [v])))
@@ -137,17 +147,18 @@ def eliminate(
             steps.append(Step(v, (), None))
             continue
         scope = reach(v)
-        product = multiply([live[i] for i in sorted(using[v])], scope, sizes)
+        used = tuple(sorted(using[v]))
+        product = multiply([live[i] for i in used], scope, sizes)
         table = numpy.moveaxis(product.table, scope.index(v), -1)
         others = tuple(u for u in scope if u != v)
-        steps.append(Step(v, others, table))
+        steps.append(Step(v, others, table, used, number if others else None))
         for i in list(using[v]):
             for u in live[i].scope:
                 using[u].discard(i)
             del live[i]
         summed = sum_out(product, v)
         if others:
-            live[number] = summed
+            live[number] = known[number] = summed
             for u in others:
                 using[u].add(number)
                 if u not in keep and u not in done:
@@ -155,7 +166,65 @@ def eliminate(
             number += 1
         else:
             total *= int(summed.table)
-    return Elimination(total, tuple(steps), tuple(live.values()), sizes)
+    return Elimination(total, tuple(steps), tuple(live.values()), sizes, known, first)
+
+
+# ---- what each value keeps
+
+
+def count_values(done: Elimination) -> dict[int, list[int]]:
+    """For each variable the weight of the assignments with each of its values: one pass back over the steps.
+
+    The elimination has to be complete. What flows back to a table is the weight of all that it was multiplied by.
+    """
+    assert not done.rest
+    if not done.total:
+        return {s.variable: [0] * done.sizes[s.variable] for s in done.steps}
+    kind = object if done.total >= SAFE else numpy.int64
+    back: dict[int, Table] = {}
+    found: dict[int, list[int]] = {}
+    for step in reversed(done.steps):
+        if step.table is None:
+            size = done.sizes[step.variable]
+            found[step.variable] = [done.total // size] * size
+            continue
+        if step.made is None:
+            own = sum(int(x) for x in step.table.reshape(-1)) if kind is object else int(step.table.sum())
+            flow: Table = numpy.array(done.total // own, dtype=kind)
+        else:
+            flow = back.pop(step.made)
+        kept = flow[..., None] * step.table.astype(kind, copy=False)
+        found[step.variable] = [int(x) for x in kept.reshape(-1, kept.shape[-1]).sum(axis=0)]
+        _flow_back(step, step.used, flow, kind, done, back)
+    return found
+
+
+def _flow_back(
+    step: Step, used: Sequence[int], flow: Table, kind: Any, done: Elimination, back: dict[int, Table]
+) -> None:
+    """To each table that an earlier step made: the flow times the other tables, summed over what it doesn't read."""
+    scope = (*step.scope, step.variable)
+    parts = [_spread(done.factors[i], scope, done.sizes).astype(kind, copy=False) for i in used]
+    before: list[Table] = [flow[..., None]]
+    for part in parts[:-1]:
+        before.append(before[-1] * part)
+    after: Table = numpy.ones((1,) * len(scope), dtype=kind)
+    for k in range(len(parts) - 1, -1, -1):
+        i = used[k]
+        if i >= done.first:
+            whole = numpy.broadcast_to(before[k] * after, [done.sizes[v] for v in scope])
+            lost = tuple(a for a, v in enumerate(scope) if v not in done.factors[i].scope)
+            summed = numpy.asarray(whole.sum(axis=lost), dtype=kind)
+            left = [v for v in scope if v in done.factors[i].scope]
+            back[i] = summed.transpose([left.index(v) for v in done.factors[i].scope])
+        after = after * parts[k]
+
+
+def _spread(factor: Factor, scope: Sequence[int], sizes: Mapping[int, int]) -> Table:
+    """A factor's table with an axis for each variable of `scope`, 1 where it does not read it."""
+    order = [v for v in scope if v in factor.scope]
+    table = factor.table.transpose([factor.scope.index(v) for v in order])
+    return table.reshape([sizes[v] if v in factor.scope else 1 for v in scope])
 
 
 # ---- exactly uniform samples

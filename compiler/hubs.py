@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from cospace.compiler.eliminate import Factor, TooLarge, eliminate
+from cospace.compiler.eliminate import Elimination, Factor, TooLarge, eliminate
 from cospace.compiler.enumerate import Clause, Frame, Rows, TooMany, unite
 from cospace.compiler.sums import Sum, Term
 
@@ -23,11 +23,25 @@ HUBS = 64
 
 @frozen(eq=False)
 class Plan:
-    """hubs: conditioned on; rows: their assignments that meet the clauses within; groups: the rest, apart."""
+    """hubs: conditioned on; rows: their assignments that meet the clauses within.
+
+    groups: what sums read, apart; outer: the others, each summed out to tables over hubs.
+    """
 
     hubs: tuple[int, ...]
     rows: Rows
     groups: tuple[tuple[int, ...], ...]
+    outer: tuple[Outer, ...]
+
+
+@frozen(eq=False)
+class Outer:
+    """Decisions that no sum reads, with all factors that do; `reads`: the hubs among their scopes."""
+
+    members: tuple[int, ...]
+    factors: tuple[Factor, ...]
+    reads: tuple[int, ...]
+    left: Elimination
 
 
 def term_scope(frame: Frame, term: Term) -> tuple[int, ...]:
@@ -36,10 +50,13 @@ def term_scope(frame: Frame, term: Term) -> tuple[int, ...]:
 
 def make_plan(
     frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
-    clauses: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
+    clauses: Sequence[Clause], loose: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
 ) -> Plan:  # fmt: skip
-    scopes = {f.scope for f in factors} | {c.scope for c in clauses}
-    scopes |= {term_scope(frame, t) for s in sums for t in s.terms}
+    """clauses: those with a table among `factors`; loose: those without. Raises TooMany."""
+    read = {term_scope(frame, t) for s in sums for t in s.terms} | {c.scope for c in loose}
+    read |= {frame.scope(*conditions, c) for s in sums for conditions, c in s.settled}
+    scopes = {f.scope for f in factors} | read
+    asked = {v for scope in read for v in scope}
     hubs: set[int] = set()
     for s in sums:
         hubs |= set(frame.scope(*s.guards))
@@ -47,9 +64,18 @@ def make_plan(
     while True:
         left = [v for v in variables if v not in hubs]
         groups = _groups(left, scopes)
-        big = [g for g in groups if _options_bound(frame, g, structure) > GROUP]
+        inner = [g for g in groups if not asked.isdisjoint(g)]
+        big = [g for g in inner if _options_bound(frame, g, structure) > GROUP]
+        outer: list[Outer] = []
         if not big:
-            break
+            for g in groups:
+                if asked.isdisjoint(g):
+                    try:
+                        outer.append(_sum_out(frame, g, factors, hubs, limits))
+                    except TooLarge:
+                        big.append(g)
+            if not big:
+                break
         degree = {v: 0 for g in big for v in g}
         for v in degree:
             degree[v] = len(set().union(*(s for s in scopes if v in s)) - hubs)
@@ -58,9 +84,18 @@ def make_plan(
         if len(hubs) > HUBS:
             raise TooMany(limits.rows + 1, limits.rows, sorted(hubs))
     order = tuple(sorted(hubs))
-    inner = [c for c in clauses if set(c.scope) <= hubs]
-    rows = frame.enumerate(order, inner, limit=limits.rows)
-    return Plan(order, rows, tuple(tuple(g) for g in groups))
+    within = [c for c in (*clauses, *loose) if set(c.scope) <= hubs]
+    rows = frame.enumerate(order, within, limit=limits.rows)
+    return Plan(order, rows, tuple(tuple(g) for g in inner), tuple(outer))
+
+
+def _sum_out(frame: Frame, group: Sequence[int], factors: Sequence[Factor], hubs: set[int], limits: Limits) -> Outer:
+    members = set(group)
+    own = tuple(f for f in factors if not members.isdisjoint(f.scope))
+    reads = tuple(sorted({v for f in own for v in f.scope} & hubs))
+    sizes = {v: len(frame.domains[v]) for v in (*group, *reads)}
+    left = eliminate(own, sizes, frozenset(reads), cells=limits.cells)
+    return Outer(tuple(group), own, reads, left)
 
 
 def close_over_guards(frame: Frame, hubs: set[int]) -> set[int]:

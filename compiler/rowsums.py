@@ -2,8 +2,9 @@
 
 For each row (an assignment of the decisions that are conditioned on) and each group there are options with a value
 and a weight; wanted is the total weight of the choices of one option per group whose values sum to at most the row's
-bound. Rows that their least or greatest sum settles cost nothing more; in the others equal values are merged and two
-halves are compared by sorting. Values are int64 or float64; weights int64, or Python integers where they might not fit.
+bound. Rows that their least or greatest sum settles cost nothing more; equal ones among the others are counted once,
+by comparing two halves of merged sums or, where those are too many, level by level (`levels`). Values are int64 or
+float64; weights int64, or Python integers where they might not fit.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Any
 import numpy
 from attrs import frozen
 from cospace.compiler.eliminate import SAFE
+from cospace.compiler.levels import Group, Problem, TooManyLevels, additions, count_others, count_within, normalise
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 PAIRS = 4_000_000
 """Partial sums that are held at once."""
+ADDITIONS = 16
+"""Additions of a polynomial that cost what one comparison of a pair of partial sums does."""
 
 
 class TooManyCombinations(Exception):
@@ -39,11 +43,17 @@ class Options:
     weights: Array
 
 
-def count_rows(groups: Sequence[Options], bounds: Sequence[Array], active: Sequence[Array], budget: list[int]) -> int:
-    """The total weight over all rows. bounds, active: for each sum an (n,) array; an inactive sum always holds.
+@frozen(eq=False)
+class _Settled:
+    """product: of the groups' totals, per row; alive: rows that may hold; open_sums: rows a sum may still refuse."""
 
-    budget: a list holding how many pairs may still be compared; it is lowered. Raises TooManyCombinations.
-    """
+    product: Array
+    largest: int
+    alive: Array
+    open_sums: list[Array]
+
+
+def _settle(groups: Sequence[Options], bounds: Sequence[Array], active: Sequence[Array]) -> _Settled:
     totals = [g.weights.sum(axis=1) for g in groups]
     n = len(totals[0]) if totals else len(bounds[0]) if bounds else 0
     alive = numpy.ones(n, dtype=bool)
@@ -62,23 +72,93 @@ def count_rows(groups: Sequence[Options], bounds: Sequence[Array], active: Seque
             most = most + numpy.where(g.weights > 0, g.values[k], -high).max(axis=1)
         alive &= ~active[k] | (least <= bound)
         open_sums.append(active[k] & (most > bound))
-    unsettled = numpy.zeros(n, dtype=bool)
-    for is_open in open_sums:
-        unsettled |= is_open
-    settled = alive & ~unsettled
-    total = _sum(product[settled], largest)
-    at = numpy.flatnonzero(alive & unsettled)
-    if not len(at):
-        return total
-    once = sum((is_open[at].astype(int) for is_open in open_sums), numpy.zeros(len(at), dtype=int)) == 1
+    return _Settled(product, largest, alive, open_sums)
+
+
+def count_rows(groups: Sequence[Options], bounds: Sequence[Array], active: Sequence[Array], budget: list[int]) -> Array:
+    """The weight of each row, (n,). bounds, active: for each sum an (n,) array; an inactive sum always holds.
+
+    budget: a list holding how many pairs may still be compared; it is lowered. Raises TooManyCombinations.
+    """
+    made = _settle(groups, bounds, active)
+    found = numpy.where(made.alive, made.product, 0)
+    asked = sum((o.astype(int) for o in made.open_sums), numpy.zeros(len(found), dtype=int)) * made.alive
     for k, bound in enumerate(bounds):
-        rows = at[once & open_sums[k][at]]
-        if len(rows):
-            total += _count_one([(g.values[k][rows], g.weights[rows]) for g in groups], bound[rows], largest, budget)
-    rows = at[~once]
-    if len(rows):
-        total += _count_joint(groups, bounds, open_sums, rows, largest, budget)
-    return total
+        at = numpy.flatnonzero((asked == 1) & made.open_sums[k])
+        if len(at):
+            parts = [(g.values[k][at], g.weights[at]) for g in groups]
+            found[at] = _count_one(parts, bound[at], made.largest, budget)
+    at = numpy.flatnonzero(asked > 1)
+    if len(at):
+        found[at] = _count_joint(groups, bounds, made.open_sums, at, made.largest, budget)
+    return found
+
+
+def count_option_rows(
+    groups: Sequence[Options], bounds: Sequence[Array], active: Sequence[Array], budget: list[int]
+) -> list[Array]:
+    """For each group the weight of what the others may be beside each of its options, (n, options) Python integers.
+
+    Raises TooManyCombinations, also where two sums are open at one row.
+    """
+    made = _settle(groups, bounds, active)
+    totals = [g.weights.astype(object).sum(axis=1) for g in groups]
+    product = made.product.astype(object)
+    found = []
+    for g, t in zip(groups, totals, strict=True):
+        rest = numpy.where(made.alive, product // numpy.where(t > 0, t, 1), 0)
+        found.append(numpy.repeat(rest[:, None], g.weights.shape[1], axis=1))
+    asked = sum((o.astype(int) for o in made.open_sums), numpy.zeros(len(made.alive), dtype=int)) * made.alive
+    if (asked > 1).any():
+        raise TooManyCombinations(int((asked > 1).sum()))
+    for k, bound in enumerate(bounds):
+        at = numpy.flatnonzero((asked == 1) & made.open_sums[k])
+        if not len(at):
+            continue
+        if bound.dtype != numpy.int64:
+            raise TooManyCombinations(len(at))
+        parts = [(g.values[k][at], g.weights[at]) for g in groups]
+        first, which = _distinct(parts, bound[at])
+        for number, i in enumerate(first):
+            rows = at[which == number]
+            for array, others in zip(found, _others_of_row(parts, int(bound[at[i]]), int(i), budget), strict=True):
+                array[rows] = others
+    return found
+
+
+def _others_of_row(parts: Sequence[tuple[Array, Array]], bound: int, i: int, budget: list[int]) -> list[Array]:
+    problem = _problem(parts, bound, i)
+    try:
+        counts = count_others(problem, budget[0] * ADDITIONS)
+    except TooManyLevels as stop:
+        raise TooManyCombinations(stop.cells) from None
+    _spend(budget, additions(problem) * len(problem.groups).bit_length() // ADDITIONS)
+    found = []
+    for (values, _), g, taken, others in zip(parts, problem.groups, problem.taken, counts, strict=True):
+        known = {v * problem.step + taken: n for v, n in zip(g.values, others, strict=True)}
+        found.append(numpy.array([known.get(int(v), 0) for v in values[i]], dtype=object))
+    return found
+
+
+def _problem(parts: Sequence[tuple[Array, Array]], bound: int, i: int) -> Problem:
+    return normalise([Group.of(v[i].tolist(), [int(x) for x in w[i]]) for v, w in parts], bound)
+
+
+def _distinct(parts: Sequence[tuple[Array, Array]], bound: Array) -> tuple[list[int], Array]:
+    """The first of each kind of row, and for each row which kind it is."""
+    seen: dict[tuple[bytes, ...], int] = {}
+    first: list[int] = []
+    which = numpy.empty(len(bound), dtype=numpy.int64)
+    plain = all(w.dtype != object for _, w in parts)
+    for i in range(len(bound)):
+        key = tuple(
+            x for v, w in parts for x in (v[i].tobytes(), w[i].tobytes() if plain else bytes(str(list(w[i])), "ascii"))
+        )
+        number = seen.setdefault((*key, bound[i].tobytes()), len(first))
+        if number == len(first):
+            first.append(i)
+        which[i] = number
+    return first, which
 
 
 Rounded = tuple[list[Options], list[Array]]
@@ -119,10 +199,8 @@ def _end(values: Array) -> Any:
     return numpy.iinfo(numpy.int64).max // 64 if values.dtype == numpy.int64 else 1e300
 
 
-def _sum(array: Array, largest: int) -> int:
-    if array.dtype == object or largest * max(len(array), 1) >= SAFE:
-        return sum(int(x) for x in array)
-    return int(array.sum())
+def _row_sums(array: Array) -> Array:
+    return numpy.asarray(array.sum(axis=1), dtype=array.dtype)
 
 
 def merge_equal(values: Array, weights: Array) -> tuple[Array, Array]:
@@ -152,17 +230,54 @@ def merge_equal(values: Array, weights: Array) -> tuple[Array, Array]:
     return merged, gathered
 
 
-def _count_one(groups: list[tuple[Array, Array]], bound: Array, largest: int, budget: list[int]) -> int:
-    total, n = 0, len(bound)
+def _count_one(groups: list[tuple[Array, Array]], bound: Array, largest: int, budget: list[int]) -> Array:
+    """One sum: the weight of each row. Rows that agree in all are counted once."""
+    n = len(bound)
+    found: Array = numpy.zeros(n, dtype=object if largest >= SAFE else numpy.int64)
     step = max(1, 2_000_000 // sum(v.shape[1] for v, _ in groups))
     for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
-        merged = [merge_equal(v[rows], w[rows] if largest < SAFE else w[rows].astype(object)) for v, w in groups]
-        total += _halve(merged, bound[rows], largest, budget)
+        block = slice(start, min(start + step, n))
+        parts = [(v[block], w[block]) for v, w in groups]
+        first, which = _distinct(parts, bound[block])
+        parts = [(v[first], w[first]) for v, w in parts]
+        bounds = bound[block][first]
+        found[block] = _count_kinds(parts, bounds, largest, budget)[which]
+    return found
+
+
+def _count_kinds(parts: list[tuple[Array, Array]], bounds: Array, largest: int, budget: list[int]) -> Array:
+    """Rows that differ, by the cheaper way of those that their sums allow."""
+    problems = []
+    if bounds.dtype == numpy.int64 and len(bounds) * sum(v.shape[1] for v, _ in parts) <= 4_000_000:
+        problems = [_problem(parts, int(b), i) for i, b in enumerate(bounds)]
+        cells = sum(additions(p) for p in problems)
+        if cells // ADDITIONS <= min(_pairs(problems), budget[0]):
+            _spend(budget, cells // ADDITIONS)
+            try:
+                return numpy.array(
+                    [count_within(p, cells) for p in problems], dtype=object if largest >= SAFE else numpy.int64
+                )
+            except TooManyLevels:
+                pass
+    merged = [merge_equal(v, w if largest < SAFE else w.astype(object)) for v, w in parts]
+    return _halve(merged, bounds, largest, budget)
+
+
+def _pairs(problems: Sequence[Problem]) -> int:
+    """About how many pairs `_halve` compares."""
+    total = 0
+    for p in problems:
+        sizes = [1, 1]
+        for g in sorted(p.groups, key=lambda g: -len(g.values)):
+            k = 0 if sizes[0] <= sizes[1] else 1
+            total += sizes[k] * len(g.values)
+            sizes[k] = min(sizes[k] * len(g.values), p.most + 1)
+            if sizes[k] > PAIRS:
+                return 1 << 62
     return total
 
 
-def _halve(groups: list[tuple[Array, Array]], bound: Array, largest: int, budget: list[int]) -> int:
+def _halve(groups: list[tuple[Array, Array]], bound: Array, largest: int, budget: list[int]) -> Array:
     """Fold groups into two halves, the next always into the narrower, and compare the halves by sorting."""
     n = len(bound)
     groups = sorted(groups, key=lambda g: g[0].shape[1])
@@ -178,7 +293,9 @@ def _halve(groups: list[tuple[Array, Array]], bound: Array, largest: int, budget
         if n * size > PAIRS and n > 1:
             parts = (slice(0, n // 2), slice(n // 2, n))
             left = [*halves, *groups]
-            return sum(_halve([(v[p], x[p]) for v, x in left], bound[p], largest, budget) for p in parts)
+            return numpy.concatenate(
+                [_halve([(v[p], x[p]) for v, x in left], bound[p], largest, budget) for p in parts]
+            )
         _spend(budget, n * size)
         values = (a[:, :, None] + b[:, None, :]).reshape(n, -1)
         weights = (u[:, :, None] * w[:, None, :]).reshape(n, -1)
@@ -192,15 +309,15 @@ def _halve(groups: list[tuple[Array, Array]], bound: Array, largest: int, budget
     running = numpy.cumsum(numpy.take_along_axis(below, order, axis=1), axis=1)
     own = numpy.concatenate([numpy.zeros(b.shape, dtype=u.dtype), u], axis=1)
     product = running * numpy.take_along_axis(own, order, axis=1)
-    return _sum(product.sum(axis=1), largest)
+    return _row_sums(product)
 
 
 def _count_joint(
     groups: Sequence[Options], bounds: Sequence[Array], open_sums: Sequence[Array], rows: Array, largest: int,
     budget: list[int],
-) -> int:  # fmt: skip
-    """Several sums at once. Integers are packed into one key a combination, so that equal ones merge."""
-    total = 0
+) -> Array:  # fmt: skip
+    """Several sums at once, each row. Integers are packed into one key a combination, so that equal ones merge."""
+    found = []
     width = sum(g.weights.shape[1] for g in groups)
     step = max(1, 1_000_000 // width)
     for start in range(0, len(rows), step):
@@ -210,10 +327,10 @@ def _count_joint(
         asked = [o[at] for o in open_sums]
         packed = _pack(part, limits, asked)
         if packed is None:
-            total += _count_all(part, limits, asked, largest, budget)
+            found.append(_count_all(part, limits, asked, largest, budget))
         else:
-            total += _count_packed(*packed, limits, asked, largest, budget)
-    return total
+            found.append(_count_packed(*packed, limits, asked, largest, budget))
+    return numpy.concatenate(found)
 
 
 Packed = tuple[list[tuple[Array, Array]], list[tuple[int, Array]]]
@@ -252,7 +369,7 @@ def _pack(groups: Sequence[Options], bounds: Sequence[Array], asked: Sequence[Ar
 def _count_packed(
     groups: list[tuple[Array, Array]], fields: list[tuple[int, Array]], bounds: Sequence[Array],
     asked: Sequence[Array], largest: int, budget: list[int],
-) -> int:  # fmt: skip
+) -> Array:  # fmt: skip
     n = len(bounds[0])
     groups = sorted(groups, key=lambda g: g[0].shape[1])
     groups = [merge_equal(v, w if largest < SAFE else w.astype(object)) for v, w in groups]
@@ -264,20 +381,20 @@ def _count_packed(
         if n * size > PAIRS and n > 1:
             half = n // 2
             parts = (slice(0, half), slice(half, n))
-            return sum(
+            return numpy.concatenate([
                 _count_packed(
                     [(x[p], y[p]) for x, y in groups], [(f, t[p]) for f, t in fields], [b[p] for b in bounds],
                     [a[p] for a in asked], largest, budget,
                 )
                 for p in parts
-            )  # fmt: skip
+            ])  # fmt: skip
         _spend(budget, n * size)
         values = (values[:, :, None] + v[:, None, :]).reshape(n, -1)
         weights = (weights[:, :, None] * w[:, None, :]).reshape(n, -1)
         weights = numpy.where(_within(values, fields, bounds, asked), weights, 0)
         values, weights = merge_equal(values, weights)
     weights = numpy.where(_within(values, fields, bounds, asked), weights, 0)
-    return _sum(weights.sum(axis=1), largest)
+    return _row_sums(weights)
 
 
 def _within(values: Array, fields: list[tuple[int, Array]], bounds: Sequence[Array], asked: Sequence[Array]) -> Array:
@@ -290,9 +407,9 @@ def _within(values: Array, fields: list[tuple[int, Array]], bounds: Sequence[Arr
 
 def _count_all(
     groups: Sequence[Options], bounds: Sequence[Array], asked: Sequence[Array], largest: int, budget: list[int]
-) -> int:
+) -> Array:
     """Every combination is compared."""
-    total = 0
+    found = []
     size = math.prod(g.weights.shape[1] for g in groups)
     if size > PAIRS:
         raise TooManyCombinations(size)
@@ -312,8 +429,8 @@ def _count_all(
         met = numpy.ones(weights.shape, dtype=bool)
         for s, bound, is_asked in zip(sums, bounds, asked, strict=True):
             met &= (s <= bound[at][:, None]) | ~is_asked[at][:, None]
-        total += _sum((weights * met).sum(axis=1), largest)
-    return total
+        found.append(_row_sums(weights * met))
+    return numpy.concatenate(found)
 
 
 def _spend(budget: list[int], pairs: int) -> None:

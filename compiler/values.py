@@ -1,0 +1,90 @@
+"""How many feasible designs keep each value of each decision: exact, or between proved bounds.
+
+A value of which none is left is dead; one that surely keeps some is alive. Components are counted apart (`count.solve`)
+and what one leaves multiplies what the others keep.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy
+from attrs import frozen
+from cospace.compiler.count import Limits, Solved, components, count_raw, solve, unsettled
+from cospace.compiler.eliminate import TooLarge
+from cospace.compiler.enumerate import Frame, TooMany
+from cospace.compiler.graph import Value
+from cospace.compiler.model import Space
+
+Bounds = tuple[int, int]
+"""At least and at most, both proved; equal where the count is exact."""
+
+
+@frozen
+class ValueCounts:
+    """Of one decision: the feasible designs with each of its values, in their order, and those where it is not live."""
+
+    path: str
+    counts: tuple[Bounds, ...]
+    absent: Bounds
+
+    @property
+    def exact(self) -> bool:
+        return all(low == high for low, high in (*self.counts, self.absent))
+
+    @property
+    def dead(self) -> tuple[int, ...]:
+        """Indices of values that no feasible design takes."""
+        return tuple(i for i, (_, high) in enumerate(self.counts) if high == 0)
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Indices of values of which it isn't known whether any feasible design takes them."""
+        return tuple(i for i, (low, high) in enumerate(self.counts) if low == 0 < high)
+
+
+def per_value_counts(
+    space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None
+) -> tuple[ValueCounts, ...] | None:
+    """One entry for each decision of the space, in order; None where not even the guards could be counted.
+
+    Raises DesignError at a path or value in `fixed` that is not there.
+    """
+    return values_in(Frame.of(space, fixed), space, limits or Limits())
+
+
+def values_in(frame: Frame, space: Space, limits: Limits) -> tuple[ValueCounts, ...] | None:
+    try:
+        structure = frame.structure()
+        raw = count_raw(frame, structure, limits)
+        clauses = unsettled(frame, frame.clauses(space.requirements), limits)
+        nothing = numpy.zeros((1, 0), dtype=numpy.int64)
+        if raw == 0 or not all(frame.holds(c, nothing, ())[0] for c in clauses if not c.scope):
+            return tuple(_none(frame, v) for v in range(len(frame.decisions)))
+        solved = [solve(frame, part, limits) for part in components(frame, structure, clauses)]
+        found: dict[int, ValueCounts] = {}
+        for k, one in enumerate(solved):
+            rest = [s.count.bounds for i, s in enumerate(solved) if i != k]
+            low, high = math.prod(b[0] for b in rest), math.prod(b[1] or 0 for b in rest)
+            found |= _of_part(frame, one, low, high)
+    except (TooMany, TooLarge):
+        return None
+    return tuple(found[v] for v in range(len(frame.decisions)))
+
+
+def _of_part(frame: Frame, solved: Solved, low: int, high: int) -> dict[int, ValueCounts]:
+    below, above = solved.values()
+    found = {}
+    for v in solved.part.variables:
+        d = frame.decisions[v]
+        counts = [(0, 0)] * (len(d.values) + 1)
+        for index, least, most in zip(frame.domains[v], below[v], above[v], strict=True):
+            counts[int(index)] = (least * low, min(most, solved.count.bounds[1] or 0) * high)
+        found[v] = ValueCounts(d.path, tuple(counts[:-1]), counts[-1])
+    return found
+
+
+def _none(frame: Frame, v: int) -> ValueCounts:
+    d = frame.decisions[v]
+    return ValueCounts(d.path, ((0, 0),) * len(d.values), (0, 0))
