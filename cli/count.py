@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from cospace.cli import options
 from cospace.cli.guard import verb
+from cospace.compiler.model import spell
 
 if TYPE_CHECKING:
     from cospace.compiler.count import Count
+    from cospace.compiler.model import Space
+    from cospace.compiler.values import ValueCounts
 
 
 @verb
@@ -20,6 +23,7 @@ def count(
     data: options.Data = None,
     fixed: options.Fix = None,
     strict: options.Strict = False,
+    values: Annotated[bool, typer.Option("--values", help="also how many feasible designs keep each value")] = False,
     as_json: options.Json = False,
     time: options.Time = False,
 ) -> None:
@@ -31,6 +35,11 @@ def count(
         from cospace.compiler.count import count as count_designs
 
         found = count_designs(space, pinned)
+        kept = None
+        if values:
+            from cospace.compiler.values import per_value_counts
+
+            kept = per_value_counts(space, pinned)
     if as_json:
         answer: dict[str, object] = {"raw": None if found.raw is None else str(found.raw)}
         if found.exact:
@@ -40,10 +49,15 @@ def count(
             answer |= {"feasible": None, "bounds": ends, "exact": False, "why": found.limit}
             if found.responsible is not None:
                 answer["responsible"] = found.responsible.reason
-        typer.echo(json.dumps(answer | {"how": found.method}, ensure_ascii=False))
+        answer["how"] = found.method
+        if values:
+            answer["values"] = None if kept is None else {c.path: _value_object(space, c) for c in kept}
+        typer.echo(json.dumps(answer, ensure_ascii=False))
     else:
         for line in describe(found):
             typer.echo(line)
+        if values:
+            typer.echo("\n".join(_value_lines(space, kept)))
     if strict and not found.exact:
         raise typer.Exit(1)
 
@@ -58,3 +72,33 @@ def describe(found: Count) -> list[str]:
     span = f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
     blame = f", at the requirement {found.responsible.reason!r}" if found.responsible is not None else ""
     return [*lines, f"{span} feasible, proved; not exact: {found.limit}{blame}"]
+
+
+def _value_object(space: Space, counts: ValueCounts) -> dict[str, object]:
+    """Each value with the designs that keep it: a number as text, or two where it lies between."""
+    d = space.decision(counts.path)
+    shown = [spell(v, d.unit, d.scale) for v in d.values]
+    kept: dict[str, object] = dict(zip(shown, map(_ends, counts.counts), strict=True))
+    return {"values": kept, "absent": _ends(counts.absent)}
+
+
+def _ends(pair: tuple[int, int]) -> object:
+    return str(pair[0]) if pair[0] == pair[1] else [str(n) for n in pair]
+
+
+def _value_lines(space: Space, kept: tuple[ValueCounts, ...] | None) -> list[str]:
+    """One line for each value of each decision."""
+    if kept is None:
+        return ["values: not counted, guards join too many decisions"]
+    lines = []
+    for counts in kept:
+        d = space.decision(counts.path)
+        named = [*((spell(v, d.unit, d.scale), pair) for v, pair in zip(d.values, counts.counts, strict=True))]
+        if counts.absent != (0, 0):
+            named.append(("not there", counts.absent))
+        for shown, (low, high) in named:
+            said = f"{low:,}" if low == high else f"between {low:,} and {high:,}"
+            lines.append(
+                f"{counts.path} = {shown}: {said}" if shown != "not there" else f"{counts.path} {shown}: {said}"
+            )
+    return lines

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cospace.compiler.check import Report
     from cospace.compiler.count import Count
     from cospace.compiler.supernet import Estimate
+    from cospace.compiler.values import ValueCounts
     from cospace.runtime.events import Observe
     from cospace.runtime.search import Outcome
 
@@ -46,6 +47,15 @@ class Model:
         from cospace.compiler.count import count
 
         return count(*self._countable(fixed))
+
+    def values(self, fixed: Fixed | None = None) -> tuple[ValueCounts, ...] | None:
+        """How many feasible designs keep each value of each decision, between proved bounds; None where not counted.
+
+        Raises as `count`.
+        """
+        from cospace.compiler.values import per_value_counts
+
+        return per_value_counts(*self._countable(fixed))
 
     def sample(self, n: int = 1, seed: int = 0, fixed: Fixed | None = None) -> list[Design]:
         """n feasible designs, exactly uniform: decision path -> value, live decisions only. Raises as `count`."""

@@ -96,6 +96,17 @@ def test_check_answers_programs(spec: Path, tmp_path: Path) -> None:
     )
 
 
+def test_count_says_what_each_value_keeps(spec: Path) -> None:
+    answer = json.loads(run("count", str(spec), "--values", "--json").stdout)
+    for path, kept in answer["values"].items():
+        ends = [n for n in [*kept["values"].values(), kept["absent"]]]
+        assert sum(int(n) for n in ends) == int(answer["feasible"]), path
+    for value, n in answer["values"]["net.conv"]["values"].items():
+        pinned = json.loads(run("count", str(spec), "--json", "--fix", f"net.conv={value}").stdout)
+        assert pinned["feasible"] == n
+    assert "net.conv = gcn: " in run("count", str(spec), "--values").stdout
+
+
 def test_count_answers_programs(spec: Path) -> None:
     answer = json.loads(run("count", str(spec), "--json").stdout)
     assert answer["raw"] == "73728" and answer["exact"] is True

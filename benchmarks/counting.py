@@ -1,0 +1,66 @@
+"""Counts, per-value counts and samples of the benchmark spaces: what they cost, each space in a process of its own.
+
+python benchmarks/counting.py [SPACE ...]
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SPACES = Path(__file__).parent / "spaces"
+SAMPLES = 1 << 16
+
+
+def measure(name: str) -> dict[str, object]:
+    """Seconds, MiB and answers of one space."""
+    from cospace.compiler.count import Limits, count
+    from cospace.compiler.driver import compile_file
+    from cospace.compiler.sample import Sampler, Unsampled
+    from cospace.compiler.values import per_value_counts
+
+    space = compile_file(SPACES / f"{name}.cospace").space
+    assert space is not None
+    said: dict[str, object] = {}
+    start = time.perf_counter()
+    found = count(space)
+    said["count"] = f"exactly {found.feasible}" if found.exact else f"between {found.bounds[0]} and {found.bounds[1]}"
+    said["count, s"] = round(time.perf_counter() - start, 2)
+    start = time.perf_counter()
+    low, high = count(space, limits=Limits(combinations=1 << 20)).bounds
+    said["proved bounds, s"] = round(time.perf_counter() - start, 2)
+    said["upper over lower bound"] = round(high / low, 4) if high and low else None
+    start = time.perf_counter()
+    kept = per_value_counts(space)
+    said["value counts, s"] = round(time.perf_counter() - start, 2)
+    said["dead"] = [f"{c.path} = {space.decision(c.path).values[k]}" for c in kept or () for k in c.dead]
+    try:
+        sampler = Sampler(space)
+        sampler.sample(1)
+        start = time.perf_counter()
+        sampler.sample(SAMPLES)
+        said["samples/s"] = round(SAMPLES / (time.perf_counter() - start))
+        said["accepted"] = round(sampler.acceptance, 3)
+    except Unsampled as stop:
+        said["samples/s"] = stop.reason
+    said["peak, MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return said
+
+
+def main() -> None:
+    if len(sys.argv) == 3 and sys.argv[1] == "--one":
+        print(json.dumps(measure(sys.argv[2])))
+        return
+    for name in sys.argv[1:] or sorted(f.stem for f in SPACES.glob("*.cospace")):
+        done = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=True)
+        print(name)
+        for what, value in json.loads(done.stdout).items():
+            print(f"  {what:24}{value}")
+
+
+if __name__ == "__main__":
+    main()
