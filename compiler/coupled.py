@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cospace.compiler.count import Limits
 
 Array = NDArray[Any]
-LEVELS = 1 << 13
+LEVELS = 1 << 15
 """To so many values sums are rounded where all of them are too many."""
 
 Ends = tuple[list[Options], list[Array]]

@@ -239,7 +239,7 @@ class Drawer:
         self._steps = [self._prepare(step, elimination.sizes) for step in reversed(elimination.steps)]
 
     @staticmethod
-    def _prepare(step: Step, sizes: Mapping[int, int]) -> tuple[int, tuple[int, ...], list[int], Table | int]:
+    def _prepare(step: Step, sizes: Mapping[int, int]) -> tuple[int, tuple[int, ...], list[int], Table | _Cuts | int]:
         if step.table is None:
             return step.variable, (), [], sizes[step.variable]
         strides, stride = [], 1
@@ -249,7 +249,8 @@ class Drawer:
         table = numpy.ascontiguousarray(step.table).reshape(stride, sizes[step.variable])
         if table.dtype == object or int(table.max(initial=0)) * table.shape[1] >= SAFE:
             table = _reduced(table.astype(object))
-        return step.variable, step.scope, strides[::-1], table.cumsum(axis=1)
+        running = table.cumsum(axis=1)
+        return step.variable, step.scope, strides[::-1], _Cuts(running) if running.dtype == object else running
 
     def draw(self, n: int, rng: numpy.random.Generator, variables: int) -> NDArray[numpy.int64]:
         """n assignments as an (n, variables) array of positions on each variable's axis; -1 where none was drawn."""
@@ -261,8 +262,8 @@ class Drawer:
             at = numpy.zeros(n, dtype=numpy.int64)
             for u, stride in zip(scope, strides, strict=True):
                 at += drawn[:, u] * stride
-            if table.dtype == object:
-                drawn[:, variable] = _draw_large(table, at, rng)
+            if isinstance(table, _Cuts):
+                drawn[:, variable] = table.draw(at, rng)
             elif table.shape[0] == 1:
                 cut = rng.integers(0, int(table[0, -1]), size=n)
                 drawn[:, variable] = numpy.searchsorted(table[0], cut, side="right")
@@ -283,11 +284,37 @@ def _reduced(table: Table) -> Table:
     return numpy.array(rows, dtype=numpy.int64 if small else object).reshape(table.shape)
 
 
-def _draw_large(table: Table, at: NDArray[numpy.int64], rng: numpy.random.Generator) -> NDArray[numpy.int64]:
-    """Cut-offs too long for 64 bits, drawn as Python integers from a generator seeded by `rng`."""
-    big = random.Random(int(rng.integers(0, 1 << 62)))
-    drawn = numpy.empty(len(at), dtype=numpy.int64)
-    for i, row in enumerate(at):
-        cut = big.randrange(int(table[row, -1]))
-        drawn[i] = next(k for k, edge in enumerate(table[row]) if cut < edge)
-    return drawn
+BITS = 62
+
+
+class _Cuts:
+    """Running sums too long for 64 bits as cut-offs of 62 bits; a draw that meets one exactly is drawn on."""
+
+    def __init__(self, running: Table) -> None:
+        self.running = running
+        totals = [max(int(t), 1) for t in running[:, -1]]
+        cuts = [[(int(x) << BITS) // t for x in row[:-1]] for row, t in zip(running, totals, strict=True)]
+        self.cuts = numpy.array(cuts, dtype=numpy.int64).reshape(len(running), running.shape[1] - 1)
+
+    def draw(self, at: NDArray[numpy.int64], rng: numpy.random.Generator) -> NDArray[numpy.int64]:
+        """An index for each row of running sums, with probability exactly its share."""
+        first = rng.integers(0, 1 << BITS, size=len(at))
+        cuts = self.cuts[at]
+        drawn: NDArray[numpy.int64] = (cuts < first[:, None]).sum(axis=1)
+        ties = numpy.flatnonzero((cuts == first[:, None]).any(axis=1))
+        if len(ties):
+            more = random.Random(int(rng.integers(0, 1 << BITS)))
+            for i in ties:
+                drawn[i] = self._draw_on(self.running[at[i]], int(first[i]), more)
+        return drawn
+
+    @staticmethod
+    def _draw_on(running: Table, bits: int, more: random.Random) -> int:
+        """Further bits of a number whose first ones are `bits`, until they say which running sum is the next above."""
+        total, length = int(running[-1]), BITS
+        while True:
+            bits, length = (bits << 64) | more.getrandbits(64), length + 64
+            low = sum(1 for edge in running[:-1] if int(edge) << length <= bits * total)
+            high = sum(1 for edge in running[:-1] if int(edge) << length < (bits + 1) * total)
+            if low == high:
+                return low

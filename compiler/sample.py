@@ -71,7 +71,7 @@ class Sampler:
     ) -> None:  # fmt: skip
         self.space = space
         self.frame = frame or Frame.of(space, fixed)
-        self._limits = limits or Limits(table=1 << 16, cells=1 << 20)
+        self._limits = limits or Limits(cells=1 << 20)
         try:
             structure = self.frame.structure()
             clauses = self.frame.clauses(space.requirements)

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy
 import pytest
+from cospace.compiler import eliminate
 from cospace.compiler import graph as g
 from cospace.compiler.count import Limits
 from cospace.compiler.designs import DesignError, decode, encode
@@ -83,3 +84,15 @@ def test_too_few_feasible_designs_are_said_so() -> None:
     with pytest.raises(Unsampled) as caught:
         Sampler(space).sample(1)
     assert caught.value.responsible is space.requirements[0] and not caught.value.empty
+
+
+@pytest.mark.parametrize("bits", [2, 5, 62])
+def test_cut_offs_that_are_met_exactly_are_drawn_on(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few bits nearly every draw is a tie; the shares stay those of the weights."""
+    monkeypatch.setattr(eliminate, "BITS", bits)
+    weights = [0, 10**20, 3 * 10**20, 10**20 + 7, 0, 10**19]
+    running = numpy.array([weights], dtype=object).cumsum(axis=1)
+    drawn = eliminate._Cuts(running).draw(numpy.zeros(40_000, dtype=numpy.int64), numpy.random.default_rng(1))
+    for k, w in enumerate(weights):
+        share = w / sum(weights)
+        assert abs((drawn == k).mean() - share) <= 5 * (share * (1 - share) / 40_000) ** 0.5
