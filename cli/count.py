@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from cospace.cli import options
 from cospace.cli.guard import verb
-from cospace.compiler.model import spell
 
 if TYPE_CHECKING:
     from cospace.compiler.count import Count
@@ -32,14 +31,12 @@ def count(
 
     space, pinned = countable(spec, settings, fixed)
     with timed(time):
-        from cospace.compiler.count import count as count_designs
+        from cospace.compiler.count import solve_space
+        from cospace.compiler.values import values_of
 
-        found = count_designs(space, pinned)
-        kept = None
-        if values:
-            from cospace.compiler.values import per_value_counts
-
-            kept = per_value_counts(space, pinned)
+        whole = solve_space(space, pinned)
+        found = whole.count
+        kept = values_of(whole) if values else None
     if as_json:
         answer: dict[str, object] = {"raw": None if found.raw is None else str(found.raw)}
         if found.exact:
@@ -76,10 +73,15 @@ def describe(found: Count) -> list[str]:
 
 def _value_object(space: Space, counts: ValueCounts) -> dict[str, object]:
     """Each value with the designs that keep it: a number as text, or two where it lies between."""
-    d = space.decision(counts.path)
-    shown = [spell(v, d.unit, d.scale) for v in d.values]
-    kept: dict[str, object] = dict(zip(shown, map(_ends, counts.counts), strict=True))
+    kept: dict[str, object] = dict(zip(_spelt(space, counts), map(_ends, counts.counts), strict=True))
     return {"values": kept, "absent": _ends(counts.absent)}
+
+
+def _spelt(space: Space, counts: ValueCounts) -> list[str]:
+    from cospace.compiler.model import spell
+
+    d = space.decision(counts.path)
+    return [spell(v, d.unit, d.scale) for v in d.values]
 
 
 def _ends(pair: tuple[int, int]) -> object:
@@ -92,13 +94,15 @@ def _value_lines(space: Space, kept: tuple[ValueCounts, ...] | None) -> list[str
         return ["values: not counted, guards join too many decisions"]
     lines = []
     for counts in kept:
-        d = space.decision(counts.path)
-        named = [*((spell(v, d.unit, d.scale), pair) for v, pair in zip(d.values, counts.counts, strict=True))]
+        lines += [
+            f"{counts.path} = {shown}: {_between(pair)}"
+            for shown, pair in zip(_spelt(space, counts), counts.counts, strict=True)
+        ]
         if counts.absent != (0, 0):
-            named.append(("not there", counts.absent))
-        for shown, (low, high) in named:
-            said = f"{low:,}" if low == high else f"between {low:,} and {high:,}"
-            lines.append(
-                f"{counts.path} = {shown}: {said}" if shown != "not there" else f"{counts.path} {shown}: {said}"
-            )
+            lines.append(f"{counts.path} not there: {_between(counts.absent)}")
     return lines
+
+
+def _between(pair: tuple[int, int]) -> str:
+    low, high = pair
+    return f"{low:,}" if low == high else f"between {low:,} and {high:,}"

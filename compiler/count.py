@@ -96,10 +96,10 @@ def count(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits
 
     Raises DesignError at a path or value in `fixed` that is not there.
     """
-    return count_frame(Frame.of(space, fixed), space.requirements, limits or Limits())
+    return solve_space(space, fixed, limits).count
 
 
-def unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[Clause, ...]:
+def _unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[Clause, ...]:
     """The clauses but those too wide for a table that hold by their bounds alone, whatever their decisions take."""
     sizes = frame.sizes
     wide = [c for c in clauses if math.prod(sizes[v] for v in c.scope) > limits.table]
@@ -110,29 +110,32 @@ def unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[
     return tuple(c for c in clauses if id(c) not in sure)
 
 
-def count_frame(frame: Frame, requirements: Sequence[Requirement], limits: Limits) -> Count:
+def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None) -> Whole:
+    """As `count`, with the components that were counted."""
+    frame, limits = Frame.of(space, fixed), limits or Limits()
     try:
         structure = frame.structure()
         raw = count_raw(frame, structure, limits)
     except (TooMany, TooLarge) as stop:
         upper = math.prod(len(d) for d in frame.domains)
-        return Count(None, None, (0, upper), False, "given up", f"guards: {stop}")
-    clauses = unsettled(frame, frame.clauses(requirements), limits)
+        return Whole(frame, Count(None, None, (0, upper), False, "given up", f"guards: {stop}"), ())
+    clauses = _unsettled(frame, frame.clauses(space.requirements), limits)
     constant = [c for c in clauses if not c.scope]
     if raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant):
-        return Count(raw, 0, (0, 0), True, "a requirement that never holds")
+        return Whole(frame, Count(raw, 0, (0, 0), True, "a requirement that never holds"), ())
+    solved = tuple(solve(frame, part, limits) for part in components(frame, structure, clauses))
     low, high, methods = 1, 1, []
     limit, responsible = None, None
-    for part in components(frame, structure, clauses):
-        found = solve(frame, part, limits).count
+    for found in (s.count for s in solved):
         low, high = low * found.bounds[0], high * (found.bounds[1] or 0)
         if found.method not in methods:
             methods.append(found.method)
         if not found.exact and limit is None:
             limit, responsible = found.limit, found.responsible
     exact = low == high
-    return Count(raw, low if exact else None, (low, high), exact, ", ".join(methods) or "product of domains",
-                 None if exact else limit, None if exact else responsible)  # fmt: skip
+    whole = Count(raw, low if exact else None, (low, high), exact, ", ".join(methods) or "product of domains",
+                  None if exact else limit, None if exact else responsible)  # fmt: skip
+    return Whole(frame, whole, solved)
 
 
 def count_raw(frame: Frame, structure: Sequence[Factor], limits: Limits) -> int:
@@ -153,6 +156,15 @@ class Solved:
     part: Component
     count: Count
     values: Callable[[], tuple[Values, Values]]
+
+
+@frozen(eq=False)
+class Whole:
+    """A space counted. parts: its components; none where guards were too much or a requirement never holds."""
+
+    frame: Frame
+    count: Count
+    parts: tuple[Solved, ...]
 
 
 def solve(frame: Frame, part: Component, limits: Limits) -> Solved:

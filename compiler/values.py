@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy
 from attrs import frozen
-from cospace.compiler.count import Limits, Solved, components, count_raw, solve, unsettled
+from cospace.compiler.count import Limits, Solved, Whole, solve_space
 from cospace.compiler.eliminate import TooLarge
 from cospace.compiler.enumerate import Frame, TooMany
 from cospace.compiler.graph import Value
@@ -51,21 +50,20 @@ def per_value_counts(
 
     Raises DesignError at a path or value in `fixed` that is not there.
     """
-    return values_in(Frame.of(space, fixed), space, limits or Limits())
+    return values_of(solve_space(space, fixed, limits))
 
 
-def values_in(frame: Frame, space: Space, limits: Limits) -> tuple[ValueCounts, ...] | None:
+def values_of(whole: Whole) -> tuple[ValueCounts, ...] | None:
+    """As `per_value_counts`, of a space that is counted already."""
+    frame = whole.frame
+    if whole.count.bounds == (0, 0):
+        return tuple(_none(frame, v) for v in range(len(frame.decisions)))
+    if whole.count.raw is None:
+        return None
+    found: dict[int, ValueCounts] = {}
     try:
-        structure = frame.structure()
-        raw = count_raw(frame, structure, limits)
-        clauses = unsettled(frame, frame.clauses(space.requirements), limits)
-        nothing = numpy.zeros((1, 0), dtype=numpy.int64)
-        if raw == 0 or not all(frame.holds(c, nothing, ())[0] for c in clauses if not c.scope):
-            return tuple(_none(frame, v) for v in range(len(frame.decisions)))
-        solved = [solve(frame, part, limits) for part in components(frame, structure, clauses)]
-        found: dict[int, ValueCounts] = {}
-        for k, one in enumerate(solved):
-            rest = [s.count.bounds for i, s in enumerate(solved) if i != k]
+        for k, one in enumerate(whole.parts):
+            rest = [s.count.bounds for i, s in enumerate(whole.parts) if i != k]
             low, high = math.prod(b[0] for b in rest), math.prod(b[1] or 0 for b in rest)
             found |= _of_part(frame, one, low, high)
     except (TooMany, TooLarge):
