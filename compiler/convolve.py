@@ -230,6 +230,7 @@ class Groups:
         return table, self.code(hub, self.plan.hubs, self.plan.rows), self.code(own, order, options)
 
     def code(self, scope: tuple[int, ...], columns: Sequence[int], rows: Rows) -> Rows:
+        """Where each row lies in a table over `scope`."""
         code = numpy.zeros(len(rows), dtype=numpy.int64)
         for v in scope:
             domain = self.frame.domains[v]

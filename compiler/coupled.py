@@ -6,6 +6,7 @@ that no sum reads leave (`hubs.Outer`); the sum over all rows is the count, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +60,10 @@ class Coupled:
                 self.loose.append(c)
         self.plan = make_plan(frame, variables, structure, factors, narrow, self.loose, self.sums, limits)
         self.parts = Groups(frame, self.plan, structure, factors, self.loose, self.sums, limits)
-        self.constant = 1
-        for o in self.plan.outer:
-            self.constant *= o.left.total
-        self.outside = self._outside()
+        self.constant = math.prod(o.left.total for o in self.plan.outer)
+        self.left = [self._left_at(o) for o in self.plan.outer]
+        self.outside: Array = math.prod(self.left, start=numpy.ones(len(self.plan.rows), dtype=object))
+        """What the decisions that no sum reads leave at each row of hubs."""
 
     # ---- counts
 
@@ -103,23 +104,11 @@ class Coupled:
         upper = [b + s for b, s in zip(block.bounds, slacks, strict=True)]
         return [(block.options, lower), (block.options, upper)]
 
-    def _outside(self) -> Array:
-        """What the decisions that no sum reads leave at each row of hubs."""
-        rows = self.plan.rows
-        found: Array = numpy.ones(len(rows), dtype=object)
-        for o in self.plan.outer:
-            found = found * self._left_at(o)
-        return found
-
     def _left_at(self, o: Outer) -> Array:
         found: Array = numpy.ones(len(self.plan.rows), dtype=object)
         for f in o.left.rest:
-            found = found * f.table.reshape(-1)[self.code(f.scope, self.plan.hubs, self.plan.rows)].astype(object)
+            found = found * f.table.reshape(-1)[self.parts.code(f.scope, self.plan.hubs, self.plan.rows)].astype(object)
         return found
-
-    def code(self, scope: Sequence[int], columns: Sequence[int], rows: Rows) -> Rows:
-        """Where each row lies in a table over `scope`."""
-        return self.parts.code(tuple(scope), columns, rows)
 
     # ---- what each value keeps
 
@@ -151,8 +140,7 @@ class Coupled:
             found[v] = self._by_position(v, self.plan.rows[:, k], rows)
         for g, weights in zip(self.parts.groups, kept, strict=True):
             found |= self._inside_group(g, weights)
-        for o in self.plan.outer:
-            own = self._left_at(o)
+        for o, own in zip(self.plan.outer, self.left, strict=True):
             at = numpy.flatnonzero(own != 0)
             message = self._message(o.reads, self.plan.hubs, self.plan.rows[at], rows[at] // own[at])
             made = self._count_with(o.members, o.factors, message)
@@ -180,11 +168,11 @@ class Coupled:
     def _message(self, scope: tuple[int, ...], columns: Sequence[int], rows: Rows, weights: Array) -> Factor:
         """The weight of each combination over `scope`, summed over the rows that have it."""
         shape = [len(self.frame.domains[v]) for v in scope]
-        cells = int(numpy.prod([1, *shape], dtype=object))
+        cells = math.prod(shape)
         if cells > self.limits.cells:
             raise TooLarge(cells, scope)
         table = numpy.zeros(cells, dtype=object)
-        numpy.add.at(table, self.code(scope, columns, rows), weights)
+        numpy.add.at(table, self.parts.code(scope, columns, rows), weights)
         if int(table.max(initial=0)) < SAFE:
             table = table.astype(numpy.int64)
         return Factor.of(scope, table.reshape(shape))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -138,6 +139,26 @@ class Problem:
     def most(self) -> int:
         return sum(g.values[-1] for g in self.groups)
 
+    @cached_property
+    def halves(self) -> tuple[list[Group], Group]:
+        """Groups to be multiplied out, and the sums of the widest ones."""
+        dense = sorted(self.groups, key=lambda g: g.values[-1])
+        wide = Group((0,), (1,))
+        while dense and len(wide.values) * len(dense[-1].values) <= THRESHOLDS:
+            wide = merge_groups(wide, dense.pop())
+        return dense, wide
+
+    @cached_property
+    def additions(self) -> int:
+        """How many coefficients `count_within` adds, and so how long it takes."""
+        cells, size, total = 0, 1, 1
+        bits = _bits(self.groups)
+        for g in self.halves[0]:
+            cells += size * len(g.values) * (1 + total.bit_length() // bits if bits else 60)
+            size = min(self.limit + 1, size + g.values[-1])
+            total *= g.total
+        return cells
+
 
 def normalise(groups: Sequence[Group], bound: int) -> Problem:
     """Least values taken off, everything divided by the greatest common divisor."""
@@ -154,37 +175,15 @@ def _bits(groups: Sequence[Group]) -> int:
     return 62 - widest if widest <= 40 else 0
 
 
-def additions(problem: Problem) -> int:
-    """How many coefficients `count_within` adds, and so how long it takes."""
-    dense, _ = _halves(problem)
-    cells, size, total = 0, 1, 1
-    bits = _bits(problem.groups)
-    for g in dense:
-        cells += size * len(g.values) * (1 + total.bit_length() // bits if bits else 60)
-        size = min(problem.limit + 1, size + g.values[-1])
-        total *= g.total
-    return cells
-
-
-def _halves(problem: Problem) -> tuple[list[Group], Group]:
-    """Groups to be multiplied out, and the sums of the widest ones."""
-    dense = sorted(problem.groups, key=lambda g: g.values[-1])
-    wide = Group((0,), (1,))
-    while dense and len(wide.values) * len(dense[-1].values) <= THRESHOLDS:
-        wide = merge_groups(wide, dense.pop())
-    return dense, wide
-
-
 def count_within(problem: Problem, budget: int) -> int:
     """The total weight of the choices within the limit. Raises TooManyLevels beyond `budget` additions."""
     if any(not g.values for g in problem.groups) or problem.limit < 0:
         return 0
     if problem.limit >= problem.most:
         return math.prod(g.total for g in problem.groups)
-    cells = additions(problem)
-    if problem.limit >= LEVELS or cells > budget:
-        raise TooManyLevels(problem.limit + 1, cells)
-    dense, wide = _halves(problem)
+    if problem.limit >= LEVELS or problem.additions > budget:
+        raise TooManyLevels(problem.limit + 1, problem.additions)
+    dense, wide = problem.halves
     made = Polynomial.one(_bits(problem.groups))
     for g in dense:
         made = made.times(g, problem.limit + 1)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy
 from attrs import frozen
 from cospace.compiler.eliminate import SAFE
-from cospace.compiler.levels import Group, Problem, TooManyLevels, additions, count_others, count_within, normalise
+from cospace.compiler.levels import Group, Problem, TooManyLevels, count_others, count_within, normalise
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -132,7 +132,7 @@ def _others_of_row(parts: Sequence[tuple[Array, Array]], bound: int, i: int, bud
         counts = count_others(problem, budget[0] * ADDITIONS)
     except TooManyLevels as stop:
         raise TooManyCombinations(stop.cells) from None
-    _spend(budget, additions(problem) * len(problem.groups).bit_length() // ADDITIONS)
+    _spend(budget, problem.additions * len(problem.groups).bit_length() // ADDITIONS)
     found = []
     for (values, _), g, taken, others in zip(parts, problem.groups, problem.taken, counts, strict=True):
         known = {v * problem.step + taken: n for v, n in zip(g.values, others, strict=True)}
@@ -250,7 +250,7 @@ def _count_kinds(parts: list[tuple[Array, Array]], bounds: Array, largest: int, 
     problems = []
     if bounds.dtype == numpy.int64 and len(bounds) * sum(v.shape[1] for v, _ in parts) <= 4_000_000:
         problems = [_problem(parts, int(b), i) for i, b in enumerate(bounds)]
-        cells = sum(additions(p) for p in problems)
+        cells = sum(p.additions for p in problems)
         if cells // ADDITIONS <= min(_pairs(problems), budget[0]):
             _spend(budget, cells // ADDITIONS)
             try:
