@@ -39,16 +39,11 @@ def settle(scope: Scope, name: str, span: Span, context: Context) -> Any:
     return entry
 
 
-LATER: set[str] = set()
-
-
 def lookup(name: str, span: Span, context: Context) -> Any:
     """What a bare name means here. Reports CS201 and stops when it means nothing."""
     found = find(name, span, context)
     if found is None and name in context.scope.owner().file.lost:
         raise Stop()  # a statement that could not be read would have declared it
-    if found is None and name in LATER:
-        raise context.fail("CS208", span, f"`{name}` is part of the language, but this version can't build it yet")
     if found is None:
         hint = meant(name, candidates(context)) or "declare it, import it, or check its spelling"
         raise context.fail("CS201", span, f"unknown name `{name}`", help=hint)
