@@ -1,0 +1,87 @@
+"""Tickets in untrained weights: how many scores a layer keeps, what its mask takes, what a dense ticket costs."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from math import log2
+from pathlib import Path
+
+import pytest
+from cospace.compiler.count import count
+from cospace.compiler.driver import compile_file, compile_text
+from cospace.compiler.exact import Enclosure, evaluate
+from cospace.compiler.graph import Symbol, Value
+from cospace.compiler.model import Space
+
+SPECS = Path(__file__).parents[2] / "specs"
+DENSITIES = (1, 3, 5, 7, 8, 10, 15, 20, 30, 40, 50, 60, 90)
+PATTERNS = ("element", "row", "kernel", "filter")
+
+
+def load(name: str) -> Space:
+    compiled = compile_file(SPECS / f"{name}.cospace")
+    assert compiled.space is not None, [d.message for d in compiled.diagnostics]
+    return compiled.space
+
+
+@pytest.mark.parametrize("scores, wanted", [(1_728, (87, 173, 346)), (36_864, (1_844, 3_687, 7_373)),
+                                            (2_359_296, (117_965, 235_930, 471_860))])  # fmt: skip
+def test_how_many_scores_are_kept(scores: int, wanted: tuple[int, ...]) -> None:
+    space = compile_text(f"""space kept_scores
+import std.learn
+density = choose {{5, 10, 20}} %
+maximize kept({scores}, density)
+""").space
+    assert space is not None
+    found = [evaluate(space.objectives[0].value, {"density": Fraction(k, 100)}) for k in (5, 10, 20)]
+    assert tuple(found) == wanted
+
+
+def convolutions(backbone: str, width: int) -> list[tuple[int, int, int]]:
+    """(in, out, kernel) of each, the classifier as a 1x1 convolution, in plain Python."""
+    if backbone == "vgg16":
+        widths = [width * w for w, n in zip((1, 2, 4, 8, 8), (2, 2, 3, 3, 3), strict=True) for _ in range(n)]
+        return [(c, d, 3) for c, d in itertools.pairwise([3, *widths])] + [(8 * width, 10, 1)]
+    layers, c = [(3, width, 3)], width
+    for stage in range(4):
+        out = width * 2**stage
+        layers += [(c, out, 3), (out, out, 3), (out, out, 3), (out, out, 3)]
+        layers += [(c, out, 1)] if stage else []
+        c = out
+    return [*layers, (c, 10, 1)]
+
+
+def units(pattern: str, layers: list[tuple[int, int, int]]) -> int:
+    per = {"element": lambda k: k * k, "row": lambda k: k, "kernel": lambda k: 1}
+    return sum(d if pattern == "filter" else c * d * per[pattern](k) for c, d, k in layers)
+
+
+def mask(pattern: str, density: int, layers: list[tuple[int, int, int]]) -> float:
+    k = density / 100
+    return units(pattern, layers) * (k * log2(1 / k) + (1 - k) * log2(1 / (1 - k)))
+
+
+def test_the_space_is_counted_exactly() -> None:
+    found = count(load("rst"))
+    assert found.raw == len(PATTERNS) * len(DENSITIES) * 5 * 2 * 2 * 2
+    fits = sum(
+        mask(pattern, density, convolutions(backbone, width)) <= 8 * 2**20
+        for pattern in PATTERNS for density in DENSITIES for backbone in ("resnet18", "vgg16") for width in (32, 64)
+    )  # fmt: skip
+    assert found.exact and found.feasible == 5 * 2 * fits
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_what_a_mask_takes(pattern: str) -> None:
+    space = load("rst")
+    objective = space.objectives[-1]
+    design: dict[str, Value] = {
+        "robust.pattern": Symbol(pattern), "robust.density": Fraction(1, 20), "robust.init": Symbol("signed_constant"),
+        "classifier.width": Fraction(64), "classifier.backbone": Symbol("resnet18"),
+    }  # fmt: skip
+    found = evaluate(objective.value, design)
+    assert isinstance(found, (Fraction, Enclosure))
+    middle = found.middle if isinstance(found, Enclosure) else found
+    assert float(middle) == pytest.approx(mask(pattern, 5, convolutions("resnet18", 64)), rel=1e-9)
+    assert log2(20) / 20 + 0.95 * log2(1 / 0.95) == pytest.approx(0.286, abs=5e-4)
