@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 SPACES = Path(__file__).parent / "spaces"
-SAMPLES = 1 << 16
+SAMPLES = 1 << 19
 
 
 def measure(name: str) -> dict[str, object]:

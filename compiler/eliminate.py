@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 from attrs import frozen
+from cospace.compiler.guided import draw_on
 from numpy.typing import NDArray
 
 Table = NDArray[Any]
@@ -305,16 +306,5 @@ class _Cuts:
         if len(ties):
             more = random.Random(int(rng.integers(0, 1 << BITS)))
             for i in ties:
-                drawn[i] = self._draw_on(self.running[at[i]], int(first[i]), more)
+                drawn[i] = draw_on(self.running[at[i]], int(first[i]), more, BITS)
         return drawn
-
-    @staticmethod
-    def _draw_on(running: Table, bits: int, more: random.Random) -> int:
-        """Further bits of a number whose first ones are `bits`, until they say which running sum is the next above."""
-        total, length = int(running[-1]), BITS
-        while True:
-            bits, length = (bits << 64) | more.getrandbits(64), length + 64
-            low = sum(1 for edge in running[:-1] if int(edge) << length <= bits * total)
-            high = sum(1 for edge in running[:-1] if int(edge) << length < (bits + 1) * total)
-            if low == high:
-                return low

@@ -1,25 +1,30 @@
 """Exactly uniform samples of feasible designs.
 
-A component's guards and the requirements that fit a table are summed out exactly (`eliminate`), so that going back
-draws uniformly from the designs that meet those; the other requirements are decided exactly on each proposal, and
-proposals that fail are dropped: what is left is exactly uniform over the feasible designs. Components are independent
-and drawn apart.
+A small component is listed and rows of the list are drawn. Else a component's guards and the requirements that fit a
+table are summed out exactly (`eliminate`), so that going back draws uniformly from the designs that meet those, or from
+those that also meet a long sum whose terms are rounded down (`draw_sums`), whichever are fewer. The other requirements
+are decided exactly on each proposal, and proposals that fail are dropped: what is left is exactly uniform over the
+feasible designs. Components are independent and drawn apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cospace.compiler import exact
 from cospace.compiler.count import Component, Limits, clause_factor, components, split
+from cospace.compiler.coupled import Coupled
 from cospace.compiler.designs import decode
-from cospace.compiler.eliminate import Drawer, TooLarge, eliminate
-from cospace.compiler.enumerate import Clause, Frame, Mask, Rows, TooMany
+from cospace.compiler.draw_sums import SumDrawer
+from cospace.compiler.eliminate import Drawer, Factor, TooLarge, eliminate
+from cospace.compiler.enumerate import Clause, Frame, Mask, TooMany
 from cospace.compiler.graph import Value, both, implies
 from cospace.compiler.model import Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
+from numpy.typing import NDArray
 
 PROPOSALS = 4_000_000
 """Proposals of one component before sampling is given up, however many are wanted, and beyond 2,000 for each."""
@@ -29,7 +34,14 @@ RECHECKED = 16
 NEVER = "there is nothing to draw from: this requirement never holds"
 
 
-Decide = Callable[[Rows], Mask]
+Decide = Callable[[NDArray[Any]], Mask]
+Drawn = NDArray[Any]
+Propose = Callable[[int, numpy.random.Generator], Drawn]
+"""n proposals for the decisions of a component, (n, k) indices into their values, each decision's in one piece."""
+LISTED = 4_000_000
+"""Numbers (rows times decisions) of a component that is listed whole."""
+SHARED = 1 << 16
+"""Assignments of the decisions that a long sum's terms share, for sampling under it."""
 
 
 class Unsampled(SpecError):
@@ -50,10 +62,10 @@ class Unsampled(SpecError):
 
 @frozen(eq=False)
 class _Source:
-    """One component: `drawer` proposes, `checks` decide; `proposed` and `accepted` count."""
+    """One component: `propose` draws, `checks` decide; `tally` counts what was proposed and what was accepted."""
 
     variables: tuple[int, ...]
-    drawer: Drawer
+    propose: Propose
     checks: tuple[Clause, ...]
     decider: Decide | None
     tally: list[int] = field(factory=lambda: [0, 0])
@@ -72,6 +84,8 @@ class Sampler:
         self.space = space
         self.frame = frame or Frame.of(space, fixed)
         self._limits = limits or Limits(cells=1 << 20)
+        most = max((len(d.values) for d in self.frame.decisions), default=0)
+        self._kind = numpy.min_scalar_type(-most - 1)
         try:
             structure = self.frame.structure()
             clauses = self.frame.clauses(space.requirements)
@@ -89,6 +103,9 @@ class Sampler:
 
     def _source(self, part: Component) -> _Source:
         sizes = {v: len(self.frame.domains[v]) for v in part.variables}
+        listed = self._listed(part, sizes)
+        if listed is not None:
+            return listed
         narrow, wide = split(self.frame, part.clauses, self._limits)
         factors = list(part.structure)
         best = eliminate(factors, sizes, cells=self._limits.cells)
@@ -101,6 +118,7 @@ class Sampler:
             tables.append((c, table))
         try:
             best = eliminate([*factors, *(t for _, t in tables)], sizes, cells=self._limits.cells)
+            factors += [t for _, t in tables]
         except TooLarge:
             for c, table in tables:
                 try:
@@ -110,7 +128,71 @@ class Sampler:
                     checks.append(c)
         if best.total == 0:
             raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
-        return _Source(part.variables, Drawer(best), tuple(checks), self.decider(part.variables, checks))
+        propose = self._positions(part.variables, Drawer(best))
+        if checks:
+            every = [*part.structure, *(t for _, t in tables)]
+            kept = [c for c, _ in tables]
+            summed = self._summed(part, every, kept, wide, best.total)
+            if summed is not None:
+                propose, checks = summed, wide
+        return _Source(part.variables, propose, tuple(checks), self.decider(part.variables, checks))
+
+    def _listed(self, part: Component, sizes: Mapping[int, int]) -> _Source | None:
+        """Rows of a list of all feasible designs, where there are few; None where there may be many."""
+        if not part.clauses:
+            return None
+        raw = eliminate(part.structure, sizes, cells=self._limits.cells).total
+        if raw > self._limits.brute or raw * len(part.variables) > LISTED:
+            return None
+        try:
+            rows = self.frame.enumerate(part.variables, part.clauses, limit=self._limits.rows)
+        except TooMany:
+            return None
+        if not len(rows):
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
+        order = sorted(part.variables)
+        columns = [rows[:, order.index(v)].astype(self._kind) for v in part.variables]
+
+        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+            at = rng.integers(0, len(rows), size=n)
+            made = numpy.empty((len(columns), n), dtype=self._kind)
+            for column, into in zip(columns, made, strict=True):
+                column.take(at, out=into, mode="clip")
+            return made.T
+
+        return _Source(part.variables, propose, (), None)
+
+    def _summed(
+        self, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause], most: int
+    ) -> Propose | None:
+        """Proposals under a long sum rounded down, where these are fewer than `most`."""
+        limits = evolve(self._limits, rows=min(SHARED, self._limits.rows))
+        best: SumDrawer | None = None
+        try:
+            made = Coupled(self.frame, part.variables, part.structure, factors, narrow, wide, limits)
+        except (TooMany, TooLarge):
+            return None
+        for chosen in range(len(made.sums)):
+            try:
+                drawer = SumDrawer(made, chosen)
+            except TooLarge:
+                continue
+            if drawer.total < most:
+                best, most = drawer, drawer.total
+        if most == 0:
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
+        if best is None:
+            return None
+        draw = best.draw
+
+        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+            found = draw(n, rng)
+            made = numpy.empty((len(part.variables), n), dtype=self._kind)
+            for into, v in zip(made, part.variables, strict=True):
+                into[:] = found[v]
+            return made.T
+
+        return propose
 
     @property
     def acceptance(self) -> float:
@@ -119,8 +201,10 @@ class Sampler:
         accepted = [s.tally[1] for s in self._sources if s.checks]
         return min((a / p for a, p in zip(accepted, proposed, strict=True) if p), default=1.0)
 
-    def sample(self, n: int, seed: int = 0) -> Rows:
+    def sample(self, n: int, seed: int = 0) -> Drawn:
         """n designs as an (n, d) array of indices into `Decision.values`, -1 where a decision is not live.
+
+        The array has the least integer type that holds them, and each decision's column in one piece.
 
         Independent draws, each uniform over the feasible designs; the same seed gives the same rows. Up to RECHECKED
         of them, evenly spread (all of a small sample), are checked once more by the reference evaluator, which shares
@@ -128,39 +212,52 @@ class Sampler:
         accepted.
         """
         rng = numpy.random.Generator(numpy.random.PCG64(seed))
-        drawn = numpy.full((n, len(self.frame.decisions)), -1, dtype=numpy.int64)
+        drawn = numpy.empty((len(self.frame.decisions), n), dtype=self._kind)
         for source in self._sources:
-            drawn[:, source.variables] = self._draw(source, n, rng)
+            self._draw(source, drawn, rng)
+        rows = drawn.T
         for i in range(0, n, max(1, -(-n // RECHECKED))):
-            self._recheck(drawn[i])
-        return drawn
+            self._recheck(rows[i])
+        return rows
 
-    def _draw(self, source: _Source, n: int, rng: numpy.random.Generator) -> Rows:
-        if source.decider is None:
-            return self._values(source, source.drawer.draw(n, rng, len(self.frame.decisions)))
-        kept: list[Rows] = []
+    def _draw(self, source: _Source, drawn: Drawn, rng: numpy.random.Generator) -> None:
+        """Fill in the columns of a source's decisions; drawn: (d, n)."""
+        n = drawn.shape[1]
         have = proposed = 0
-        size = min(BATCH, max(256, 2 * n))
         while have < n:
             if proposed >= PROPOSALS + 2_000 * n:
                 share = f"{have} of {proposed} proposals met the requirements"
                 raise Unsampled(f"too few designs are feasible to draw from: {share}",
                                 responsible=source.checks[0].requirement)  # fmt: skip
-            rows = self._values(source, source.drawer.draw(size, rng, len(self.frame.decisions)))
-            rows = rows[source.decider(rows)]
-            proposed += size
-            kept.append(rows)
-            have += len(rows)
-            source.tally[0] += size
-            source.tally[1] += len(rows)
-            if have < n:
-                wanted = (n - have) * 1.2 * proposed / max(have, 1)
-                size = int(min(max(wanted, 256), BATCH * 4))
-        return numpy.concatenate(kept)[:n]
+            wanted = n - have
+            if source.decider is not None:
+                wanted = int((wanted + 64) * 1.05 * (proposed + 2) / (have + 1))
+            rows = source.propose(min(wanted, BATCH), rng)
+            proposed += len(rows)
+            if source.decider is None:
+                for v, column in zip(source.variables, rows.T, strict=True):
+                    drawn[v, have : have + len(rows)] = column
+                have += len(rows)
+                continue
+            kept = numpy.flatnonzero(source.decider(rows))
+            source.tally[0] += len(rows)
+            source.tally[1] += len(kept)
+            kept = kept[: n - have]
+            for v, column in zip(source.variables, rows.T, strict=True):
+                column.take(kept, out=drawn[v, have : have + len(kept)], mode="clip")
+            have += len(kept)
 
-    def _values(self, source: _Source, positions: Rows) -> Rows:
-        """Positions on each variable's axis to indices into its values."""
-        return numpy.stack([self.frame.domains[v][positions[:, v]] for v in source.variables], axis=1)
+    def _positions(self, variables: Sequence[int], drawer: Drawer) -> Propose:
+        """What a drawer draws, as indices into values in place of positions on each variable's axis."""
+
+        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+            positions = drawer.draw(n, rng, len(self.frame.decisions))
+            made = numpy.empty((len(variables), n), dtype=self._kind)
+            for into, v in zip(made, variables, strict=True):
+                into[:] = self.frame.domains[v].take(positions[:, v])
+            return made.T
+
+        return propose
 
     def decider(self, variables: Sequence[int], checks: Sequence[Clause]) -> Decide | None:
         """All checks in one exact batched program over the decisions of a component: (n, k) rows to (n,) Booleans."""
@@ -172,7 +269,7 @@ class Sampler:
         program = Decider([both(*wanted)], [self.frame.decisions[v] for v in variables])
         return lambda rows: program(rows)[:, 0]
 
-    def _recheck(self, row: Rows) -> None:
+    def _recheck(self, row: Drawn) -> None:
         design = decode(self.frame.decisions, row)
         wanted = [implies(r.guard, r.value) for r in self.space.requirements]
         for r, held in zip(self.space.requirements, exact.evaluate_all(wanted, design), strict=True):
@@ -180,6 +277,6 @@ class Sampler:
                 raise AssertionError(f"a sample does not meet `{r.reason}`: {design}")
 
 
-def sample(space: Space, n: int, seed: int = 0, fixed: Mapping[str, Value] | None = None) -> Rows:
+def sample(space: Space, n: int, seed: int = 0, fixed: Mapping[str, Value] | None = None) -> Drawn:
     """n exactly uniform feasible designs; see `Sampler`."""
     return Sampler(space, fixed).sample(n, seed)

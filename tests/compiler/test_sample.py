@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections import Counter
 from fractions import Fraction
 
@@ -11,6 +13,7 @@ from cospace.compiler import eliminate
 from cospace.compiler import graph as g
 from cospace.compiler.count import Limits
 from cospace.compiler.designs import DesignError, decode, encode
+from cospace.compiler.guided import draw_on
 from cospace.compiler.model import Decision, Requirement, Space
 from cospace.compiler.sample import Sampler, Unsampled
 from cospace.dsl.diagnostics import NOWHERE
@@ -27,7 +30,9 @@ def chi_square_is_plausible(counts: Counter, cells: int, n: int) -> bool:
     return cells == 1 or statistic < cells - 1 + 5 * (2 * (cells - 1)) ** 0.5 + 10
 
 
-@pytest.mark.parametrize("limits", [None, Limits(table=1)], ids=["tables", "rejection"])
+@pytest.mark.parametrize(
+    "limits", [None, Limits(brute=0), Limits(brute=0, table=1)], ids=["listed", "tables", "rejection"]
+)
 @pytest.mark.parametrize("seed", range(40))
 def test_samples_are_uniform_over_the_feasible_designs(seed: int, limits: Limits | None) -> None:
     made = generate(seed)
@@ -78,8 +83,8 @@ def test_weights_beyond_64_bits_stay_exact() -> None:
 
 def test_too_few_feasible_designs_are_said_so() -> None:
     many = [Decision(f"x{i}", "choose", tuple(Fraction(v) for v in range(20)), g.NUMBER) for i in range(12)]
-    total = g.add(*(g.mul(g.var(d.path, g.NUMBER), g.var(d.path, g.NUMBER)) for d in many))
-    tiny = (Requirement(g.le(total, g.const(0)), g.TRUE, "tiny", NOWHERE),)
+    product = g.mul(*(g.add(g.var(d.path, g.NUMBER), g.const(1)) for d in many))
+    tiny = (Requirement(g.le(product, g.const(1)), g.TRUE, "tiny", NOWHERE),)
     space = Space("s", None, (), tuple(many), tiny, (), (), (), (), (), ())
     with pytest.raises(Unsampled) as caught:
         Sampler(space).sample(1)
@@ -96,3 +101,39 @@ def test_cut_offs_that_are_met_exactly_are_drawn_on(bits: int, monkeypatch: pyte
     for k, w in enumerate(weights):
         share = w / sum(weights)
         assert abs((drawn == k).mean() - share) <= 5 * (share * (1 - share) / 40_000) ** 0.5
+
+
+@pytest.mark.parametrize("bound", [9, 14, Fraction(41, 2)])
+def test_draws_under_a_long_sum_are_uniform_and_mostly_accepted(bound: Fraction) -> None:
+    """Terms that share a decision, rational coefficients, and decisions that only that decision and no sum reads."""
+    paths = ["shared", "a", "b", "c", "d", "beside"]
+    decisions = tuple(Decision(p, "choose", tuple(Fraction(v) for v in range(4)), g.NUMBER) for p in paths)
+    shared, *terms, beside = (g.var(p, g.NUMBER) for p in paths)
+    scaled = [g.mul(g.const(Fraction(k + 2, 3)), x, g.add(shared, g.const(1))) for k, x in enumerate(terms)]
+    wanted = (
+        Requirement(g.le(g.add(*scaled), g.const(bound)), g.TRUE, "sum", NOWHERE),
+        Requirement(g.le(beside, shared), g.TRUE, "beside", NOWHERE),
+    )
+    space = Space("s", None, (), decisions, wanted, (), (), (), (), (), ())
+    feasible = {
+        row
+        for row in itertools.product(range(4), repeat=6)
+        if row[5] <= row[0] and sum(Fraction(k + 2, 3) * row[k + 1] * (row[0] + 1) for k in range(4)) <= bound
+    }
+    sampler = Sampler(space, limits=Limits(brute=0, table=64))
+    n = 60 * len(feasible)
+    counts = Counter(tuple(int(i) for i in row) for row in sampler.sample(n, 5))
+    assert set(counts) <= feasible
+    assert chi_square_is_plausible(counts, len(feasible), n)
+    assert 0.9 < sampler.acceptance <= 1
+
+
+def test_what_rounding_leaves_open_is_drawn_on() -> None:
+    """Weights that 62 bits cannot tell apart from others still decide where their cut-off is met."""
+    more = random.Random(1)
+    running = numpy.array([1, 1 + (1 << 70), 3 << 70], dtype=object)
+    bits = (1 << 62) // 3
+    drawn = Counter(draw_on(running, bits, more) for _ in range(3000))
+    assert set(drawn) == {1, 2}
+    share = Fraction(bits + 1, 1 << 62) - Fraction(1 + (1 << 70), 3 << 70)
+    assert abs(drawn[2] / 3000 - float(share * (1 << 62))) < 0.05
