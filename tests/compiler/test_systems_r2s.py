@@ -1,4 +1,4 @@
-"""A random switch among tickets: which sets are allowed, and that every requirement holds for each that chance draws."""
+"""A random switch among tickets: which sets are allowed, and that requirements hold for each that chance draws."""
 
 from __future__ import annotations
 
