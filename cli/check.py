@@ -30,6 +30,11 @@ def check(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="prove again, also where nothing has changed since the last proof")
     ] = False,
+    repair: Annotated[bool, typer.Option("--apply", help="make the repairs that are sure, then check again")] = False,
+    repair_all: Annotated[
+        bool, typer.Option("--apply-all", help="as --apply, also repairs that are one way out of several")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="with --apply: write nothing; show what would change")] = False,
     strict: options.Strict = False,
     as_json: options.Json = False,
     time: options.Time = False,
@@ -39,6 +44,8 @@ def check(
     from cospace.cli.inputs import compile_spec, files_of, fixed_space, is_compiled, read_settings, timed
     from cospace.dsl.diagnostics import SpecError
 
+    if diff and not (repair or repair_all):
+        raise typer.BadParameter("it shows what --apply or --apply-all would change", param_hint="--diff")
     given = read_settings(settings)
     given |= {"--data": str(data.resolve())} if data is not None else {}
     kept = None if fresh or fixed or why is not None or is_compiled(spec) else proofs.recall(spec, given, deep)
@@ -52,6 +59,8 @@ def check(
     with timed(time):
         try:
             space, diagnostics = compile_spec(spec, settings, data)
+            if (repair or repair_all) and _repair(diagnostics, unsure=repair_all, dry=diff, quiet=as_json):
+                space, diagnostics = compile_spec(spec, settings, data)
         except SpecError as error:
             space, diagnostics = None, error.diagnostics
         if space is None:
@@ -76,6 +85,18 @@ def check(
         _answer(report.ok, report.proved, report.skipped, found, as_json)
     if report.ok is False or (strict and report.ok is None):
         raise typer.Exit(1)
+
+
+def _repair(diagnostics: tuple[Diagnostic, ...], *, unsure: bool, dry: bool, quiet: bool) -> bool:
+    """Make the repairs that are offered; whether any was made."""
+    from cospace.cli.apply import apply
+    from cospace.cli.inputs import sources
+
+    made, reporter = apply(diagnostics, sources, unsure=unsure, dry=dry, quiet=quiet)
+    show(tuple(reporter.found))
+    if not quiet and not made and not dry and not reporter.failed:
+        typer.echo("nothing to repair")
+    return bool(made)
 
 
 def _answer(

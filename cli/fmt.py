@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from cospace.cli.guard import show, verb
+from cospace.cli.rewrite import show_difference, written
 
 if TYPE_CHECKING:
     from cospace.dsl.diagnostics import Reporter
 
 STDIN = "-"
 SUFFIX = ".cospace"
-_WRITABLE = 0o222
 
 
 @verb
@@ -87,10 +87,10 @@ def _one(shown: str, path: Path, check: bool, diff: bool, reporter: Reporter) ->
     if after is None or after == before:
         return False
     if diff:
-        _show_difference(before, after, shown)
+        show_difference(before, after, shown, "formatted")
     if check and not diff:
         typer.echo(shown)
-    if not check and not diff and _written(path, shown, after, reporter):
+    if not check and not diff and written(path, shown, after, reporter):
         typer.echo(f"formatted {shown}")
     return True
 
@@ -107,7 +107,7 @@ def _standard_input(check: bool, diff: bool, reporter: Reporter) -> bool:
     if after is None:
         return False
     if diff and after != before:
-        _show_difference(before, after, shown)
+        show_difference(before, after, shown, "formatted")
     elif check and after != before:
         typer.echo(shown)
     elif not check and not diff:
@@ -130,50 +130,3 @@ def _format(text: str, shown: str, reporter: Reporter) -> str | None:
         for diagnostic in error.diagnostics:
             reporter.report(diagnostic)
         return None
-
-
-def _show_difference(before: str, after: str, shown: str) -> None:
-    from difflib import unified_diff
-
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    for line in unified_diff(old, new, shown, f"{shown} (formatted)"):
-        typer.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
-
-
-def _written(path: Path, shown: str, text: str, reporter: Reporter) -> bool:
-    """Whether the file could be replaced; the files after it are formatted all the same."""
-    from cospace.dsl.diagnostics import NOWHERE
-
-    try:
-        if path.stat().st_mode & _WRITABLE:
-            _replace(path, text)
-            return True
-        reason = "it is read-only"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    reporter.error(
-        "CS807", NOWHERE, f"{shown} was not written: {reason}",
-        help="make it and its folder writable, or see what would change with --diff",
-    )  # fmt: skip
-    return False
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file whole: what is written beside it takes its place, with its mode and, if allowed, its owner."""
-    import tempfile
-    from contextlib import suppress
-
-    state = path.stat()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(OSError, AttributeError):  # another's file in a shared folder; no owners on this system
-            os.chown(name, state.st_uid, state.st_gid)
-        os.chmod(name, state.st_mode & 0o7777)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -77,7 +77,7 @@ def respell(meant: Meant, span: Span, text: str) -> Fix | None:
     if at is None:
         return None
     place = Span(span.file, span.start + at[0], span.start + at[1])
-    return Fix(place, meant.near, f"replace `{meant.word}` by `{meant.near}`")
+    return Fix(place, meant.near, f"replace `{meant.word}` by `{meant.near}`", meant.sure)
 
 
 @mutable

@@ -7,13 +7,20 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+SURE = 2
+"""Edits up to which the only nearest word is taken for the one that was meant."""
+
 
 @frozen
 class Meant:
-    """A word that means nothing where it stands, and the known one that is nearest to it. As text: the question."""
+    """A word that means nothing where it stands, and the known one that is nearest to it. As text: the question.
+
+    sure: no other known word is as near, and at most two edits lie between.
+    """
 
     word: str
     near: str
+    sure: bool = True
 
     def __str__(self) -> str:
         return f"did you mean `{self.near}`?"
@@ -30,8 +37,8 @@ class Meant:
 
 def meant(word: str, candidates: Iterable[str]) -> Meant | None:
     """The nearest candidate as a suggestion that can be applied; None when none is near."""
-    near = closest(word, candidates)
-    return Meant(word, near) if near is not None else None
+    edits, near = _nearest(word, candidates)
+    return Meant(word, near[0], sure=edits <= SURE and len(near) == 1) if near else None
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
@@ -40,15 +47,23 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     An edit inserts, deletes or replaces a letter, or swaps two neighbours; a third of the letters may differ, one
     always in words of three letters and more. Case alone is no edit.
     """
-    best: tuple[int, str] | None = None
+    near = _nearest(word, candidates)[1]
+    return near[0] if near else None
+
+
+def _nearest(word: str, candidates: Iterable[str]) -> tuple[int, list[str]]:
+    """The fewest edits that lead to a candidate, and all that they lead to, in order; none where none is near."""
     limit = max(1, len(word) // 3) if len(word) > 2 else 0
+    fewest, found = limit, dict[str, None]()
     for candidate in candidates:
         if candidate == word or abs(len(candidate) - len(word)) > limit:
             continue
         edits = _edits(word.lower(), candidate.lower(), limit)
-        if edits <= limit and (best is None or edits < best[0]):
-            best = (edits, candidate)
-    return best[1] if best else None
+        if edits < fewest:
+            fewest, found = edits, {candidate: None}
+        elif edits == fewest:
+            found[candidate] = None
+    return fewest, list(found)
 
 
 def _edits(a: str, b: str, limit: int) -> int:

@@ -47,6 +47,7 @@ def test_help_names_every_verb() -> None:
         "cost",
         "best",
         "explain",
+        "fmt",
         "search",
         "resume",
         "report",
