@@ -66,9 +66,15 @@ class Guided:
         return drawn
 
     def _settle(self, at: Array, first: Array, rng: numpy.random.Generator) -> Array:
-        cuts = self.cuts[at]
-        drawn: Array = (cuts < first[:, None]).sum(axis=1)
-        ties = numpy.flatnonzero((cuts == first[:, None]).any(axis=1))
+        width = self.cuts.shape[1]
+        flat, start = self.cuts.reshape(-1), at.astype(numpy.int64) * width
+        drawn: Array = numpy.zeros(len(at), dtype=numpy.int64)
+        step = 1 << max(0, width.bit_length() - 1)
+        while step:
+            further = numpy.minimum(drawn + step, width)
+            drawn = numpy.where(flat.take(start + further - 1) < first, further, drawn)
+            step >>= 1
+        ties = numpy.flatnonzero((drawn < width) & (flat.take(start + numpy.minimum(drawn, width - 1)) == first))
         if len(ties):
             more = random.Random(int(rng.integers(0, 1 << BITS)))
             for i in ties:

@@ -13,7 +13,7 @@ from cospace.compiler import eliminate
 from cospace.compiler import graph as g
 from cospace.compiler.count import Limits
 from cospace.compiler.designs import DesignError, decode, encode
-from cospace.compiler.guided import draw_on
+from cospace.compiler.guided import Guided, draw_on, make_cuts
 from cospace.compiler.model import Decision, Requirement, Space
 from cospace.compiler.sample import Sampler, Unsampled
 from cospace.dsl.diagnostics import NOWHERE
@@ -137,3 +137,16 @@ def test_what_rounding_leaves_open_is_drawn_on() -> None:
     assert set(drawn) == {1, 2}
     share = Fraction(bits + 1, 1 << 62) - Fraction(1 + (1 << 70), 3 << 70)
     assert abs(drawn[2] / 3000 - float(share * (1 << 62))) < 0.05
+
+
+@pytest.mark.parametrize("options", [2, 3, 5, 8, 9, 70])
+def test_an_option_is_drawn_with_its_share_at_each_state(options: int) -> None:
+    weights = numpy.random.default_rng(options).integers(0, 4, (3, options))
+    weights[:, 0] += 1
+    running = weights.astype(object).cumsum(axis=1)
+    at = numpy.repeat(numpy.arange(3), 30_000)
+    drawn = Guided(make_cuts(running), running.__getitem__).draw(at, numpy.random.default_rng(1))
+    for state in range(3):
+        share = weights[state] / weights[state].sum()
+        found = numpy.bincount(drawn[at == state], minlength=options) / 30_000
+        assert (numpy.abs(found - share) <= 5 * (share * (1 - share) / 30_000) ** 0.5).all()
