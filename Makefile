@@ -9,7 +9,7 @@ OUT ?= results/gcos
 SEED ?= 0
 JOBS ?= 2
 
-.PHONY: help install search test lint types tests format clean
+.PHONY: help install search test lint types tests truth format clean
 
 help:  ## say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -43,6 +43,9 @@ types: $(VENV)/.dev  ## static types of the language and the compiler
 
 tests: $(VENV)/.dev lint types  ## the tests alone, on JOBS processes
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
+
+truth: $(VENV)/.dev  ## 20,000 random spaces of every construct against brute force, or SPACES of them
+	COSPACE_TRUTH=$(or $(SPACES),20000) OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) tests/compiler/test_truth.py
 
 format: $(VENV)/.dev  ## rewrite the Python files in the house's style
 	$(BIN)/ruff check --fix .

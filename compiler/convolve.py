@@ -79,9 +79,10 @@ class Groups:
         self.tables = Tables(frame)
         self.hub_set = set(plan.hubs)
         self.cells = 0
-        self.scales = [self._measure(s) for s in sums] if len(plan.rows) else []
+        measured = sums if len(plan.rows) else ()  # nothing is left to count where no hubs go together
+        self.scales = [self._measure(s) for s in measured]
         self.groups = [self._group(members, self.scales) for members in plan.groups] if len(plan.rows) else []
-        self.hub = [self._hub_part(s, scale) for s, scale in zip(self.sums, self.scales, strict=True)]
+        self.hub = [self._hub_part(s, scale) for s, scale in zip(measured, self.scales, strict=True)]
 
     @property
     def exact(self) -> bool:

@@ -52,20 +52,22 @@ def conditions(expr: Expr, guard: Expr = TRUE, is_open: Callable[[Expr], bool] =
     """Everything that has to hold for `expr` to be defined wherever `guard` holds.
 
     `if`, `and`, `or` protect from left to right. A `solve` gives `solvable` of its problem; what is inside is asked
-    for all of its mappings. Nodes that are not `is_open` are left out.
+    for all of its mappings. Nodes that are not `is_open` are left out. They stand in the order of evaluation: where
+    all before it hold, a condition is defined itself, so that their conjunction always is.
     """
     found: list[Condition] = []
     seen: set[tuple[int, int]] = set()
-    stack: list[tuple[Expr, Expr]] = [(expr, guard)]
+    stack: list[tuple[Expr, Expr, bool]] = [(expr, guard, False)]
     while stack:
-        node, under = stack.pop()
-        if (id(node), id(under)) in seen or not is_open(node):
-            continue
-        seen.add((id(node), id(under)))
-        own = _own(node)
-        if own is not None:
-            found.append(Condition(node, implies(under, own)))
-        stack.extend(_below(node, under))
+        node, under, ready = stack.pop()
+        if ready:
+            own = _own(node)
+            if own is not None:
+                found.append(Condition(node, implies(under, own)))
+        elif (id(node), id(under)) not in seen and is_open(node):
+            seen.add((id(node), id(under)))
+            stack.append((node, under, True))
+            stack.extend((below, there, False) for below, there in reversed(list(_below(node, under))))
     return found
 
 

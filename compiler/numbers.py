@@ -351,9 +351,10 @@ class Decider:
         result = numpy.stack(values, axis=1) if values else numpy.zeros((len(designs), 0), dtype=numpy.bool_)
         rows = numpy.flatnonzero(doubt)
         self.doubted += len(rows)
-        for i in rows:
-            found = exact.evaluate_all(self.exprs, decode(self.decisions, designs[i]), inputs)
-            result[i] = [f is True for f in found]
+        if len(rows):  # each design once: drawn rows repeat a lot in small spaces
+            distinct, place = numpy.unique(designs[rows], axis=0, return_inverse=True)
+            found = [exact.evaluate_all(self.exprs, decode(self.decisions, d), inputs) for d in distinct]
+            result[rows] = numpy.array([[f is True for f in each] for each in found])[place.reshape(-1)]
         return result
 
 

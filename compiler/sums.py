@@ -146,13 +146,13 @@ class _Reader:
                 factors.append(a)
         if len(factors) == 1:
             return [(factors[0], coefficient, conditions)]
-        compound = [a for a in factors if a.op in ("add", "if")]
+        compound = [i for i, a in enumerate(factors) if a.op in ("add", "if")]
         if not compound:
             self.terms.append(Term(coefficient, conditions, graph.mul(*factors)))
             return []
-        longest = max(compound, key=lambda a: len(a.free))
-        others = tuple(a for a in factors if a is not longest)
-        return [(p, coefficient, c) for p, c in self.spread(longest, conditions, others, None)]
+        longest = max(compound, key=lambda i: len(factors[i].free))
+        others = tuple(a for i, a in enumerate(factors) if i != longest)  # by place: a square has its factor twice
+        return [(p, coefficient, c) for p, c in self.spread(factors[longest], conditions, others, None)]
 
     def spread(
         self, e: Expr, conditions: tuple[Expr, ...], others: tuple[Expr, ...], below: Expr | None

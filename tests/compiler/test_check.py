@@ -147,6 +147,7 @@ def test_undefined_at_a_design_is_an_error_with_that_design() -> None:
         ("minimize 1 / a\nrequire 1 / a <= 2 when a > 0", ["CS602"]),
         ("minimize 1 / a\nrequire a > 0 when b > 1\nrequire b > 1", []),
         ("minimize log2(a - 1)\nrequire a >= 1", ["CS602"]),
+        ("require 0 <= a / (a - 2) < 4", ["CS602"]),  # what guards the second side has no value itself at a = 2
     ],
 )
 def test_a_requirement_excludes_only_where_it_has_a_value(text: str, codes: list[str]) -> None:

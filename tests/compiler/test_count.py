@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cospace.compiler import graph as g
 from cospace.compiler.count import Limits, count
-from cospace.compiler.driver import compile_file
+from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
@@ -65,6 +65,29 @@ def test_a_long_sum_is_counted_exactly(n: int) -> None:
     assert found.raw == 3 * 10**n
     assert found.exact
     assert found.feasible == sum(sum(ways[: 5 * n // k + 1]) for k in (1, 2, 3))
+
+
+def test_the_square_of_a_sum_keeps_both_of_its_factors() -> None:
+    x = numbers("x", 1, 2, 3)
+    steps = [g.branch(g.le(g.const(k), g.var("x", g.NUMBER)), g.const(1), g.const(0)) for k in (2, 3)]
+    total = g.add(g.const(1), *steps)
+    space = space_of([x], [Requirement(g.le(g.mul(total, total), g.const(8)), g.TRUE, "square", NOWHERE)])
+    for limits in (BRUTE, ELIMINATION, SUMS):
+        assert count(space, limits=limits).feasible == 2
+
+
+def test_sums_are_0_where_no_shared_decisions_go_together() -> None:
+    text = """space s
+d0 = [choose {0, 8} for e in 1..2]
+d1 = choose {4, 10}
+d2 = choose {1, 3}
+require max(d0) - sum(d0) in {0, 1, 2} when log(d2) <= 1.7
+require min(e * d2 for e in [0, d1, 2] when e > 1, empty = 1/2) in {0, 1, 2, 4, 5, 9}
+require 3 / (d0[1] - 3) / (d1 - 2) in {0, 1, 2, 4, 5, 9}
+"""
+    space = compile_text(text).space
+    assert space is not None
+    assert [count(space, limits=limits).feasible for limits in (BRUTE, ELIMINATION, SUMS)] == [0, 0, 0]
 
 
 def test_a_huge_space_is_counted_with_python_integers() -> None:
