@@ -1,0 +1,72 @@
+"""Data and network slimmed together: the worked expectations, and the count against plain Python."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from cospace.compiler.count import count
+from cospace.compiler.driver import compile_file
+from cospace.compiler.exact import evaluate
+from cospace.compiler.graph import Symbol, Value
+from cospace.compiler.model import Space
+
+SPEC = Path(__file__).parents[2] / "specs" / "dance.cospace"
+KEPT = [Fraction(n, 8) for n in (2, 3, 4, 5, 6, 7, 8)]
+BLOCKS = ("e1", "e2", "e3", "d2", "d1")
+PRODUCT = Fraction("0.29772") / 10**12
+
+
+@pytest.fixture(scope="module")
+def space() -> Space:
+    compiled = compile_file(SPEC)
+    assert compiled.space is not None, [d.message for d in compiled.diagnostics]
+    return compiled.space
+
+
+def macs(kept: tuple[Fraction, ...], branches: tuple[bool, ...]) -> Fraction:
+    e1, e2, e3, d2, d1 = (max(Fraction(8), w * k) for w, k in zip((32, 64, 128, 64, 32), kept, strict=True))
+    full, half, quarter = 360 * 480, 180 * 240, 90 * 120
+    middle = sum(k * k for k, there in zip((7, 5, 3), branches, strict=True) if there) * e3 * e3 * quarter
+    down = 9 * (3 * e1 * full + e1 * e2 * half + e2 * e3 * quarter)
+    return down + middle + 9 * ((e3 + e2) * d2 * half + (d2 + e1) * d1 * full) + 11 * d1 * full
+
+
+def seen(t: tuple[Fraction, ...]) -> Fraction:
+    return t[0] / 4 + (t[1] - t[0]) * Fraction(25, 64) + (t[2] - t[1]) * Fraction(9, 16) + 1 - t[2]
+
+
+@pytest.mark.parametrize("t, t0, p0, expected, trained", [
+    (("0.2", "0.4", "0.7"), "0.2", "0.5", "0.596875", "0.584375"), (("0", "0.25", "0.6"), "0", "0", None, None),
+])  # fmt: skip
+def test_the_worked_expectations(
+    space: Space, t: tuple[str, ...], t0: str, p0: str, expected: str | None, trained: str | None
+) -> None:
+    design: dict[str, Value] = {f"t{i}": Fraction(v) for i, v in enumerate(t, 1)}
+    design |= {"t0": Fraction(t0), "p0": Fraction(p0), "a": Fraction(1)}
+    design |= {f"segmenter.{b}.kept": Fraction(1) for b in BLOCKS}
+    design |= {f"segmenter.{b}": Symbol("kept") for b in ("wide", "medium", "narrow")}
+    forward = macs((Fraction(1),) * 5, (True,) * 3) * PRODUCT
+    inference, training = (evaluate(o.value, design) for o in space.objectives if not o.measured)
+    share = Fraction(expected) if expected else seen(tuple(map(Fraction, t)))
+    assert inference == share * forward
+    assert training == 3 * 367 * (Fraction(trained) if trained else share) * forward
+
+
+def test_the_space_is_counted_exactly(space: Space) -> None:
+    grid = [Fraction(n, 20) for n in range(21)]
+    policies = 0
+    for t in itertools.combinations_with_replacement(grid, 3):
+        share = seen(t)
+        if share <= Fraction(7, 10):
+            # dropping happens below t0 <= t1, where the scale is 1/2
+            policies += sum(share - p * s / 80 <= Fraction(3, 4) for s in grid[:7] if s <= t[0] for p in range(6)) * 3
+    branches = [b for b in itertools.product((True, False), repeat=3) if any(b)]
+    sizes = Counter(macs(kept, b) for kept in itertools.product(KEPT, repeat=5) for b in branches)
+    networks = sum(n for size, n in sizes.items() if size <= 5_000_000_000)
+    found = count(space)
+    assert found.raw == 21**3 * 7 * 6 * 3 * 7**5 * 8
+    assert found.exact and found.feasible == policies * networks
