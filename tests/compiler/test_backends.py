@@ -19,7 +19,7 @@ from tests.compiler.generate import Generated, generate
 torch = pytest.importorskip("torch")
 from cospace.compiler.relaxed import Relaxed  # noqa: E402
 
-BATCHES = [range(start, start + 25) for start in range(0, 200, 25)]
+BATCHES = [range(start, start + 25) for start in range(0, 400, 25)]
 DESIGNS = 25
 
 

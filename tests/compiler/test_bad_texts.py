@@ -1,0 +1,41 @@
+"""What a mistake in a text gets: one code each, and never a space that pretends nothing is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from cospace.compiler.check import check
+from cospace.compiler.count import count
+
+from tests.compiler import spaces
+
+TABLE = "a = choose {1, 2}\ntable t(k: real) from [[1, %s]] { v: real }\nrequire t(a).v <= 9"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("a = choose {1, 2} KiB\nrequire a <= 3 pJ", "CS302"),
+        ("a = choose {true, false}\nb = choose {1, 2} when a\nrequire b <= 1", "CS209"),
+        (TABLE % "3", "CS222"),
+        (TABLE % '"x"', "CS302"),
+    ],
+    ids=["units that don't match", "not alive", "a key that is missing", "a text for a number"],
+)
+def test_a_mistake_has_a_code(text: str, code: str) -> None:
+    assert code in [line.split()[0] for line in spaces.told(f"space s\n{text}\n")]
+
+
+def test_a_newer_language_is_refused() -> None:
+    assert spaces.told("language 2\nspace s\na = choose {1, 2}\n")[0].startswith("CS208")
+
+
+def test_an_empty_domain_leaves_no_design_there_and_says_so() -> None:
+    space = spaces.space_of("space s\na = choose {0, 2}\nb = choose 1..a step 1\n")
+    assert count(space).feasible == 2
+    assert [d.code for d in check(space).diagnostics] == ["CS603"]
+
+
+def test_all_of_nothing_holds() -> None:
+    assert (
+        count(spaces.space_of("space s\na = choose {0, 2}\nrequire all(e > 5 for e in [a] when e > 9)\n")).feasible == 2
+    )
