@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +38,9 @@ def check(
     diff: Annotated[bool, typer.Option("--diff", help="with --apply: write nothing; show what would change")] = False,
     strict: options.Strict = False,
     as_json: options.Json = False,
+    sarif: Annotated[
+        Path | None, typer.Option("--sarif", metavar="FILE", help="also write the diagnostics there, as SARIF 2.1.0")
+    ] = None,
     time: options.Time = False,
 ) -> None:
     """Prove that a space is sound: some design is feasible, nothing is undefined, no value is dead."""
@@ -54,6 +58,7 @@ def check(
             if not as_json:
                 _say(kept["space"], kept["ok"], kept["proved"], kept["skipped"])
                 typer.echo("  nothing has changed since this was proved; --fresh proves it again")
+            _report((), sarif)
             _answer(kept["ok"], kept["proved"], kept["skipped"], (), as_json)
         return
     with timed(time):
@@ -64,6 +69,7 @@ def check(
         except SpecError as error:
             space, diagnostics = None, error.diagnostics
         if space is None:
+            _report(diagnostics, sarif)
             _answer(False, (), (), diagnostics, as_json)
             raise typer.Exit(1)
         if fixed:
@@ -77,6 +83,7 @@ def check(
 
         report = prove(space, deep=deep)
         found = tuple(diagnostics) + tuple(report.diagnostics)
+        _report(found, sarif)
         if not as_json:
             _say(space.name, report.ok, report.proved, report.skipped)
         if report.ok is True and not found and not fixed and not is_compiled(spec):
@@ -85,6 +92,16 @@ def check(
         _answer(report.ok, report.proved, report.skipped, found, as_json)
     if report.ok is False or (strict and report.ok is None):
         raise typer.Exit(1)
+
+
+def _report(found: tuple[Diagnostic, ...], sarif: Path | None) -> None:
+    """Write the diagnostics for code hosts, where that is asked for."""
+    if sarif is None:
+        return
+    from cospace.cli.inputs import sources
+    from cospace.cli.sarif import to_sarif
+
+    sarif.write_text(json.dumps(to_sarif(found, sources), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def _repair(diagnostics: tuple[Diagnostic, ...], *, unsure: bool, dry: bool, quiet: bool) -> bool:
