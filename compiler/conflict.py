@@ -6,12 +6,9 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-import numpy
 from cospace.compiler import exact
-from cospace.compiler.enumerate import TooMany
-from cospace.compiler.graph import TRUE, Expr
+from cospace.compiler.graph import TRUE, Expr, negative
 from cospace.compiler.model import Requirement, Space
-from cospace.compiler.numbers import Program
 from cospace.compiler.prove import Prover
 from cospace.compiler.units import natural_unit, show_in
 from cospace.dsl.diagnostics import Diagnostic, Label
@@ -84,28 +81,11 @@ def _sides(value: Expr) -> tuple[Expr, Fraction, bool] | None:
 
 
 def _extreme(prover: Prover, expr: Expr, guard: Expr, others: Sequence[Requirement], lowest: bool) -> Fraction | None:
-    """The least (greatest) value of `expr` over all designs that meet the others, exactly; None when not enumerable."""
-    frame = prover.frame
-    scope = prover._closure(frame.scope(expr, guard))
-    clauses = [c for c in frame.clauses(others) if set(c.scope) <= set(scope)]
-    try:
-        rows = frame.enumerate(scope, clauses)
-    except TooMany:
-        return None
-    decisions = [space_decision for v, space_decision in enumerate(prover.space.decisions) if v in set(scope)]
-    if guard is not TRUE:
-        rows = rows[frame.truth(guard, rows, list(scope))]
-    if not len(rows):
-        return None
-    values = numpy.asarray(Program([expr], decisions)(rows)[0], dtype=float)
-    values = numpy.where(numpy.isnan(values), numpy.inf if lowest else -numpy.inf, values)
-    edge = values.min() if lowest else values.max()
-    near = numpy.flatnonzero(numpy.isclose(values, edge, rtol=1e-9, atol=0))[:64]
-    found = [exact.evaluate(expr, frame.design(list(scope), rows[i])) for i in near]
-    numbers = [f for f in found if isinstance(f, Fraction)]
-    if not numbers:
-        return None
-    return min(numbers) if lowest else max(numbers)
+    """The least (greatest) value of `expr` over all designs that meet the others, exactly; None when not proved."""
+    reached = Requirement(guard, TRUE, "the bound is asked for", prover.space.decisions[0].span)
+    design = prover.least(expr if lowest else negative(expr), [*others, reached])
+    value = exact.evaluate(expr, design) if design is not None else None
+    return value if isinstance(value, Fraction) else None
 
 
 def _rounded(value: Fraction, up: bool) -> Fraction:

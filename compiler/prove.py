@@ -1,4 +1,4 @@
-"""Whether requirements can be met: witnesses by drawing, refutations by bounds and enumeration.
+"""Whether requirements can be met: boxes first (`refute`), then drawing, bounds and enumeration, then Z3.
 
 `Prover` answers questions about a set of requirements with a design, with a proof that there is none, or with nothing.
 A witness counts only after every requirement was decided exactly; a refutation only when it covers all designs.
@@ -12,10 +12,11 @@ import numpy
 from attrs import define, field, frozen
 from cospace.compiler.designs import Rows, decode
 from cospace.compiler.enumerate import Clause, Frame, TooMany
-from cospace.compiler.graph import TRUE, Value, implies
+from cospace.compiler.graph import TRUE, Expr, Value, implies
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Decision, Design, Requirement, Space
 from cospace.compiler.numbers import Decider
+from cospace.compiler.refute import Fact, Refuter, facts_of, proof_requirements
 from numpy.typing import NDArray
 
 Mask = NDArray[numpy.bool_]
@@ -27,6 +28,8 @@ DRAWS = 1024
 ROUNDS = 24
 ROWS = 400_000
 """Rows that one enumeration may hold."""
+BOXES = 2_000
+"""Boxes that one question may look at."""
 
 
 @frozen(eq=False)
@@ -47,14 +50,15 @@ class Prover:
     fixed: Mapping[str, Value] = field(factory=dict)
     seed: int = 0
     frame: Frame = field(init=False)
+    refuter: Refuter = field(init=False)
     _deciders: dict[tuple[int, ...], Decider] = field(init=False, factory=dict)
     _tables: dict[tuple[int, ...], list[tuple[tuple[Requirement, ...], Anchors]]] = field(init=False, factory=dict)
-    _absent: dict[tuple[int, ...], dict[tuple[int, int], tuple[Requirement, ...]]] = field(init=False, factory=dict)
     _all: Rows | None = field(init=False, default=None)
     _truth: Mask | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self.frame = Frame.of(self.space, self.fixed)
+        self.refuter = Refuter(self.space.decisions)
 
     # ---- drawing
 
@@ -199,20 +203,6 @@ class Prover:
         """All assignments of some decisions at which the requirements that read only those hold."""
         return max((a for _, a in self._enumerated(requirements) if len(a[1])), key=lambda a: len(a[0]), default=None)
 
-    def absent(self, requirements: Sequence[Requirement]) -> dict[tuple[int, int], tuple[Requirement, ...]]:
-        """(decision, index) pairs in no assignment that meets some of the requirements, with those requirements."""
-        key = tuple(map(id, requirements))
-        if key in self._absent:
-            return self._absent[key]
-        found = self._absent.setdefault(key, {})
-        for core, (columns, rows) in self._enumerated(requirements):
-            for k, v in enumerate(columns):
-                present = set(numpy.flatnonzero(numpy.bincount(rows[:, k] + 1)) - 1)
-                for index in self.frame.domains[v].tolist():
-                    if index >= 0 and index not in present:
-                        found.setdefault((v, index), core)
-        return found
-
     def _enumerated(self, requirements: Sequence[Requirement]) -> list[tuple[tuple[Requirement, ...], Anchors]]:
         """Every group of requirements that can be enumerated, with its assignments; kept."""
         key = tuple(map(id, requirements))
@@ -238,8 +228,38 @@ class Prover:
             return Verdict(True, decode(self.space.decisions, good[0]))
         return self.settle(self.space.requirements)
 
-    def settle(self, requirements: Sequence[Requirement]) -> Verdict:
-        """Can all of these hold at once?"""
+    def settle(self, requirements: Sequence[Requirement], fixed: Mapping[str, Value] | None = None) -> Verdict:
+        """Can all of these hold at once, with more decisions pinned?"""
+        masks, live = self._pins({**self.fixed, **(fixed or {})})
+        outcome, _ = self.refuter.settle([*facts_of(requirements), *live], masks, BOXES)
+        if outcome.design is not None:
+            return Verdict(True, outcome.design)
+        if outcome.proof is not None:
+            used = {id(r) for r in proof_requirements(outcome.proof)}
+            return Verdict(False, core=tuple(r for r in requirements if id(r) in used))
+        if fixed:
+            return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements)
+        return self._settle_rows(requirements)
+
+    def least(self, goal: Expr, requirements: Sequence[Requirement]) -> Design | None:
+        """The design with the least value of a goal among those that meet the requirements; None where not proved."""
+        masks, live = self._pins(self.fixed)
+        outcome, proved = self.refuter.least(goal, [*facts_of(requirements), *live], masks, 3 * BOXES)
+        return outcome.design if proved else None
+
+    def _pins(self, pinned: Mapping[str, Value]) -> tuple[dict[int, int], list[Fact]]:
+        """For each pinned decision its value as a bit, and that it is live."""
+        masks: dict[int, int] = {}
+        live: list[Fact] = []
+        for path, value in pinned.items():
+            v = self.refuter.boxes.position[path]
+            d = self.space.decisions[v]
+            masks[v] = sum(1 << k for k, x in enumerate(d.values) if x.__class__ is value.__class__ and x == value)
+            live += [Fact(d.guard, ("live", path))] * (d.guard is not TRUE)
+        return masks, live
+
+    def _settle_rows(self, requirements: Sequence[Requirement]) -> Verdict:
+        """The same by rows of designs, where there are too many boxes."""
         rows = self.search(requirements)
         if len(rows):
             return Verdict(True, decode(self.space.decisions, rows[0]))
