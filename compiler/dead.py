@@ -1,11 +1,19 @@
-"""Which values no feasible design takes: those that no witness shows, settled one by one by the `Prover`."""
+"""Which values no feasible design takes: those that no witness shows.
+
+A space of few designs is listed, which shows what its feasible ones take; what is left is settled one by one by the
+`Prover`.
+"""
 
 from __future__ import annotations
 
 from attrs import frozen
-from cospace.compiler.model import Requirement
+from cospace.compiler.count import solve_space
+from cospace.compiler.model import Requirement, Space
 from cospace.compiler.prove import Prover
 from cospace.compiler.witness import Witnesses
+
+LISTED = 20_000
+"""Designs that are listed at most, feasible or not."""
 
 Pair = tuple[int, int]
 """A decision and the index of one of its values."""
@@ -24,7 +32,7 @@ def settle_missing(prover: Prover, witnesses: Witnesses) -> Settled:
     space = prover.space
     dead: dict[Pair, tuple[Requirement, ...]] = {}
     unknown: list[Pair] = []
-    shown: set[Pair] = set()
+    shown = _listed(space)
     for v, k in sorted(witnesses.missing):
         if (v, k) in shown:
             continue
@@ -38,3 +46,21 @@ def settle_missing(prover: Prover, witnesses: Witnesses) -> Settled:
             design = verdict.witness
             shown |= {(w, e.values.index(design[e.path])) for w, e in enumerate(space.decisions) if e.path in design}
     return Settled(dead, tuple(unknown))
+
+
+def _listed(space: Space) -> set[Pair]:
+    """Values that feasible designs take, where all designs are few; nothing of larger spaces."""
+    size = 1
+    for d in space.decisions:
+        size *= len(d.values)
+        if size > LISTED * 16:  # most of these may not be live together
+            return set()
+    whole = solve_space(space)
+    if whole.count.raw is None or whole.count.raw > LISTED or not whole.count.exact:
+        return set()
+    shown: set[Pair] = set()
+    for part in whole.parts:
+        for v, counts in part.values()[0].items():
+            kept = zip(whole.frame.domains[v], counts, strict=True)
+            shown |= {(v, int(index)) for index, count in kept if index >= 0 and count}
+    return shown
