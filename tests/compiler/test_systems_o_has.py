@@ -135,3 +135,43 @@ def test_operands_of_8_bit_need_slices(space: Space) -> None:
     room = next(r for r in space.requirements if r.reason == "crosstalk leaves room for a weight's bits")
     eight = {**design(), "optics.slice_w": Fraction(8)}
     assert evaluate(room.value, eight) is False and evaluate(room.value, design()) is True
+
+
+def quantities_of(text: str, at: dict[str, Value], *names: str) -> list[float]:
+    one = compile_text(text).space
+    assert one is not None
+    found = dict(one.accelerators[0].quantities)
+    return [figure(evaluate(found[n], at)) for n in names]
+
+
+@pytest.mark.parametrize("quality, spacing, bits", [
+    (8000, 8, 4.54), (8000, 4, 2.59), (12000, 8, 5.71), (12000, 4, 3.73), (20000, 8, 7.17), (20000, 4, 5.18),
+])  # fmt: skip
+def test_the_bits_that_crosstalk_leaves_twelve_channels(quality: int, spacing: int, bits: float) -> None:
+    at = {**design(), "optics.quality": Fraction(quality), "optics.spacing": Fraction(spacing, 10**10)}
+    room, light = quantities_of(ONE, at, "headroom", "free_range")
+    assert room == pytest.approx(bits, abs=5e-3)
+    assert light == pytest.approx(18.85e-9, abs=5e-12)
+
+
+@pytest.mark.parametrize("length, height, loss, power, product", [
+    (12, 12, 4.5, 331.86, 460.9), (32, 32, 8.6, 1688.8, 329.8), (23, 32, 6.8, None, 350.7),
+])  # fmt: skip
+def test_larger_cores_take_less_a_product(
+    length: int, height: int, loss: float, power: float | None, product: float
+) -> None:
+    found = quantities_of(ONE, design(length=length, height=height), "loss", "power")
+    assert found[0] == pytest.approx(loss, rel=1e-12)
+    assert power is None or found[1] * 1e3 == pytest.approx(power, rel=1e-4)
+    assert found[1] / 5e9 / (length * height) * 1e15 == pytest.approx(product, rel=2e-4)
+
+
+def test_a_core_of_8_bit_and_one_with_a_converter_for_each_ring() -> None:
+    eight = {**design(), "optics.slice_a": Fraction(8), "optics.slice_w": Fraction(8)}
+    laser, power = quantities_of(ONE.replace("microring()", "microring(out_bits = 8 bit)"), eight, "laser", "power")
+    assert (laser * 1e3, power * 1e3) == (pytest.approx(136.9, rel=2e-4), pytest.approx(692.1, rel=1e-4))
+    one = compile_text(ONE).space
+    assert one is not None
+    every = next(d for d in one.decisions if d.path == "optics.converters").values[1]
+    (area,) = quantities_of(ONE, {**design(), "optics.converters": every}, "core_area")
+    assert area == pytest.approx(1.7748e-6, rel=1e-4)
