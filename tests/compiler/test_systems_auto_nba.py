@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,12 @@ def test_networks_and_accelerators_are_as_many_as_were_published() -> None:
     accelerators = (67_500 * 47_628 * 4_500 * 1_512) ** 3
     assert accelerators == 10466253951408168436534084416 * 10**21
     assert counted.feasible == counted.raw == (8 * 3 + 1) ** 22 * accelerators
+
+
+def test_agents_are_as_many_as_were_published() -> None:
+    space = spec("a3c_s")
+    blocks = [len(d.values) for d in space.decisions if d.path.startswith("agent.")]
+    assert blocks == [9] * 12 and prod(blocks) == 282_429_536_481
 
 
 @pytest.mark.parametrize("name", ["auto_nba", "rt_rcg", "a3c_s"])
