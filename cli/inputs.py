@@ -161,10 +161,19 @@ def named_values(space: Space, item: str) -> list[tuple[str, Value]]:
     return [(d.path, read_value(d, text.strip())) for d in find_decisions(space, path.strip())]
 
 
+def has_decision(space: Space, path: str) -> bool:
+    """Whether a path names a decision, or instances of one."""
+    return bool(_named(space, path))
+
+
+def _named(space: Space, path: str) -> list[Decision]:
+    found = [d for d in space.decisions if d.path == path]
+    return found or [d for d in space.decisions if re.sub(r"\[[^\[\]]*(\[[^\[\]]*\][^\[\]]*)*\]", "", d.path) == path]
+
+
 def find_decisions(space: Space, path: str) -> list[Decision]:
     """The decision at a path, or all its instances when the path has no indices."""
-    found = [d for d in space.decisions if d.path == path]
-    found = found or [d for d in space.decisions if re.sub(r"\[[^\[\]]*(\[[^\[\]]*\][^\[\]]*)*\]", "", d.path) == path]
+    found = _named(space, path)
     if not found:
         from cospace.dsl.suggest import closest
 

@@ -266,4 +266,30 @@ class Replacement(Rewrite):
         return node if node.op == "var" or not node.args else None
 
 
-__all__ = ["Replacement", "Rewrite", "Substituter", "Substitution"]
+class Sharing(Rewrite):
+    """Problems of maps that say the same become one, through all that was shared by one table."""
+
+    def __init__(self, problems: ProblemTable) -> None:
+        super().__init__()
+        self._table = problems
+        self._solves: dict[int, bool] = {}
+
+    def touches(self, node: Expr) -> bool:
+        if id(node) not in self._solves:
+            self._alive[id(node)] = node
+            for n in walk([node]):
+                solved = n.op in ("solve", "solvable")
+                self._solves[id(n)] = solved or any(self._solves[id(a)] for a in n.args)
+        return self._solves[id(node)]
+
+    def leaf(self, node: Expr) -> Expr | None:
+        return None
+
+    def _problem(self, problem: MapProblem) -> tuple[MapProblem, Rename]:
+        if id(problem) not in self._solved:
+            self._alive[id(problem)] = problem
+            self._solved[id(problem)] = self._table.share(problem)
+        return self._solved[id(problem)]
+
+
+__all__ = ["Replacement", "Rewrite", "Sharing", "Substituter", "Substitution"]
