@@ -11,6 +11,7 @@ from cospace.cli.guard import verb
 
 if TYPE_CHECKING:
     from cospace.compiler.count import Count
+    from cospace.compiler.estimate import Estimate
     from cospace.compiler.model import Space
     from cospace.compiler.values import ValueCounts
 
@@ -23,17 +24,33 @@ def count(
     fixed: options.Fix = None,
     strict: options.Strict = False,
     values: Annotated[bool, typer.Option("--values", help="also how many feasible designs keep each value")] = False,
+    estimated: Annotated[
+        int | None,
+        typer.Option("--estimate", metavar="N", min=1, help="also an estimate, from N raw designs", show_default=False),
+    ] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="the estimate alone: nothing is counted but raw")] = False,
+    seed: options.Seed = 0,
     as_json: options.Json = False,
     time: options.Time = False,
 ) -> None:
     """Count the designs: all of them, and those that meet every requirement, exactly."""
     from cospace.cli.inputs import countable, timed
 
+    if alone and (estimated is None or values):
+        raise typer.BadParameter("goes with --estimate and without --values", param_hint="--alone")
     space, pinned = countable(spec, settings, fixed)
     with timed(time):
         from cospace.compiler.count import solve_space
         from cospace.compiler.values import values_of
 
+        guess = None
+        if estimated is not None:
+            from cospace.compiler.estimate import estimate
+
+            guess = estimate(space, estimated, seed, pinned)
+        if alone and guess is not None:
+            _show_alone(guess, as_json, strict)
+            return
         whole = solve_space(space, pinned)
         found = whole.count
         kept = values_of(whole) if values else None
@@ -47,12 +64,16 @@ def count(
             if found.responsible is not None:
                 answer["responsible"] = found.responsible.reason
         answer["how"] = found.method
+        if guess is not None:
+            answer["estimate"] = _estimate_object(guess, found)
         if values:
             answer["values"] = None if kept is None else {c.path: _value_object(space, c) for c in kept}
         typer.echo(json.dumps(answer, ensure_ascii=False))
     else:
         for line in describe(found):
             typer.echo(line)
+        if guess is not None:
+            typer.echo(f"{_describe_estimate(guess)}; {_compare(guess, found)}")
         if values:
             typer.echo("\n".join(_value_lines(space, kept)))
     if strict and not found.exact:
@@ -69,6 +90,51 @@ def describe(found: Count) -> list[str]:
     span = f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
     blame = f", at the requirement {found.responsible.reason!r}" if found.responsible is not None else ""
     return [*lines, f"{span} feasible, proved; not exact: {found.limit}{blame}"]
+
+
+def _show_alone(guess: Estimate, as_json: bool, strict: bool) -> None:
+    """The estimate without a count beside it, which is an unknown."""
+    if as_json:
+        answer = {"raw": str(guess.raw), "feasible": None, "exact": False, "why": "not asked for"}
+        typer.echo(json.dumps(answer | {"estimate": _estimate_object(guess, None)}, ensure_ascii=False))
+    else:
+        typer.echo(f"{guess.raw:,} designs\n{_describe_estimate(guess)}")
+    if strict:
+        raise typer.Exit(1)
+
+
+def _describe_estimate(guess: Estimate) -> str:
+    low, high = guess.bounds
+    return (f"estimate: {_rounded(guess.feasible)} feasible, {_rounded(low)} to {_rounded(high)} with 95 % confidence"
+            f" ({guess.met:,} of {guess.drawn:,} raw designs, seed {guess.seed})")  # fmt: skip
+
+
+def _rounded(n: int) -> str:
+    """A count that is not exact: six digits are enough."""
+    if n < 1_000_000:
+        return f"{n:,}"
+    from decimal import Decimal
+
+    return f"{Decimal(n):.5e}".replace("e+", "e")
+
+
+def _compare(guess: Estimate, found: Count) -> str:
+    if found.exact:
+        return f"the exact count lies {'inside' if guess.holds(*found.bounds) else 'OUTSIDE'}"
+    return "the proved bounds meet it" if guess.holds(*found.bounds) else "the proved bounds lie OUTSIDE"
+
+
+def _estimate_object(guess: Estimate, found: Count | None) -> dict[str, object]:
+    """The estimate for programs; `inside`: whether the count, or its proved bounds, meet the interval."""
+    said: dict[str, object] = {
+        "feasible": str(guess.feasible),
+        "interval": [str(end) for end in guess.bounds],
+        "confidence": 0.95,
+        "drawn": guess.drawn,
+        "met": guess.met,
+        "seed": guess.seed,
+    }
+    return said if found is None else said | {"inside": guess.holds(*found.bounds)}
 
 
 def _value_object(space: Space, counts: ValueCounts) -> dict[str, object]:

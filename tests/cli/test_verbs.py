@@ -117,6 +117,21 @@ def test_count_answers_programs(spec: Path) -> None:
     assert "feasible" in run("count", str(spec)).stdout
 
 
+def test_count_estimates_from_raw_designs(spec: Path) -> None:
+    answer = json.loads(run("count", str(spec), "--estimate", "5000", "--seed", "2", "--json").stdout)
+    guess = answer["estimate"]
+    low, high = (int(end) for end in guess["interval"])
+    assert guess["drawn"] == 5000 and guess["seed"] == 2 and guess["confidence"] == 0.95
+    assert guess["inside"] is (low <= int(answer["feasible"]) <= high)
+    assert low <= int(guess["feasible"]) <= high
+    alone = json.loads(run("count", str(spec), "--estimate", "5000", "--seed", "2", "--alone", "--json").stdout)
+    assert alone["feasible"] is None and alone["exact"] is False and alone["raw"] == answer["raw"]
+    assert alone["estimate"]["interval"] == guess["interval"]
+    said = run("count", str(spec), "--estimate", "5000").stdout
+    assert "estimate: " in said and "with 95 % confidence" in said and "the exact count lies " in said
+    assert run("count", str(spec), "--alone").exit_code == 2
+
+
 def test_samples_are_designs_that_cost_reads(spec: Path, tmp_path: Path) -> None:
     first = run("sample", str(spec), "-n", "3", "--seed", "1", "--json")
     assert first.stdout == run("sample", str(spec), "-n", "3", "--seed", "1", "--json").stdout
