@@ -243,11 +243,14 @@ def _coupled(
     found = made.total()
 
     def values() -> tuple[Values, Values]:
-        try:
-            ends = made.values()
-        except (TooMany, TooLarge):
-            ends = made.values(LEVELS)
-        return ends[0], ends[-1]
+        for levels in ((), (LEVELS,)):
+            try:
+                ends = made.values(*levels)
+            except (TooMany, TooLarge):
+                continue
+            return ends[0], ends[-1]
+        sizes = {v: len(frame.domains[v]) for v in part.variables}
+        return _between(count_values(eliminate(part.structure, sizes, cells=limits.cells)))
 
     if found.low == found.high:
         return Solved(part, Count(raw, found.low, (found.low, found.low), True, found.method), values)

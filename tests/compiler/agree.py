@@ -195,7 +195,8 @@ def _conflict(reference: Reference, raw: list[tuple[dict[str, str], Env]], found
         rules = [r for line in lines for r in by_line[line]]
         return any(all(verdict(r, env) == "kept" for r in rules) for _, env in raw)
 
-    assert not possible(named), f"what is named does not exclude everything; {where}"
+    domains = {line for line, rules in by_line.items() if any(r.domain for r in rules)}
+    assert not possible(named | domains), f"what is named does not exclude everything; {where}"
     for line in named:
         if len(by_line[line]) == 1 and len(named) > 1:
             assert possible(named - {line}), f"line {line} could be left out; {where}"

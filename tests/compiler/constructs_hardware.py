@@ -91,6 +91,7 @@ def copies(rng: random.Random, n: str) -> Part:
     scale, other, tiles = rng.randint(1, 8), rng.randint(0, 9), rng.choice([6, 12])
     energy, goal = rng.random() < 0.5, rng.choice(["", "cycles", "cycles * (tile + 1)"])
     rule = "    on matmul(k, n, wbits) {"
+    fit = f"require tile * rows + k / 32 <= {fits}"
     lines = [
         TASK, NETWORK, f"    hidden = choose {{{written(hidden)}}}",
         "    x = choose mid { wide = linear(x, out = hidden), same = skip(x) }",
@@ -98,7 +99,7 @@ def copies(rng: random.Random, n: str) -> Part:
         "precision of net { both = choose {4, 8} bit per layer }",
         f"accelerator {n} {{", f"    rows = choose {{{written(rows)}}}", rule,
         f"        tile = map divisors({tiles})", f"        order = map {{{n}p, {n}q}}",
-        f"        require tile * rows + k / 32 <= {fits}",
+        f"        {fit}",
         f"        cycles = ceil(n / tile) * rows + (if order == {n}p then tile * {scale} else {other}) + wbits / 1 bit",
         "        tiled = tile", *["        energy = 0 - tile"] * energy, *[f"        minimize {goal}"] * bool(goal),
         "    }",
@@ -152,7 +153,7 @@ def copies(rng: random.Random, n: str) -> Part:
         Term(f"{n}.tiled", total(1, max)),
     ]
     goals = [] if rng.random() < 0.3 else [Term(f"{n}.cycles", total(0, sum))]
-    return Part(lines, chosen, 24, terms, [], [Rule(rule, mapped)], goals, {}, STD,
+    return Part(lines, chosen, 24, terms, [], [Rule(fit, mapped)], goals, {}, STD,
                 ("per layer", "map", *["map tie by energy"] * energy), network=True)  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def drawn_from_range(rng: random.Random, n: str) -> Part:
     values = lambda env: [Fraction(v) for v in range(low, int(env[f"{n}o"]) + 1)]  # noqa: E731
     own = Term(n, lambda env: env[n], frozenset([n]))
     chosen = [Chosen(f"{n}o", lambda env: [(show(v), v) for v in ends])]
-    rules = [Rule(line, lambda env: bool(values(env)))]
+    rules = [Rule(line, lambda env: bool(values(env)), domain=True)]
     lines = [f"{n}o = choose {{{written(ends)}}}", line]
     return Part(lines, chosen, 2, [own, at(f"{n}o")], rules=rules, later={n: values}, imports=LEARN,
                 used=("random of a range",))  # fmt: skip

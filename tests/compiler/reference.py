@@ -41,10 +41,11 @@ class Chosen:
 @dataclass(frozen=True)
 class Rule:
     """A requirement. `line` is the text by which its line is found; holds may raise Undefined; None where its guard
-    does not hold."""
+    does not hold. domain: without it there is nothing to hold other requirements against."""
 
     line: str
     holds: Callable[[Env], bool | None]
+    domain: bool = False
 
 
 @dataclass
