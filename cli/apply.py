@@ -52,9 +52,9 @@ def apply(
     reporter = Reporter()
     for shown, fixes in repairs(diagnostics, unsure).items():
         path = Path(shown)
-        if not _own(path) or path.read_bytes().decode("utf-8").removeprefix(MARK) != sources.get(shown):
+        before = path.read_bytes().decode("utf-8") if _own(path) else None
+        if before is None or before.removeprefix(MARK) != sources.get(shown):
             continue
-        before = path.read_bytes().decode("utf-8")
         mark = MARK if before.startswith(MARK) else ""
         after = mark + repaired(before.removeprefix(MARK), fixes)
         if dry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -10,6 +9,7 @@ import numpy
 from cospace.compiler.exact import evaluate
 from cospace.compiler.graph import Symbol, Value
 from cospace.compiler.model import Decision, Design, Space, show, spell
+from cospace.dsl.suggest import closest
 from numpy.typing import NDArray
 
 Rows = NDArray[numpy.int64]
@@ -58,8 +58,8 @@ def parse_design(space: Space, mapping: Mapping[str, object]) -> Design:
     known = {d.path for d in space.decisions}
     for path in mapping:
         if path not in known:
-            near = difflib.get_close_matches(str(path), known, n=1)
-            raise DesignError(str(path), "there is no such decision" + (f"; did you mean `{near[0]}`?" if near else ""))
+            near = closest(str(path), known)
+            raise DesignError(str(path), "there is no such decision" + (f"; did you mean `{near}`?" if near else ""))
     design: dict[str, Value] = {}
     for d in space.decisions:
         live = evaluate(d.guard, design)

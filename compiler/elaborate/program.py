@@ -96,12 +96,25 @@ def _modules(loaded: Loaded, state: State) -> dict[str, Module]:
             if isinstance(s, tree.Import):
                 target = loaded.imports.get((module.file.path, s.path))
                 if target in made:
-                    module.imports[s.alias or s.path[-1]] = made[target]
+                    name = s.alias or s.path[-1]
+                    if module.imports.get(name, made[target]) is not made[target]:
+                        _said_twice(name, s, module, state)
+                    module.imports[name] = made[target]
         units = made.get("std.units")
         if units is not None and module is not units:
             module.imports["$units"] = units
         _declare(module, Context(state, module.scope))
     return made
+
+
+def _said_twice(name: str, statement: tree.Import, module: Module, state: State) -> None:
+    """CS210: two imports that would have one name."""
+    first = next(s for s in module.file.statements if isinstance(s, tree.Import) and name == (s.alias or s.path[-1]))
+    state.reporter.error(
+        "CS210", statement.span, f"two imports are named `{name}`",
+        help=f"give one another name: `import {'.'.join(statement.path)} as …`",
+        labels=(Label(first.span, "the first stands here"),),
+    )  # fmt: skip
 
 
 def _declare(module: Module, context: Context) -> None:

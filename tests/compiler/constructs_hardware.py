@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.compiler.constructs import Part, pool, written
-from tests.compiler.reference import Chosen, Env, Rule, Term, best, divisors, fixed
+from tests.compiler.reference import Chosen, Env, Rule, Term, Undefined, best, divisors, fixed
 
 STD = ["import std.tasks", "import std.graph", "import std.learn", "import std.works"]
 TASK = 'nodes = node_classification("digits")'
@@ -144,7 +144,9 @@ def copies(rng: random.Random, n: str) -> Part:
     def total(at: int, fold: Callable[[list[Any]], Any]) -> Callable[[Env], Any]:
         def value(env: Env) -> Any:
             found = [solved(env, w) for w in works(env)]
-            return Fraction(0) if None in found else fold([f[at] for f in found if f is not None])
+            if None in found:
+                raise Undefined
+            return fold([f[at] for f in found if f is not None])
 
         return value
 

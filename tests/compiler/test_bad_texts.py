@@ -16,10 +16,11 @@ TABLE = "a = choose {1, 2}\ntable t(k: real) from [[1, %s]] { v: real }\nrequire
     [
         ("a = choose {1, 2} KiB\nrequire a <= 3 pJ", "CS302"),
         ("a = choose {true, false}\nb = choose {1, 2} when a\nrequire b <= 1", "CS209"),
+        ("import std.energy as x\nimport std.tasks as x\na = choose {1, 2}\nrequire a <= 1", "CS210"),
         (TABLE % "3", "CS222"),
         (TABLE % '"x"', "CS302"),
     ],
-    ids=["units that don't match", "not alive", "a key that is missing", "a text for a number"],
+    ids=["units that don't match", "not alive", "one name for two", "a key that is missing", "a text for a number"],
 )
 def test_a_mistake_has_a_code(text: str, code: str) -> None:
     assert code in [line.split()[0] for line in spaces.told(f"space s\n{text}\n")]
