@@ -24,7 +24,7 @@ $(VENV)/.run: pyproject.toml python/cospace/__init__.py | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml python/cospace/__init__.py | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run,lsp,dev]'
 	@touch $@ $(VENV)/.run
 
 install: $(VENV)/.run  ## make .venv with everything that a search needs
@@ -39,7 +39,7 @@ lint: $(VENV)/.dev  ## style
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev  ## static types of the language and the compiler
-	$(BIN)/mypy --strict -p cospace.dsl -p cospace.compiler
+	$(BIN)/mypy --strict -p cospace.dsl -p cospace.compiler -p cospace.lsp
 
 tests: $(VENV)/.dev lint types  ## the tests alone, on JOBS processes
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)

@@ -75,9 +75,10 @@ def show(diagnostics: tuple[Diagnostic, ...]) -> None:
 
 
 def _missing(name: str) -> Diagnostic:
+    extra = "lsp" if name.split(".")[0] in ("pygls", "lsprotocol") else "run"
     return Diagnostic(
         "CS806", "error", f"this verb needs the Python package {name!r}, which is not installed", NOWHERE,
-        help="python -m pip install 'cospace[run]' installs what running needs",
+        help=f"python -m pip install 'cospace[{extra}]' installs what it needs",
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from cospace.cli import (
     diff,
     explain,
     fmt,
+    lsp,
     new,
     report,
     sample,
@@ -46,6 +47,7 @@ for _verb in (
     report.report,
     specs.specs,
     new.new,
+    lsp.lsp,
 ):
     app.command(_verb.__name__.removesuffix("_spec"))(_verb)
 

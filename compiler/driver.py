@@ -34,23 +34,26 @@ def compile_file(path: Path | str, settings: Mapping[str, str] | None = None, da
     data: the folder where files of tables are looked for, before the spec's own.
     """
     reporter = Reporter()
-    return _compile(
-        load(path, reporter, STANDARD), dict(settings or {}), reporter, data
+    return compile_loaded(
+        load(path, reporter, STANDARD), settings or {}, reporter, data
     )  # guard, parse, load: only these know characters
 
 
 def compile_text(text: str, settings: Mapping[str, str] | None = None, name: str = "spec.cospace") -> Compiled:
     """A spec given as text; its own imports are found beside the current folder."""
     reporter = Reporter()
-    return _compile(load_text(text, name, reporter, STANDARD), dict(settings or {}), reporter)
+    return compile_loaded(load_text(text, name, reporter, STANDARD), settings or {}, reporter)
 
 
-def _compile(loaded: Loaded, settings: dict[str, str], reporter: Reporter, data: Path | None = None) -> Compiled:
+def compile_loaded(
+    loaded: Loaded, settings: Mapping[str, str], reporter: Reporter, data: Path | None = None
+) -> Compiled:
+    """As `compile_file`, of files that are read already. reporter: what reading them reported to."""
     space = None
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH))
     try:
         # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
-        space = elaborate(loaded, settings, reporter, data)
+        space = elaborate(loaded, dict(settings), reporter, data)
     except RecursionError:
         span = Span(loaded.root.path, 0, 0)
         reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")

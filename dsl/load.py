@@ -54,6 +54,20 @@ class Loaded:
         return {f.path: f.text for f in self.files}
 
 
+class Texts:
+    """Where texts come from and how they become trees; an editor has some of its own."""
+
+    def exists(self, path: Path) -> bool:
+        return path.is_file()
+
+    def read(self, path: Path, shown: str, reporter: Reporter, at: Span) -> str | None:
+        """The text of an imported file, or None with a diagnostic."""
+        return read_source(path, shown, reporter, at)
+
+    def parse(self, text: str, shown: str, reporter: Reporter) -> tree.File:
+        return parse_cached(text, shown, reporter)
+
+
 def load(path: Path | str, reporter: Reporter, std: Path) -> Loaded:
     """Load a spec and everything it imports.
 
@@ -62,16 +76,27 @@ def load(path: Path | str, reporter: Reporter, std: Path) -> Loaded:
     """
     shown = str(path)
     text = read_source(Path(path), shown, reporter)
-    return _load(text, shown, Path(path).parent, reporter, std, Path(path))
+    return _load(text, shown, Path(path).parent, _Loader(reporter, std, Path(path).parent), Path(path))
 
 
-def load_text(text: str | bytes, name: str, reporter: Reporter, std: Path, folder: Path | None = None) -> Loaded:
+def load_text(
+    text: str | bytes,
+    name: str,
+    reporter: Reporter,
+    std: Path,
+    folder: Path | None = None,
+    place: Path | None = None,
+    texts: Texts | None = None,
+) -> Loaded:
     """Load a spec that is no file: standard input, an editor's buffer, a test.
 
     name: shown in messages. folder: where its relative imports are looked up; the current one when unsaid.
+    place: the file that it is to become. texts: where its imports come from; the disk when unsaid.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    return _load(decode_source(data, name, reporter), name, folder or Path(), reporter, std)
+    folder = folder or (place.parent if place is not None else Path())
+    loader = _Loader(reporter, std, folder, texts or Texts())
+    return _load(decode_source(data, name, reporter), name, folder, loader, place)
 
 
 def parse_cached(text: str, path: str, reporter: Reporter) -> tree.File:
@@ -93,17 +118,15 @@ def parse_cached(text: str, path: str, reporter: Reporter) -> tree.File:
     return file
 
 
-def _load(
-    text: str | None, shown: str, folder: Path, reporter: Reporter, std: Path, place: Path | None = None
-) -> Loaded:
-    loader = _Loader(reporter, std, folder)
+def _load(text: str | None, shown: str, folder: Path, loader: _Loader, place: Path | None) -> Loaded:
+    reporter = loader.reporter
     if place is not None:
         loader.places[shown] = place
         loader.trail.append(_Step(shown, place, Span(shown, 0, 0)))
     if text is None:
         root = tree.File(shown, (), (), "")
     else:
-        root = parse_cached(text, shown, reporter)
+        root = loader.texts.parse(text, shown, reporter)
         if not root.statements and not reporter.failed:
             reporter.error(
                 "CS004", Span(shown, 0, 0), f"`{shown}` is empty" if not text.strip() else f"`{shown}` says nothing",
@@ -128,6 +151,7 @@ class _Loader:
     reporter: Reporter
     std: Path
     folder: Path
+    texts: Texts = field(factory=Texts)
     modules: dict[str, tree.File] = field(factory=dict)
     imports: dict[tuple[str, tuple[str, ...]], str] = field(factory=dict)
     failed: set[str] = field(factory=set)
@@ -174,7 +198,7 @@ class _Loader:
                 help="a spec reads only files below its own folder; copy the module there",
             )  # fmt: skip
             return None
-        if not path.is_file():
+        if not self.texts.exists(path):
             self._missing(statement, dotted, path, base, Path(file.path).stem)
             return None
         if key not in self.modules:
@@ -194,11 +218,11 @@ class _Loader:
             self.reporter.error("CS009", at, f"more than {MAX_MODULES} modules are imported, or {MAX_TRAIL} in a row")
             self.failed.add(key)
             return
-        text = read_source(path, shown, self.reporter, at)
+        text = self.texts.read(path, shown, self.reporter, at)
         if text is None:
             self.failed.add(key)
             return
-        file = parse_cached(text, shown, self.reporter)
+        file = self.texts.parse(text, shown, self.reporter)
         self.places[shown] = path
         self.imports_of(file, folder)
         self.modules[key] = file

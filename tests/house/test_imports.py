@@ -9,10 +9,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FORBIDDEN = {
-    "grammar": {"cospace.dsl", "cospace.compiler", "cospace.runtime", "cospace.cli"},
-    "dsl": {"cospace.compiler", "cospace.runtime", "cospace.cli", "numpy", "z3", "torch", "rich", "typer"},
-    "compiler": {"cospace.runtime", "cospace.cli", "torch", "rich", "typer"},
-    "runtime": {"cospace.cli", "typer"},
+    "grammar": {"cospace.dsl", "cospace.compiler", "cospace.lsp", "cospace.runtime", "cospace.cli"},
+    "dsl": {
+        "cospace.compiler",
+        "cospace.lsp",
+        "cospace.runtime",
+        "cospace.cli",
+        "numpy",
+        "z3",
+        "torch",
+        "rich",
+        "typer",
+    },
+    "compiler": {"cospace.runtime", "cospace.lsp", "cospace.cli", "torch", "rich", "typer"},
+    "lsp": {"cospace.runtime", "cospace.cli", "torch", "rich", "typer"},
+    "runtime": {"cospace.cli", "cospace.lsp", "typer"},
     "cli": {"torch", "torch_geometric", "matplotlib", "sklearn"},
 }
 OUTSIDE = {"dsl": {"attrs", "attr", "lark"}, "compiler": {"attrs", "attr", "numpy", "z3"}}
@@ -64,7 +75,7 @@ def run_python(code: str) -> str:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = "{'torch', 'z3', 'numpy', 'lark', 'matplotlib', 'sklearn'}"
+    heavy = "{'torch', 'z3', 'numpy', 'lark', 'matplotlib', 'sklearn', 'pygls'}"
     assert run_python(f"import cospace.cli.main, sys; print(sorted({heavy} & set(sys.modules)))").strip() == "[]"
 
 

@@ -1,0 +1,130 @@
+"""The server: what the editor says and asks, and who answers. Holds no knowledge of the language itself.
+
+Analyses run one at a time in a thread of their own, always of the newest text; one whose text has changed meanwhile is
+not published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from cospace import __version__
+from cospace.lsp.analysis import Analysis, Trees, analyse
+from cospace.lsp.documents import Document, Documents, path_of
+from cospace.lsp.messages import messages
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+STACK = 64 << 20
+"""Bytes of stack for the thread that compiles: nested texts need more than the 512 KiB of some systems."""
+SWITCH = 0.001
+"""Seconds after which the thread that compiles lets the one that answers go on."""
+
+log = logging.getLogger(__name__)
+
+
+class Server(LanguageServer):
+    """The state of one session with an editor."""
+
+    def __init__(self) -> None:
+        super().__init__("cospace", __version__)
+        self.documents = Documents()
+        self.analyses: dict[str, Analysis] = {}
+        self.trees = Trees()
+        self.waiting: dict[str, None] = {}
+        self.published: dict[str, set[str]] = {}
+        self.thread_of_analyses = ThreadPoolExecutor(1, "analysis")
+        self.running: asyncio.Task[None] | None = None
+
+    def opened(self, uri: str, text: str, version: int) -> None:
+        encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
+        self.documents.put(Document(uri, text, version, path_of(uri), encoding))
+        self.wake(uri)
+
+    def wake(self, uri: str) -> None:
+        """Analyse a document, and the open ones that may import it."""
+        self.waiting[uri] = None
+        shown = self.documents.get(uri)
+        for other, analysis in self.analyses.items():
+            places = analysis.compiled.loaded.places.values()
+            if shown is not None and other != uri and shown.path is not None and shown.path in places:
+                self.waiting[other] = None
+        if self.running is None or self.running.done():
+            self.running = asyncio.get_running_loop().create_task(self._work())
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self.waiting:
+            uri = next(iter(self.waiting))
+            del self.waiting[uri]
+            document = self.documents.get(uri)
+            if document is None:
+                continue
+            buffers = self.documents.buffers()
+            try:
+                analysis = await loop.run_in_executor(
+                    self.thread_of_analyses, analyse, document, buffers, self.trees
+                )  # fmt: skip
+            except Exception:  # a bug in a pass must not end the session
+                log.exception("%s could not be analysed", uri)
+                continue
+            if self.documents.is_current(document):
+                self.analyses[uri] = analysis
+                self.publish(analysis)
+
+    def publish(self, analysis: Analysis) -> None:
+        """Tell the editor what was found, and clear the files that nothing is said about any more."""
+        uri = analysis.document.uri
+        said = messages(analysis, analysis.diagnostics)
+        for gone in self.published.get(uri, set()) - set(said):
+            said[gone] = []
+        self.published[uri] = set(said)
+        for file, found in said.items():
+            if file != uri and file in self.documents.open:
+                continue  # its own analysis says so
+            version = analysis.document.version if file == uri else None
+            self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(file, found, version))
+
+    def closed(self, uri: str) -> None:
+        self.documents.close(uri)
+        self.analyses.pop(uri, None)
+        for file in {uri} | self.published.pop(uri, set()):
+            if file == uri or file not in self.documents.open:
+                self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(file, []))
+
+
+def make_server() -> Server:
+    """A server with all its features."""
+    server = Server()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    async def opened(params: types.DidOpenTextDocumentParams) -> None:
+        told = params.text_document
+        server.opened(told.uri, told.text, told.version)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    async def changed(params: types.DidChangeTextDocumentParams) -> None:
+        document = server.documents.get(params.text_document.uri)
+        if document is not None:
+            server.documents.put(document.changed(params.content_changes, params.text_document.version))
+            server.wake(document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    async def closed(params: types.DidCloseTextDocumentParams) -> None:
+        server.closed(params.text_document.uri)
+
+    return server
+
+
+def run() -> None:
+    """Serve one editor over standard input and output."""
+    threading.stack_size(STACK)
+    sys.setswitchinterval(SWITCH)
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)  # what a library prints must not stand between the answers
+        make_server().start_io(None, out)
