@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from cospace import __version__
 from cospace.lsp.analysis import Analysis, Trees, analyse
 from cospace.lsp.documents import Document, Documents, path_of
+from cospace.lsp.edits import formatting, repairs
 from cospace.lsp.messages import messages
+from cospace.lsp.symbols import outline
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
@@ -56,6 +58,17 @@ class Server(LanguageServer):
                 self.waiting[other] = None
         if self.running is None or self.running.done():
             self.running = asyncio.get_running_loop().create_task(self._work())
+
+    async def analysis(self, uri: str) -> Analysis | None:
+        """What compiling the text as it now stands gave; None when it is closed, or compiling failed."""
+        while self.documents.get(uri) is not None:
+            found = self.analyses.get(uri)
+            if found is not None and self.documents.is_current(found.document) and uri not in self.waiting:
+                return found
+            if self.running is None or self.running.done():
+                return None
+            await asyncio.wait({self.running})
+        return None
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -118,7 +131,41 @@ def make_server() -> Server:
     async def closed(params: types.DidCloseTextDocumentParams) -> None:
         server.closed(params.text_document.uri)
 
+    _answer_questions(server)
     return server
+
+
+def _answer_questions(server: Server) -> None:
+    """What an editor asks about a text; never answered from an older one."""
+
+    async def formatted(uri: str, lines: range | None) -> list[types.TextEdit] | None:
+        document = server.documents.get(uri)
+        if document is None:
+            return None
+        edits = await asyncio.get_running_loop().run_in_executor(server.thread_of_analyses, formatting, document, lines)
+        return edits if server.documents.is_current(document) else None
+
+    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
+    async def format_all(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+        return await formatted(params.text_document.uri, None)
+
+    @server.feature(types.TEXT_DOCUMENT_RANGE_FORMATTING)
+    async def format_range(params: types.DocumentRangeFormattingParams) -> list[types.TextEdit] | None:
+        first, last = params.range.start, params.range.end
+        end = last.line + (last.character > 0 or last.line == first.line)
+        return await formatted(params.text_document.uri, range(first.line + 1, end + 1))
+
+    @server.feature(
+        types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
+    )
+    async def actions(params: types.CodeActionParams) -> list[types.CodeAction] | None:
+        analysis = await server.analysis(params.text_document.uri)
+        return None if analysis is None else repairs(analysis, params.range)
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    async def symbols(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
+        analysis = await server.analysis(params.text_document.uri)
+        return None if analysis is None else outline(analysis.compiled.loaded.root, analysis.document.places)
 
 
 def run() -> None:

@@ -1,0 +1,79 @@
+"""What an editor asks about a text: formatting, repairs, the outline."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest_lsp
+from lsprotocol import types
+from pytest_lsp import LanguageClient
+
+_spec = importlib.util.spec_from_file_location("session", Path(__file__).with_name("session.py"))
+assert _spec and _spec.loader
+session = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(session)
+GOOD = 'space s "t"\nrows = choose {1, 2}\nwidth = choose {1, 2}\nrequire rows <= width\n'
+
+
+@pytest_lsp.fixture(config=session.CONFIG)
+async def client(client: LanguageClient):  # type: ignore[no-untyped-def]
+    await session.begin(client)
+    yield
+    await client.shutdown_session()
+
+
+def whole(line: int, end: int) -> types.Range:
+    return types.Range(types.Position(line, 0), types.Position(end, 0))
+
+
+def edited(text: str, edits: list[types.TextEdit]) -> str:
+    """A text of the plainest characters after one edit."""
+    (edit,) = edits
+    lines = text.splitlines(keepends=True)
+    start, end = (sum(map(len, lines[: p.line])) + p.character for p in (edit.range.start, edit.range.end))
+    return text[:start] + edit.new_text + text[end:]
+
+
+async def test_line_ends_of_two_signs_are_never_split(client: LanguageClient, tmp_path: Path) -> None:
+    text = GOOD.replace("\n", "\r\n").replace("2}\r", "2}  \r")
+    document = types.TextDocumentIdentifier(session.put(client, tmp_path / "s.cospace", text))
+    asked = types.DocumentFormattingParams(document, types.FormattingOptions(4, True))
+    edits = await client.text_document_formatting_async(asked)
+    lines = text.split("\r\n")
+    assert all(p.character <= len(lines[p.line]) for e in edits for p in (e.range.start, e.range.end))
+    assert "  \r\n" not in edited(text, edits) and edited(text, edits).count("\n") == text.count("\r\n")
+
+
+async def test_formatting_all_and_some_lines(client: LanguageClient, tmp_path: Path) -> None:
+    text = GOOD.replace("rows =", "rows   =").replace("width =", "width   =")
+    document = types.TextDocumentIdentifier(session.put(client, tmp_path / "s.cospace", text))
+    options = types.FormattingOptions(4, True)
+    edits = await client.text_document_formatting_async(types.DocumentFormattingParams(document, options))
+    assert edited(text, edits).count("   =") == 0
+    asked = types.DocumentRangeFormattingParams(document, whole(2, 3), options)
+    some = edited(text, await client.text_document_range_formatting_async(asked))
+    assert some.splitlines()[1] == text.splitlines()[1] and some.splitlines()[2] != text.splitlines()[2]
+    broken = types.TextDocumentIdentifier(session.put(client, tmp_path / "b.cospace", "x = ((\n"))
+    assert await client.text_document_formatting_async(types.DocumentFormattingParams(broken, options)) is None
+
+
+async def test_a_repair_is_offered_where_its_diagnostic_stands(client: LanguageClient, tmp_path: Path) -> None:
+    text = GOOD.replace("require rows", "require rws")
+    uri = session.put(client, tmp_path / "s.cospace", text, 7)
+    document = types.TextDocumentIdentifier(uri)
+    context = types.CodeActionContext([])
+    found = await client.text_document_code_action_async(types.CodeActionParams(document, whole(3, 3), context))
+    assert [a.is_preferred for a in found] == [True] and found[0].diagnostics[0].code == "CS201"
+    (change,) = found[0].edit.document_changes
+    assert change.text_document.version == 7 and edited(text, change.edits) == GOOD
+    assert not await client.text_document_code_action_async(types.CodeActionParams(document, whole(0, 1), context))
+
+
+async def test_the_outline_nests(client: LanguageClient, tmp_path: Path) -> None:
+    text = GOOD + 'def side(n) = n * 2  "twice"\naccelerator engine {\n    lanes = choose {1, 2}\n}\n'
+    document = types.TextDocumentIdentifier(session.put(client, tmp_path / "s.cospace", text))
+    found = await client.text_document_document_symbol_async(types.DocumentSymbolParams(document))
+    assert [s.name for s in found] == ["s", "rows", "width", "side", "engine"]
+    assert [s.name for s in found[-1].children] == ["lanes"] and found[-1].children[0].detail == "choose"
+    assert found[3].detail == "twice" and found[3].selection_range.start == types.Position(4, 4)
