@@ -209,13 +209,10 @@ def _folded(
     if name == "mean":
         return weighted(parts, variant, zero, span)
     pick = graph.maximum if name == "max" else graph.minimum
-    result, later = parts[-1][2], FALSE
-    if all(c is TRUE for _, c, _ in parts):
-        return pick(*(v for _, _, v in parts), span=span)
-    for _, condition, here in reversed(parts):
-        result = graph.branch(condition, graph.branch(later, pick(here, result), here), result)
-        later = graph.either(condition, later)
-    return result
+    first = parts[-1][2]
+    for _, condition, here in reversed(parts[:-1]):
+        first = graph.branch(condition, here, first)
+    return pick(*(graph.branch(c, v, first) for _, c, v in parts), span=span)
 
 
 def weighted(parts: list[tuple[int, Expr, Expr]], variant: Variant, zero: Expr, span: Span) -> Expr:
