@@ -17,7 +17,9 @@ from cospace import __version__
 from cospace.lsp.analysis import Analysis, Trees, analyse
 from cospace.lsp.documents import Document, Documents, path_of
 from cospace.lsp.edits import formatting, repairs
-from cospace.lsp.messages import messages
+from cospace.lsp.hover import describe
+from cospace.lsp.messages import Spots, messages
+from cospace.lsp.names import Declared, find
 from cospace.lsp.symbols import outline
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -166,6 +168,26 @@ def _answer_questions(server: Server) -> None:
     async def symbols(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
         analysis = await server.analysis(params.text_document.uri)
         return None if analysis is None else outline(analysis.compiled.loaded.root, analysis.document.places)
+
+    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
+    async def definition(params: types.DefinitionParams) -> types.Location | None:
+        analysis = await server.analysis(params.text_document.uri)
+        found = _declared(analysis, params.position)
+        return None if analysis is None or found is None else Spots(analysis).location(found.span)
+
+    @server.feature(types.TEXT_DOCUMENT_HOVER)
+    async def hover(params: types.HoverParams) -> types.Hover | None:
+        analysis = await server.analysis(params.text_document.uri)
+        found = _declared(analysis, params.position)
+        if analysis is None or found is None:
+            return None
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, describe(found, analysis.compiled.space)))
+
+
+def _declared(analysis: Analysis | None, position: types.Position) -> Declared | None:
+    if analysis is None:
+        return None
+    return find(analysis.compiled.loaded, analysis.document.places.offset(position))
 
 
 def run() -> None:

@@ -77,3 +77,30 @@ async def test_the_outline_nests(client: LanguageClient, tmp_path: Path) -> None
     assert [s.name for s in found] == ["s", "rows", "width", "side", "engine"]
     assert [s.name for s in found[-1].children] == ["lanes"] and found[-1].children[0].detail == "choose"
     assert found[3].detail == "twice" and found[3].selection_range.start == types.Position(4, 4)
+
+
+async def test_a_name_is_described_and_found_across_imports(client: LanguageClient, tmp_path: Path) -> None:
+    (tmp_path / "parts.cospace").write_text('# sides\nparam edge = 4  "of a tile"\n')
+    text = (
+        'space s "t"\nimport parts\naccelerator engine {\n    size = choose {1, 2} KiB  "of the buffer"\n}\n'
+        "require engine.size / 1 KiB <= parts.edge\nrequire sum(i for i in 1..3) <= 6\n"
+    )
+    uri = session.put(client, tmp_path / "s.cospace", text)
+    document = types.TextDocumentIdentifier(uri)
+
+    async def ask(word: str, line: int):  # type: ignore[no-untyped-def]
+        place = types.Position(line, text.splitlines()[line].index(word))
+        found = await client.text_document_definition_async(types.DefinitionParams(document, place))
+        shown = await client.text_document_hover_async(types.HoverParams(document, place))
+        return found, shown.contents.value if shown else None
+
+    found, shown = await ask("size", 5)
+    assert (found.uri, found.range.start) == (uri, types.Position(3, 4))
+    assert "of the buffer" in shown and "2 values in KiB: 1 KiB, 2 KiB" in shown
+    found, shown = await ask("edge", 5)
+    assert Path(types.Location(found.uri, found.range).uri).name == "parts.cospace"
+    assert found.range.start == types.Position(1, 6) and "param edge = 4" in shown and "of a tile" in shown
+    found, _ = await ask("i for", 6)
+    assert found.range.start == types.Position(6, text.splitlines()[6].index("i in"))
+    found, shown = await ask("KiB", 3)
+    assert found is None and shown is None
