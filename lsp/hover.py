@@ -15,7 +15,7 @@ _INDICES = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]")
 
 def describe(found: Declared, space: Space | None) -> str:
     """Markdown about a declared name. space: None where the spec has errors."""
-    parts = [f"```cospace\n{_header(found)}\n```"]
+    parts = [f"```cospace\n{header(found)}\n```"]
     doc = getattr(found.node, "doc", None)
     if doc:
         parts.append(doc)
@@ -24,14 +24,14 @@ def describe(found: Declared, space: Space | None) -> str:
     return "\n\n".join(parts)
 
 
-def _header(found: Declared) -> str:
+def header(found: Declared) -> str:
     """The declaration as written, without the block of what has one."""
     if isinstance(found.node, tree.File):
         return f"import {found.name}"
     node = found.node
     block = getattr(node, "block", None)
     end = block.span.start if isinstance(block, tree.Block) else node.span.end
-    lines = found.file.text[node.span.start : end].rstrip().removesuffix("{").rstrip().splitlines()
+    lines = found.file.text[node.span.start : end].rstrip().removesuffix("{").rstrip().splitlines() or [found.name]
     return "\n".join(lines[:MOST]) + ("\n…" if len(lines) > MOST else "")
 
 

@@ -57,6 +57,46 @@ def find(loaded: Loaded, offset: int) -> Declared | None:
     return None
 
 
+def occurrences(loaded: Loaded, wanted: Declared) -> list[Span]:
+    """Where the root file says a name that this declares, its declaration there among them."""
+    target = wanted.span
+    word = re.compile(rf"\b{re.escape(wanted.name)}\b")
+    found = [(m, find(loaded, m.start())) for m in word.finditer(loaded.root.text)]
+    return [Span(loaded.root.path, m.start(), m.end()) for m, d in found if d is not None and d.span == target]
+
+
+def resolve(words: list[str], loaded: Loaded, offset: int) -> Declared | None:
+    """The declaration of a dotted name as it would be read at an offset of the root file."""
+    trail = list(_trail(loaded.root, offset))
+    path: tree.Expr = tree.Name(words[0])
+    for word in words[1:]:
+        path = tree.Member(path, word)
+    if isinstance(path, tree.Member):
+        return _member(path, trail, loaded.root, loaded, offset)
+    return _name(words[0], trail, loaded.root, loaded, offset)
+
+
+def members(owner: Declared) -> Iterator[Declared]:
+    """What stands after the dot of a module, an accelerator, a part, a policy or a network."""
+    node = owner.node
+    block = node.block if isinstance(node, _OWNERS) else None
+    statements = node.statements if isinstance(node, tree.File) else block.statements if block is not None else ()
+    for s in statements:
+        yield from (Declared(name, s, owner.file) for name in _own(s))
+
+
+def in_sight(loaded: Loaded, offset: int) -> Iterator[Declared]:
+    """Every name that can be read at an offset of the root file, the nearest first."""
+    file = loaded.root
+    for node in reversed(list(_trail(file, offset))):
+        yield from (Declared(name, n, file) for name, n in _declares(node))
+    yield from members(Declared("", file, file))
+    modules = [(s, m) for s in file.statements if isinstance(s, tree.Import) and (m := loaded.module_of(file, s))]
+    yield from (Declared(s.alias or s.path[-1], m, m) for s, m in modules)
+    for _, module in modules:
+        yield from members(Declared("", module, module))
+
+
 def _on(name: str, node: tree.Node, file: tree.File, offset: int) -> bool:
     span = Declared(name, node, file).span
     return span.start <= offset <= span.end

@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cospace import __version__
 from cospace.lsp.analysis import Analysis, Trees, analyse
+from cospace.lsp.completion import complete
 from cospace.lsp.documents import Document, Documents, path_of
 from cospace.lsp.edits import formatting, repairs
 from cospace.lsp.hover import describe
 from cospace.lsp.messages import Spots, messages
-from cospace.lsp.names import Declared, find
+from cospace.lsp.names import Declared, find, occurrences
 from cospace.lsp.symbols import outline
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -182,6 +183,29 @@ def _answer_questions(server: Server) -> None:
         if analysis is None or found is None:
             return None
         return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, describe(found, analysis.compiled.space)))
+
+    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
+    async def references(params: types.ReferenceParams) -> list[types.Location] | None:
+        found = _declared(await server.analysis(params.text_document.uri), params.position)
+        if found is None:
+            return None
+        places = [
+            spots.location(span)
+            for analysis in server.analyses.values()
+            if server.documents.is_current(analysis.document)
+            for spots in (Spots(analysis),)
+            for span in occurrences(analysis.compiled.loaded, found)
+            if params.context.include_declaration or span != found.span
+        ]
+        return [place for place in places if place is not None]
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["."]))
+    async def completion(params: types.CompletionParams) -> list[types.CompletionItem] | None:
+        analysis = await server.analysis(params.text_document.uri)
+        if analysis is None:
+            return None
+        document = analysis.document
+        return complete(analysis.compiled.loaded, document.text, document.places.offset(params.position))
 
 
 def _declared(analysis: Analysis | None, position: types.Position) -> Declared | None:

@@ -10,7 +10,7 @@ from cospace.dsl.diagnostics import Span
 from cospace.lsp.positions import Places
 from lsprotocol import types
 
-_KINDS: dict[type[tree.Node], types.SymbolKind] = {
+KINDS: dict[type[tree.Node], types.SymbolKind] = {
     tree.SpaceName: types.SymbolKind.Namespace,
     tree.Param: types.SymbolKind.Constant,
     tree.Unit: types.SymbolKind.Constant,
@@ -37,7 +37,7 @@ def declared(statement: tree.Statement) -> tuple[str, ...]:
         return (statement.name or statement.kind,)
     if isinstance(statement, tree.Loop):
         return (statement.binder.name,)
-    return (statement.name,) if isinstance(statement, tuple(_KINDS)) else ()  # type: ignore[union-attr]
+    return (statement.name,) if isinstance(statement, tuple(KINDS)) else ()  # type: ignore[union-attr]
 
 
 def name_span(text: str, statement: tree.Statement, name: str) -> Span:
@@ -57,7 +57,7 @@ def _symbols(statement: tree.Statement, text: str, places: Places) -> Iterator[t
     for name in declared(statement):
         yield types.DocumentSymbol(
             name,
-            _KINDS[type(statement)],
+            KINDS[type(statement)],
             places.range(statement.span),
             places.range(name_span(text, statement, name)),
             detail=_detail(statement),

@@ -104,3 +104,42 @@ async def test_a_name_is_described_and_found_across_imports(client: LanguageClie
     assert found.range.start == types.Position(6, text.splitlines()[6].index("i in"))
     found, shown = await ask("KiB", 3)
     assert found is None and shown is None
+
+
+async def test_uses_of_a_name_in_all_open_files(client: LanguageClient, tmp_path: Path) -> None:
+    parts = session.put(client, tmp_path / "parts.cospace", "edge = 4\narea = edge * edge\n")
+    text = 'space s "edge"\nimport parts\nrows = choose {1, 2}\nrequire rows <= parts.edge  # edge\n'
+    uri = session.put(client, tmp_path / "s.cospace", text)
+    await session.told(client, uri, 1)
+    await session.told(client, parts, 1)
+    for include, wanted in ((True, 4), (False, 3)):
+        asked = types.ReferenceParams(
+            types.ReferenceContext(include), types.TextDocumentIdentifier(parts), types.Position(0, 1)
+        )
+        found = await client.text_document_references_async(asked)
+        assert len(found) == wanted
+        assert [p.range.start for p in found if p.uri == uri] == [types.Position(3, 22)]
+
+
+async def test_completion_knows_units_members_and_names_in_sight(client: LanguageClient, tmp_path: Path) -> None:
+    (tmp_path / "parts.cospace").write_text('edge = 4\ndef side(n) = n  "of a tile"\n')
+    text = 'space s "t"\nimport parts\nrows = choose {1, 2}\n'
+    uri = session.put(client, tmp_path / "s.cospace", text)
+    version = 1
+
+    async def ask(typed: str) -> dict[str, types.CompletionItem]:
+        nonlocal text, version
+        start = text.index("2}\n") + 3
+        version += 1
+        text = session.change(client, uri, version, text, start, len(text), typed)
+        place = types.Position(3, len(typed))
+        asked = types.CompletionParams(types.TextDocumentIdentifier(uri), place)
+        return {item.label: item for item in await client.text_document_completion_async(asked) or ()}
+
+    assert set(await ask("require rows <= parts.")) == {"edge", "side"}
+    names = await ask("require ro")
+    assert {"rows", "parts", "edge", "side", "choose"} <= set(names) and "KiB" not in names
+    assert names["rows"].detail == "rows = choose {1, 2}" and names["side"].documentation == "of a tile"
+    units = await ask("size = 4 K")
+    assert "KiB" in units and "rows" not in units
+    assert not await ask("# ro") and not await ask('require rows <= 2 "ro')
