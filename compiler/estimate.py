@@ -59,7 +59,7 @@ def estimate(space: Space, drawn: int, seed: int = 0, fixed: Mapping[str, Value]
     decider = Decider([both(*(implies(r.guard, r.value) for r in space.requirements))], space.decisions)
     met = 0
     for start in range(0, drawn, BLOCK):
-        rows = sampler.sample(min(BLOCK, drawn - start), seed + (start << 32))
+        rows = sampler.draw(min(BLOCK, drawn - start), seed + (start << 32))
         met += int(numpy.count_nonzero(decider(rows)[:, 0]))
     low, high = binomial_interval(met, drawn)
     return Estimate(raw, drawn, met, seed, round(Fraction(met * raw, drawn)),

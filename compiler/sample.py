@@ -14,23 +14,20 @@ from typing import Any
 
 import numpy
 from attrs import evolve, field, frozen
-from cospace.compiler import exact
 from cospace.compiler.count import Component, Limits, clause_factor, components, split
 from cospace.compiler.coupled import Coupled
-from cospace.compiler.designs import decode
 from cospace.compiler.draw_sums import SumDrawer
 from cospace.compiler.eliminate import Drawer, Factor, TooLarge, eliminate
 from cospace.compiler.enumerate import Clause, Frame, Mask, TooMany
 from cospace.compiler.graph import Value, both, implies
 from cospace.compiler.model import Requirement, Space
+from cospace.compiler.recheck import Recheck
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 from numpy.typing import NDArray
 
 PROPOSALS = 4_000_000
 """Proposals of one component before sampling is given up, however many are wanted, and beyond 2,000 for each."""
 BATCH = 16_384
-RECHECKED = 16
-"""Designs of a sample, spread evenly over it, that the reference evaluator checks once more."""
 NEVER = "there is nothing to draw from: this requirement never holds"
 
 
@@ -84,6 +81,7 @@ class Sampler:
         self.space = space
         self.frame = frame or Frame.of(space, fixed)
         self._limits = limits or Limits(cells=1 << 20)
+        self._recheck = Recheck(space)
         most = max((len(d.values) for d in self.frame.decisions), default=0)
         self._kind = numpy.min_scalar_type(-most - 1)
         try:
@@ -206,19 +204,21 @@ class Sampler:
 
         The array has the least integer type that holds them, and each decision's column in one piece.
 
-        Independent draws, each uniform over the feasible designs; the same seed gives the same rows. Up to RECHECKED
-        of them, evenly spread (all of a small sample), are checked once more by the reference evaluator, which shares
-        no code with what drew them; a disagreement raises AssertionError. Raises Unsampled when too few proposals are
+        Independent draws, each uniform over the feasible designs; the same seed gives the same rows. Every one of them
+        is checked anew (`recheck`); a disagreement raises AssertionError. Raises Unsampled when too few proposals are
         accepted.
         """
+        rows = self.draw(n, seed)
+        self._recheck(rows)
+        return rows
+
+    def draw(self, n: int, seed: int = 0) -> Drawn:
+        """As `sample`, for callers that decide the requirements themselves: nothing is checked anew."""
         rng = numpy.random.Generator(numpy.random.PCG64(seed))
         drawn = numpy.empty((len(self.frame.decisions), n), dtype=self._kind)
         for source in self._sources:
             self._draw(source, drawn, rng)
-        rows = drawn.T
-        for i in range(0, n, max(1, -(-n // RECHECKED))):
-            self._recheck(rows[i])
-        return rows
+        return drawn.T
 
     def _draw(self, source: _Source, drawn: Drawn, rng: numpy.random.Generator) -> None:
         """Fill in the columns of a source's decisions; drawn: (d, n)."""
@@ -268,13 +268,6 @@ class Sampler:
         wanted = [implies(c.guard, c.value) for c in checks]
         program = Decider([both(*wanted)], [self.frame.decisions[v] for v in variables])
         return lambda rows: program(rows)[:, 0]
-
-    def _recheck(self, row: Drawn) -> None:
-        design = decode(self.frame.decisions, row)
-        wanted = [implies(r.guard, r.value) for r in self.space.requirements]
-        for r, held in zip(self.space.requirements, exact.evaluate_all(wanted, design), strict=True):
-            if held is not True:
-                raise AssertionError(f"a sample does not meet `{r.reason}`: {design}")
 
 
 def sample(space: Space, n: int, seed: int = 0, fixed: Mapping[str, Value] | None = None) -> Drawn:

@@ -1,0 +1,83 @@
+"""Whether drawn designs are designs and feasible, decided anew for every one of them.
+
+What is asked is compiled from the expressions of the space alone, as batched numbers that are certain or are decided
+exactly: no table, diagram, group or sum that a sampler draws from is read. A few designs are also put to the reference
+evaluator, which works one design at a time in fractions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from cospace.compiler import exact
+from cospace.compiler.designs import decode
+from cospace.compiler.graph import TRUE, Expr, both, implies
+from cospace.compiler.model import Space
+from cospace.compiler.numbers import Decider
+from numpy.typing import NDArray
+
+REFERENCED = 16
+"""Designs of a sample, spread evenly over it, that the reference evaluator checks too."""
+FEW = 32
+"""Up to so many designs the reference evaluator is quicker than compiling a program."""
+
+
+class Recheck:
+    """Compiled when it is first asked for, for many samples of one space."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._wanted = [implies(r.guard, r.value) for r in space.requirements]
+        self._program: Decider | None = None
+        self._asked: dict[int, int] = {}
+
+    def __call__(self, rows: NDArray[Any]) -> None:
+        """rows: (n, d) indices. Raises AssertionError at a design that is none, or that breaks a requirement."""
+        n = len(rows)
+        if n > FEW:
+            self._batched(rows)
+        for i in range(n) if n <= FEW else range(0, n, -(-n // REFERENCED)):
+            self._reference(rows[i])
+
+    def _compile(self) -> Decider:
+        exprs: list[Expr] = [both(*self._wanted)]
+        for d in self.space.decisions:
+            for e in (d.guard, *(d.allowed or ())):
+                if e is not TRUE and id(e) not in self._asked:
+                    self._asked[id(e)] = len(exprs)
+                    exprs.append(e)
+        return Decider(exprs, self.space.decisions)
+
+    def _batched(self, rows: NDArray[Any]) -> None:
+        program = self._program = self._program or self._compile()
+        try:
+            held = program(rows)
+        except ValueError as stop:
+            raise AssertionError(f"a sample is not one of designs: {stop}") from None
+        wrong = ~held[:, 0]
+        for j, d in enumerate(self.space.decisions):
+            column = rows[:, j]
+            live = held[:, self._asked[id(d.guard)]] if d.guard is not TRUE else numpy.True_
+            wrong |= (column >= 0) != live
+            for index, e in enumerate(d.allowed or ()):
+                if e is not TRUE:
+                    wrong |= (column == index) & ~held[:, self._asked[id(e)]]
+        at = numpy.flatnonzero(wrong)
+        if len(at):
+            self._reference(rows[at[0]])
+            raise AssertionError(f"two evaluators differ at a sample: {decode(self.space.decisions, rows[at[0]])}")
+
+    def _reference(self, row: NDArray[Any]) -> None:
+        design = decode(self.space.decisions, row)
+        for d, index in zip(self.space.decisions, row, strict=True):
+            if (exact.evaluate(d.guard, design) is True) != (index >= 0):
+                raise AssertionError(f"a sample has `{d.path}` where it is not live, or lacks it: {design}")
+            if index >= 0 and d.allowed is not None and exact.evaluate(d.allowed[int(index)], design) is not True:
+                raise AssertionError(f"a sample has a value of `{d.path}` outside its domain: {design}")
+        for r, held in zip(self.space.requirements, exact.evaluate_all(self._wanted, design), strict=True):
+            if held is not True:
+                raise AssertionError(f"a sample does not meet `{r.reason}`: {design}")
+
+
+__all__ = ["Recheck"]

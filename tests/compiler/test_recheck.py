@@ -1,0 +1,55 @@
+"""Every design of a sample is decided anew: one wrong row among thousands is found, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy
+import pytest
+from attrs import evolve
+from cospace.compiler.count import count
+from cospace.compiler.designs import encode
+from cospace.compiler.recheck import FEW, Recheck
+from cospace.compiler.sample import Sampler
+
+from tests.compiler.generate import generate
+
+MADE = [m for m in map(generate, range(200)) if len(m.feasible()) > 20]
+
+
+def wrong_rows(space, feasible: set[tuple[int, ...]]):
+    """Rows that no feasible design has: all others within the domains, dead decisions among them."""
+    columns = [range(-1, len(d.values)) for d in space.decisions]
+    return (row for row in itertools.islice(itertools.product(*columns), 3000) if row not in feasible)
+
+
+@pytest.mark.parametrize("n", [FEW, 500])
+def test_one_wrong_row_anywhere_is_found(n: int) -> None:
+    found = 0
+    for made in MADE:
+        space = made.space()
+        rows = Sampler(space).sample(n)
+        feasible = {tuple(int(i) for i in row) for row in encode(space.decisions, made.feasible())}
+        recheck = Recheck(space)
+        recheck(rows)
+        for k, wrong in enumerate(itertools.islice(wrong_rows(space, feasible), 0, None, 11)):
+            spoilt = numpy.array(rows)
+            spoilt[(7 * k + 3) % n] = wrong
+            with pytest.raises(AssertionError):
+                recheck(spoilt)
+            found += 1
+    assert found > 100
+
+
+def test_a_sampler_that_forgets_a_requirement_is_caught() -> None:
+    caught = 0
+    for made in MADE:
+        space = made.space()
+        if count(space).feasible == count(space).raw:
+            continue
+        sampler = Sampler(evolve(space, requirements=()))
+        sampler._recheck = Recheck(space)
+        with pytest.raises(AssertionError):
+            sampler.sample(2000)
+        caught += 1
+    assert caught > 5
