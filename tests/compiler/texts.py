@@ -246,9 +246,15 @@ def for_all(line: str, value: Term, guard: Term | None, spread: dict[str, Callab
 
     def holds(env: Env) -> bool | None:
         found: list[bool] = []
+        undefined = False
         for e in _bound(later, spread, env):
-            if guard is None or guard.value(e):
-                found.append(bool(value.value(e)))
+            try:
+                if guard is None or guard.value(e):
+                    found.append(bool(value.value(e)))
+            except Undefined:
+                undefined = True
+        if undefined and all(found):  # one value at which it is broken excludes the design, whatever the others do
+            raise Undefined
         return all(found) if found else None
 
     return Rule(line, holds)
