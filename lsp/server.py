@@ -12,8 +12,11 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from cospace import __version__
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Diagnostic
 from cospace.lsp.analysis import Analysis, Trees, analyse
 from cospace.lsp.completion import complete
 from cospace.lsp.documents import Document, Documents, path_of
@@ -21,6 +24,7 @@ from cospace.lsp.edits import formatting, repairs
 from cospace.lsp.hover import describe
 from cospace.lsp.messages import Spots, messages
 from cospace.lsp.names import Declared, find, occurrences
+from cospace.lsp.proofs import Proved, prove
 from cospace.lsp.symbols import outline
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -29,6 +33,9 @@ STACK = 64 << 20
 """Bytes of stack for the thread that compiles: nested texts need more than the 512 KiB of some systems."""
 SWITCH = 0.001
 """Seconds after which the thread that compiles lets the one that answers go on."""
+
+PAUSE = 0.2
+"""Seconds without a change before proofs begin."""
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +49,8 @@ class Server(LanguageServer):
         self.analyses: dict[str, Analysis] = {}
         self.trees = Trees()
         self.waiting: dict[str, None] = {}
+        self.proofs: dict[str, asyncio.Task[None]] = {}
+        self.proved: dict[str, Proved] = {}
         self.published: dict[str, set[str]] = {}
         self.thread_of_analyses = ThreadPoolExecutor(1, "analysis")
         self.running: asyncio.Task[None] | None = None
@@ -54,6 +63,7 @@ class Server(LanguageServer):
     def wake(self, uri: str) -> None:
         """Analyse a document, and the open ones that may import it."""
         self.waiting[uri] = None
+        self._stop_proofs(uri)
         shown = self.documents.get(uri)
         for other, analysis in self.analyses.items():
             places = analysis.compiled.loaded.places.values()
@@ -92,11 +102,34 @@ class Server(LanguageServer):
             if self.documents.is_current(document):
                 self.analyses[uri] = analysis
                 self.publish(analysis)
+                if analysis.compiled.space is not None:
+                    self._stop_proofs(uri)
+                    self.proofs[uri] = loop.create_task(self._prove(analysis, buffers))
 
-    def publish(self, analysis: Analysis) -> None:
+    async def _prove(self, analysis: Analysis, buffers: dict[Path, str]) -> None:
+        """Say what is proved about a text, unless it has changed meanwhile."""
+        await asyncio.sleep(PAUSE)
+        proved = await prove(analysis.document, buffers)
+        uri = analysis.document.uri
+        if proved is None or self.analyses.get(uri) is not analysis or uri in self.waiting:
+            return
+        if self.documents.is_current(analysis.document):
+            self.proved[uri] = proved
+            self.publish(analysis, proved.diagnostics)
+            inlay = self.client_capabilities.workspace and self.client_capabilities.workspace.inlay_hint
+            if inlay and inlay.refresh_support:
+                self.workspace_inlay_hint_refresh(None)
+
+    def _stop_proofs(self, uri: str) -> None:
+        self.proved.pop(uri, None)
+        running = self.proofs.pop(uri, None)
+        if running is not None:
+            running.cancel()
+
+    def publish(self, analysis: Analysis, proved: tuple[Diagnostic, ...] = ()) -> None:
         """Tell the editor what was found, and clear the files that nothing is said about any more."""
         uri = analysis.document.uri
-        said = messages(analysis, analysis.diagnostics)
+        said = messages(analysis, analysis.diagnostics + proved)
         for gone in self.published.get(uri, set()) - set(said):
             said[gone] = []
         self.published[uri] = set(said)
@@ -108,6 +141,7 @@ class Server(LanguageServer):
 
     def closed(self, uri: str) -> None:
         self.documents.close(uri)
+        self._stop_proofs(uri)
         self.analyses.pop(uri, None)
         for file in {uri} | self.published.pop(uri, set()):
             if file == uri or file not in self.documents.open:
@@ -183,6 +217,16 @@ def _answer_questions(server: Server) -> None:
         if analysis is None or found is None:
             return None
         return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, describe(found, analysis.compiled.space)))
+
+    @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
+    async def hints(params: types.InlayHintParams) -> list[types.InlayHint] | None:
+        analysis = await server.analysis(params.text_document.uri)
+        proved = server.proved.get(params.text_document.uri)
+        if analysis is None or proved is None or proved.designs is None or proved.document != analysis.document:
+            return None
+        named = [s for s in analysis.compiled.loaded.root.statements if isinstance(s, tree.SpaceName)]
+        place = analysis.document.places.position(named[0].span.end if named else 0)
+        return [types.InlayHint(place, proved.designs, padding_left=True)]
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     async def references(params: types.ReferenceParams) -> list[types.Location] | None:

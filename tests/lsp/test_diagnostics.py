@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest_lsp
+from lsprotocol import types
 from pytest_lsp import LanguageClient
 
 _spec = importlib.util.spec_from_file_location("session", Path(__file__).with_name("session.py"))
@@ -61,3 +62,20 @@ async def test_an_import_counts_as_it_stands_in_the_editor(client: LanguageClien
     session.put(client, tmp_path / "parts.cospace", "edge = 4\n")
     while await within(session.told(client, uri, 1)):
         pass
+
+
+async def test_proofs_and_the_count_follow_and_change_with_the_text(client: LanguageClient, tmp_path: Path) -> None:
+    path = tmp_path / "s.cospace"
+    uri = session.put(client, path, GOOD)
+
+    async def hint() -> str:
+        lines = types.Range(types.Position(0, 0), types.Position(9, 0))
+        asked = types.InlayHintParams(types.TextDocumentIdentifier(uri), lines)
+        while not (found := await client.text_document_inlay_hint_async(asked)):
+            await asyncio.sleep(0.05)
+        return str(found[0].label)
+
+    assert await within(hint()) == "3 feasible designs"
+    session.change(client, uri, 2, GOOD, GOOD.rindex("<="), GOOD.rindex("<=") + 2, "> ")
+    assert await within(hint()) == "1 feasible designs"
+    assert [d.code for d in await within(session.told(client, uri, 2))] == ["CS603", "CS603"]
