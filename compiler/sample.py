@@ -9,7 +9,7 @@ feasible designs. Components are independent and drawn apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -153,10 +153,7 @@ class Sampler:
 
         def propose(n: int, rng: numpy.random.Generator) -> Drawn:
             at = rng.integers(0, len(rows), size=n)
-            made = numpy.empty((len(columns), n), dtype=self._kind)
-            for column, into in zip(columns, made, strict=True):
-                column.take(at, out=into, mode="clip")
-            return made.T
+            return self._gather(n, (column.take(at) for column in columns))
 
         return _Source(part.variables, propose, (), None)
 
@@ -185,10 +182,7 @@ class Sampler:
 
         def propose(n: int, rng: numpy.random.Generator) -> Drawn:
             found = draw(n, rng)
-            made = numpy.empty((len(part.variables), n), dtype=self._kind)
-            for into, v in zip(made, part.variables, strict=True):
-                into[:] = found[v]
-            return made.T
+            return self._gather(n, (found[v] for v in part.variables))
 
         return propose
 
@@ -247,15 +241,20 @@ class Sampler:
                 column.take(kept, out=drawn[v, have : have + len(kept)], mode="clip")
             have += len(kept)
 
+    def _gather(self, n: int, columns: Iterable[Drawn]) -> Drawn:
+        """n rows from their columns, each of which stays in one piece."""
+        made = list(columns)
+        rows = numpy.empty((len(made), n), dtype=self._kind)
+        for into, column in zip(rows, made, strict=True):
+            into[:] = column
+        return rows.T
+
     def _positions(self, variables: Sequence[int], drawer: Drawer) -> Propose:
         """What a drawer draws, as indices into values in place of positions on each variable's axis."""
 
         def propose(n: int, rng: numpy.random.Generator) -> Drawn:
             positions = drawer.draw(n, rng, len(self.frame.decisions))
-            made = numpy.empty((len(variables), n), dtype=self._kind)
-            for into, v in zip(made, variables, strict=True):
-                into[:] = self.frame.domains[v].take(positions[:, v])
-            return made.T
+            return self._gather(n, (self.frame.domains[v].take(positions[:, v]) for v in variables))
 
         return propose
 
