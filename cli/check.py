@@ -23,7 +23,9 @@ def check(
     settings: options.Set = None,
     data: options.Data = None,
     fixed: options.Fix = None,
-    deep: Annotated[bool, typer.Option("--deep", help="also look for redundant and vacuous requirements")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="also redundant and vacuous requirements, all conflicts")
+    ] = False,
     why: Annotated[
         str | None,
         typer.Option("--why", metavar="PATH=VALUE", help="why this value can't be chosen"),

@@ -36,7 +36,7 @@ class Report:
 def check(space: Space, deep: bool = False) -> Report:
     """Check a space. Coverage was proved when its works were placed."""
     case = Case(space)
-    findings = [_satisfiable(case)]
+    findings = [_satisfiable(case, deep)]
     if findings[0].ok:
         findings += [_defined(case), _dead_values(case)]
         if deep:
@@ -83,7 +83,7 @@ class Case:
         return Prover(self.space)
 
 
-def _satisfiable(case: Case) -> Finding:
+def _satisfiable(case: Case, every: bool) -> Finding:
     said = "satisfiable: a design meets every requirement, re-checked exactly"
     if case.witnesses.designs:
         return Finding(True, (said,))
@@ -91,8 +91,14 @@ def _satisfiable(case: Case) -> Finding:
     if verdict.possible is None:
         return Finding(None, skipped=(f"satisfiable: unknown ({verdict.limit or 'no limit was said'})",))
     if verdict.possible is False:
-        from cospace.compiler.conflict import conflict_diagnostic, minimal_conflict
+        from cospace.compiler.conflict import all_conflicts, conflict_diagnostic, minimal_conflict
 
+        if every:
+            found, complete = all_conflicts(case.prover)
+            if found:
+                said = f"conflicts: {len(found)} minimal" + (", and there are no others" if complete else "")
+                lost = () if complete else ("conflicts: others were not looked for any further",)
+                return Finding(False, (said,), lost, found)
         core = minimal_conflict(case.prover, verdict.core or case.space.requirements)
         return Finding(False, diagnostics=(conflict_diagnostic(case.prover, core),))
     witness = verdict.witness

@@ -16,7 +16,7 @@ from cospace.compiler.graph import TRUE, Expr, Value, implies
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Decision, Design, Requirement, Space
 from cospace.compiler.numbers import Decider
-from cospace.compiler.refute import Fact, Refuter, facts_of, proof_requirements
+from cospace.compiler.refute import Fact, Outcome, Refuter, facts_of, proof_requirements
 from numpy.typing import NDArray
 
 Mask = NDArray[numpy.bool_]
@@ -241,11 +241,10 @@ class Prover:
             return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements)
         return self._settle_rows(requirements)
 
-    def least(self, goal: Expr, requirements: Sequence[Requirement]) -> Design | None:
-        """The design with the least value of a goal among those that meet the requirements; None where not proved."""
+    def least(self, goal: Expr, facts: Sequence[Fact]) -> tuple[Outcome, bool]:
+        """The design with the least value of a goal among those that meet the facts, and whether that is proved."""
         masks, live = self._pins(self.fixed)
-        outcome, proved = self.refuter.least(goal, [*facts_of(requirements), *live], masks, 3 * BOXES)
-        return outcome.design if proved else None
+        return self.refuter.least(goal, [*facts, *live], masks, 3 * BOXES)
 
     def _pins(self, pinned: Mapping[str, Value]) -> tuple[dict[int, int], list[Fact]]:
         """For each pinned decision its value as a bit, and that it is live."""

@@ -292,4 +292,29 @@ class Sharing(Rewrite):
         return self._solved[id(problem)]
 
 
-__all__ = ["Replacement", "Rewrite", "Sharing", "Substituter", "Substitution"]
+class _Nodes(Rewrite):
+    """Some nodes replaced by others, outside problems of maps."""
+
+    def __init__(self, new: Mapping[int, Expr]) -> None:
+        super().__init__()
+        self._new = new
+        self._below: dict[int, bool] = {}
+
+    def touches(self, node: Expr) -> bool:
+        found = self._below.get(id(node))
+        if found is None:
+            found = any(id(n) in self._new for n in walk([node]))
+            self._below[id(node)] = found
+            self._alive[id(node)] = node
+        return found
+
+    def leaf(self, node: Expr) -> Expr | None:
+        return self._new.get(id(node))
+
+
+def rebuild(expr: Expr, new: Mapping[int, Expr]) -> Expr:
+    """An expression with the nodes of these ids replaced, wherever they stand."""
+    return _Nodes(new)(expr)
+
+
+__all__ = ["Replacement", "Rewrite", "Sharing", "Substituter", "Substitution", "rebuild"]

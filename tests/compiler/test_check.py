@@ -127,6 +127,23 @@ require rows <= 15 "low"
         assert prover.settle([k for k in kept if k is not r]).possible is True
 
 
+def test_every_minimal_conflict_is_named_on_request() -> None:
+    text = (
+        "space s\na = choose 1..9\nb = choose 1..9\n"
+        "require a >= 7\nrequire a <= 3\nrequire b >= 8\nrequire a + b <= 10\n"
+    )
+    report = check(compiled(text), deep=True)
+    lines = [{text.count("\n", 0, x.span.start) + 1 for x in d.labels} for d in report.diagnostics]
+    assert sorted(map(sorted, lines)) == [[4, 5], [4, 6, 7]]
+    assert any("there are no others" in p for p in report.proved)
+
+
+def test_that_no_bound_alone_makes_room_is_said() -> None:
+    text = "space s\na = choose 1..9\nb = choose 1..9\nrequire a >= 7\nrequire a <= 3\nrequire b >= 8\nrequire b <= 2\n"
+    (found,) = check(compiled(text)).diagnostics
+    assert found.help is not None and "no single one of the bounds" in found.help
+
+
 def test_undefined_at_a_design_is_an_error_with_that_design() -> None:
     space = compiled("space s\na = choose 0..4\nb = choose 1..4\nrequire b / a <= 2\n")
     (found,) = [d for d in check(space).diagnostics if d.severity == "error"]
