@@ -89,6 +89,8 @@ def bounds_of(space: Space, requirements: Sequence[Requirement]) -> list[Bound]:
     found: dict[object, Bound] = {}
     texts = dict(space.sources)
     for r in requirements:
+        if r.origin == "domain":
+            continue  # what ends a domain stands in the text as a range, not as a bound of each of its values
         for s in every.get(id(r)) or sites_of(r):
             param = _param(space, r, s.constant, texts)
             key = (param.name if param else r.span, s.constant, s.direction, s.strict)
