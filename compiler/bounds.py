@@ -92,7 +92,7 @@ def bounds_of(space: Space, requirements: Sequence[Requirement]) -> list[Bound]:
         if r.origin == "domain":
             continue  # what ends a domain stands in the text as a range, not as a bound of each of its values
         for s in every.get(id(r)) or sites_of(r):
-            param = _param(space, r, s.constant, texts)
+            param = _param(space, r, s.constant, every, texts)
             key = (param.name if param else r.span, s.constant, s.direction, s.strict)
             if key in found:
                 continue
@@ -162,13 +162,41 @@ _NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?:\s*/\s*\d
 _WORDS = {"and", "or", "not", "when", "then", "else", "for", "in", "if", "step", "at"}
 
 
-def _param(space: Space, requirement: Requirement, constant: Fraction, texts: dict[str, str]) -> Param | None:
-    """The param that a constant is, when the requirement names it."""
+def _param(
+    space: Space, requirement: Requirement, constant: Fraction, every: dict[int, list[Site]], texts: dict[str, str]
+) -> Param | None:
+    """The param that a constant is, when the requirement names it, and moving the bounds is all that moving it does."""
     for p in space.params:
         same = p.value.is_const and p.value.value == constant and not isinstance(p.value.value, bool)
-        if same and _names(texts, requirement.span, p.name):
+        if same and _names(texts, requirement.span, p.name) and _moves_alone(space, p, constant, every, texts):
             return p
     return None
+
+
+def _moves_alone(
+    space: Space, param: Param, constant: Fraction, every: dict[int, list[Site]], texts: dict[str, str]
+) -> bool:
+    """Whether each place that names a param is the one in a requirement where it stands as a bound.
+
+    One that is also read elsewhere, `k + 9` or in a quantity, changes more than the bound.
+    """
+    bounded = {r.span for r in space.requirements if any(s.constant == constant for s in every[id(r)])}
+    word = re.compile(rf"\b{re.escape(param.name.rpartition('.')[2])}\b")
+    taken: set[Span] = set()
+    for file in texts if "." in param.name else [param.span.file]:
+        for m in word.finditer(_bare(texts.get(file, ""))):
+            if file == param.span.file and param.span.start <= m.start() < param.span.end:
+                continue
+            around = {s for s in bounded if s.file == file and s.start <= m.start() < s.end}
+            if len(around) != 1 or around & taken:
+                return False
+            taken |= around
+    return True
+
+
+def _bare(text: str) -> str:
+    """The text with what stands in quotes or comments blanked out."""
+    return re.sub(r'"[^"\n]*"|#[^\n]*', lambda q: " " * len(q.group()), text)
 
 
 def _names(texts: dict[str, str], span: Span, name: str) -> bool:
@@ -183,7 +211,7 @@ def _spelt(bound: Bound, param: Param | None, requirement: Requirement, texts: d
     if param is not None:
         bound = evolve(bound, name=param.name)
     found = []
-    for m in _NUMBER.finditer(re.sub(r'"[^"\n]*"', lambda q: " " * len(q.group()), written)):
+    for m in _NUMBER.finditer(_bare(written)):
         word = m.group(1) if m.group(1) not in _WORDS else None
         end = m.end() if word or m.group(1) is None else m.start(1)
         digits = m.group()[: (m.start(1) if m.group(1) else m.end()) - m.start()].replace("_", "").replace(" ", "")

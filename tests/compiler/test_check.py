@@ -8,6 +8,7 @@ import pytest
 from cospace.compiler import graph as g
 from cospace.compiler import solver, witness
 from cospace.compiler.check import check, undefined, why
+from cospace.compiler.count import count
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.model import Space
 from cospace.compiler.prove import Prover
@@ -201,3 +202,17 @@ def test_the_shipped_spec_is_sound_and_says_nothing_twice(data: str) -> None:
     assert space is not None
     report = check(space, deep=data == "digits")
     assert report.ok is True and not report.diagnostics
+
+
+@pytest.mark.parametrize(("read", "named"), [("a >= 19", True), ("a >= k + 9", False), ("a >= 2 * k - 1", False)])
+def test_a_param_is_named_as_the_way_out_only_where_moving_it_moves_the_bound_alone(read: str, named: bool) -> None:
+    lines = ["param k = 10", "a = choose 1..25", "b = choose 1..25", "require a + b <= k", f"require {read}"]
+    text = "space s\n" + "\n".join(lines) + "\nminimize a\n"
+    compiled = compile_text(text)
+    assert compiled.space is not None
+    (conflict,) = check(compiled.space).diagnostics
+    said = " ".join(label.text for label in conflict.labels)
+    assert ("k = 10 is short: 20 is the least that fits" in said) is named
+    assert "the bound 10 is short: 20" in said or named
+    wider = compile_text(text, {"k": "20"}).space
+    assert wider is not None and bool(count(wider).feasible) is named
