@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from cospace.cli import options
+from cospace.cli.figures import between, ends
 from cospace.cli.guard import verb
 
 if TYPE_CHECKING:
@@ -86,10 +87,8 @@ def describe(found: Count) -> list[str]:
     if found.exact and found.feasible is not None:
         share = f"{found.feasible / found.raw:.3%} of them, " if found.raw else ""
         return [*lines, f"{found.feasible:,} feasible, {share}exactly ({found.method})"]
-    low, high = found.bounds
-    span = f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
     blame = f", at the requirement {found.responsible.reason!r}" if found.responsible is not None else ""
-    return [*lines, f"{span} feasible, proved; not exact: {found.limit}{blame}"]
+    return [*lines, f"{between(found.bounds)} feasible, proved; not exact: {found.limit}{blame}"]
 
 
 def _show_alone(guess: Estimate, as_json: bool, strict: bool) -> None:
@@ -139,8 +138,8 @@ def _estimate_object(guess: Estimate, found: Count | None) -> dict[str, object]:
 
 def _value_object(space: Space, counts: ValueCounts) -> dict[str, object]:
     """Each value with the designs that keep it: a number as text, or two where it lies between."""
-    kept: dict[str, object] = dict(zip(_spelt(space, counts), map(_ends, counts.counts), strict=True))
-    return {"values": kept, "absent": _ends(counts.absent)}
+    kept: dict[str, object] = dict(zip(_spelt(space, counts), map(ends, counts.counts), strict=True))
+    return {"values": kept, "absent": ends(counts.absent)}
 
 
 def _spelt(space: Space, counts: ValueCounts) -> list[str]:
@@ -150,10 +149,6 @@ def _spelt(space: Space, counts: ValueCounts) -> list[str]:
     return [spell(v, d.unit, d.scale) for v in d.values]
 
 
-def _ends(pair: tuple[int, int]) -> object:
-    return str(pair[0]) if pair[0] == pair[1] else [str(n) for n in pair]
-
-
 def _value_lines(space: Space, kept: tuple[ValueCounts, ...] | None) -> list[str]:
     """One line for each value of each decision."""
     if kept is None:
@@ -161,14 +156,9 @@ def _value_lines(space: Space, kept: tuple[ValueCounts, ...] | None) -> list[str
     lines = []
     for counts in kept:
         lines += [
-            f"{counts.path} = {shown}: {_between(pair)}"
+            f"{counts.path} = {shown}: {between(pair)}"
             for shown, pair in zip(_spelt(space, counts), counts.counts, strict=True)
         ]
         if counts.absent != (0, 0):
-            lines.append(f"{counts.path} not there: {_between(counts.absent)}")
+            lines.append(f"{counts.path} not there: {between(counts.absent)}")
     return lines
-
-
-def _between(pair: tuple[int, int]) -> str:
-    low, high = pair
-    return f"{low:,}" if low == high else f"between {low:,} and {high:,}"

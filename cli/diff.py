@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from cospace.cli import options
+from cospace.cli.figures import between, ends, human, objectives
 from cospace.cli.guard import verb
 
 if TYPE_CHECKING:
-    from cospace.compiler.difference import Bounds, Difference, Side
+    from cospace.compiler.difference import Difference, Side
     from cospace.compiler.graph import Value
     from cospace.compiler.model import Decision, Space
 
@@ -49,17 +50,17 @@ def diff(
 
 def _pins(spaces: tuple[Space, Space], fixed: list[str] | None) -> tuple[dict[str, Value], dict[str, Value]]:
     """Each `--fix` in the spaces that have the decision; wrong use where neither has it."""
-    from cospace.cli.guard import fail
     from cospace.cli.inputs import has_decision, read_fixed
 
+    mine: tuple[list[str], list[str]] = [], []
     for item in fixed or ():
-        if not any(has_decision(space, item.rpartition("=")[0].strip()) for space in spaces):
-            read_fixed(spaces[1], [item])  # says what there is
-            fail("CS805", f"there is no decision {item!r}")
+        path = item.rpartition("=")[0].strip()
+        having = [own for own, space in zip(mine, spaces, strict=True) if has_decision(space, path)]
+        for own in having or mine:  # where neither has it, reading it says what there is
+            own.append(item)
     found = []
-    for space in spaces:
-        mine = [item for item in fixed or () if has_decision(space, item.rpartition("=")[0].strip())]
-        shared, alone = read_fixed(space, mine)
+    for space, own in zip(spaces, mine, strict=True):
+        shared, alone = read_fixed(space, own)
         held = {d.path: d.values[0] for d in shared.decisions if space.decision(d.path).values != d.values}
         found.append(held | alone)
     return found[0], found[1]
@@ -73,11 +74,10 @@ def describe(spaces: tuple[Space, Space], found: Difference) -> list[str]:
     from cospace.cli.inputs import spell_design
 
     lines = [*_written(spaces, found)]
-    lines += [
-        f"designs   {_span(found.old.bounds)} before, {_span(found.new.bounds)} after, {_span(found.kept)} in both"
-    ]
+    before, after, both = map(between, (found.old.bounds, found.new.bounds, found.kept))
+    lines.append(f"designs   {before} before, {after} after, {both} in both")
     for word, side, space in (("lost", found.lost, spaces[0]), ("gained", found.gained, spaces[1])):
-        lines.append(f"{word:<9} {_span(side.count)}" + _undecided(side))
+        lines.append(f"{word:<9} {between(side.count)}" + _undecided(side))
         if side.example is not None:
             design = spell_design(space, side.example)
             lines.append("          for instance " + ", ".join(f"{path} = {value}" for path, value in design.items()))
@@ -99,28 +99,23 @@ def _undecided(side: Side) -> str:
     return ", not decided whether there is one" if side.example is None and side.count != (0, 0) else ""
 
 
-def _span(bounds: Bounds) -> str:
-    low, high = bounds
-    if low == high:
-        return f"{low:,}"
-    return f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
-
-
 def _written(spaces: tuple[Space, Space], found: Difference) -> list[str]:
     lines = []
     for old, new in found.decisions:
         lines.append(f"decision  {_decision(old, new)}")
     for kind, pairs in (("require", found.requirements), ("objective", found.objectives)):
-        said = Counter(
-            ("new: " if a is None else "gone: " if b is None else "otherwise: ") + _called(a or b) for a, b in pairs
-        )
+        said = Counter(f"{_change(a, b)}: {_called(a or b)}" for a, b in pairs)
         lines += [f"{kind:<9} {text}" + (f" ({n} times)" if n > 1 else "") for text, n in said.items()]
     lines += [f"          {line}" for line in _moved(spaces, found)]
     return lines
 
 
+def _change(old: object, new: object) -> str:
+    return "new" if old is None else "gone" if new is None else "otherwise"
+
+
 def _called(of: object) -> str:
-    return str(getattr(of, "reason", None) or getattr(of, "text", of))
+    return str(next(getattr(of, name) for name in ("path", "reason", "text") if hasattr(of, name)))
 
 
 def _decision(old: Decision | None, new: Decision | None) -> str:
@@ -129,7 +124,7 @@ def _decision(old: Decision | None, new: Decision | None) -> str:
     if old is None or new is None:
         one = old or new
         assert one is not None
-        return f"{'new' if old is None else 'gone'}: {one.path} = {domain(one)}"
+        return f"{_change(old, new)}: {one.path} = {domain(one)}"
     said = []
     for word, one, other in (("without", old, new), ("with", new, old)):
         values = [plain(v, one.unit, one.scale) for v in one.values if v not in other.values]
@@ -138,13 +133,11 @@ def _decision(old: Decision | None, new: Decision | None) -> str:
         said.append("live at other designs")
     if old.allowed != new.allowed:
         said.append("with a domain that depends otherwise")
-    return f"otherwise: {new.path}, {', '.join(said) or 'in another order'}"
+    return f"{_change(old, new)}: {new.path}, {', '.join(said) or 'in another order'}"
 
 
 def _moved(spaces: tuple[Space, Space], found: Difference) -> list[str]:
     """Objectives that read otherwise, at a design of both."""
-    from cospace.cli.figures import human, objectives
-
     if found.example is None:
         return []
     changed = [a.text for a, b in found.objectives if a is not None and b is not None]
@@ -166,25 +159,14 @@ def _object(spaces: tuple[Space, Space], found: Difference) -> dict[str, object]
 
     def side(of: Side, space: Space) -> dict[str, object]:
         design = None if of.example is None else show_design(space, of.example)
-        return {"count": _ends(of.count), "example": design, "why": of.why}
+        return {"count": ends(of.count), "example": design, "why": of.why}
 
     def changes(pairs: tuple[tuple[object, object], ...]) -> list[dict[str, str]]:
-        names = ("new", "gone", "otherwise")
-        return [
-            {"name": str(getattr(a or b, "path", None) or _called(a or b)),
-             "change": names[0 if a is None else 1 if b is None else 2]}
-            for a, b in pairs
-        ]  # fmt: skip
+        return [{"name": _called(a or b), "change": _change(a, b)} for a, b in pairs]
 
     return {
-        "before": _ends(found.old.bounds), "after": _ends(found.new.bounds), "both": _ends(found.kept),
+        "before": ends(found.old.bounds), "after": ends(found.new.bounds), "both": ends(found.kept),
         "lost": side(found.lost, spaces[0]), "gained": side(found.gained, spaces[1]),
         "decisions": changes(found.decisions), "requirements": changes(found.requirements),
         "objectives": changes(found.objectives),
     }  # fmt: skip
-
-
-def _ends(bounds: Bounds) -> object:
-    """A number as text, or two where it lies between."""
-    low, high = bounds
-    return str(low) if low == high else [str(low), None if high is None else str(high)]

@@ -58,3 +58,17 @@ def human(value: object, unit: str | None = None, digits: int = 4) -> str:
     else:
         text = f"{value:,.{digits}g}" if abs(value) < 1000 else f"{value:,.1f}"
     return f"{text} {unit}" if unit else text
+
+
+def between(bounds: tuple[int, int | None]) -> str:
+    """A number that is known, or what it is proved to lie between."""
+    low, high = bounds
+    if low == high:
+        return f"{low:,}"
+    return f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
+
+
+def ends(bounds: tuple[int, int | None]) -> object:
+    """The same for programs: a number as text, or two where it lies between; null where there is no upper one."""
+    low, high = bounds
+    return str(low) if low == high else [str(low), None if high is None else str(high)]

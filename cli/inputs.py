@@ -168,7 +168,7 @@ def has_decision(space: Space, path: str) -> bool:
 
 def _named(space: Space, path: str) -> list[Decision]:
     found = [d for d in space.decisions if d.path == path]
-    return found or [d for d in space.decisions if re.sub(r"\[[^\[\]]*(\[[^\[\]]*\][^\[\]]*)*\]", "", d.path) == path]
+    return found or [d for d in space.decisions if d.plain == path]
 
 
 def find_decisions(space: Space, path: str) -> list[Decision]:

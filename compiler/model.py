@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -34,6 +35,11 @@ class Decision:
     group: str = ""
     doc: str | None = None
     span: Span = NOWHERE
+
+    @property
+    def plain(self) -> str:
+        """The path without indices, which all copies share."""
+        return re.sub(r"\[[^\[\]]*(\[[^\[\]]*\][^\[\]]*)*\]", "", self.path)
 
 
 @frozen

@@ -266,21 +266,33 @@ class Replacement(Rewrite):
         return node if node.op == "var" or not node.args else None
 
 
-class Sharing(Rewrite):
+class _Marked(Rewrite):
+    """A rewrite of what lies above some nodes: which, is asked of each node once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._above: dict[int, bool] = {}
+
+    def marks(self, node: Expr) -> bool:
+        raise NotImplementedError
+
+    def touches(self, node: Expr) -> bool:
+        if id(node) not in self._above:
+            self._alive[id(node)] = node
+            for n in walk([node]):
+                self._above[id(n)] = self.marks(n) or any(self._above[id(a)] for a in n.args)
+        return self._above[id(node)]
+
+
+class Sharing(_Marked):
     """Problems of maps that say the same become one, through all that was shared by one table."""
 
     def __init__(self, problems: ProblemTable) -> None:
         super().__init__()
         self._table = problems
-        self._solves: dict[int, bool] = {}
 
-    def touches(self, node: Expr) -> bool:
-        if id(node) not in self._solves:
-            self._alive[id(node)] = node
-            for n in walk([node]):
-                solved = n.op in ("solve", "solvable")
-                self._solves[id(n)] = solved or any(self._solves[id(a)] for a in n.args)
-        return self._solves[id(node)]
+    def marks(self, node: Expr) -> bool:
+        return node.op in ("solve", "solvable")
 
     def leaf(self, node: Expr) -> Expr | None:
         return None
@@ -292,21 +304,15 @@ class Sharing(Rewrite):
         return self._solved[id(problem)]
 
 
-class _Nodes(Rewrite):
+class _Nodes(_Marked):
     """Some nodes replaced by others, outside problems of maps."""
 
     def __init__(self, new: Mapping[int, Expr]) -> None:
         super().__init__()
         self._new = new
-        self._below: dict[int, bool] = {}
 
-    def touches(self, node: Expr) -> bool:
-        found = self._below.get(id(node))
-        if found is None:
-            found = any(id(n) in self._new for n in walk([node]))
-            self._below[id(node)] = found
-            self._alive[id(node)] = node
-        return found
+    def marks(self, node: Expr) -> bool:
+        return id(node) in self._new
 
     def leaf(self, node: Expr) -> Expr | None:
         return self._new.get(id(node))

@@ -76,7 +76,7 @@ def load(path: Path | str, reporter: Reporter, std: Path) -> Loaded:
     """
     shown = str(path)
     text = read_source(Path(path), shown, reporter)
-    return _load(text, shown, Path(path).parent, _Loader(reporter, std, Path(path).parent), Path(path))
+    return _load(text, shown, _Loader(reporter, std, Path(path).parent), Path(path))
 
 
 def load_text(
@@ -96,7 +96,7 @@ def load_text(
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     folder = folder or (place.parent if place is not None else Path())
     loader = _Loader(reporter, std, folder, texts or Texts())
-    return _load(decode_source(data, name, reporter), name, folder, loader, place)
+    return _load(decode_source(data, name, reporter), name, loader, place)
 
 
 def parse_cached(text: str, path: str, reporter: Reporter) -> tree.File:
@@ -118,7 +118,7 @@ def parse_cached(text: str, path: str, reporter: Reporter) -> tree.File:
     return file
 
 
-def _load(text: str | None, shown: str, folder: Path, loader: _Loader, place: Path | None) -> Loaded:
+def _load(text: str | None, shown: str, loader: _Loader, place: Path | None) -> Loaded:
     reporter = loader.reporter
     if place is not None:
         loader.places[shown] = place
@@ -133,7 +133,7 @@ def _load(text: str | None, shown: str, folder: Path, loader: _Loader, place: Pa
                 help="begin with `space name \"what it is\"`; `cospace new` writes a spec to start from",
             )  # fmt: skip
     loader.units(shown)
-    loader.imports_of(root, folder)
+    loader.imports_of(root, loader.folder)
     return Loaded(root, loader.modules, loader.imports, loader.places)
 
 

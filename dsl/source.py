@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_right
 from pathlib import Path
 
@@ -73,6 +74,12 @@ def _neighbours(path: Path) -> str | None:
     if near is not None:
         return f"did you mean `{folder / near}`?"
     return f"`{folder}` holds {', '.join(names[:8])}" if names else None
+
+
+def word_span(text: str, within: Span, word: str) -> Span:
+    """Where a stretch of a text says a word first, as a declaration its name; the whole stretch when it doesn't."""
+    found = re.compile(rf"\b{re.escape(word)}\b").search(text, within.start, within.end)
+    return Span(within.file, found.start(), found.end()) if found else within
 
 
 class Lines:

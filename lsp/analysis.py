@@ -82,7 +82,6 @@ class Trees:
 def analyse(document: Document, buffers: dict[Path, str], trees: Trees) -> Analysis:
     """Compile a document as it stands, with its imports as they stand."""
     reporter = Reporter()
-    folder = document.path.parent if document.path is not None else None
     texts = Buffers(trees, buffers)
-    loaded = load_text(document.text, document.shown, reporter, STANDARD, folder, document.path, texts)
+    loaded = load_text(document.text, document.shown, reporter, STANDARD, place=document.path, texts=texts)
     return Analysis(document, compile_loaded(loaded, {}, reporter))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from cospace.compiler.model import Decision, Space, spell
 from cospace.dsl import tree
 from cospace.lsp.names import Declared
 
 MOST = 12
 """Values or decisions that are listed."""
-_INDICES = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]")
 
 
 def describe(found: Declared, space: Space | None) -> str:
@@ -40,7 +37,7 @@ def _decisions(found: Declared, space: Space) -> list[str]:
     texts: dict[str, int] = {}
     for decision in space.decisions:
         here = decision.span.file == found.file.path and found.node.span.start <= decision.span.start
-        if here and decision.span.end <= found.node.span.end and _last(decision.path) == found.name:
+        if here and decision.span.end <= found.node.span.end and decision.plain.rpartition(".")[2] == found.name:
             text = _domain(decision)
             texts[text] = texts.get(text, 0) + 1
     said = [text + (f", {n} copies" if n > 1 else "") for text, n in texts.items()]
@@ -52,7 +49,3 @@ def _domain(decision: Decision) -> str:
     shown = ", ".join(values[:MOST]) + (f", … {values[-1]}" if len(values) > MOST else "")
     unit = f" in {decision.unit}" if decision.unit else ""
     return f"*{decision.binding}*, {len(values)} values{unit}: {shown}"
-
-
-def _last(path: str) -> str:
-    return _INDICES.sub("", path).rpartition(".")[2]

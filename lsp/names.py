@@ -13,6 +13,7 @@ from attrs import frozen
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.load import UNITS, Loaded
+from cospace.dsl.source import word_span
 from cospace.lsp.symbols import declared
 
 _OWNERS = (tree.Accelerator, tree.Part, tree.Policy, tree.Network)
@@ -31,9 +32,7 @@ class Declared:
         """Where the name itself is written."""
         if isinstance(self.node, tree.File):
             return Span(self.file.path, 0, 0)
-        found = re.compile(rf"\b{re.escape(self.name)}\b").search(self.file.text, self.node.span.start)
-        inside = found is not None and found.end() <= self.node.span.end
-        return Span(self.file.path, found.start(), found.end()) if found and inside else self.node.span
+        return word_span(self.file.text, self.node.span, self.name)
 
 
 def find(loaded: Loaded, offset: int) -> Declared | None:

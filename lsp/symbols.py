@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Span
+from cospace.dsl.source import word_span
 from cospace.lsp.positions import Places
 from lsprotocol import types
 
@@ -40,12 +39,6 @@ def declared(statement: tree.Statement) -> tuple[str, ...]:
     return (statement.name,) if isinstance(statement, tuple(KINDS)) else ()  # type: ignore[union-attr]
 
 
-def name_span(text: str, statement: tree.Statement, name: str) -> Span:
-    """Where a statement says a name that it declares."""
-    found = re.compile(rf"\b{re.escape(name)}\b").search(text, statement.span.start, statement.span.end)
-    return Span(statement.span.file, found.start(), found.end()) if found else statement.span
-
-
 def outline(file: tree.File, places: Places) -> list[types.DocumentSymbol]:
     """The symbols of a file as they nest."""
     return [symbol for s in file.statements for symbol in _symbols(s, file.text, places)]
@@ -59,7 +52,7 @@ def _symbols(statement: tree.Statement, text: str, places: Places) -> Iterator[t
             name,
             KINDS[type(statement)],
             places.range(statement.span),
-            places.range(name_span(text, statement, name)),
+            places.range(word_span(text, statement.span, name)),
             detail=_detail(statement),
             children=[symbol for s in inner for symbol in _symbols(s, text, places)] or None,
         )

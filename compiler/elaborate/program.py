@@ -6,7 +6,6 @@ Networks come before policies because `per layer` copies need the layers; works 
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -50,8 +49,9 @@ from cospace.compiler.graph import Expr, const
 from cospace.compiler.model import Call, Input, NetworkPlan, Objective, Space
 from cospace.compiler.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label, Reporter, Span
+from cospace.dsl.diagnostics import Label, Reporter
 from cospace.dsl.load import Loaded
+from cospace.dsl.source import word_span
 
 ROOT = "the spec"
 VERSION = 1
@@ -124,23 +124,17 @@ def _declare(module: Module, context: Context) -> None:
     for s in module.file.statements:
         for name, value in _entries(s, module, context):
             if name in scope.names:
-                labels = (Label(_word_span(first[name], name, module), "first here"),)
-                place = _word_span(s, name, module)
+                labels = (Label(word_span(module.file.text, first[name].span, name), "first here"),)
+                place = word_span(module.file.text, s.span, name)
                 context.state.reporter.error("CS210", place, f"`{name}` is declared twice", labels=labels)
             elif name in module.imports:
                 help = "rename the import: `import … as other`"
-                place = _word_span(s, name, module)
+                place = word_span(module.file.text, s.span, name)
                 context.state.reporter.error("CS202", place, f"`{name}` is also the name of an import", help=help)
                 scope.names[name] = BAD
             else:
                 scope.names[name] = value
                 first[name] = s
-
-
-def _word_span(s: tree.Statement, name: str, module: Module) -> Span:
-    """Where a declaration says the name it declares; all of the declaration when that isn't found."""
-    found = re.compile(rf"\b{re.escape(name)}\b").search(module.file.text, s.span.start, s.span.end)
-    return Span(s.span.file, found.start(), found.end()) if found else s.span
 
 
 def _entries(s: tree.Statement, module: Module, context: Context) -> list[tuple[str, Any]]:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
-import pytest_lsp
 from lsprotocol import types
 from pytest_lsp import LanguageClient
 
-_spec = importlib.util.spec_from_file_location("session", Path(__file__).with_name("session.py"))
-assert _spec and _spec.loader
-session = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(session)
+from tests.lsp import session
+
 GOOD = 'space s "t"\nrows = choose {1, 2}\nwidth = choose {1, 2}\nrequire rows <= width\n'
-
-
-@pytest_lsp.fixture(config=session.CONFIG)
-async def client(client: LanguageClient):  # type: ignore[no-untyped-def]
-    await session.begin(client)
-    yield
-    await client.shutdown_session()
 
 
 def whole(line: int, end: int) -> types.Range:
