@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cospace.compiler import exact, solver, witness
 from cospace.compiler import graph as g
-from cospace.compiler import solver, witness
 from cospace.compiler.check import check, undefined, why
 from cospace.compiler.count import count
 from cospace.compiler.driver import compile_file, compile_text
@@ -179,14 +179,57 @@ def test_deep_finds_what_changes_nothing() -> None:
 a = choose 1..10
 b = choose 1..10
 c = choose {1, 2}
+d = choose 3..5 when a > 4
 require a <= 8
-require a <= 9
+require a <= 9 "follows"
 require b >= 2 when a > 8
 require a + b <= 15
+require 2 * b <= 20
+require d <= 6 when a > 4
 minimize a
+maximize b - b + 3
+maximize (if b >= 1 then 7 else b)
 """
-    codes = [d.code for d in check(compiled(text), deep=True).diagnostics]
-    assert codes.count("CS604") == 2 and codes.count("CS605") == 1 and codes.count("CS606") == 1
+    found = check(compiled(text), deep=True)
+    said = [(d.code, text[d.span.start : d.span.end].split(" when")[0]) for d in found.diagnostics]
+    assert said == [
+        ("CS603", "choose 1..10"),
+        ("CS606", "choose {1, 2}"),
+        ("CS604", 'require a <= 9 "follows"'),
+        ("CS608", "require 2 * b <= 20"),
+        ("CS608", "require d <= 6"),
+        ("CS605", "require b >= 2"),
+        ("CS609", "maximize b - b + 3"),
+        ("CS609", "maximize (if b >= 1 then 7 else b)"),
+    ]
+    by_code = {d.code: d for d in found.diagnostics}
+    assert [label.text for label in by_code["CS604"].labels] == ["follows from this: a <= 8"]
+    helps = [d.help for d in found.diagnostics if d.code == "CS608"]
+    assert helps[0] == "`2 * b` is at most 20; leave it out, or tighten it"
+    assert "it is 7 at every feasible design" in found.diagnostics[-1].message
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_changes_nothing_agrees_with_brute_force(seed: int) -> None:
+    made = generate(seed)
+    space = made.space()
+    feasible = made.feasible()
+    report = check(space, deep=True)
+    if not feasible or any(d.code == "CS602" for d in report.diagnostics):
+        return
+    decided = [line.split(":")[0] for line in report.proved]
+    lone = [o for o in space.objectives if not o.measured]
+    if "objectives that nothing moves" in decided:
+        still = [o for o in lone if len({exact.evaluate(o.value, d) for d in feasible}) == 1]
+        assert len([d for d in report.diagnostics if d.code == "CS609"]) == len(still)
+    if "guards" in decided:
+        never = {
+            r.span for r in space.requirements
+            if r.origin in ("written", "rule") and r.guard is not g.TRUE
+            and all(exact.evaluate(s.guard, d) is not True for s in space.requirements if s.span == r.span
+                    for d in feasible)
+        }  # fmt: skip
+        assert {d.span for d in report.diagnostics if d.code == "CS605"} == never
 
 
 def test_why_names_the_reason_or_a_design() -> None:
