@@ -125,18 +125,16 @@ def _set(node: tree.SetOf, context: Context) -> Any:
     unit = names.find_unit(node.unit, _unit_span(node), context) if node.unit else None
     bare = [isinstance(a.value, tree.Name) and a.name is None for a in node.alternatives]
     bound = [
-        b and a.value.id != "none" and names.find(a.value.id, a.span, context) is not None  # type: ignore[union-attr]
+        b and names.holds_value(a.value.id, context)  # type: ignore[union-attr]
         for a, b in zip(node.alternatives, bare, strict=True)
     ]
     symbols = all(bare) and not all(bound)
     if symbols and any(bound):
         odd = next(a for a, b in zip(node.alternatives, bound, strict=True) if not b)
-        known = [a.value.id for a, b in zip(node.alternatives, bound, strict=True) if b]  # type: ignore[union-attr]
-        local = [n for n in known if n in context.scope.owner().scope.names or n in names.BUILTIN_VALUES]
-        if local:
-            near = meant(odd.value.id, names.candidates(context))  # type: ignore[union-attr]
-            help = near or f"`{local[0]}` is a value here, so all members must be"
-            raise context.fail("CS205", odd.span, "this set mixes names of values with a new symbol", help=help)
+        known = next(a.value.id for a, b in zip(node.alternatives, bound, strict=True) if b)  # type: ignore[union-attr]
+        near = meant(odd.value.id, names.candidates(context))  # type: ignore[union-attr]
+        help = near or f"`{known}` is a value here, so all members must be"
+        raise context.fail("CS205", odd.span, "this set mixes names of values with a new symbol", help=help)
     items, labels, conditions = [], [], []
     for a, is_bare in zip(node.alternatives, bare, strict=True):
         condition = boolean(a.guard, context) if a.guard is not None else graph.TRUE

@@ -73,6 +73,12 @@ def find(name: str, span: Span, context: Context) -> Any | None:
     return BUILTIN_VALUES.get(name)
 
 
+def holds_value(name: str, context: Context) -> bool:
+    """Whether a member of a set, a bare name, is a value: bound in this file, or known everywhere. What is imported
+    counts only where it is qualified, and units not at all, so that no import changes what a set is."""
+    return context.scope.find(name) is not None or (name in BUILTIN_VALUES and name != "none")
+
+
 def imported(name: str, context: Context) -> Any | None:
     """What a bare name that no scope has holds in the one import that declares it, not evaluated; None if unclear."""
     held = [m.scope.names[name] for m in dict.fromkeys(context.scope.owner().imports.values()) if name in m.scope.names]

@@ -15,7 +15,7 @@ from cospace.compiler.elaborate.values import Context, Listed, SetValue, describ
 from cospace.compiler.graph import SYMBOL, TRUE, Expr, Symbol, Type, Value, const
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
-from cospace.dsl.suggest import closest, meant
+from cospace.dsl.suggest import meant
 
 
 @frozen(eq=False, repr=False)
@@ -106,8 +106,23 @@ def tagged(node: tree.Expr, context: Context) -> bool:
         and bool(node.arguments)
         and all(a.name is not None for a in node.arguments)
         and names.find(node.function.id, node.span, context) is None
-        and closest(node.function.id, [n for n in names.candidates(context)]) is None
     )
+
+
+def _unlike(node: tree.SetOf, other: tree.Alternative, context: Context) -> Exception:
+    """CS205 at the odd one of a set: a call of something known, or of a name that is near to one, among new symbols."""
+    from cospace.compiler.elaborate import names
+
+    for a in node.alternatives:
+        if tagged(a.value, context) and isinstance(a.value, tree.Call) and isinstance(a.value.function, tree.Name):
+            name = a.value.function
+            near = meant(name.id, names.candidates(context))
+            if near is not None:
+                return context.fail("CS205", name.span, f"unknown name `{name.id}` among other values", help=near)
+    return context.fail(
+        "CS205", other.span, "this set mixes new symbols with other values",
+        help="give each symbol a new name, and its attributes in parentheses",
+    )  # fmt: skip
 
 
 def tagged_set(node: tree.SetOf, context: Context) -> TaggedSet | None:
@@ -121,12 +136,8 @@ def tagged_set(node: tree.SetOf, context: Context) -> TaggedSet | None:
     fields: dict[str, dict[str, Any]] = {}
     for a in node.alternatives:
         name = a.value.function if isinstance(a.value, tree.Call) and tagged(a.value, context) else a.value
-        bare = isinstance(name, tree.Name) and a.name is None and names.find(name.id, a.span, context) is None
-        if not bare:
-            raise context.fail(
-                "CS205", a.span, "this set mixes new symbols with other values",
-                help="give each symbol a new name, and its attributes in parentheses",
-            )  # fmt: skip
+        if not isinstance(name, tree.Name) or a.name is not None or names.holds_value(name.id, context):
+            raise _unlike(node, a, context)
         assert isinstance(name, tree.Name)
         if name.id in fields:
             raise context.fail("CS210", a.span, f"two members are called `{name.id}`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from cospace.compiler.driver import compile_text
 from cospace.compiler.exact import UNDEFINED
 from cospace.compiler.graph import Symbol
 
@@ -199,3 +200,22 @@ def test_what_divides_by_a_decision_is_undefined_there_and_nowhere_else() -> Non
 )
 def test_members_of_the_wrong_kind_are_told(text: str, code: str) -> None:
     assert told(f"space t\n{text}\n") == [code]
+
+
+def test_new_symbols_may_resemble_known_names_and_be_called_like_units() -> None:
+    text = """space s
+unit slot
+tuner = choose {fast(settle = 20 ns), slow(settle = 4 us)}
+order = choose orders({m, s, k})
+minimize tuner.settle
+"""
+    found = compile_text(text)
+    assert found.space is not None and not found.diagnostics
+    assert [len(d.values) for d in found.space.decisions] == [2, 6]
+
+
+def test_a_misspelt_call_among_known_ones_is_told_with_the_word_that_was_meant() -> None:
+    text = "space s\ndef conv(k: 1..9) = k * 2\nq = choose {conv(k = 2), conw(k = 3)}\nminimize q\n"
+    (found,) = compile_text(text).diagnostics
+    assert (found.code, text[found.span.start : found.span.end]) == ("CS205", "conw")
+    assert found.help == "did you mean `conv`?"
