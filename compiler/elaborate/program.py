@@ -17,6 +17,7 @@ from cospace.compiler.elaborate import (
     folds,
     guarded,
     hardware,
+    hiding,
     loops,
     members,
     names,
@@ -54,6 +55,8 @@ from cospace.dsl.load import Loaded
 from cospace.dsl.source import word_span
 
 ROOT = "the spec"
+LIBRARY = "std."
+"""What the keys of the standard library's modules begin with."""
 VERSION = 1
 
 
@@ -65,7 +68,9 @@ def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter, data
     modules = _modules(loaded, state)
     root = modules[ROOT]
     context = Context(state, root.scope)
-    for module in modules.values():
+    for key, module in modules.items():
+        if not key.startswith(LIBRARY):
+            hiding.warn_hidden(module.file, reporter)
         for s in module.file.statements:
             if isinstance(s, tree.Language) and s.version != VERSION:
                 help = f"this compiler reads `language {VERSION}`"
