@@ -1,12 +1,15 @@
-"""`cospace explain`: the page of a diagnostic's code."""
+"""`cospace explain`: the page of a diagnostic's code, or what a name of a spec stands for."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from cospace.cli import options
 from cospace.cli.guard import fail, verb
+from cospace.dsl.suggest import closest
 
 
 def codes() -> list[str]:
@@ -18,33 +21,39 @@ def codes() -> list[str]:
 
 @verb
 def explain(
-    code: Annotated[
+    what: Annotated[
         str | None,
-        typer.Argument(metavar="CODE", help="as in CS203; without it, all codes", autocompletion=options.complete_code),
+        typer.Argument(
+            metavar="[CODE | SPEC]",
+            help="a code as in CS203, or a spec; without it, all codes",
+            autocompletion=options.complete_code,
+        ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="a decision, param, quantity, work, … of the spec", show_default=False),
+    ] = None,
+    settings: options.Set = None,
+    data: options.Data = None,
 ) -> None:
-    """Say what a diagnostic means, with a bad and a good example."""
+    """Say what a diagnostic means, with a bad and a good example; or what a spec, or a name in it, stands for."""
+    if what is not None and (name is not None or not _like_a_code(what)):
+        _explain_spec(Path(what), name, settings, data)
+        return
     from importlib.resources import files
 
     pages = files("cospace.dsl") / "explain"
-    if code is None:
+    if what is None:
         for known in codes():
             title = (pages / f"{known}.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
             typer.echo(title if title.startswith(known) else f"{known}  {title}")
         return
-    known = code.strip().upper()
+    known = what.strip().upper()
     if known not in codes():
-        from cospace.dsl.suggest import closest
-
         near = closest(known, codes())
-        fail(
-            "CS809",
-            f"there is no diagnostic {code!r}",
-            f"did you mean {near}?" if near else "`cospace explain` lists all",
-        )
+        help = f"did you mean {near}?" if near else "`cospace explain` lists all"
+        fail("CS809", f"there is no diagnostic {what!r}", help)
     text = (pages / f"{known}.md").read_text(encoding="utf-8")
-    import sys
-
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
@@ -52,3 +61,23 @@ def explain(
         Console().print(Markdown(text))
     else:
         typer.echo(text.rstrip())
+
+
+def _like_a_code(what: str) -> bool:
+    """Whether a word is meant as a code: not a file that is there, nor written like one."""
+    return not Path(what).exists() and Path(what).suffix == "" and "/" not in what
+
+
+def _explain_spec(spec: Path, name: str | None, settings: list[str] | None, data: Path | None) -> None:
+    from cospace.cli.explain_name import about, about_space, names
+    from cospace.cli.inputs import load
+
+    space = load(spec, settings, data)
+    lines = list(about_space(space)) if name is None else about(space, name)
+    if lines is None:
+        near = closest(str(name), names(space))
+        fail(
+            "CS813", f"{spec} has no {name!r}", f"did you mean {near!r}?" if near else f"`cospace explain {spec}` lists"
+        )
+    for line in lines:
+        typer.echo(line)

@@ -28,6 +28,7 @@ from cospace.compiler.elaborate import (
     types,
     unfold,
 )
+from cospace.compiler.elaborate.docs import documented
 from cospace.compiler.elaborate.values import (
     BAD,
     AcceleratorClass,
@@ -345,7 +346,7 @@ def _space(root: Module, loaded: Loaded, state: State) -> Space:
         name=name.name if name else loaded.root.path,
         doc=name.doc if name else None,
         params=tuple(state.params),
-        decisions=tuple(state.decisions),
+        decisions=documented(state.decisions, (loaded.root, *loaded.modules.values())),
         requirements=tuple(state.requirements),
         objectives=tuple(state.objectives),
         works=works,

@@ -280,3 +280,36 @@ def test_the_python_door(spec: Path) -> None:
     assert model.emit().startswith("{")
     with pytest.raises(SpecError):
         cospace.load("nowhere.cospace")
+
+
+def test_explain_says_what_a_spec_and_a_name_in_it_stand_for(tmp_path: Path) -> None:
+    text = (
+        'space shop "What is sold"\n'
+        'param most = 4 mm2 "the shelf"\n'
+        'rows = choose 1..8 "of shelves"\n'
+        "deep = choose {2, 4} when rows > 4\n"
+        "area = rows * 1 mm2\n"
+        'require area <= most "it fits"\n'
+        "minimize area\n"
+    )
+    spec = tmp_path / "shop.cospace"
+    spec.write_text(text, encoding="utf-8")
+    whole = run("explain", str(spec))
+    assert whole.exit_code == 0
+    for said in ("shop: What is sold", 'most = 4 mm2    "the shelf"', '"of shelves"', '"it fits"', "minimize area"):
+        assert said in whole.stdout
+    rows = run("explain", str(spec), "rows").stdout
+    assert "rows: choose 1..8" in rows and '"of shelves"' in rows and "shop.cospace:3:8" in rows
+    assert "read by requirement: it fits" in rows and "read by minimize area" in rows
+    assert "exists only if 4 < rows" in run("explain", str(spec), "deep").stdout
+    given = run("explain", str(spec), "most", "--set", "most=3mm2").stdout
+    assert "most = 3 mm2 (given by --set)" in given
+    wrong = run("explain", str(spec), "rowss")
+    assert wrong.exit_code == 1 and "CS813" in wrong.stderr and "did you mean 'rows'" in wrong.stderr
+    assert "CS001" in run("explain", str(tmp_path / "none.cospace")).stderr
+
+
+@pytest.mark.parametrize("name", ["gnn", "engine", "engine.area", "gnn.conv", "precision.weights", "tech.sram"])
+def test_explain_knows_the_names_of_a_shipped_spec(name: str) -> None:
+    done = run("explain", str(ROOT / "specs" / "gcos.cospace"), name)
+    assert done.exit_code == 0 and name.split(".")[-1] in done.stdout
