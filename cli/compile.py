@@ -15,6 +15,9 @@ class Stage(str, Enum):
     tree = "tree"
     model = "model"
     space = "space"
+    z3 = "z3"
+    supernet = "supernet"
+    hardware = "hardware"
 
 
 @verb
@@ -43,6 +46,11 @@ def compile_spec(
 
             answer = model(space)
             typer.echo(json.dumps(answer, ensure_ascii=False, indent=1) if as_json else "\n".join(_lines(answer)))
+        elif emit is not None:
+            from cospace.cli.emit import hardware, supernet, z3
+
+            for line in {Stage.z3: z3, Stage.supernet: supernet, Stage.hardware: hardware}[emit](space):
+                typer.echo(line)
         else:
             from cospace.cli.compile_view import print_space
 

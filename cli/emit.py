@@ -1,4 +1,4 @@
-"""Stages of the compiler as text: the syntax tree, and the space with its conditions in words."""
+"""Stages of the compiler as text: the syntax tree, the space in words, and what it is lowered to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cospace.dsl.diagnostics import Span
 from cospace.dsl.tree import Node
 
 if TYPE_CHECKING:
+    from cospace.compiler.graph import Expr
     from cospace.compiler.model import Space
 
 
@@ -81,3 +82,73 @@ def model(space: Space) -> dict[str, list[str]]:
             for s in space.stages
         ],
     }  # fmt: skip
+
+
+def z3(space: Space) -> Iterator[str]:
+    """The requirements as SMT-LIB, the question that Z3 is asked when nothing else decides; the decisions as comments.
+
+    Maps are free there and what is not rational is only bounded: `unsat` is a proof, a model only a candidate.
+    Raises SpecError (CS814) where the graph has more nodes than are written out.
+    """
+    from cospace.cli.guard import fail
+    from cospace.compiler.solver import LARGEST, Script, TooLarge
+
+    script = Script(space, {})
+    try:
+        text = script.write(space.requirements)
+    except TooLarge:
+        fail("CS814", f"more than {LARGEST:,} expressions to write out", "pin decisions, or emit the space")
+    yield from (f"; {name} is {path}" for path, name in script.variables.items())
+    yield from (f"; r{i} is {r.reason}" for i, r in enumerate(space.requirements))
+    yield text
+    yield "(check-sat)"
+
+
+def supernet(space: Space) -> Iterator[str]:
+    """Each network's nodes in order: operators with their module, inputs, shape, state and works; choices."""
+    from cospace.compiler.model import Call, Choice, Input
+    from cospace.compiler.supernet import estimate_memory
+
+    known = {d.path: d for d in space.decisions}
+
+    def sizes(shape: tuple[Expr, ...]) -> str:
+        return f"[{', '.join(expression(e, known) for e in shape)}]"
+
+    for plan in space.networks:
+        found = estimate_memory(space, plan)
+        yield f"network {plan.name}: {found.modules} modules, {found.parameters:,} shared parameters"
+        for at, node in enumerate(plan.nodes):
+            if isinstance(node, Input):
+                yield f"  {at}: input {node.name} {sizes(node.shape)} is {node.task}.{node.field}"
+            elif isinstance(node, Choice):
+                options = ", ".join(f"{getattr(v, 'name', v)} = {n}" for v, n in node.options)
+                yield f"  {at}: choice {node.decision} {{{options}}} {sizes(node.shape)}"
+            elif isinstance(node, Call):
+                inputs = ", ".join(f"{name} = {n}" for name, n in node.inputs)
+                when = condition(node.guard, known)
+                yield f"  {at}: {node.path} = {node.module}({inputs}) {sizes(node.shape)}" + (
+                    f" if {when}" if when else ""
+                )
+                given = [f"{name} = {expression(e, known)}" for name, e in (*node.arguments, *node.facts)]
+                if given:
+                    yield f"       with {', '.join(given)}"
+                yield from (f"       trains {name} {sizes(shape)}" for name, shape in node.state)
+                yield from (f"       asks for {path}" for path in node.works)
+        yield f"  gives {plan.output}"
+
+
+def hardware(space: Space) -> Iterator[str]:
+    """Each accelerator's quantities as expressions, and for each work its rule, its maps and what it costs."""
+    known = {d.path: d for d in space.decisions}
+    for a in space.accelerators:
+        yield f"{a.path}: {a.name}" + (f", rules {', '.join(a.rules)}" if a.rules else "")
+        yield from (f"  {name} = {expression(e, known)}" for name, e in a.quantities)
+    for w in space.works:
+        when = condition(w.guard, known)
+        dims = ", ".join(f"{n} = {expression(e, known)}" for n, e in w.dims)
+        yield f"{w.path}: {w.kind}({dims})" + (f" if {when}" if when else "")
+        for p in w.placements:
+            when = condition(p.guard, known)
+            yield f"  by {p.rule}" + (f" if {when}" if when else "")
+            yield from (f"    map {m.path}: {len(m.values)} values" for m in p.problem.maps)
+            yield from (f"    {name} = {expression(e, known)}" for name, e in p.quantities)

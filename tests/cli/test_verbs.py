@@ -313,3 +313,25 @@ def test_explain_says_what_a_spec_and_a_name_in_it_stand_for(tmp_path: Path) -> 
 def test_explain_knows_the_names_of_a_shipped_spec(name: str) -> None:
     done = run("explain", str(ROOT / "specs" / "gcos.cospace"), name)
     assert done.exit_code == 0 and name.split(".")[-1] in done.stdout
+
+
+def test_emit_z3_asks_what_z3_answers_by_itself(tmp_path: Path) -> None:
+    import z3
+
+    for bound, answer in ((3, "unsat"), (4, "sat")):
+        spec = tmp_path / "small.cospace"
+        spec.write_text(f"space s\na, b = choose {{2, 4}}\nrequire a * b <= {bound}\nminimize a\n", encoding="utf-8")
+        text = run("compile", str(spec), "--emit", "z3").stdout
+        assert "; v0 is a" in text and "; r0 is a * b" in text
+        solver = z3.Solver()
+        solver.from_string(text)
+        assert str(solver.check()) == answer
+
+
+def test_emit_supernet_and_hardware_say_what_a_network_and_its_engine_become() -> None:
+    spec = str(ROOT / "specs" / "gcos.cospace")
+    network = run("compile", spec, "--emit", "supernet").stdout
+    assert "choice gnn.conv[1] {gcn = " in network and "graph.gat(" in network and "trains weight [" in network
+    engine = run("compile", spec, "--emit", "hardware").stdout
+    assert "engine: gnn_engine, rules matmul" in engine and "  by engine: on matmul" in engine
+    assert "area = " in engine and "map " in engine
