@@ -213,6 +213,9 @@ def _reproduce(result: Result) -> str:
     rows += [[str(k), str(v), "version"] for k, v in run["versions"].items()]
     return (
         f"<pre>{escape(chr(10).join(commands))}</pre>"
-        + html.note("One spec and one seed give one result on one machine with one number of threads.")
+        + html.note(
+            "One spec and one seed give one result on one machine's CPU with one number of threads. On a GPU sparse "
+            "products are summed in an order of the moment, so last digits may differ from run to run."
+        )
         + html.table(["what", "value", ""], rows)
     )
