@@ -39,8 +39,9 @@ def compile_spec(
         space = load(spec, settings, data)
         if emit is Stage.space or (as_json and emit is None):
             from cospace.compiler.schema import dumps, to_json
+            from cospace.compiler.tabulate import tabulate
 
-            typer.echo(dumps(to_json(space)), nl=False)
+            typer.echo(dumps(to_json(space, tabulate(space))), nl=False)
         elif emit is Stage.model:
             from cospace.cli.emit import model
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 from cospace.compiler.cost import holds
 from cospace.compiler.defined import Condition, conditions, open_to
-from cospace.compiler.findings import Case, Finding, map_domains, read_expressions, shown
+from cospace.compiler.findings import Case, Claim, Finding, map_domains, read_expressions, shown
 from cospace.compiler.graph import TRUE, Expr, Value, both, either, implies, negate
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Design, Requirement, Space
@@ -21,12 +21,16 @@ from cospace.dsl.diagnostics import Diagnostic, Label
 
 @frozen
 class Report:
-    """ok: True when nothing is wrong, None when something stayed undecided. proved, skipped: in words."""
+    """ok: True when nothing is wrong, None when something stayed undecided. proved, skipped: in words.
+
+    claims: what was found of the space that a certificate can show.
+    """
 
     ok: bool | None
     proved: tuple[str, ...]
     skipped: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
+    claims: tuple[Claim, ...] = ()
 
 
 def check(space: Space, deep: bool = False) -> Report:
@@ -40,15 +44,18 @@ def check(space: Space, deep: bool = False) -> Report:
     proved = ["coverage: every work is served by a rule"] * bool(space.works)
     skipped: list[str] = []
     diagnostics: list[Diagnostic] = []
+    claims: list[Claim] = []
     for f in findings:
         proved += f.proved
         skipped += f.skipped
         diagnostics += f.diagnostics
+        claims += f.claims
     if not deep and findings[0].ok:
         skipped.append("redundant requirements, guards that never hold, unmoved objectives: --deep looks for them")
     failed = any(d.severity == "error" for d in diagnostics)
     undecided = any(f.ok is None for f in findings)
-    return Report(False if failed else None if undecided else True, tuple(proved), tuple(skipped), tuple(diagnostics))
+    ok = False if failed else None if undecided else True
+    return Report(ok, tuple(proved), tuple(skipped), tuple(diagnostics), tuple(claims))
 
 
 def _satisfiable(case: Case, every: bool) -> Finding:
@@ -66,9 +73,9 @@ def _satisfiable(case: Case, every: bool) -> Finding:
             if found:
                 said = f"conflicts: {len(found)} minimal" + (", and there are no others" if complete else "")
                 lost = () if complete else ("conflicts: others were not looked for any further",)
-                return Finding(False, (said,), lost, found)
+                return Finding(False, (said,), lost, found, (Claim("empty"),))
         core = minimal_conflict(case.prover, verdict.core or case.space.requirements)
-        return Finding(False, diagnostics=(conflict_diagnostic(case.prover, core),))
+        return Finding(False, diagnostics=(conflict_diagnostic(case.prover, core),), claims=(Claim("empty"),))
     witness = verdict.witness
     assert witness is not None
     if all(holds(r, witness) is True for r in case.space.requirements):
@@ -166,6 +173,7 @@ def _dead_values(case: Case) -> Finding:
     space = case.space
     found = settle_missing(case.prover, case.witnesses)
     diagnostics = []
+    claims = tuple(Claim("dead", space.decisions[v].path, space.decisions[v].values[k]) for v, k in found.dead)
     for v in dict.fromkeys(v for v, _ in found.dead):
         d = space.decisions[v]
         mine = {k: core for (w, k), core in found.dead.items() if w == v}
@@ -186,10 +194,10 @@ def _dead_values(case: Case) -> Finding:
     if found.unknown:
         pairs = [(space.decisions[v], k) for v, k in found.unknown]
         left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:4])
-        return Finding(None, (), (f"dead values: not decided for {left}",), tuple(diagnostics))
+        return Finding(None, (), (f"dead values: not decided for {left}",), tuple(diagnostics), claims)
     dead = len(found.dead)
     said = f"dead values: {dead} found" if dead else "dead values: none, each value is in a feasible design"
-    return Finding(True, (said,), (), tuple(diagnostics))
+    return Finding(True, (said,), (), tuple(diagnostics), claims)
 
 
 # ---- one value

@@ -1,4 +1,4 @@
-"""What the questions of a check share: the case with its proofs, what one question gave, and what a space reads."""
+"""What the questions of a check share: the case with its proofs, what one gave and claims, and what a space reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 from cospace.compiler.graph import TRUE, Expr, MapProblem, Value, walk
-from cospace.compiler.model import Space, spell
+from cospace.compiler.model import Requirement, Space, spell
 from cospace.compiler.witness import Witnesses, find_witnesses
 from cospace.dsl.diagnostics import Diagnostic
 
@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 
 
 @frozen
+class Claim:
+    """kind: empty (no design is feasible), dead (no feasible design has `path` = `value`), or redundant (every design
+    that meets all other requirements meets these, which stand at one place)."""
+
+    kind: str
+    path: str = ""
+    value: Value | None = None
+    requirements: tuple[Requirement, ...] = ()
+
+
+@frozen
 class Finding:
-    """What one question gave; ok None: not decided."""
+    """What one question gave; ok None: not decided. claims: what a certificate can show of it."""
 
     ok: bool | None
     proved: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 class Case:

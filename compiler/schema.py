@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
-from typing import Any, NoReturn, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, NoReturn, Union, get_args, get_origin
 
 import attrs
 from cospace.compiler import graph, lookups, model
@@ -21,6 +21,9 @@ from cospace.compiler.lookups import Lookup
 from cospace.compiler.model import Space
 from cospace.compiler.schema_check import Wrong, check_node, check_space, check_table
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Span, SpecError
+
+if TYPE_CHECKING:
+    from cospace.compiler.tabulate import Tables
 
 FORMAT = "cospace space"
 SCHEMA = 1
@@ -35,8 +38,8 @@ _PAYLOADS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def to_json(space: Space) -> dict[str, Any]:
-    """The space as plain JSON values (schema 1)."""
+def to_json(space: Space, tables: Tables | None = None) -> dict[str, Any]:
+    """The space as plain JSON values (schema 1). tables: written beside the graph, for readers that solve nothing."""
     writer = _Writer()
     body = writer.write(space, Space)
     return {
@@ -47,6 +50,7 @@ def to_json(space: Space) -> dict[str, Any]:
         "nodes": writer.nodes,
         "problems": writer.problems,
         "lookups": writer.lookups,
+        **(writer.tables(tables) if tables is not None else {}),
         "space": body,
     }
 
@@ -258,6 +262,7 @@ class _Writer:
         self._lookup_ids: dict[int, int] = {}
         self._node_ids: dict[int, int] = {}
         self._problem_ids: dict[int, int] = {}
+        self._problems: list[MapProblem] = []
         self._file_ids: dict[str, int] = {}
 
     def write(self, value: object, annotation: Any) -> Any:
@@ -310,7 +315,23 @@ class _Writer:
             data = self.record(problem)
             self._problem_ids[id(problem)] = len(self.problems)
             self.problems.append(data)
+            self._problems.append(problem)
         return self._problem_ids[id(problem)]
+
+    def tables(self, tables: Tables) -> dict[str, Any]:
+        """One record for each problem, in their order, and one for each node with bounds."""
+        solved = [tables.of(p) for p in self._problems]
+        return {
+            "solved": [{"reads": s.reads, "mappings": s.mappings, "rows": s.rows} for s in solved],
+            "functions": [
+                {
+                    "node": self._node_ids[id(f.node)],
+                    "reads": f.reads,
+                    "values": [None if v is None else [str(v[0]), str(v[1])] for v in f.values],
+                }
+                for f in tables.functions
+            ],
+        }
 
 
 def _inside(node: Expr) -> Iterator[Expr]:

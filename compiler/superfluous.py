@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from cospace.compiler.exact import Enclosure, evaluate
-from cospace.compiler.findings import Case, Finding, read_expressions
+from cospace.compiler.findings import Case, Claim, Finding, read_expressions
 from cospace.compiler.graph import TRUE, Expr, both, const, eq, negate
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Call, Choice, Objective, Requirement, Space
@@ -35,12 +35,13 @@ def superfluous_requirements(case: Case) -> Finding:
         held = _is_reached(case, group)
         idle += [group] * (held is False)
         idle_unknown += [group] * (held is None)
-    redundant, unknown = [], []
+    redundant, unknown, claims = [], [], []
     for group in groups:
         if group in idle:
             continue
         answer = _redundant(case, group)
         redundant += [answer] * isinstance(answer, Diagnostic)
+        claims += [Claim("redundant", requirements=tuple(group))] * isinstance(answer, Diagnostic)
         unknown += [group] * (answer is None)
     return Finding(
         None if unknown or idle_unknown else True,
@@ -55,6 +56,7 @@ def superfluous_requirements(case: Case) -> Finding:
             for what, left in (("redundancy", unknown), ("guards", idle_unknown)) if left
         ),
         (*(d for d in redundant if isinstance(d, Diagnostic)), *map(_never_reached, idle)),
+        tuple(claims),
     )  # fmt: skip
 
 

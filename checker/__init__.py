@@ -1,0 +1,1 @@
+"""A checker of certificates that stands alone: one file, nothing of cospace imported."""

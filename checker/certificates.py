@@ -1,0 +1,300 @@
+"""Checks certificates that a space has no feasible design, a value is in none, or a requirement changes nothing.
+
+    python certificates.py SPACE.json CERTIFICATES.json
+
+Trusted: this file, Python's standard library, and the space as `cospace compile SPEC --emit space` prints it, with its
+tables of solved maps and real functions. A proof is a list of lemmas, each saying that a box (some values of each
+decision) holds no design: a requirement is false all over it, or some added up are, or earlier lemmas cover it. What an
+expression can be on a box is a range with exact ends (true is 1, false 0), None where it has no value anywhere; points
+without a value add nothing, for in a feasible design every requirement is true. Decisions that are not live have values
+in a box too, which make no difference: nothing reads them.
+"""
+
+import hashlib
+import itertools
+import json
+import math
+import re
+import sys
+from fractions import Fraction
+from functools import reduce
+from pathlib import Path
+
+INF, ALL = math.inf, (-math.inf, math.inf)
+BITS = 1 << 14  # longer ends become infinite
+WORK = 5_000_000  # steps for one file of certificates
+
+
+class Rejected(Exception):
+    """Why a certificate does not show what it claims."""
+
+
+FAULTS = (Rejected, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
+
+
+def need(holds, why):
+    if not holds:
+        raise Rejected(why)
+
+
+def position(data, end):
+    need(type(data) is int and 0 <= data < end, f"{str(data)[:40]} is not a position below {end}")
+    return data
+
+
+def number(text):
+    need(re.fullmatch(r"-?\d{1,4000}(/0*[1-9]\d{0,3999})?", text, re.ASCII), "a number is not p/q")
+    return Fraction(text) if "/" in text else int(text)
+
+
+def hull(parts):
+    known = [p for p in parts if p is not None]
+    return (min(p[0] for p in known), max(p[1] for p in known)) if known else None
+
+
+def add(*args):
+    return sum(a[0] for a in args), sum(a[1] for a in args)
+
+
+def times(a, b):
+    ends = [x * y if x and y else 0 for x in a for y in b]
+    return min(ends), max(ends)
+
+
+def divide(a, b):
+    if b[0] <= 0 <= b[1]:
+        return ALL if b[0] < b[1] else None
+    return times(a, [0 if type(e) is float else 1 / Fraction(e) for e in (b[1], b[0])])
+
+
+def remainder(a, b):
+    whole = divide(a, b)
+    if whole and INF not in map(abs, whole) and math.floor(whole[0]) == math.floor(whole[1]):
+        return add(a, times(b, (-math.floor(whole[0]),) * 2))
+    return whole and (min(b[0], 0), max(b[1], 0) if a[0] < 0 or b[0] <= 0 else min(a[1], b[1]))
+
+
+def power(a, b):
+    if b[0] != b[1] or INF in map(abs, (*a, *b)) or b[0] != int(b[0]) or abs(b[0]) > 256:
+        return ALL  # not to one whole number: where it is known, it stands in a printed table
+    n = abs(int(b[0]))
+    ends = [a[0] ** n, a[1] ** n] + [0] * (n > 0 and n % 2 == 0 and a[0] < 0 < a[1])
+    return (min(ends), max(ends)) if b[0] >= 0 else divide((1, 1), (min(ends), max(ends)))
+
+
+RULES = {
+    "add": add, "mul": lambda *args: reduce(times, args), "div": divide, "mod": remainder, "pow": power,
+    "floor": lambda a: tuple(e if type(e) is float else math.floor(e) for e in a),
+    "ceil": lambda a: tuple(e if type(e) is float else math.ceil(e) for e in a),
+    "abs": lambda a: a if a[0] >= 0 else (-a[1], -a[0]) if a[1] <= 0 else (0, max(-a[0], a[1])),
+    "min": lambda *args: tuple(map(min, *args)), "max": lambda *args: tuple(map(max, *args)),
+    "not": lambda a: (1 - a[1], 1 - a[0]),
+    "le": lambda a, b: (a[1] <= b[0], a[0] <= b[1]), "lt": lambda a, b: (a[1] < b[0], a[0] < b[1]),
+    "eq": lambda a, b: (a[0] == a[1] == b[0] == b[1], a[0] <= b[1] and b[0] <= a[1]),
+}  # fmt: skip
+
+
+class Space:
+    """The printed space: nodes in order, variables (decisions, then the maps of solved works), requirements."""
+
+    def __init__(self, text):
+        data = json.loads(text)
+        self.mark = hashlib.sha256(text.encode()).hexdigest()
+        self.names, self.memo, self.work, self.nodes, self.reads = {}, {}, 0, [], []
+        self.decisions, self.problems, self.solved = data["space"]["decisions"], data["problems"], data["solved"]
+        variables = [*self.decisions, *(m for p in self.problems for m in p["maps"])]
+        self.at = {d["path"]: v for v, d in enumerate(variables)}
+        need(len(self.at) == len(variables), "two variables have one path")
+        self.values = [self.read(d["values"]) for d in variables]
+        self.full = [(1 << len(x)) - 1 for x in self.values]
+        self.lookups = [[*map(self.read, t["keys"])] for t in data["lookups"]]
+        self.found = [(self.read(t["values"]), self.read(t["default"])) for t in data["lookups"]]
+        self.functions = {f["node"]: f for f in data["functions"]}
+        for n in data["nodes"]:
+            self.make(n["op"], [position(a, len(self.nodes)) for a in n.get("args", ())], n.get("payload"))
+        self.required = [(r["guard"], r["value"]) for r in data["space"]["requirements"]]
+        self.kept = [self.make("or", [self.make("not", [g]), v]) for g, v in self.required]
+        self.broken = [self.make("and", [g, self.make("not", [v])]) for g, v in self.required]
+
+    def read(self, values):
+        """Numbers and Booleans as they are; each symbol or text is a number of its own."""
+        return [self.names.setdefault(str(v), len(self.names)) if type(v) is dict else int(v) if type(v) is bool
+                else number(v) for v in values]  # fmt: skip
+
+    def make(self, op, args, payload=None):
+        reads = {self.at[payload]} if op == "var" and payload in self.at else set()
+        reads = reads.union(*(self.reads[a] for a in args))
+        if op in ("solve", "solvable"):
+            reads |= {self.at[p] for p in self.solved[payload]["reads"]}
+            reads -= {self.at[m["path"]] for m in self.problems[payload]["maps"]}
+        self.reads.append(sorted(reads))
+        self.nodes.append((op, args, self.read([payload])[0] if op == "const" else payload))
+        return len(self.nodes) - 1
+
+    def ask(self, n, box):
+        """The range of a node on a box: for each variable its values, by bits. Remembered."""
+        key = (n, *[box[v] for v in self.reads[n]])
+        if key not in self.memo:
+            ends = self.visit(n, box) or ()
+            long = [type(e) is float or max(e.numerator.bit_length(), e.denominator.bit_length()) > BITS for e in ends]
+            self.memo[key] = tuple(edge if far else e for far, e, edge in zip(long, ends, ALL)) or None  # noqa: B905
+        return self.memo[key]
+
+    def may(self, n, box):
+        return (self.ask(n, box) or (0, 0))[1] > 0
+
+    def visit(self, n, box):
+        (op, args, payload), reads = self.nodes[n], self.reads[n]
+        self.work += 1
+        if len(reads) == 1 and box[reads[0]] & (box[reads[0]] - 1):
+            return hull([self.ask(n, inner) for _, inner in self.points(reads, box)])
+        if op in ("const", "var") and (reads or op == "const"):
+            return (self.values[reads[0]][box[reads[0]].bit_length() - 1] if reads else payload,) * 2
+        if op in ("solve", "solvable"):
+            return self.at_mapping(args, payload, box)
+        if n in self.functions:
+            places = self.points([self.at[p] for p in self.functions[n]["reads"]], box)
+            found = [self.functions[n]["values"][place] for place, _ in places]
+            return hull([f and (number(f[0]), number(f[1])) for f in found])
+        a = [self.ask(x, box) for x in args]
+        if op in ("and", "or"):
+            return tuple(map(min if op == "and" else max, *(x or (0, 0) for x in a)))
+        if op == "if":
+            return a[0] and hull(a[1:2] * (a[0][1] > 0) + a[2:3] * (a[0][0] <= 0))
+        if None in a:
+            return None
+        if op == "lookup":
+            fits = [all(x[0] <= k <= x[1] for k, x in zip(row, a, strict=True)) for row in self.lookups[payload]]
+            found = [v for v, fit in zip(self.found[payload][0], fits, strict=True) if fit]
+            found += self.found[payload][1] if not found or any(low < high for low, high in a) else []
+            return hull([(v, v) for v in found])
+        return RULES[op](*a) if op in RULES else ALL
+
+    def points(self, reads, box):
+        """Each combination of the values of some variables in a box: its place in a table, and the box of it alone."""
+        for picked in itertools.product(*([k for k in range(box[v].bit_length()) if box[v] >> k & 1] for v in reads)):
+            self.work += 1
+            need(self.work < WORK, "it takes too much work")
+            inner, place = list(box), 0
+            for v, k in zip(reads, picked, strict=True):
+                inner[v], place = 1 << k, place * len(self.values[v]) + k
+            yield place, inner
+
+    def at_mapping(self, args, which, box):
+        """At the mapping of each combination of what a work reads; without a table, at any that may be one."""
+        problem, table, parts = self.problems[which], self.solved[which], []
+        if table["rows"] is None:
+            may = all(self.may(r, box) for r in problem["requirements"])
+            return (self.ask(args[0], box) if may else None) if args else (0, int(may))
+        for place, inner in self.points([self.at[p] for p in table["reads"]], box):
+            row = table["rows"][place]
+            for m, k in zip(problem["maps"], table["mappings"][row] if row >= 0 else ()):  # noqa: B905
+                inner[self.at[m["path"]]] = 1 << k
+            parts.append((int(row >= 0),) * 2 if not args else self.ask(args[0], inner) if row >= 0 else None)
+        return hull(parts)
+
+    def box(self, data):
+        """Decisions with the positions of their values; all others are free."""
+        found = list(self.full)
+        for path, ks in data.items():
+            v = position(self.at[path], len(self.decisions))
+            found[v] = sum({1 << position(k, len(self.values[v])) for k in ks})
+            need(found[v], "a box without values")
+        return found
+
+    def prove(self, lemmas, goal, removed, given):
+        """Whether lemmas show that the goal box holds no design, requirements left out, a condition given."""
+        boxes = []
+        for at, lemma in enumerate(lemmas):
+            box = self.box(lemma["box"])
+            if "split" in lemma:
+                v, cases = self.at[lemma["split"]], [boxes[position(c, at)] for c in lemma["cases"]]
+                holds = all(box[u] & ~c[u] == 0 for c in cases for u in range(len(box)) if u != v)
+                holds = holds and box[v] & ~reduce(lambda a, c: a | c[v], cases, 0) == 0
+            elif "sum" in lemma:
+                holds = self.exceeds(lemma["sum"], box, removed)
+            elif "domain" in lemma:
+                d = self.decisions[v := position(self.at[lemma["domain"]], len(self.decisions))]
+                holds = not self.may(self.make("not", [d["guard"]]), box)
+                holds = holds and not any(self.may(d["allowed"][k], inner) for k, inner in self.points([v], box))
+            else:
+                i = lemma["false"]
+                need(i == "claim" or position(i, len(self.kept)) not in removed, "it uses what it is about")
+                holds = not self.may(given if i == "claim" else self.kept[i], box)
+            need(holds, f"lemma {at} does not hold")
+            boxes.append(box)
+        need(boxes and not any(g & ~b for g, b in zip(goal, boxes[-1], strict=True)), "it covers less than the claim")
+
+    def exceeds(self, items, box, removed):
+        """Whether a - b of requirements `a <= b`, weighed and added up, is above 0; what reads the same as one."""
+        terms, strict, groups, total = {}, False, [], (0, 0)
+        for i, part, weight in items:
+            guard, node = self.required[position(i, len(self.kept))]
+            need(i not in removed and not self.may(self.make("not", [guard]), box), "a requirement may not apply")
+            need(part is None or self.nodes[node][0] == "and", "no part of it alone has to hold")
+            node = node if part is None else self.nodes[node][1][part]
+            op, args, _ = self.nodes[node]
+            need(op in ("le", "lt") and number(weight) > 0, "no inequality, or none with a weight above 0")
+            strict |= op == "lt"
+            todo = [(args[0], number(weight)), (args[1], -number(weight))]
+            while todo:
+                n, factor = todo.pop()
+                op, args, _ = self.nodes[n]
+                rest = [x for x in args if self.nodes[x][0] != "const"]
+                if op == "add":
+                    todo += [(x, factor) for x in args]
+                elif op == "mul" and len(rest) == 1:
+                    todo.append((rest[0], factor * math.prod(self.nodes[x][2] for x in args if x != rest[0])))
+                else:
+                    terms[n] = terms.get(n, 0) + factor
+        for n in [n for n in terms if terms[n]]:
+            near = [g for g in groups if g[1] & set(self.reads[n])]
+            groups = [g for g in groups if g not in near]
+            groups.append((sum((g[0] for g in near), [n]), set(self.reads[n]).union(*(g[1] for g in near))))
+        for mine, reads in groups:
+            lows = [INF]
+            for _, inner in self.points(sorted(reads), box):
+                parts = [(self.ask(n, inner), (terms[n],) * 2) for n in mine]
+                lows += [add(*(times(*p) for p in parts))[0]] if all(p[0] for p in parts) else []
+            total = add(total, (min(lows),) * 2)
+        return total[0] > 0 or (strict and total[0] == 0)
+
+    def claimed(self, item):
+        """A claim in words, the requirements it is about, and the boxes that hold no design where a condition does."""
+        if item["claim"] == "dead":
+            d, box = self.decisions[self.at[item["path"]]], self.box({item["path"]: [item["value"]]})
+            return f"dead {item['path']} = {d['values'][item['value']]}", set(), [(box, d["guard"])]
+        if item["claim"] == "redundant":
+            removed = {position(i, len(self.kept)) for i in item["requirements"]}
+            return f"redundant {sorted(removed)}", removed, [(self.full, self.broken[i]) for i in sorted(removed)]
+        need(item["claim"] == "empty", "there is no such claim")
+        return "empty", set(), [(self.full, self.make("const", [], True))]
+
+
+def judge(space, certificates):
+    """Each claim of a text of certificates, in words, and why it is rejected, or None."""
+    items, found = [None], []
+    for at, item in enumerate(items):
+        said, reason = f"claim {at}" if at else "all", None
+        try:
+            if not at:
+                space, data = Space(space), json.loads(certificates)
+                need(data["format"] == "cospace certificates" and data["schema"] == 1, "it has another format")
+                need(data["space"] == space.mark, "it is for another space")
+                items += data["certificates"]
+                continue
+            said, removed, goals = space.claimed(item)
+            need(goals and len(item["proofs"]) == len(goals), "it has not one proof for each part of the claim")
+            for proof, (goal, given) in zip(item["proofs"], goals, strict=True):
+                space.prove(proof, goal, removed, given)
+        except FAULTS as why:
+            reason = str(why) if type(why) is Rejected else f"it is malformed ({why!r:.60})"
+        found.append((said, reason))
+    return found
+
+
+if __name__ == "__main__":
+    sys.setrecursionlimit(12_000)
+    for said, why in (verdicts := judge(*(Path(path).read_text(encoding="utf-8") for path in sys.argv[1:3]))):
+        print(f"accepted  {said}" if why is None else f"rejected  {said}: {why}")
+    sys.exit(any(why for _, why in verdicts))
