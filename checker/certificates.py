@@ -2,19 +2,17 @@
 
     python certificates.py SPACE.json CERTIFICATES.json
 
-Trusted: this file, Python's standard library, and the space as `cospace compile SPEC --emit space` prints it, with its
-tables of solved maps and real functions. A proof is a list of lemmas, each saying that a box (some values of each
-decision) holds no design: a requirement is false all over it, or some added up are, or earlier lemmas cover it. What an
-expression can be on a box is a range with exact ends (true is 1, false 0), None where it has no value anywhere; points
-without a value add nothing, for in a feasible design every requirement is true. Decisions that are not live have values
-in a box too, which make no difference: nothing reads them.
+Trusted: this file, Python's standard library, and the space that `cospace compile SPEC --emit space` prints, with its
+tables of solved maps and real functions. A proof is a list of lemmas; each says that no design lies in a box (some
+values of each decision): a requirement is false all over it, or some added up are, or earlier lemmas cover it. What an
+expression can be on a box is a range with exact ends (true is 1, false 0), None where it has no value anywhere; in a
+feasible design every requirement has one. Values of decisions that are not live make no difference: nothing reads them.
 """
 
 import hashlib
 import itertools
 import json
 import math
-import re
 import sys
 from fractions import Fraction
 from functools import reduce
@@ -29,7 +27,7 @@ class Rejected(Exception):
     """Why a certificate does not show what it claims."""
 
 
-FAULTS = (Rejected, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
+FAULTS = (Rejected, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, OSError)
 
 
 def need(holds, why):
@@ -43,7 +41,7 @@ def position(data, end):
 
 
 def number(text):
-    need(re.fullmatch(r"-?\d{1,4000}(/0*[1-9]\d{0,3999})?", text, re.ASCII), "a number is not p/q")
+    need(text.replace("/", "", 1).lstrip("-").isdecimal() and len(text) < 8_000, "a number is not p/q")
     return Fraction(text) if "/" in text else int(text)
 
 
@@ -62,9 +60,10 @@ def times(a, b):
 
 
 def divide(a, b):
-    if b[0] <= 0 <= b[1]:
+    if b[0] < 0 < b[1] or b[0] == b[1] == 0:
         return ALL if b[0] < b[1] else None
-    return times(a, [0 if type(e) is float else 1 / Fraction(e) for e in (b[1], b[0])])
+    ends = ((b[1], -INF), (b[0], INF))
+    return times(a, [edge if e == 0 else 0 if type(e) is float else 1 / Fraction(e) for e, edge in ends])
 
 
 def remainder(a, b):
@@ -122,8 +121,8 @@ class Space:
                 else number(v) for v in values]  # fmt: skip
 
     def make(self, op, args, payload=None):
-        reads = {self.at[payload]} if op == "var" and payload in self.at else set()
-        reads = reads.union(*(self.reads[a] for a in args))
+        own = [self.at[payload]] if op == "var" and payload in self.at else []
+        reads = set(own).union(*(self.reads[a] for a in args))
         if op in ("solve", "solvable"):
             reads |= {self.at[p] for p in self.solved[payload]["reads"]}
             reads -= {self.at[m["path"]] for m in self.problems[payload]["maps"]}
@@ -157,8 +156,11 @@ class Space:
             found = [self.functions[n]["values"][place] for place, _ in places]
             return hull([f and (number(f[0]), number(f[1])) for f in found])
         a = [self.ask(x, box) for x in args]
-        if op in ("and", "or"):
-            return tuple(map(min if op == "and" else max, *(x or (0, 0) for x in a)))
+        if op in ("and", "or"):  # left to right: what stands after an undefined one is never asked
+            end, known = int(op == "or"), a[: a.index(None)] if None in a else a
+            if None in a:
+                return (end, end) if any(x[0] <= end <= x[1] for x in known) else None
+            return tuple(map(min if op == "and" else max, *known))
         if op == "if":
             return a[0] and hull(a[1:2] * (a[0][1] > 0) + a[2:3] * (a[0][0] <= 0))
         if None in a:
@@ -199,7 +201,6 @@ class Space:
         for path, ks in data.items():
             v = position(self.at[path], len(self.decisions))
             found[v] = sum({1 << position(k, len(self.values[v])) for k in ks})
-            need(found[v], "a box without values")
         return found
 
     def prove(self, lemmas, goal, removed, given):
@@ -271,20 +272,19 @@ class Space:
         return "empty", set(), [(self.full, self.make("const", [], True))]
 
 
-def judge(space, certificates):
-    """Each claim of a text of certificates, in words, and why it is rejected, or None."""
+def judge(texts):
+    """Each claim of certificates, in words, and why it is rejected, or None. texts: the space's, the certificates'."""
     items, found = [None], []
     for at, item in enumerate(items):
         said, reason = f"claim {at}" if at else "all", None
         try:
             if not at:
-                space, data = Space(space), json.loads(certificates)
+                space, data = (read(text) for read, text in zip((Space, json.loads), texts, strict=True))
                 need(data["format"] == "cospace certificates" and data["schema"] == 1, "it has another format")
                 need(data["space"] == space.mark, "it is for another space")
                 items += data["certificates"]
                 continue
             said, removed, goals = space.claimed(item)
-            need(goals and len(item["proofs"]) == len(goals), "it has not one proof for each part of the claim")
             for proof, (goal, given) in zip(item["proofs"], goals, strict=True):
                 space.prove(proof, goal, removed, given)
         except FAULTS as why:
@@ -295,6 +295,6 @@ def judge(space, certificates):
 
 if __name__ == "__main__":
     sys.setrecursionlimit(12_000)
-    for said, why in (verdicts := judge(*(Path(path).read_text(encoding="utf-8") for path in sys.argv[1:3]))):
+    for said, why in (verdicts := judge(Path(path).read_text(encoding="utf-8") for path in sys.argv[1:])):
         print(f"accepted  {said}" if why is None else f"rejected  {said}: {why}")
     sys.exit(any(why for _, why in verdicts))

@@ -11,7 +11,7 @@ from cospace.cli import options
 from cospace.cli.guard import show, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cospace.compiler.model import Space
     from cospace.dsl.diagnostics import Diagnostic
@@ -43,6 +43,10 @@ def check(
     sarif: Annotated[
         Path | None, typer.Option("--sarif", metavar="FILE", help="also write the diagnostics there, as SARIF 2.1.0")
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="FILE", help="also write proofs that a reader can check without cospace"),
+    ] = None,
     time: options.Time = False,
 ) -> None:
     """Prove that a space is sound: some design is feasible, nothing is undefined, no value is dead."""
@@ -52,9 +56,12 @@ def check(
 
     if diff and not (repair or repair_all):
         raise typer.BadParameter("it shows what --apply or --apply-all would change", param_hint="--diff")
+    if certificate is not None and (fixed or why is not None):
+        raise typer.BadParameter("it is about the whole space: without --fix and --why", param_hint="--certificate")
     given = read_settings(settings)
     given |= {"--data": str(data.resolve())} if data is not None else {}
-    kept = None if fresh or fixed or why is not None or is_compiled(spec) else proofs.recall(spec, given, deep)
+    anew = fresh or fixed or why is not None or certificate is not None or is_compiled(spec)
+    kept = None if anew else proofs.recall(spec, given, deep)
     if kept is not None:
         with timed(time):
             if not as_json:
@@ -86,12 +93,20 @@ def check(
         report = prove(space, deep=deep)
         found = tuple(diagnostics) + tuple(report.diagnostics)
         _report(found, sarif)
+        written = None
+        if certificate is not None:
+            from cospace.cli.certificates import write_certificates
+
+            written = write_certificates(spec, space, report.claims, certificate)
         if not as_json:
             _say(space.name, report.ok, report.proved, report.skipped)
+            for text in written.said() if written is not None else ():
+                typer.echo(f"  {text}")
         if report.ok is True and not found and not fixed and not is_compiled(spec):
             answer = {"ok": True, "proved": report.proved, "skipped": report.skipped}
             proofs.keep(spec, given, deep, files_of(spec, space), space.name, answer)
-        _answer(report.ok, report.proved, report.skipped, found, as_json)
+        extra = {} if written is None else {"certificates": written.to_json()}
+        _answer(report.ok, report.proved, report.skipped, found, as_json, extra)
     if report.ok is False or (strict and report.ok is None):
         raise typer.Exit(1)
 
@@ -119,7 +134,12 @@ def _repair(diagnostics: tuple[Diagnostic, ...], *, unsure: bool, dry: bool, qui
 
 
 def _answer(
-    ok: bool | None, proved: Sequence[str], skipped: Sequence[str], found: tuple[Diagnostic, ...], as_json: bool
+    ok: bool | None,
+    proved: Sequence[str],
+    skipped: Sequence[str],
+    found: tuple[Diagnostic, ...],
+    as_json: bool,
+    extra: Mapping[str, object] | None = None,
 ) -> None:
     if not as_json:
         show(found)
@@ -128,7 +148,7 @@ def _answer(
     from cospace.cli.render import to_json
 
     answer = {"ok": ok, "proved": list(proved), "skipped": list(skipped), "diagnostics": to_json(found, sources)}
-    typer.echo(json.dumps(answer, ensure_ascii=False))
+    typer.echo(json.dumps({**answer, **(extra or {})}, ensure_ascii=False))
 
 
 def _say(name: str, ok: bool | None, proved: Sequence[str], skipped: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Whether requirements can be met: boxes first (`refute`), then drawing, bounds and enumeration, then Z3.
+"""Whether requirements can be met: boxes first (`refute`), then sums (`summed`), drawing and enumeration, then Z3.
 
 `Prover` answers questions about a set of requirements with a design, with a proof that there is none, or with nothing.
 A witness counts only after every requirement was decided exactly; a refutation only when it covers all designs.
@@ -17,6 +17,7 @@ from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Decision, Design, Requirement, Space
 from cospace.compiler.numbers import Decider
 from cospace.compiler.refute import Fact, Outcome, Refuter, facts_of, proof_requirements
+from cospace.compiler.summed import exceeding
 from numpy.typing import NDArray
 
 Mask = NDArray[numpy.bool_]
@@ -237,6 +238,9 @@ class Prover:
         if outcome.proof is not None:
             used = {id(r) for r in proof_requirements(outcome.proof)}
             return Verdict(False, core=tuple(r for r in requirements if id(r) in used))
+        weighed = exceeding(self.refuter.boxes, requirements, masks)
+        if weighed is not None:
+            return Verdict(False, core=tuple(dict.fromkeys(w.requirement for w in weighed)))
         if fixed:
             return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements)
         return self._settle_rows(requirements)

@@ -172,12 +172,9 @@ class _Adder:
         self, mine: Sequence[tuple[Expr, Fraction]], reads: Sequence[int]
     ) -> list[list[tuple[Fraction, Fraction]]]:
         """The ranges of weighed terms at each combination of what they read; empty where that is too much."""
-        if not reads:
-            combinations = [()]
-        elif math.prod(self.box[v].bit_count() for v in reads) > POINTS:
+        if math.prod(self.box[v].bit_count() for v in reads) > POINTS:
             return []
-        else:
-            combinations = list(itertools.product(*(members(self.box[v]) for v in reads)))  # type: ignore[assignment]
+        combinations = list(itertools.product(*(members(self.box[v]) for v in reads)))
         self.left -= len(combinations) * len(mine)
         if self.left < 0:
             return []

@@ -1,0 +1,97 @@
+"""`cospace check --certificate FILE`: certificates of what was found, each tried by the stand-alone checker first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from cospace.cli.guard import fail
+from cospace.cli.inputs import is_compiled, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cospace.compiler.check import Claim
+    from cospace.compiler.model import Space
+
+
+@frozen
+class Written:
+    """claims: how many there are. unproved: those without a certificate, in words, each with the reason."""
+
+    claims: int
+    unproved: tuple[tuple[str, str], ...]
+
+    def said(self) -> list[str]:
+        """As a person reads it."""
+        count = self.claims - len(self.unproved)
+        lines = [f"certificates: {count} of {self.claims} claims, accepted by the checker"]
+        return lines + [f"no certificate: {claim}: {reason}" for claim, reason in self.unproved]
+
+    def to_json(self) -> dict[str, object]:
+        unproved = [{"claim": claim, "reason": reason} for claim, reason in self.unproved]
+        return {"claims": self.claims, "accepted": self.claims - len(self.unproved), "unproved": unproved}
+
+
+def write_certificates(spec: Path, space: Space, claims: Sequence[Claim], file: Path) -> Written:
+    """Write what the checker accepts, and name the rest. Raises SpecError (CS814) where the space has no tables."""
+    from cospace.checker.certificates import judge
+    from cospace.compiler.certify import certify
+
+    text = printed_space(spec, space)
+    certified = certify(space, claims, hashlib.sha256(text.encode()).hexdigest())
+    data = certified.data
+    unproved = [(claim_in_words(space, c), reason) for c, reason in certified.unproved]
+    shown = [c for c in claims if c not in [u for u, _ in certified.unproved]]
+    kept = []
+    for claim, item, (_, reason) in zip(shown, data["certificates"], judge((text, json.dumps(data))), strict=True):
+        if reason is None:
+            kept.append(item)
+        else:
+            said = f"the checker does not follow the proof: {reason}"
+            data["unproved"].append({**{k: v for k, v in item.items() if k != "proofs"}, "reason": said})
+            unproved.append((claim_in_words(space, claim), said))
+    data["certificates"] = kept
+    file.write_text(_lines(data), encoding="utf-8")
+    return Written(len(claims), tuple(unproved))
+
+
+def printed_space(spec: Path, space: Space) -> str:
+    """What `compile --emit space` prints of a spec; of a compiled space its own text. Raises SpecError: CS814."""
+    from cospace.compiler.schema import dumps, to_json
+    from cospace.compiler.tabulate import tabulate
+
+    if not is_compiled(spec):
+        return dumps(to_json(space, tabulate(space)))
+    path = spec / "space.json" if spec.is_dir() else spec
+    text = read_text(path, "CS801")
+    if not {"solved", "functions"} <= json.loads(text).keys():
+        fail("CS814", f"{path} is without tables, which certificates rest on", "`cospace compile SPEC --emit space`")
+    return text
+
+
+def claim_in_words(space: Space, claim: Claim) -> str:
+    """`no feasible design takes 512 of wbuf`, and the like."""
+    from cospace.compiler.model import spell
+
+    if claim.kind == "dead":
+        d = space.decision(claim.path)
+        return f"no feasible design has {d.path} = {spell(claim.value, d.unit, d.scale)}"
+    if claim.kind == "redundant":
+        return f"this requirement changes nothing: {claim.requirements[0].reason}"
+    return "no design is feasible"
+
+
+def _lines(data: dict[str, object]) -> str:
+    """One certificate a line."""
+    lines = []
+    for key, value in data.items():
+        if isinstance(value, list) and value:
+            inside = ",\n".join("  " + json.dumps(item, ensure_ascii=False) for item in value)
+            lines.append(f" {json.dumps(key)}: [\n{inside}\n ]")
+        else:
+            lines.append(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
