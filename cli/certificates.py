@@ -37,7 +37,7 @@ class Written:
 
 
 def write_certificates(spec: Path, space: Space, claims: Sequence[Claim], file: Path) -> Written:
-    """Write what the checker accepts, and name the rest. Raises SpecError (CS814) where the space has no tables."""
+    """Write what the checker accepts, and name the rest. Raises SpecError (CS815) where the space has no tables."""
     from cospace.checker.certificates import judge
     from cospace.compiler.certify import certify
 
@@ -60,7 +60,7 @@ def write_certificates(spec: Path, space: Space, claims: Sequence[Claim], file: 
 
 
 def printed_space(spec: Path, space: Space) -> str:
-    """What `compile --emit space` prints of a spec; of a compiled space its own text. Raises SpecError: CS814."""
+    """What `compile --emit space` prints of a spec; of a compiled space its own text. Raises SpecError: CS815."""
     from cospace.compiler.schema import dumps, to_json
     from cospace.compiler.tabulate import tabulate
 
@@ -69,7 +69,7 @@ def printed_space(spec: Path, space: Space) -> str:
     path = spec / "space.json" if spec.is_dir() else spec
     text = read_text(path, "CS801")
     if not {"solved", "functions"} <= json.loads(text).keys():
-        fail("CS814", f"{path} is without tables, which certificates rest on", "`cospace compile SPEC --emit space`")
+        fail("CS815", f"{path} is without tables, which certificates rest on", "`cospace compile SPEC --emit space`")
     return text
 
 

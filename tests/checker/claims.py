@@ -81,6 +81,7 @@ class Case:
                         return False
         return True
 
+    @cached_property
     def false_claims(self) -> list[Item]:
         """Every claim about one value, one requirement, or all, that brute force refutes."""
         found: list[Item] = [{"claim": "empty"}]
@@ -91,8 +92,8 @@ class Case:
         return [item for item in found if not self.is_true(item)]
 
     def judged(self, items: list[Item], mark: str | None = None) -> list[tuple[str, str | None]]:
-        data = {**self.certified.data, "space": mark or self.mark, "certificates": items}
-        return judge((self.text, json.dumps(data)))
+        head = {"format": "cospace certificates", "schema": 1, "space": mark or self.mark}
+        return judge((self.text, json.dumps({**head, "certificates": items})))
 
 
 def damaged(proof: list[Item], rng: random.Random, case: Case) -> list[Item]:
@@ -159,16 +160,58 @@ def moved(proofs: list[list[Item]], old: Item, new: Item) -> list[list[Item]]:
     return proofs
 
 
+def joined(case: Case, claim: Item, rng: random.Random) -> list[Item]:
+    """Lemmas that hold, from all proofs of a space, under a last one that they do not carry."""
+    lemmas: list[Item] = []
+    for item in case.certified.data["certificates"]:
+        for proof in item["proofs"] if item["claim"] == "dead" else ():
+            if not any(lemma.get("false") == "claim" for lemma in proof):
+                shift = len(lemmas)
+                lemmas += [{**x, **({"cases": [c + shift for c in x["cases"]]} if "cases" in x else {})} for x in proof]
+    named = sorted({path for lemma in lemmas for path in lemma["box"]})
+    if not named:
+        return []
+    path = rng.choice(named)
+    cases = [at for at, lemma in enumerate(lemmas) if path in lemma["box"] or rng.random() < 0.1]
+    box = {claim["path"]: [claim["value"]]} if claim["claim"] == "dead" else {}
+    if rng.random() < 0.5:  # every value is covered, elsewhere by boxes that are too narrow
+        size = len(case.space.decision(path).values)
+        other = rng.choice([d for d in case.space.decisions])
+        for k in range(size):
+            for lemma in lemmas[: len(cases)]:
+                if "false" in lemma and rng.random() < 0.5:
+                    narrow = {**lemma["box"], other.path: [rng.randrange(len(other.values))], path: [k]}
+                    lemmas.append({**lemma, "box": narrow})
+                    cases.append(len(lemmas) - 1)
+    return [*lemmas, {"box": box, "split": path, "cases": cases}]
+
+
+def summed(case: Case, claim: Item, rng: random.Random) -> list[Item]:
+    """One requirement or two, or a part of one, added up with any weights; or a domain that is open."""
+    box = {claim["path"]: [claim["value"]]} if claim["claim"] == "dead" else {}
+    if rng.random() < 0.2:
+        return [{"box": box, "domain": rng.choice([d.path for d in case.space.decisions])}]
+    some = [rng.randrange(len(case.space.requirements)) for _ in range(rng.randint(1, 2))]
+    ops = {i: case.space.requirements[i].value.op for i in some}
+    parts = {i: None if ops[i] in ("le", "lt") else rng.randint(0, 1) for i in some}
+    return [{"box": box, "sum": [[i, parts[i], rng.choice(["1", "1", "2", "1/3"])] for i in some]}]
+
+
 def attacks(case: Case, rng: random.Random, most: int) -> Iterator[Item]:
-    """Certificates of false claims: with the proofs of true ones, moved and damaged."""
-    true, false = case.certified.data["certificates"], case.false_claims()
-    if not true or not false:
+    """Certificates of false claims: with the proofs of true ones, moved and damaged, and with new ones."""
+    true, false = case.certified.data["certificates"], case.false_claims
+    if not false or not case.space.requirements:
         return
     for _ in range(most):
-        model, claim = rng.choice(true), rng.choice(false)
-        proofs = moved(model["proofs"], model, claim) if rng.random() < 0.7 else copy.deepcopy(model["proofs"])
-        for _ in range(rng.choice([0, 1, 1, 2, 4])):
-            proofs = [damaged(p, rng, case) if p else p for p in proofs]
-        if rng.random() < 0.1:
-            proofs = proofs[:-1]
-        yield {**claim, "proofs": proofs[:1] if claim["claim"] != "redundant" else proofs}
+        claim = rng.choice(false)
+        way = rng.random()
+        if way < 0.25:
+            yield {**claim, "proofs": [joined(case, claim, rng)]}
+        elif way < 0.5:
+            yield {**claim, "proofs": [summed(case, claim, rng)]}
+        elif true:
+            model = rng.choice(true)
+            proofs = moved(model["proofs"], model, claim) if rng.random() < 0.7 else copy.deepcopy(model["proofs"])
+            for _ in range(rng.choice([0, 1, 1, 2, 4])):
+                proofs = [damaged(p, rng, case) if p else p for p in proofs]
+            yield {**claim, "proofs": proofs[:1]}

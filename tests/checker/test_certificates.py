@@ -15,10 +15,11 @@ import pytest
 from attrs import evolve
 from cospace.checker import certificates
 from cospace.checker.certificates import judge
+from cospace.compiler import graph as g
 from cospace.compiler.certify import certify
 from cospace.compiler.check import Claim
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.model import Space
+from cospace.compiler.model import Decision, Space
 
 from tests.checker.claims import Case, Item, attacks, damaged
 from tests.compiler import generate, texts
@@ -143,22 +144,27 @@ def test_joint_and_ways_to_empty_it(more: str, proof: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "path", "dead"),
-    [("dance", "t3", range(8)), ("o_has", "optics.length", range(27, 43)), ("o_has", "optics.slice_w", (2, 3))],
+    ("spec", "dead", "alive"),
+    [
+        ("dance", {"t3": range(8)}, ("t3", 20)),
+        (
+            "o_has",
+            {"optics.length": range(27, 43), "optics.slice_a": (2, 3), "optics.slice_w": (2, 3)},
+            ("optics.length", 0),
+        ),
+    ],
 )
-def test_dead_values_of_shipped_specs(spec: str, path: str, dead: range) -> None:
+def test_dead_values_of_shipped_specs(spec: str, dead: dict[str, Any], alive: tuple[str, int]) -> None:
     space = compile_file(ROOT / "specs" / f"{spec}.cospace").space
     assert space is not None
     case = Case(space)
-    values = space.decision(path).values
-    made = certify(space, [Claim("dead", path, values[k]) for k in dead], case.mark)
+    claims = [Claim("dead", path, space.decision(path).values[k]) for path, ks in dead.items() for k in ks]
+    made = certify(space, claims, case.mark)
     assert not made.unproved
     found = judge((case.text, json.dumps(made.data)))
-    assert len(found) == len(dead) and not any(why for _, why in found)
-    alive: list[Item] = [
-        {**item, "value": len(values) - 1 if spec == "dance" else 0} for item in made.data["certificates"]
-    ]
-    assert all(why for _, why in judge((case.text, json.dumps({**made.data, "certificates": alive}))))
+    assert len(found) == len(claims) and not any(why for _, why in found)
+    false = [{**item, "path": alive[0], "value": alive[1]} for item in made.data["certificates"]]
+    assert all(why for _, why in judge((case.text, json.dumps({**made.data, "certificates": false}))))
 
 
 TWO = """space s
@@ -191,6 +197,20 @@ def test_a_step_counts_only_where_it_is_one(lemma: Item, why: str | None) -> Non
     tail = [lemma, {"box": {"a": [0]}, "false": 2}, {"box": {}, "split": "a", "cases": [0, 1]}]
     ((_, found),) = case.judged([{"claim": "empty", "proofs": [tail]}])
     assert found is None if why is None else why in str(found)
+
+
+def test_a_domain_is_empty_only_where_its_decision_lives() -> None:
+    """With a = 1 there is no b, and every value of b is left out by its domain."""
+    a = Decision("a", "choose", (Fraction(1), Fraction(2)), g.NUMBER)
+    two = g.eq(g.var("a", g.NUMBER), g.const(2))
+    b = Decision("b", "choose", (Fraction(1), Fraction(2)), g.NUMBER, two, (g.FALSE, g.FALSE))
+    whole = evolve(compiled("space s\nz = choose 1..2\n"), decisions=(a, b), requirements=())
+    case = Case(whole)
+    empty: Item = {"claim": "empty", "proofs": [[{"box": {}, "domain": "b"}]]}
+    dead: Item = {"claim": "dead", "path": "a", "value": 1, "proofs": [[{"box": {"a": [1]}, "domain": "b"}]]}
+    assert not case.is_true(empty) and case.is_true(dead)
+    assert [why for _, why in case.judged([empty, dead])] == ["lemma 0 does not hold", None]
+    assert [c.kind for c in case.claims] == ["dead", "dead", "dead"] and not case.certified.unproved
 
 
 def test_a_proof_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """The tutorial's and the README's commands, run as they stand, in a folder that has the shipped specs with few epochs.
 
-A fence `sh run` holds commands that have to end with status 0 (`sh run fails`: 1), `cospace file=NAME` a file to write,
-`diff file=NAME` lines to replace, each by the one below it.
+A fence `sh run` holds commands that have to end with status 0 (`sh run fails`: 1); `> FILE` keeps what one prints.
+`cospace file=NAME` is a file to write, `diff file=NAME` lines to replace, each by the one below it.
 """
 
 from __future__ import annotations
@@ -55,11 +55,15 @@ def follow(page: Path, folder: Path) -> Iterator[Ran]:
 
 def run(command: str, folder: Path, status: int) -> Ran:
     words = shlex.split(command)
-    if words[0] == "cospace":
-        words = [sys.executable, "-m", "cospace", *words[1:]]
+    kept = folder / words.pop() if ">" in words else None
+    words = [w for w in words if w != ">"]
+    if words[0] in ("cospace", "python"):
+        words = [sys.executable, *(["-m", "cospace"] if words[0] == "cospace" else []), *words[1:]]
     environment = {**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == status, f"{command}\n{done.stdout}\n{done.stderr}"
+    if kept is not None:
+        kept.write_text(done.stdout, "utf-8")
     return Ran(command, done.stdout + done.stderr)
 
 
@@ -93,6 +97,17 @@ def test_tutorial(tmp_path: Path) -> None:
 def test_readme(tmp_path: Path) -> None:
     prepare(tmp_path)
     list(follow(ROOT / "README.md", tmp_path))
+
+
+def test_certificates(tmp_path: Path) -> None:
+    (tmp_path / "checker").symlink_to(ROOT / "checker")
+    checked, _, judged = follow(ROOT / "docs" / "certificates.md", tmp_path)
+    assert "certificates: 3 of 3 claims" in checked.output
+    assert judged.output.splitlines() == [
+        "accepted  dead buffer = 524288",
+        "accepted  dead buffer = 1048576",
+        "accepted  redundant [2]",
+    ]
 
 
 @pytest.mark.parametrize("page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("grammar", "dsl", "compiler", "lsp", "runtime", "cli")
+CODE = ("grammar", "dsl", "compiler", "lsp", "runtime", "cli", "checker")
 SYSTEMS = {
     "gcos", "auto_nba", "dance", "hw_nas_bench", "instantnet", "o_has", "r2s", "rst", "rt_rcg", "two_in_one", "a3c_s",
     "g_cos", "autonba", "rtrcg", "a3cs", "ohas", "hwnasbench",
