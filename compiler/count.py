@@ -239,7 +239,7 @@ def _coupled(
     frame: Frame, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause],
     limits: Limits, raw: int, upper: int,
 ) -> Solved:  # fmt: skip
-    made = Coupled(frame, part.variables, part.structure, factors, narrow, wide, limits)
+    made = Coupled(frame, part.variables, part.structure, factors, narrow, wide, limits, few_hubs=True)
     found = made.total()
 
     def values() -> tuple[Values, Values]:

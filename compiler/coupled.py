@@ -43,12 +43,13 @@ class Totals:
 class Coupled:
     """One component. Raises TooMany or TooLarge beyond the limits.
 
-    factors: `structure` and the tables of the narrow clauses.
+    factors: `structure` and the tables of the narrow clauses. few_hubs: groups may be large where two sums are asked;
+    they are counted, not drawn from.
     """
 
     def __init__(
         self, frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
-        narrow: Sequence[Clause], wide: Sequence[Clause], limits: Limits,
+        narrow: Sequence[Clause], wide: Sequence[Clause], limits: Limits, few_hubs: bool = False,
     ) -> None:  # fmt: skip
         self.frame, self.limits = frame, limits
         self.sums: list[Sum] = []
@@ -58,7 +59,8 @@ class Coupled:
                 self.sums.extend(read_sums(c))
             except NotASum:
                 self.loose.append(c)
-        self.plan = make_plan(frame, variables, structure, factors, narrow, self.loose, self.sums, limits)
+        asked = (structure, factors, narrow, self.loose, self.sums)
+        self.plan = make_plan(frame, variables, *asked, limits, few_hubs)
         self.parts = Groups(frame, self.plan, structure, factors, self.loose, self.sums, limits)
         self.constant = math.prod(o.left.total for o in self.plan.outer)
         self.left = [self._left_at(o) for o in self.plan.outer]

@@ -5,7 +5,9 @@ A `Plan` holds the hubs (most joined first, until every group left has few optio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 GROUP = 2_000
 """More options than this in a group, and one more decision becomes a hub."""
 HUBS = 64
+WIDE = 1 << 19
+"""Options of a group that a few hubs leave, where two sums are compared point by point."""
+POINTS = 1 << 26
+"""Options of all groups at all rows of hubs, then."""
+SETS = 4_000
+"""Sets of hubs that are tried."""
 
 
 @frozen(eq=False)
@@ -50,9 +58,12 @@ def term_scope(frame: Frame, term: Term) -> tuple[int, ...]:
 
 def make_plan(
     frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
-    clauses: Sequence[Clause], loose: Sequence[Clause], sums: Sequence[Sum], limits: Limits,
+    clauses: Sequence[Clause], loose: Sequence[Clause], sums: Sequence[Sum], limits: Limits, wide: bool = False,
 ) -> Plan:  # fmt: skip
-    """clauses: those with a table among `factors`; loose: those without. Raises TooMany."""
+    """clauses: those with a table among `factors`; loose: those without. Raises TooMany.
+
+    wide: where two sums are asked, few hubs and large groups are taken if that is fewer options in all.
+    """
     read = {term_scope(frame, t) for s in sums for t in s.terms} | {c.scope for c in loose}
     read |= {frame.scope(*conditions, c) for s in sums for conditions, c in s.settled}
     scopes = {f.scope for f in factors} | read
@@ -61,11 +72,28 @@ def make_plan(
     for s in sums:
         hubs |= set(frame.scope(*s.guards))
     hubs = close_over_guards(frame, hubs)
+    found = _choose_hubs(frame, variables, structure, factors, scopes, asked, hubs, GROUP, limits)
+    if wide and len(sums) > 1 and not loose:
+        few = _separate(frame, variables, scopes, hubs)
+        if few is not None and few[0] < _options_in_all(frame, variables, scopes, found[0]):
+            found = _choose_hubs(frame, variables, structure, factors, scopes, asked, few[1], WIDE, limits)
+    hubs, inner, outer = found
+    order = tuple(sorted(hubs))
+    within = [c for c in (*clauses, *loose) if set(c.scope) <= hubs]
+    rows = frame.enumerate(order, within, limit=limits.rows)
+    return Plan(order, rows, tuple(tuple(g) for g in inner), tuple(outer))
+
+
+def _choose_hubs(
+    frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
+    scopes: set[tuple[int, ...]], asked: set[int], hubs: set[int], most: int, limits: Limits,
+) -> tuple[set[int], list[list[int]], list[Outer]]:  # fmt: skip
+    """One more hub after another, until no group has more than `most` options: hubs, groups, others."""
     while True:
         left = [v for v in variables if v not in hubs]
         groups = _groups(left, scopes)
         inner = [g for g in groups if not asked.isdisjoint(g)]
-        big = [g for g in inner if _options_bound(frame, g, structure) > GROUP]
+        big = [g for g in inner if _options_bound(frame, g, structure) > most]
         outer: list[Outer] = []
         if not big:
             for g in groups:
@@ -75,7 +103,7 @@ def make_plan(
                     except TooLarge:
                         big.append(g)
             if not big:
-                break
+                return hubs, inner, outer
         degree = {v: 0 for g in big for v in g}
         for v in degree:
             degree[v] = len(set().union(*(s for s in scopes if v in s)) - hubs)
@@ -83,10 +111,33 @@ def make_plan(
         hubs = close_over_guards(frame, hubs | {chosen})
         if len(hubs) > HUBS:
             raise TooMany(limits.rows + 1, limits.rows, sorted(hubs))
-    order = tuple(sorted(hubs))
-    within = [c for c in (*clauses, *loose) if set(c.scope) <= hubs]
-    rows = frame.enumerate(order, within, limit=limits.rows)
-    return Plan(order, rows, tuple(tuple(g) for g in inner), tuple(outer))
+
+
+def _separate(
+    frame: Frame, variables: Sequence[int], scopes: set[tuple[int, ...]], hubs: set[int]
+) -> tuple[int, set[int]] | None:
+    """At most three more hubs that leave the fewest options in all, and how many; None where these are too many."""
+    open_ones = [v for v in variables if v not in hubs]
+    best: tuple[int, set[int]] | None = None
+    for k in range(4):
+        if math.comb(len(open_ones), k) > SETS:
+            break
+        for chosen in combinations(open_ones, k):
+            tried = close_over_guards(frame, hubs | set(chosen))
+            options = _options_in_all(frame, variables, scopes, tried)
+            if options <= POINTS and (best is None or options < best[0]):
+                best = options, tried
+    return best
+
+
+def _options_in_all(
+    frame: Frame, variables: Sequence[int], scopes: set[tuple[int, ...]], hubs: set[int]
+) -> int:
+    """Options of all groups at all assignments of the hubs, guards left out; more than POINTS where one is too wide."""
+    rows = math.prod(len(frame.domains[v]) for v in hubs)
+    groups = _groups([v for v in variables if v not in hubs], scopes)
+    sizes = [math.prod(len(frame.domains[v]) for v in g) for g in groups]
+    return rows * sum(sizes) + (POINTS if max(sizes, default=0) > WIDE else 0)
 
 
 def _sum_out(frame: Frame, group: Sequence[int], factors: Sequence[Factor], hubs: set[int], limits: Limits) -> Outer:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 from attrs import frozen
+from cospace.compiler.dominance import Points, add_points, count_pairs, merge_points
 from cospace.compiler.eliminate import SAFE
 from cospace.compiler.levels import Group, Problem, TooManyLevels, count_others, count_within, normalise
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 PAIRS = 4_000_000
 """Partial sums that are held at once."""
+COMBINED = 1 << 14
+"""Combinations of a row's options above which two sums are compared point by point."""
 ADDITIONS = 16
 """Additions of a polynomial that cost what one comparison of a pair of partial sums does."""
 
@@ -316,7 +319,17 @@ def _count_joint(
     groups: Sequence[Options], bounds: Sequence[Array], open_sums: Sequence[Array], rows: Array, largest: int,
     budget: list[int],
 ) -> Array:  # fmt: skip
-    """Several sums at once, each row. Integers are packed into one key a combination, so that equal ones merge."""
+    """Several sums at once, each row. Two are compared point by point where combinations are many; else integers are
+    packed into one key a combination, so that equal ones merge."""
+    if math.prod(g.weights.shape[1] for g in groups) > COMBINED:
+        open_here = numpy.stack([o[rows] for o in open_sums])
+        if (open_here.sum(axis=0) == 2).all():
+            pairs = [numpy.flatnonzero(column) for column in open_here.T]
+            return numpy.array(
+                [_count_two(groups, bounds, int(i), [int(k) for k in p], largest, budget)
+                 for i, p in zip(rows, pairs, strict=True)],
+                dtype=object if largest >= SAFE else numpy.int64,
+            )  # fmt: skip
     found = []
     width = sum(g.weights.shape[1] for g in groups)
     step = max(1, 1_000_000 // width)
@@ -331,6 +344,27 @@ def _count_joint(
         else:
             found.append(_count_packed(*packed, limits, asked, largest, budget))
     return numpy.concatenate(found)
+
+
+def _count_two(
+    groups: Sequence[Options], bounds: Sequence[Array], row: int, sums: list[int], largest: int, budget: list[int]
+) -> int:
+    """Two sums at one row: groups are folded into two halves, the next always into the shorter."""
+    kind = object if largest >= SAFE else numpy.int64
+    x, y = sums
+    parts = sorted(
+        (merge_points(Points(g.values[x][row], g.values[y][row], g.weights[row].astype(kind))) for g in groups), key=len
+    )
+    halves = [parts.pop(), parts.pop() if parts else Points(numpy.zeros(1), numpy.zeros(1), numpy.ones(1, dtype=kind))]
+    while parts:
+        short = 0 if len(halves[0]) <= len(halves[1]) else 1
+        size = len(halves[short]) * len(parts[-1])
+        if size > PAIRS:
+            raise TooManyCombinations(size)
+        _spend(budget, size)
+        halves[short] = merge_points(add_points(halves[short], parts.pop()))
+    _spend(budget, len(halves[0]) + len(halves[1]))
+    return count_pairs(*halves, bounds[x][row], bounds[y][row])
 
 
 Packed = tuple[list[tuple[Array, Array]], list[tuple[int, Array]]]

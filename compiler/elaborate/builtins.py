@@ -136,9 +136,10 @@ def _fold(name: str, node: tree.Call, context: Context) -> Expr:
 
 def _extreme(name: str, scalars: list[Any], empty: Expr | None, node: tree.Call, context: Context) -> Expr:
     pick = graph.maximum if name == "max" else graph.minimum
-    sure = next((v for v, g, _, _ in scalars if g is TRUE), None)
+    values = _once_each([(v, g) for v, g, _, _ in scalars])
+    sure = next((v for v, g in values if g is TRUE), None)
     if sure is not None:
-        return pick(*(graph.branch(g, v, sure) for v, g, _, _ in scalars), span=node.span)
+        return pick(*(graph.branch(g, v, sure) for v, g in values), span=node.span)
     if empty is None:
         from cospace.compiler.elaborate.choices import always
 
@@ -151,10 +152,19 @@ def _extreme(name: str, scalars: list[Any], empty: Expr | None, node: tree.Call,
             )
         empty = scalars[-1][0]
     result, later = empty, FALSE
-    for v, g, _, _ in reversed(scalars):  # `empty` takes part only when nothing is live
+    for v, g in reversed(values):  # `empty` takes part only when nothing is live
         result = graph.branch(g, graph.branch(later, pick(v, result), v), result)
         later = graph.either(g, later)
     return result
+
+
+def _once_each(items: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
+    """(value, guard) pairs with equal values made one, live where one of them is: a hundred works of one chunk ask
+    for the same multipliers."""
+    merged: dict[int, tuple[Expr, list[Expr]]] = {}
+    for k, (v, g) in enumerate(items):
+        merged.setdefault(-k - 1 if graph.may_be_undefined(g) else id(v), (v, []))[1].append(g)
+    return [(v, graph.either(*guards)) for v, guards in merged.values()]
 
 
 def _domain(name: str, arguments: list[Expr], node: tree.Call, context: Context) -> DomainValue:
