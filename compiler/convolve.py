@@ -144,7 +144,7 @@ class Groups:
         conditions = [c for c in t.conditions if self.hub_set.isdisjoint(self.frame.scope(c))]
         near = close_over_guards(self.frame, {*own, *self.frame.scope(*conditions)}) - self.hub_set
         order = tuple(sorted(near))
-        rows, _ = self._join(order, [f for f in self.structure if near.issuperset(f.scope)])
+        rows, _ = self.join(order, [f for f in self.structure if near.issuperset(f.scope)])
         for c in conditions:
             rows = rows[self.frame.truth(c, rows, order)]
         if not len(rows):
@@ -180,7 +180,7 @@ class Groups:
         sizes = {v: len(self.frame.domains[v]) for v in members}
         left = eliminate(own, sizes, frozenset(touched), cells=self.limits.cells)
         order = tuple(sorted(touched))
-        options, weights = self._join(order, left.rest)
+        options, weights = self.join(order, left.rest)
         shared = [f.largest for f in self.factors if not inside.isdisjoint(f.scope) and not inside.issuperset(f.scope)]
         top = left.total * math.prod(shared) * int(weights.max(initial=1)) * len(options)
         weights = (weights.astype(object) if top >= SAFE else weights) * left.total
@@ -200,7 +200,7 @@ class Groups:
                     weights = self._settle(conditions, condition, order, options, weights)
         return OptionGroup(members, tuple(own), order, options, weights, tuple(mixed), tuple(terms))
 
-    def _join(self, order: tuple[int, ...], factors: Sequence[Factor]) -> tuple[Rows, Array]:
+    def join(self, order: tuple[int, ...], factors: Sequence[Factor]) -> tuple[Rows, Array]:
         """Assignments over `order` (indices into values) at which no factor is 0, and the product of the factors."""
         at = numpy.zeros((1, 0), dtype=numpy.int64)
         large = math.prod(f.largest for f in factors) >= 1 << 62

@@ -17,9 +17,11 @@ from attrs import field, frozen
 from cospace.compiler.coupled import LEVELS, Coupled
 from cospace.compiler.eliminate import CELLS, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
+from cospace.compiler.flags import Flags
 from cospace.compiler.graph import Value, implies
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Requirement, Space
+from cospace.compiler.sums import NotASum
 
 ENUMERATED = 16_000_000
 """Numbers (rows times decisions) that an enumeration may hold."""
@@ -195,6 +197,9 @@ def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
         if not wide or upper == 0:
             exact = Count(raw, upper, (upper, upper), True, "elimination")
             return Solved(part, exact, lambda: _twice(count_values(met)))
+    flagged = _flagged(frame, part, factors, wide, limits, raw)
+    if flagged is not None:
+        return flagged
     try:
         return _coupled(frame, part, factors, narrow, wide, limits, raw, upper)
     except (TooMany, TooLarge) as stop:
@@ -233,6 +238,22 @@ def _listed(frame: Frame, part: Component, raw: int, limits: Limits) -> Solved |
         return found, found
 
     return Solved(part, Count(raw, len(rows), (len(rows), len(rows)), True, "enumeration"), values)
+
+
+def _flagged(
+    frame: Frame, part: Component, factors: Sequence[Factor], wide: Sequence[Clause], limits: Limits, raw: int
+) -> Solved | None:
+    """Sums of what many decisions switch on together; None where that is not what they are, or they are too many."""
+    try:
+        made = Flags.of(frame, part.variables, factors, wide, raw, limits)
+        low, high = made.total()
+    except (NotASum, TooMany, TooLarge):
+        return None
+    sizes = {v: len(frame.domains[v]) for v in part.variables}
+    method = f"sums over what {len(made.setters)} groups of decisions switch"
+    limit = None if low == high else "sums too close to their bound to decide"
+    found = Count(raw, low if low == high else None, (low, high), low == high, method, limit, wide[0].requirement)
+    return Solved(part, found, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells))))
 
 
 def _coupled(

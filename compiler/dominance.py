@@ -30,7 +30,7 @@ class Points:
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, at: Array) -> Points:
+    def take(self, at: Array | slice) -> Points:
         return Points(self.x[at], self.y[at], self.weights[at])
 
 

@@ -130,9 +130,7 @@ def _separate(
     return best
 
 
-def _options_in_all(
-    frame: Frame, variables: Sequence[int], scopes: set[tuple[int, ...]], hubs: set[int]
-) -> int:
+def _options_in_all(frame: Frame, variables: Sequence[int], scopes: set[tuple[int, ...]], hubs: set[int]) -> int:
     """Options of all groups at all assignments of the hubs, guards left out; more than POINTS where one is too wide."""
     rows = math.prod(len(frame.domains[v]) for v in hubs)
     groups = _groups([v for v in variables if v not in hubs], scopes)

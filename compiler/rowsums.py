@@ -364,7 +364,7 @@ def _count_two(
         _spend(budget, size)
         halves[short] = merge_points(add_points(halves[short], parts.pop()))
     _spend(budget, len(halves[0]) + len(halves[1]))
-    return count_pairs(*halves, bounds[x][row], bounds[y][row])
+    return count_pairs(halves[0], halves[1], bounds[x][row], bounds[y][row])
 
 
 Packed = tuple[list[tuple[Array, Array]], list[tuple[int, Array]]]
