@@ -197,7 +197,8 @@ def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
         if not wide or upper == 0:
             exact = Count(raw, upper, (upper, upper), True, "elimination")
             return Solved(part, exact, lambda: _twice(count_values(met)))
-    flagged = _flagged(frame, part, factors, wide, limits, raw)
+    tables = list(zip(narrow, factors[len(part.structure) :], strict=True))
+    flagged = _flagged(frame, part, tables, wide, limits, raw)
     if flagged is not None:
         return flagged
     try:
@@ -241,11 +242,12 @@ def _listed(frame: Frame, part: Component, raw: int, limits: Limits) -> Solved |
 
 
 def _flagged(
-    frame: Frame, part: Component, factors: Sequence[Factor], wide: Sequence[Clause], limits: Limits, raw: int
-) -> Solved | None:
+    frame: Frame, part: Component, narrow: Sequence[tuple[Clause, Factor]], wide: Sequence[Clause], limits: Limits,
+    raw: int,
+) -> Solved | None:  # fmt: skip
     """Sums of what many decisions switch on together; None where that is not what they are, or they are too many."""
     try:
-        made = Flags.of(frame, part.variables, factors, wide, raw, limits)
+        made = Flags.of(frame, part.variables, part.structure, narrow, wide, raw, limits)
         low, high = made.total()
     except (NotASum, TooMany, TooLarge):
         return None

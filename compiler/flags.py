@@ -86,13 +86,19 @@ class Flags:
 
     @staticmethod
     def of(
-        frame: Frame, variables: Sequence[int], factors: Sequence[Factor], wide: Sequence[Clause], raw: int,
-        limits: Limits,
+        frame: Frame, variables: Sequence[int], structure: Sequence[Factor],
+        narrow: Sequence[tuple[Clause, Factor]], wide: Sequence[Clause], raw: int, limits: Limits,
     ) -> Flags:  # fmt: skip
-        if any(c.guard is not graph.TRUE for c in wide):
-            raise NotASum
+        """narrow: clauses with tables; those that join what is switched with what switches are read as sums too."""
         upper = _many_together([c.value for c in wide])
         if not upper:
+            raise NotASum
+        switches = {frame.position[p] for p in upper if p in frame.position}
+        mixed = [c for c, _ in narrow if not switches.isdisjoint(c.scope) and not switches.issuperset(c.scope)]
+        wide = [*wide, *mixed]
+        factors = [*structure, *(f for c, f in narrow if c not in mixed)]
+        upper = _many_together([c.value for c in wide])
+        if any(c.guard is not graph.TRUE for c in wide):
             raise NotASum
         flagged = _Flagged(upper)
         values = [flagged(c.value) for c in wide]
