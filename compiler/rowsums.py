@@ -172,7 +172,8 @@ def coarsen(
 ) -> tuple[Rounded, Rounded]:
     """Options and bounds on a grid of about `levels` steps: one that holds too rarely, one that holds too often.
 
-    Each value is rounded up (down) to a multiple of a step common to all rows; the bound keeps its slack.
+    Each value is rounded up (down) to a multiple of a step common to all rows; the bound keeps its slack. Steps are
+    laid below the bound: what lies beyond is never told apart.
     """
     rare: list[list[Array]] = [[] for _ in groups]
     often: list[list[Array]] = [[] for _ in groups]
@@ -184,7 +185,8 @@ def coarsen(
             spans.append(numpy.where(g.weights > 0, g.values[k] - least, 0).astype(float))
             bound = bound - least[:, 0]
         top = sum(float(s.max(initial=0)) for s in spans)
-        step = max(top / levels, 1e-300)
+        room = float((bound + slack).max(initial=0)) if len(bound) else 0.0
+        step = max(min(top, room if room > 0 else top) / levels, 1e-300)
         for i, span in enumerate(spans):
             # Half a millionth of a step covers the rounding of the quotient itself.
             rare[i].append(numpy.ceil(span / step + 1e-6).astype(numpy.int64))
