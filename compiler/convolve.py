@@ -161,7 +161,7 @@ class Groups:
 
     def _atom(self, t: Term, hub: Place, own: Place) -> Measured:
         assert t.atom is not None
-        return self.tables.measure_grid(t.atom, hub.rows, hub.scope, own.rows, own.scope, self._spend)
+        return self.tables.measure_grid(t.atom, hub.rows, hub.scope, own.rows, own.scope, self.spend)
 
     # ---- groups
 
@@ -251,7 +251,7 @@ class Groups:
         own = tuple(v for v in scope if v not in self.hub_set)
         above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
         below, which = self.frame.project(options[asked], order, own)
-        met = self.tables.truth_grid(c.value, above, hub, below, own, self._spend).reshape(len(above), -1)
+        met = self.tables.truth_grid(c.value, above, hub, below, own, self.spend).reshape(len(above), -1)
         ends = numpy.broadcast_to(numpy.array([True, False]), (len(above), 2))
         column = numpy.where(refused, met.shape[1] + 1, met.shape[1])
         column[asked] = which
@@ -262,11 +262,11 @@ class Groups:
         own = tuple(v for v in c.scope if v not in self.hub_set)
         above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
         below, which = self.frame.project(options, order, own)
-        self._spend(len(above) * len(below), c.scope)
+        self.spend(len(above) * len(below), c.scope)
         table = self.frame.holds(c, *_grid(hub, above, own, below)).reshape(len(above), len(below))
         return table, where, which
 
-    def _spend(self, cells: int, scope: Sequence[int]) -> None:
+    def spend(self, cells: int, scope: Sequence[int]) -> None:
         self.cells += cells
         if self.cells > self.limits.terms:
             raise TooMany(self.cells, self.limits.terms, scope)
@@ -322,7 +322,7 @@ class Groups:
         own_scope = tuple(v for v in scope if v not in self.hub_set)
         above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub_scope)
         below, which = self.frame.project(options, order, own_scope)
-        self._spend(len(above) * len(below), scope)
+        self.spend(len(above) * len(below), scope)
         rows, columns = _grid(hub_scope, above, own_scope, below)
         met = numpy.ones(len(rows), dtype=bool)
         for c in t.conditions:

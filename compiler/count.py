@@ -17,11 +17,12 @@ from attrs import field, frozen
 from cospace.compiler.coupled import LEVELS, Coupled
 from cospace.compiler.eliminate import CELLS, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
-from cospace.compiler.flags import Flags
+from cospace.compiler.flags import Flags, switched_together
 from cospace.compiler.graph import Value, implies
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Requirement, Space
 from cospace.compiler.sums import NotASum
+from cospace.compiler.switched import Switched
 
 ENUMERATED = 16_000_000
 """Numbers (rows times decisions) that an enumeration may hold."""
@@ -208,7 +209,9 @@ def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
         if listed is not None:
             return listed
         if stopped is None:
-            stopped = Count(raw, None, (0, upper), False, "given up", str(stop), wide[0].requirement)
+            stopped = _each_alone(frame, part, tables, wide, limits, raw, upper) or Count(
+                raw, None, (0, upper), False, "given up", str(stop), wide[0].requirement
+            )
         return Solved(
             part, stopped, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells)))
         )
@@ -256,6 +259,37 @@ def _flagged(
     limit = None if low == high else "sums too close to their bound to decide"
     found = Count(raw, low if low == high else None, (low, high), low == high, method, limit, wide[0].requirement)
     return Solved(part, found, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells))))
+
+
+def _each_alone(
+    frame: Frame, part: Component, narrow: Sequence[tuple[Clause, Factor]], wide: Sequence[Clause], limits: Limits,
+    raw: int, upper: int,
+) -> Count | None:  # fmt: skip
+    """Requirements that can't be counted together, one by one: what each refuses is taken off, at most all of it.
+
+    upper: designs that meet the narrow clauses.
+    """
+    flagged = [c for c in wide if switched_together([c.value])]
+    factors = [*part.structure, *(f for _, f in narrow)]
+    low = high = upper
+    gaps: list[tuple[int, Clause]] = []
+    for asked in [flagged, *([c] for c in wide if c not in flagged)]:
+        if not asked:
+            continue
+        try:
+            if asked is flagged:
+                ends = Flags.of(frame, part.variables, part.structure, narrow, asked, raw, limits).total()
+            else:
+                ends = Switched.of(frame, part.variables, factors, asked[0], limits).bounds()
+        except (NotASum, TooMany, TooLarge):
+            ends = 0, upper
+        low, high = low - (upper - ends[0]), min(high, ends[1])
+        gaps.append((ends[1] - ends[0], asked[0]))
+    if (low, high) <= (0, upper) and high == upper:
+        return None
+    worst = max(gaps, key=lambda g: g[0])[1].requirement
+    limit = "requirements counted one by one, their sums on a grid"
+    return Count(raw, None, (max(low, 0), high), False, "each requirement alone", limit, worst)
 
 
 def _coupled(

@@ -90,14 +90,14 @@ class Flags:
         narrow: Sequence[tuple[Clause, Factor]], wide: Sequence[Clause], raw: int, limits: Limits,
     ) -> Flags:  # fmt: skip
         """narrow: clauses with tables; those that join what is switched with what switches are read as sums too."""
-        upper = _many_together([c.value for c in wide])
+        upper = switched_together([c.value for c in wide])
         if not upper:
             raise NotASum
         switches = {frame.position[p] for p in upper if p in frame.position}
         mixed = [c for c, _ in narrow if not switches.isdisjoint(c.scope) and not switches.issuperset(c.scope)]
         wide = [*wide, *mixed]
         factors = [*structure, *(f for c, f in narrow if c not in mixed)]
-        upper = _many_together([c.value for c in wide])
+        upper = switched_together([c.value for c in wide])
         if any(c.guard is not graph.TRUE for c in wide):
             raise NotASum
         flagged = _Flagged(upper)
@@ -149,7 +149,7 @@ class Flags:
         return Part(held, {int(k): merged.where(merged.keys == k).points for k in numpy.unique(merged.keys)})
 
 
-def _many_together(values: Sequence[Expr]) -> frozenset[str]:
+def switched_together(values: Sequence[Expr]) -> frozenset[str]:
     """The decisions of conditions of `if`s that read many."""
     found: set[str] = set()
     for node in walk(values):
