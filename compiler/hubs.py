@@ -25,7 +25,7 @@ WIDE = 1 << 19
 """Options of a group that a few hubs leave, where two sums are compared point by point."""
 POINTS = 1 << 26
 """Options of all groups at all rows of hubs, then."""
-SETS = 4_000
+SETS = 400
 """Sets of hubs that are tried."""
 
 

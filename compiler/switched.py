@@ -13,6 +13,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from cospace.compiler.count import Limits
 
 Array = NDArray[Any]
-LEVELS = 1 << 10
+LEVELS = 640
 """Levels below the bound, at most; fewer where that is too much work."""
 WORK = 6_000_000_000
 """Levels that are moved, in all."""
@@ -123,6 +124,8 @@ class Switched:
     def bounds(self) -> tuple[int, int]:
         """Proved bounds on the count. Raises TooMany where that is too much work, NotASum at costs too far apart."""
         shared, groups = self._cut()
+        if not groups:
+            raise NotASum
         clusters = [
             _Cluster(
                 [self.priced[k] for k in g], [a for a in self.layers if a not in shared and self._of(a) & g], shared
@@ -132,7 +135,7 @@ class Switched:
         work = sum(c.work for c in clusters)
         levels = min(LEVELS, WORK // max(1, work))
         roundings = sum(c.roundings for c in clusters)
-        if levels < 4 * roundings or len(clusters) > 2:
+        if levels < 4 * roundings:
             raise TooMany(work * LEVELS, WORK, ())
         step = self.bound / (levels + 0.5)
         if sum(p.slack for p in self.priced) * (len(self.layers) + 1) > step * ROUNDING:
@@ -335,15 +338,23 @@ class _Cluster:
         """Levels (rows, choices) of the layers that are alike and most, and the weight of each choice."""
         if self.first is None:
             return cost.level(base)[:, None], numpy.ones(1, dtype=numpy.int64)
-        options, times = self.first
+        options, _ = self.first
         prices = numpy.stack([cost.of(columns) for columns, _ in options])
+        counts, weights = self.first_choices
+        return cost.level(base[:, None] + prices.T @ counts), weights
+
+    @cached_property
+    def first_choices(self) -> tuple[Array, Array]:
+        """How often each option is chosen (options, choices), and in how many ways."""
+        assert self.first is not None
+        options, times = self.first
         counts, weights = [], []
         for chosen in itertools.combinations_with_replacement(range(len(options)), times):
-            many = Counter(chosen)
-            counts.append([many[k] for k in range(len(options))])
-            orders = math.factorial(times) // math.prod(map(math.factorial, many.values()))
-            weights.append(orders * math.prod(options[k][1] ** n for k, n in many.items()))
-        return cost.level(base[:, None] + prices.T @ numpy.array(counts, dtype=float).T), numpy.array(weights)
+            many = [chosen.count(k) for k in range(len(options))]
+            counts.append(many)
+            orders = math.factorial(times) // math.prod(map(math.factorial, many))
+            weights.append(orders * math.prod(w**n for (_, w), n in zip(options, many, strict=True)))
+        return numpy.array(counts, dtype=float).T, numpy.array(weights)
 
 
 class _Costs:

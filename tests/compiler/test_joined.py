@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from fractions import Fraction
 
 import numpy
 import pytest
+from cospace.compiler import count as counting
 from cospace.compiler import dominance, exact, flags, joining, rowsums
 from cospace.compiler import graph as g
+from cospace.compiler import switched as switched_sums
 from cospace.compiler.count import Limits, components, count, split
 from cospace.compiler.dominance import Points, count_pairs, merge_points
 from cospace.compiler.driver import compile_text
-from cospace.compiler.enumerate import Frame, holds_at
+from cospace.compiler.enumerate import Frame, TooMany, holds_at
 from cospace.compiler.flags import Flags
 from cospace.compiler.model import Decision, Requirement, Space
+from cospace.compiler.sums import NotASum
+from cospace.compiler.switched import Switched
 from cospace.dsl.diagnostics import NOWHERE
 
 WIDE = Limits(brute=0, table=1)
@@ -187,6 +192,74 @@ def test_a_pipeline_of_chunks_is_counted_alike_by_conditioning(monkeypatch: pyte
             conditioned = count(space)
         assert "switch" in joined.method and "shared decisions" in conditioned.method
         assert joined.feasible == conditioned.feasible and 0 < (joined.feasible or 0) < (joined.raw or 0)
+
+
+# ---- what some decisions switch and others price
+
+
+def priced(seed: int) -> Space:
+    """Layers choose an operator, which puts works on one or two chunks; a work's cost is the chunk's tiles' to say."""
+    rng = random.Random(seed)
+    chunks = [[number(f"rows{c}", 1, 2, 3), number(f"columns{c}", *range(1, rng.randint(2, 4)))] for c in range(3)]
+    layers = [number(f"op{i}", 0, 1, 2) for i in range(rng.randint(3, 5))]
+    terms = [g.mul(g.const(Fraction(1, 7)), read(chunks[0][0]))] if rng.random() < 0.5 else []
+    for i, layer in enumerate(layers):
+        for op in (1, 2):
+            for c in {0 if i < 2 else 1, rng.randrange(3) if i == 2 else 1}:
+                r, k = map(read, chunks[c])
+                cost = g.div(g.mul(g.const(rng.choice([3, 3, 5]) * op), k), r) if c else g.mul(r, k)
+                terms.append(g.branch(g.eq(read(layer), g.const(op)), cost, g.const(0)))
+    bound = g.const(Fraction(rng.randint(10, 60), 3))
+    return space_of([*layers, *itertools.chain(*chunks)], [g.le(g.add(*terms), bound)])
+
+
+def test_switched_and_priced_sums_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = 0
+    for seed in range(40):
+        space = priced(seed)
+        truth = listed(space)
+        frame = Frame.of(space)
+        for part in components(frame, frame.structure(), frame.clauses(space.requirements)):
+            for c in part.clauses:
+                try:
+                    made = Switched.of(frame, part.variables, part.structure, c, Limits())
+                    for levels in (640, 60):
+                        monkeypatch.setattr(switched_sums, "LEVELS", levels)
+                        low, high = made.bounds()
+                        rest = (count(space).raw or 0) // frame_raw(frame, part.variables)
+                        assert low * rest <= truth <= high * rest
+                    used += 0 < low < high < frame_raw(frame, part.variables)
+                except (NotASum, TooMany):
+                    continue
+    assert used >= 15
+
+
+def frame_raw(frame: Frame, variables: tuple[int, ...]) -> int:
+    return math.prod(len(frame.domains[v]) for v in variables)
+
+
+def test_requirements_that_cannot_be_joined_are_counted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise TooMany(1, 0, ())
+
+    used = 0
+    for seed in range(30):
+        one = priced(seed)
+        rng = random.Random(seed)
+        tiles = [read(d) for d in one.decisions if d.path.startswith(("rows", "columns"))]
+        first = [read(d) for d in one.decisions if d.path.startswith("op")]
+        busy = g.either(*(g.eq(x, g.const(2)) for x in first))
+        area = g.add(g.mul(tiles[0], tiles[1]), g.branch(busy, g.mul(tiles[2], tiles[3]), g.const(0)))
+        asked = [r.value for r in one.requirements]
+        space = space_of(list(one.decisions), [*asked, g.le(area, g.const(rng.randint(9, 14)))])
+        truth = listed(space)
+        with monkeypatch.context() as patch:
+            patch.setattr(counting, "Coupled", refuse)
+            patch.setattr(counting, "_listed", lambda *_: None)
+            found = count(space, limits=WIDE)
+        assert found.bounds[0] <= truth <= (found.bounds[1] or 0)
+        used += "each requirement alone" in found.method and found.bounds[0] > 0
+    assert used >= 8
 
 
 # ---- pairs of points
