@@ -200,21 +200,21 @@ def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
             return Solved(part, exact, lambda: _twice(count_values(met)))
     tables = list(zip(narrow, factors[len(part.structure) :], strict=True))
     flagged = _flagged(frame, part, tables, wide, limits, raw)
-    if flagged is not None:
-        return flagged
+
+    def values() -> tuple[Values, Values]:
+        return _values(frame, part, limits, lambda: _made(frame, part, factors, narrow, wide, limits))
+
+    if flagged is not None and flagged.exact:
+        return Solved(part, flagged, values)
     try:
         return _coupled(frame, part, factors, narrow, wide, limits, raw, upper)
     except (TooMany, TooLarge) as stop:
         listed = _listed(frame, part, raw, limits) if raw <= limits.rows else None
         if listed is not None:
             return listed
-        if stopped is None:
-            stopped = _each_alone(frame, part, tables, wide, limits, raw, upper) or Count(
-                raw, None, (0, upper), False, "given up", str(stop), wide[0].requirement
-            )
-        return Solved(
-            part, stopped, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells)))
-        )
+        given_up = stopped or Count(raw, None, (0, upper), False, "given up", str(stop), wide[0].requirement)
+        found = flagged or _each_alone(frame, part, tables, wide, limits, raw, upper) or given_up
+        return Solved(part, found, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells))))
 
 
 def _twice(values: Values) -> tuple[Values, Values]:
@@ -247,18 +247,16 @@ def _listed(frame: Frame, part: Component, raw: int, limits: Limits) -> Solved |
 def _flagged(
     frame: Frame, part: Component, narrow: Sequence[tuple[Clause, Factor]], wide: Sequence[Clause], limits: Limits,
     raw: int,
-) -> Solved | None:  # fmt: skip
+) -> Count | None:  # fmt: skip
     """Sums of what many decisions switch on together; None where that is not what they are, or they are too many."""
     try:
         made = Flags.of(frame, part.variables, part.structure, narrow, wide, raw, limits)
         low, high = made.total()
     except (NotASum, TooMany, TooLarge):
         return None
-    sizes = {v: len(frame.domains[v]) for v in part.variables}
     method = f"sums over what {len(made.setters)} groups of decisions switch"
     limit = None if low == high else "sums too close to their bound to decide"
-    found = Count(raw, low if low == high else None, (low, high), low == high, method, limit, wide[0].requirement)
-    return Solved(part, found, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells))))
+    return Count(raw, low if low == high else None, (low, high), low == high, method, limit, wide[0].requirement)
 
 
 def _each_alone(
@@ -285,7 +283,7 @@ def _each_alone(
             ends = 0, upper
         low, high = low - (upper - ends[0]), min(high, ends[1])
         gaps.append((ends[1] - ends[0], asked[0]))
-    if (low, high) <= (0, upper) and high == upper:
+    if not gaps or (low <= 0 and high == upper):
         return None
     worst = max(gaps, key=lambda g: g[0])[1].requirement
     limit = "requirements counted one by one, their sums on a grid"
@@ -296,18 +294,11 @@ def _coupled(
     frame: Frame, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause],
     limits: Limits, raw: int, upper: int,
 ) -> Solved:  # fmt: skip
-    made = Coupled(frame, part.variables, part.structure, factors, narrow, wide, limits, few_hubs=True)
+    made = _made(frame, part, factors, narrow, wide, limits)
     found = made.total()
 
     def values() -> tuple[Values, Values]:
-        for levels in ((), (LEVELS,)):
-            try:
-                ends = made.values(*levels)
-            except (TooMany, TooLarge):
-                continue
-            return ends[0], ends[-1]
-        sizes = {v: len(frame.domains[v]) for v in part.variables}
-        return _between(count_values(eliminate(part.structure, sizes, cells=limits.cells)))
+        return _values(frame, part, limits, lambda: made)
 
     if found.low == found.high:
         return Solved(part, Count(raw, found.low, (found.low, found.low), True, found.method), values)
@@ -316,6 +307,29 @@ def _coupled(
     return Solved(
         part, Count(raw, None, bounds, False, found.method, limit, wide[0].requirement if wide else None), values
     )
+
+
+def _made(
+    frame: Frame, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause],
+    limits: Limits,
+) -> Coupled:  # fmt: skip
+    return Coupled(frame, part.variables, part.structure, factors, narrow, wide, limits, few_hubs=True)
+
+
+def _values(frame: Frame, part: Component, limits: Limits, make: Callable[[], Coupled]) -> tuple[Values, Values]:
+    """What each value keeps by its sums, exactly or on a grid; else no more than guards and domains leave."""
+    try:
+        made = make()
+        for levels in ((), (LEVELS,)):
+            try:
+                ends = made.values(*levels)
+            except (TooMany, TooLarge):
+                continue
+            return ends[0], ends[-1]
+    except (TooMany, TooLarge):
+        pass
+    sizes = {v: len(frame.domains[v]) for v in part.variables}
+    return _between(count_values(eliminate(part.structure, sizes, cells=limits.cells)))
 
 
 def split(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[list[Clause], list[Clause]]:
