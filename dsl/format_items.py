@@ -12,7 +12,7 @@ from attrs import define, field
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter
 from cospace.dsl.newlines import LineFilter
-from cospace.dsl.parse import _Parse
+from cospace.dsl.parse import _Parse, whole
 from lark import Token
 
 TAB = 4
@@ -101,11 +101,9 @@ class _Recorder(LineFilter):
 
 def read_items(text: str, path: str, reporter: Reporter) -> Items | None:
     """The items of a text whose lines end in `\\n`, or None when it has syntax errors, which are reported."""
-    parse = _Parse(text, path, reporter)
-    recorder = _Recorder(path)
-    recorder.frames = parse.filter.frames
-    parse.filter = recorder
-    file = parse.run()
+    parse = _Parse(text, path)
+    parse.filter = recorder = _Recorder(path)
+    file = whole(parse.run(), text, path, reporter)
     return None if reporter.failed else _Reader(text, file).read(recorder.taken)
 
 

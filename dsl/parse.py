@@ -1,13 +1,15 @@
 """Text to syntax tree: drives the parser's tables and goes on after a syntax error.
 
-After an error parsing resumes at the next statement of the same block, so that six mistakes give six messages. Owns
-the loop and the recovery; `newlines` owns which newlines count, `mistakes` the wording, `build` the nodes.
+After an error parsing resumes at the next statement of the same block, so that six mistakes give six messages. A file
+is read in stretches, a top-level statement each, so that an editor reads only those anew that a change can touch. Owns
+the loop and the recovery; `newlines` owns which newlines count, `mistakes` the wording, `build` the nodes, `stretches`
+what is kept of one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 from cospace.dsl import tree
@@ -15,12 +17,17 @@ from cospace.dsl.build import RESERVED, Builder, Splice
 from cospace.dsl.diagnostics import Reporter, Span
 from cospace.dsl.grammar import parser
 from cospace.dsl.mistakes import DECLARES, Mistake, explain_mistake, outside
-from cospace.dsl.newlines import MAX_DIGITS, Frame, LineFilter, too_long
+from cospace.dsl.newlines import MAX_DIGITS, MAX_TOKENS, Frame, LineFilter, too_long
+from cospace.dsl.stretches import LOOKED, Stretch
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from lark.parsers.lalr_analysis import Shift
 
+Known = Callable[[int], Stretch | None]
+
 MAX_ERRORS = 50
+_FAR = frozenset(("CS102",))
+"""Messages that are worded after looking for a closing bracket in the whole rest of the text."""
 MAX_SKIPPED = 2_000
 """Signs within which the brackets of a faulty statement have to close, else it ends with its line."""
 
@@ -38,6 +45,7 @@ _CONTINUES = re.compile(
     r"(\r?\n[ \t]*#[^\n]*){0,1000}\r?\n[ \t]*"
     r"(?=->|[-+*/^][ \t]|[<>]=?[ \t]|==|!=|(and|or|then|else|when|per|by|at|in|from)\b)"
 )
+_BLANK = re.compile(r"([ \t\r\n]+|#[^\n]*)*")
 _GIVES_NAME = re.compile(
     r"\b(?:space|as|param|unit|def|work|network|accelerator|part|table|for)[ \t]+(\w+)"
     r"|(?:^|[{;])[ \t]*(\w+(?:[ \t]*,[ \t]*\w+)*)[ \t]*=(?!=)",
@@ -55,32 +63,96 @@ def parse(text: str, path: str, reporter: Reporter) -> tree.File:
     text: at most 1 MiB (`source.read_source` sees to that). path: as shown to the user.
     After a syntax error the tree holds what could be read; `reporter.failed` says so.
     """
-    return _Parse(text, path, reporter).run()
+    return whole(read_stretches(text, path), text, path, reporter)
+
+
+def whole(stretches: Sequence[Stretch], text: str, path: str, reporter: Reporter) -> tree.File:
+    """The file that its stretches make, and what there is to say about them."""
+    for stretch in stretches:
+        for diagnostic in stretch.found:
+            reporter.report(diagnostic)
+    statements = tuple([s for stretch in stretches for s in stretch.statements])
+    comments = tuple([c for stretch in stretches for c in stretch.comments])
+    lost = frozenset([name for stretch in stretches for name in stretch.lost])
+    return tree.File(path, statements, comments, text, lost, span=Span(path, 0, len(text)))
+
+
+def read_stretches(text: str, path: str, known: Known | None = None) -> list[Stretch]:
+    """A text stretch by stretch, without a gap. known: what is read already from a place on, where nothing changed."""
+    return _Parse(text, path, known).run()
 
 
 class _Parse:
-    def __init__(self, text: str, path: str, reporter: Reporter) -> None:
+    def __init__(self, text: str, path: str, known: Known | None = None) -> None:
         lark = parser()
         interactive = lark.parse_interactive(text)
         self.text = text
         self.path = path
-        self.reporter = reporter
+        self.known = known
         self.thread = interactive.lexer_thread
         self.state = interactive.parser_state
-        self.state.parse_conf.callbacks = Builder(path, reporter).callbacks(lark.rules)  # type: ignore[assignment]
+        self.reporter = Reporter()
+        self.builder = Builder(path, self.reporter)
+        self.state.parse_conf.callbacks = self.builder.callbacks(lark.rules)  # type: ignore[assignment]
         assert self.thread.state is not None
         self.position = self.thread.state.line_ctr
         self.stream: Iterator[Token] | None = None
+        self.fresh = list(self.state.state_stack)
         self.filter = LineFilter(path)
-        self.filter.top.snapshot = (list(self.state.state_stack), [], 0)
         self.gap_start = 0
         self.comments: list[tree.Comment] = []
         self.lost: set[str] = set()
         self.errors = 0
+        self.reach = 0
+        self.ended = False
 
     # ---- the loop
 
-    def run(self) -> tree.File:
+    def run(self) -> list[Stretch]:
+        stretches: list[Stretch] = []
+        start = 0
+        while not stretches or not stretches[-1].last:
+            stretch = self.known(start) if self.known is not None else None
+            if stretch is None:
+                stretch = self._stretch(start)
+            else:
+                self.filter.tokens += stretch.tokens
+                self.errors += stretch.errors
+                self._resume_at(stretch.end)
+                self.filter.last = stretch.after
+                if self.errors >= MAX_ERRORS or self.filter.tokens > MAX_TOKENS:
+                    return read_stretches(self.text, self.path)  # where these limits are met is told by reading all
+            stretches.append(stretch)
+            start = stretch.end
+        return stretches
+
+    def _stretch(self, start: int) -> Stretch:
+        """What is read from the start of a statement to the start of the next one."""
+        self.reporter = self.builder.reporter = Reporter()
+        self.comments, self.lost, self.reach = [], set(), start
+        tokens, errors = self.filter.tokens, self.errors
+        self._begin(start)
+        statements = self._statement()
+        end = len(self.text) if statements is not None else self.gap_start
+        if statements is None:
+            statements = tuple(self.state.value_stack[:1])
+        if any(d.code in _FAR for d in self.reporter.found):
+            self.reach = len(self.text) + 1
+        return Stretch(
+            start, end, statements, tuple(self.comments), tuple(self.reporter.found), frozenset(self.lost),
+            max(self.reach, end) + LOOKED, self.filter.tokens - tokens, self.errors - errors, self.filter.last,
+            self.ended or not self.filter.frames,
+        )  # fmt: skip
+
+    def _begin(self, start: int) -> None:
+        """Every statement of a file is parsed as its first: nothing before it counts."""
+        self.state.state_stack[:] = self.fresh
+        self.state.value_stack[:] = []
+        self.filter.frames[0].snapshot = (list(self.fresh), [], start)
+        self.ended = False
+
+    def _statement(self) -> tuple[tree.Statement, ...] | None:
+        """Read to the end of a statement: None, or to the end of the text: what it ends with."""
         while True:
             token = self._next()
             if self.filter.drops(token):
@@ -90,28 +162,38 @@ class _Parse:
                 top.snapshot = (self.state.state_stack[:], self.state.value_stack[:], token.start_pos or 0)
             if token.type == "RBRACE" and self.filter.top.kind == "ghost":
                 self._leave_ghost()
+                if len(self.filter.frames) == 1:
+                    return None
                 continue
             before = self.state.state_stack[:]
             if token.type == "$END":
+                self.ended = True
                 if len(self.filter.frames) == 1:
                     statements = self._end()
                     if statements is not None:
-                        return self._file(statements)
+                        return statements
                 self._report(token, before)
-                return self._file(self._close_all())
+                return self._close_all()
             if not self._feed(token):
                 self._recover(token, self._report(token, before))
                 if self.errors >= MAX_ERRORS:
                     self.reporter.error(
                         "CS114", self._span(token), f"more than {MAX_ERRORS} syntax errors; the rest was not read"
                     )
-                    return self._file(self._close_all())
+                    return self._close_all()
+                if len(self.filter.frames) == 1:
+                    return None
                 continue
             self.filter.note(token, self._brace_kind() if token.type == "LBRACE" else "")
             limit = self.filter.exceeds(token)
             if limit is not None:
                 self.reporter.error(limit.code, limit.span, limit.message, help=limit.help)
-                return self._file(self._close_all())
+                return self._close_all()
+            if token.type in ("_NL", "SEMICOLON") and len(self.filter.frames) == 1:
+                end = (token.start_pos or 0) + len(token)
+                self._keep_comments(self.gap_start, end)
+                self.gap_start = end
+                return None
 
     def _next(self) -> Token:
         """The next token; `$END` after the last, `BAD` for what is none."""
@@ -303,6 +385,7 @@ class _Parse:
         position = start
         for signs in count():
             match = _SKIPPED.search(text, position)
+            self.reach = max(self.reach, len(text) + 1 if match is None else match.end())
             if match is None or (stack and signs > MAX_SKIPPED):
                 return (self._next_line(start) if stack else len(text)), False
             at, sign = match.start(), match.group()
@@ -323,8 +406,11 @@ class _Parse:
                 else:
                     return at, False
             elif sign in (";", "\n", "\r\n") and not stack:
-                if sign != ";" and _CONTINUES.match(text, at):
-                    continue
+                if sign != ";":
+                    after = _BLANK.match(text, at)
+                    self.reach = max(self.reach, after.end() if after else at)
+                    if _CONTINUES.match(text, at):
+                        continue
                 return at + (sign == ";"), False
             elif sign == "," and not stack and frame.kind == "set":
                 return position, False
@@ -378,7 +464,3 @@ class _Parse:
     def _span(self, token: Token) -> Span:
         start = token.start_pos or 0
         return Span(self.path, start, start + len(token))
-
-    def _file(self, statements: tuple[tree.Statement, ...]) -> tree.File:
-        span = Span(self.path, 0, len(self.text))
-        return tree.File(self.path, statements, tuple(self.comments), self.text, frozenset(self.lost), span=span)

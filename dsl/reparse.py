@@ -1,0 +1,67 @@
+"""Reading a text that differs little from one that was read before: only the stretches that the change can touch.
+
+What comes out is what reading the whole text gives, spans and diagnostics included.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from attrs import frozen
+from cospace.dsl import tree
+from cospace.dsl.diagnostics import Reporter
+from cospace.dsl.parse import read_stretches, whole
+from cospace.dsl.stretches import Stretch
+
+
+@frozen(eq=False)
+class Parsed:
+    """A text with what was read of it."""
+
+    text: str
+    path: str
+    stretches: Sequence[Stretch]
+    kept: dict[int, tuple[Stretch, int]]
+    """Where a stretch begins that was there before: that one, and by how much it moved."""
+
+    def file(self, reporter: Reporter) -> tree.File:
+        """The file; what is to be said about it goes to `reporter`."""
+        return whole(self.stretches, self.text, self.path, reporter)
+
+
+def read(text: str, path: str, before: Parsed | None = None) -> Parsed:
+    """Parse a text. before: another text of the same file, the more alike the better."""
+    kept: dict[int, tuple[Stretch, int]] = {}
+    if before is None or before.path != path or before.text == text:
+        return before if before is not None and before.path == path else Parsed(text, path, read_stretches(text, path), kept)
+    known = {stretch.start: stretch for stretch in before.stretches}
+    begin, rest = _change(before.text, text)
+    by = len(text) - len(before.text)
+    after = text.find("\n", len(text) - rest) + 1 or len(text) + 1  # the line of a change is read anew
+
+    def unchanged(at: int) -> Stretch | None:
+        found, moved = (known.get(at), 0) if at < begin else (known.get(at - by), by) if at >= after else (None, 0)
+        if found is None or (at < begin and found.reach > begin):
+            return None
+        kept[at] = found, moved
+        return found.moved(moved)
+
+    return Parsed(text, path, read_stretches(text, path, unchanged), kept)
+
+
+def _change(old: str, new: str) -> tuple[int, int]:
+    """How many signs two different texts have in common at their starts, and at their ends."""
+    start = len(os.path.commonprefix((old, new)))
+    most = min(len(old), len(new)) - start
+    end = 0
+    step = 4_096
+    while end < most:  # whole blocks first: comparing texts is fast, their signs one by one is not
+        size = min(step, most - end)
+        if old[len(old) - end - size : len(old) - end] == new[len(new) - end - size : len(new) - end]:
+            end += size
+        elif size == 1:
+            break
+        else:
+            step = size // 2 if size > 1 else 1
+    return start, end
