@@ -18,12 +18,12 @@ from cospace.dsl.diagnostics import Reporter, Span
 from cospace.dsl.grammar import parser
 from cospace.dsl.mistakes import DECLARES, Mistake, explain_mistake, outside
 from cospace.dsl.newlines import MAX_DIGITS, MAX_TOKENS, Frame, LineFilter, too_long
-from cospace.dsl.stretches import LOOKED, Stretch
+from cospace.dsl.stretches import LOOKED, Moved, Stretch
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from lark.parsers.lalr_analysis import Shift
 
-Known = Callable[[int], Stretch | None]
+Known = Callable[[int], Stretch | Moved | None]
 
 MAX_ERRORS = 50
 _FAR = frozenset(("CS102",))
@@ -66,7 +66,7 @@ def parse(text: str, path: str, reporter: Reporter) -> tree.File:
     return whole(read_stretches(text, path), text, path, reporter)
 
 
-def whole(stretches: Sequence[Stretch], text: str, path: str, reporter: Reporter) -> tree.File:
+def whole(stretches: Sequence[Stretch | Moved], text: str, path: str, reporter: Reporter) -> tree.File:
     """The file that its stretches make, and what there is to say about them."""
     for stretch in stretches:
         for diagnostic in stretch.found:
@@ -77,7 +77,7 @@ def whole(stretches: Sequence[Stretch], text: str, path: str, reporter: Reporter
     return tree.File(path, statements, comments, text, lost, span=Span(path, 0, len(text)))
 
 
-def read_stretches(text: str, path: str, known: Known | None = None) -> list[Stretch]:
+def read_stretches(text: str, path: str, known: Known | None = None) -> list[Stretch | Moved]:
     """A text stretch by stretch, without a gap. known: what is read already from a place on, where nothing changed."""
     return _Parse(text, path, known).run()
 
@@ -108,8 +108,8 @@ class _Parse:
 
     # ---- the loop
 
-    def run(self) -> list[Stretch]:
-        stretches: list[Stretch] = []
+    def run(self) -> list[Stretch | Moved]:
+        stretches: list[Stretch | Moved] = []
         start = 0
         while not stretches or not stretches[-1].last:
             stretch = self.known(start) if self.known is not None else None
@@ -211,6 +211,7 @@ class _Parse:
             self.stream = None
             start = error.pos_in_stream or 0
             token = Token("BAD", self._odd(start), start)
+            self._look(start)
         if token.type in _KEYWORDS:
             token = self._whole_word(token)
         elif token.type == "NAME" and str(token) in RESERVED and self.filter.last in ("NUMBER", "RBRACE"):
@@ -219,6 +220,7 @@ class _Parse:
         start = token.start_pos or 0
         if self.text.find("#", self.gap_start, start) >= 0:
             self._keep_comments(self.gap_start, start)
+            self.gap_start = start
         if token.type != "_NL":
             self.gap_start = start + len(token)
         if token.type == "NUMBER" and too_long(token):
@@ -385,7 +387,7 @@ class _Parse:
         position = start
         for signs in count():
             match = _SKIPPED.search(text, position)
-            self.reach = max(self.reach, len(text) + 1 if match is None else match.end())
+            self._look(len(text) if match is None else match.end())
             if match is None or (stack and signs > MAX_SKIPPED):
                 return (self._next_line(start) if stack else len(text)), False
             at, sign = match.start(), match.group()
@@ -408,7 +410,7 @@ class _Parse:
             elif sign in (";", "\n", "\r\n") and not stack:
                 if sign != ";":
                     after = _BLANK.match(text, at)
-                    self.reach = max(self.reach, after.end() if after else at)
+                    self._look(after.end() if after else at)
                     if _CONTINUES.match(text, at):
                         continue
                 return at + (sign == ";"), False
@@ -419,6 +421,10 @@ class _Parse:
             elif sign not in ("\n", "\r\n", ";", ",") and sign[0] not in '"#':
                 position = self._line_end(position)
         raise AssertionError("a count has no end")
+
+    def _look(self, position: int) -> None:
+        """Remember that a line was looked at: a text may be closed on it."""
+        self.reach = max(self.reach, self._line_end(position) + 1)
 
     def _heads_block(self, brace: int, frame: Frame, begun: int) -> bool:
         if frame.kind == "set" or not _BLOCK_OPENS.match(self.text, brace):

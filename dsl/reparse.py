@@ -12,18 +12,20 @@ from attrs import frozen
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter
 from cospace.dsl.parse import read_stretches, whole
-from cospace.dsl.stretches import Stretch
+from cospace.dsl.stretches import Moved, Stretch
 
 
 @frozen(eq=False)
 class Parsed:
-    """A text with what was read of it."""
+    """A text with what was read of it.
+
+    changed: where it differs from the text before: how many signs both have in common at their starts, at their ends.
+    """
 
     text: str
     path: str
-    stretches: Sequence[Stretch]
-    kept: dict[int, tuple[Stretch, int]]
-    """Where a stretch begins that was there before: that one, and by how much it moved."""
+    stretches: Sequence[Stretch | Moved]
+    changed: tuple[int, int] = (0, 0)
 
     def file(self, reporter: Reporter) -> tree.File:
         """The file; what is to be said about it goes to `reporter`."""
@@ -32,22 +34,23 @@ class Parsed:
 
 def read(text: str, path: str, before: Parsed | None = None) -> Parsed:
     """Parse a text. before: another text of the same file, the more alike the better."""
-    kept: dict[int, tuple[Stretch, int]] = {}
-    if before is None or before.path != path or before.text == text:
-        return before if before is not None and before.path == path else Parsed(text, path, read_stretches(text, path), kept)
+    if before is None or before.path != path:
+        return Parsed(text, path, read_stretches(text, path))
+    if before.text == text:
+        return Parsed(text, path, before.stretches, (len(text), 0))
     known = {stretch.start: stretch for stretch in before.stretches}
     begin, rest = _change(before.text, text)
     by = len(text) - len(before.text)
     after = text.find("\n", len(text) - rest) + 1 or len(text) + 1  # the line of a change is read anew
 
-    def unchanged(at: int) -> Stretch | None:
-        found, moved = (known.get(at), 0) if at < begin else (known.get(at - by), by) if at >= after else (None, 0)
-        if found is None or (at < begin and found.reach > begin):
-            return None
-        kept[at] = found, moved
-        return found.moved(moved)
+    def unchanged(at: int) -> Stretch | Moved | None:
+        if at < begin:
+            found = known.get(at)
+            return found if found is not None and found.reach <= begin else None
+        found = known.get(at - by) if at >= after else None
+        return found.moved(by) if found is not None else None
 
-    return Parsed(text, path, read_stretches(text, path, unchanged), kept)
+    return Parsed(text, path, read_stretches(text, path, unchanged), (begin, rest))
 
 
 def _change(old: str, new: str) -> tuple[int, int]:

@@ -5,6 +5,7 @@ A stretch is a top-level statement with the blank lines and comments after it, o
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -36,22 +37,64 @@ class Stretch:
     errors: int
     after: str
     last: bool
-    order: list[list[tree.Node]] = field(factory=list)
-    """Once it was moved: its nodes, what is below one before it."""
+    nodes: list[tree.Node] = field(factory=list)
+    """Once it was moved: all its nodes, what is below one before it."""
 
-    def moved(self, by: int) -> Stretch:
+    @property
+    def origin(self) -> Stretch:
+        """As it was read."""
+        return self
+
+    @property
+    def by(self) -> int:
+        """How much later it stands now than where it was read."""
+        return 0
+
+    def moved(self, by: int) -> Stretch | Moved:
         """The stretch as it stands where it begins `by` signs later."""
-        if not by:
-            return self
-        if not self.order:
-            self.order.append(_below((*self.statements, *self.comments)))
-        copies, nodes = _move(self.order[0], by)
-        return Stretch(
-            self.start + by, self.end + by,
-            tuple([copies[id(s)] for s in self.statements]), tuple([copies[id(c)] for c in self.comments]),
-            tuple([moved(d, by) for d in self.found]), self.lost, self.reach + by,
-            self.tokens, self.errors, self.after, self.last, [nodes],
-        )  # fmt: skip
+        return Moved(self, by) if by else self
+
+    def copies(self, by: int) -> dict[int, Any]:
+        """The identity of each node -> its copy that stands `by` signs later."""
+        if not self.nodes:
+            self.nodes.extend(_below((*self.statements, *self.comments)))
+        return _move(self.nodes, by)
+
+
+@frozen(eq=False, slots=False)
+class Moved:
+    """A stretch that stands elsewhere than where it was read; its nodes are copied when they are asked for."""
+
+    origin: Stretch
+    by: int
+
+    start = property(lambda self: self.origin.start + self.by)
+    end = property(lambda self: self.origin.end + self.by)
+    reach = property(lambda self: self.origin.reach + self.by)
+    lost = property(lambda self: self.origin.lost)
+    tokens = property(lambda self: self.origin.tokens)
+    errors = property(lambda self: self.origin.errors)
+    after = property(lambda self: self.origin.after)
+    last = property(lambda self: self.origin.last)
+
+    @cached_property
+    def _copies(self) -> dict[int, Any]:
+        return self.origin.copies(self.by)
+
+    @property
+    def statements(self) -> tuple[tree.Statement, ...]:
+        return tuple([self._copies[id(s)] for s in self.origin.statements])
+
+    @property
+    def comments(self) -> tuple[tree.Comment, ...]:
+        return tuple([self._copies[id(c)] for c in self.origin.comments])
+
+    @property
+    def found(self) -> tuple[Diagnostic, ...]:
+        return tuple([moved(d, self.by) for d in self.origin.found])
+
+    def moved(self, by: int) -> Stretch | Moved:
+        return self.origin.moved(self.by + by)
 
 
 def moved(found: Diagnostic, by: int) -> Diagnostic:
@@ -100,15 +143,14 @@ def _below(roots: tuple[tree.Node, ...]) -> list[tree.Node]:
     return found
 
 
-def _move(nodes: list[tree.Node], by: int) -> tuple[dict[int, Any], list[tree.Node]]:
+def _move(nodes: list[tree.Node], by: int) -> dict[int, Any]:
     """Copies of nodes by the identity of each, all their places `by` signs later."""
     copies: dict[int, Any] = {}
-    made: list[tree.Node] = []
     new = object.__new__
     known = copies.get
     for node in nodes:
         cls = node.__class__
-        copy = new(cls)
+        copy = copies[id(node)] = new(cls)
         for get, set in _SLOTS[cls]:
             value = get(node)
             if value.__class__ is tuple:
@@ -123,6 +165,4 @@ def _move(nodes: list[tree.Node], by: int) -> tuple[dict[int, Any], list[tree.No
             _start(span, old.start + by)
             _end(span, old.end + by)
             set(copy, span)
-        copies[id(node)] = copy
-        made.append(copy)
-    return copies, made
+    return copies
