@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -59,6 +59,10 @@ def compile_loaded(
         reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")
     if reporter.failed:
         space = None
-    order = {path: at for at, path in enumerate(loaded.sources)}
-    found = sorted(reporter.found, key=lambda d: (order.get(d.span.file, -1), d.span.start))  # as the text runs
-    return Compiled(space, tuple(found), loaded.sources, loaded)
+    return Compiled(space, in_order(reporter.found, loaded.sources), loaded.sources, loaded)
+
+
+def in_order(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """Diagnostics as the texts run. sources: path shown -> text, imported files first."""
+    order = {path: at for at, path in enumerate(sources)}
+    return tuple(sorted(found, key=lambda d: (order.get(d.span.file, -1), d.span.start)))

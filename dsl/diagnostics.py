@@ -90,6 +90,8 @@ class Reporter:
     found: list[Diagnostic] = field(factory=list)
     texts: dict[str, str] = field(factory=dict)
     """Path shown -> text of each file read so far: where a repair of a misspelt word is to be made."""
+    owner: object = None
+    """What is being looked at: a statement of a file while it is elaborated. Kept for those who ask."""
     _seen: set[tuple[str, Span, str]] = field(factory=set)
 
     def report(self, diagnostic: Diagnostic) -> None:

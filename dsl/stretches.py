@@ -46,6 +46,11 @@ class Stretch:
         return self
 
     @property
+    def now(self) -> tuple[tree.Statement, ...]:
+        """Its statements: as they were read, as long as nobody asked for them where they stand now."""
+        return self.statements
+
+    @property
     def by(self) -> int:
         """How much later it stands now than where it was read."""
         return 0
@@ -80,6 +85,10 @@ class Moved:
     @cached_property
     def _copies(self) -> dict[int, Any]:
         return self.origin.copies(self.by)
+
+    @property
+    def now(self) -> tuple[tree.Statement, ...]:
+        return self.statements if "_copies" in vars(self) else self.origin.statements
 
     @property
     def statements(self) -> tuple[tree.Statement, ...]:

@@ -145,6 +145,7 @@ def symbols_of(value: Expr, context: Context) -> set[str] | None:
         return None
     if value.op == "const":
         name = value.payload.name  # type: ignore[attr-defined]
+        context.state.loose.append(context.state.reporter.owner)
         return {name} | context.state.families.get(name, set()) | _kinds(name, context)
     if value.op == "var":
         domain = context.state.domains.get(str(value.payload))

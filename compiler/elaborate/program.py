@@ -6,6 +6,7 @@ Networks come before policies because `per layer` copies need the layers; works 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -59,14 +60,33 @@ ROOT = "the spec"
 LIBRARY = "std."
 """What the keys of the standard library's modules begin with."""
 VERSION = 1
+HARDWARE = "hardware"
+"""The owner of what is found while works are placed."""
+
+
+class Outside(Exception):
+    """A statement was read that was not among those to be elaborated."""
 
 
 def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter, data: Path | None = None) -> Space | None:
     """The space a file declares; None when it has errors (all of them reported). data: where tables' files may lie."""
     state = State(reporter, settings)
+    root = elaborate_into(state, loaded, data)
+    return None if reporter.failed else space_of(root, loaded, state)
+
+
+def elaborate_into(
+    state: State, loaded: Loaded, data: Path | None = None, only: Container[int] | None = None
+) -> Module:
+    """Everything a file declares, gathered in a fresh state; the module that the root file is.
+
+    only: the identities of the root's statements to be elaborated; all when unsaid. Raises `Outside` where these read
+    another one. Each diagnostic is reported while `reporter.owner` is the statement that it comes from.
+    """
+    reporter = state.reporter
     root_place = loaded.places.get(loaded.root.path)
     state.groups |= {"places": loaded.places, "data": data, "folder": root_place.parent if root_place else None}
-    modules = _modules(loaded, state)
+    modules = _modules(loaded, state, only)
     root = modules[ROOT]
     context = Context(state, root.scope)
     for key, module in modules.items():
@@ -79,18 +99,25 @@ def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter, data
     state.groups["kinds"] = {s.name for m in modules.values() for s in m.file.statements if isinstance(s, tree.Work)}
     params.apply_settings(root, context)
     params.apply_imports(root, context)
-    state.place = lambda: rules.place_all(state, context)
-    _settle(root, context)
+    state.place = partial(_owned, HARDWARE, state, lambda: rules.place_all(state, context))
+    _settle(root, context, only)
     unfold.unfold(state, context)
-    if reporter.failed:
-        return None
-    return _space(root, loaded, state)
+    return root
+
+
+def _owned(owner: object, state: State, action: Callable[[], Any]) -> Any:
+    """Do something that belongs to a statement."""
+    before, state.reporter.owner = state.reporter.owner, owner
+    try:
+        return action()
+    finally:
+        state.reporter.owner = before
 
 
 # ---- modules
 
 
-def _modules(loaded: Loaded, state: State) -> dict[str, Module]:
+def _modules(loaded: Loaded, state: State, only: Container[int] | None) -> dict[str, Module]:
     """One module a file, with its imports resolved to modules."""
     made: dict[str, Module] = {}
     for key, file in {ROOT: loaded.root, **loaded.modules}.items():
@@ -109,7 +136,7 @@ def _modules(loaded: Loaded, state: State) -> dict[str, Module]:
         units = made.get("std.units")
         if units is not None and module is not units:
             module.imports["$units"] = units
-        _declare(module, Context(state, module.scope))
+        _declare(module, Context(state, module.scope), only if module.key == ROOT else None)
     return made
 
 
@@ -123,12 +150,12 @@ def _said_twice(name: str, statement: tree.Import, module: Module, state: State)
     )  # fmt: skip
 
 
-def _declare(module: Module, context: Context) -> None:
+def _declare(module: Module, context: Context, only: Container[int] | None) -> None:
     """Every file-level name of a module, to be evaluated on first use."""
     scope = module.scope
     first: dict[str, tree.Statement] = {}
     for s in module.file.statements:
-        for name, value in _entries(s, module, context):
+        for name, value in _entries(s, module, context, only is not None and id(s) not in only):
             if name in scope.names:
                 labels = (Label(word_span(module.file.text, first[name].span, name), "first here"),)
                 place = word_span(module.file.text, s.span, name)
@@ -143,12 +170,18 @@ def _declare(module: Module, context: Context) -> None:
                 first[name] = s
 
 
-def _entries(s: tree.Statement, module: Module, context: Context) -> list[tuple[str, Any]]:
-    """The names a file-level statement declares."""
+def _entries(s: tree.Statement, module: Module, context: Context, closed: bool) -> list[tuple[str, Any]]:
+    """The names a file-level statement declares. closed: they may not be evaluated."""
+
+    def lazy(build: Callable[[], Any]) -> Lazy:
+        return Lazy(_outside if closed else partial(_owned, s, context.state, build), s.span)
+
+    if isinstance(s, tree.Bind):
+        return [(t.id, lazy(partial(_binding, s, t, context))) for t in s.targets if isinstance(t, tree.Name)]
     if isinstance(s, tree.Param):
-        return [(s.name, Lazy(partial(params.param, s, module, context), s.span))]
+        return [(s.name, lazy(partial(params.param, s, module, context)))]
     if isinstance(s, tree.Unit):
-        return [(s.name, Lazy(partial(_unit, s, context), s.span))]
+        return [(s.name, lazy(partial(_unit, s, context)))]
     if isinstance(s, tree.Def):
         return [(s.name, Function(s, module.scope))]
     if isinstance(s, tree.Table):
@@ -156,16 +189,17 @@ def _entries(s: tree.Statement, module: Module, context: Context) -> list[tuple[
     if isinstance(s, tree.Accelerator):
         cls = AcceleratorClass(s, module.scope)
         build = partial(hardware.instantiate, cls, (), s.span, context.named(s.name))
-        return [(s.name, cls if s.parameters is not None else Lazy(build, s.span))]
+        return [(s.name, cls if s.parameters is not None else lazy(build))]
     if isinstance(s, tree.Network):
-        return [(s.name, Lazy(partial(_network, s, context), s.span))]
-    if isinstance(s, tree.Bind):
-        return [(t.id, Lazy(partial(_binding, s, t, context), s.span)) for t in s.targets if isinstance(t, tree.Name)]
+        return [(s.name, lazy(partial(_network, s, context)))]
     return []
 
 
-def _binding(s: tree.Bind, t: tree.Name, context: Context) -> Any:
+def _outside() -> Any:
+    raise Outside()
 
+
+def _binding(s: tree.Bind, t: tree.Name, context: Context) -> Any:
     return guarded.bound(s, t.id, context.named(t.id), context)
 
 
@@ -250,48 +284,51 @@ def _network(s: tree.Network, context: Context) -> Any:
 # ---- the order of things
 
 
-def _settle(root: Module, context: Context) -> None:
-    steps = root.file.statements
-    for s in steps:
+def _settle(root: Module, context: Context, only: Container[int] | None) -> None:
+    state = context.state
+    for s in root.file.statements:
         if isinstance(s, tree.Policy) and _is_policy(s, context):
-            root.scope.names.setdefault(s.name or s.kind, Lazy(partial(policies.view, s, context), s.span))
+            view = partial(_owned, s, state, partial(policies.view, s, context))
+            closed = only is not None and id(s) not in only
+            root.scope.names.setdefault(s.name or s.kind, Lazy(_outside if closed else view, s.span))
+    steps = [s for s in root.file.statements if only is None or id(s) in only]
     for s in steps:
         if isinstance(s, (tree.Param, tree.Network)):
-            _try(lambda s=s: names.force(root.scope, s.name, s.span, context))
+            _try(s, state, partial(names.force, root.scope, s.name, s.span, context))
     for s in steps:
         if isinstance(s, tree.Policy) and not _is_stage(s, context) and s.kind != "baseline":
-            _try(lambda s=s: policies.run_policy(s, context))
+            _try(s, state, partial(policies.run_policy, s, context))
     for s in steps:
         if isinstance(s, tree.Bind):
             for t in s.targets:
                 if isinstance(t, tree.Name):
-                    _try(lambda t=t, s=s: names.settle(root.scope, t.id, s.span, context))
+                    _try(s, state, partial(names.settle, root.scope, t.id, s.span, context))
         elif isinstance(s, tree.Accelerator) and s.parameters is None:
-            _try(lambda s=s: names.force(root.scope, s.name, s.span, context))
-    if context.state.place is not None and not context.state.placed:
-        _try(context.state.place)
+            _try(s, state, partial(names.force, root.scope, s.name, s.span, context))
+    if state.place is not None and not state.placed:
+        _try(HARDWARE, state, state.place)
     for module in _reached(root):  # what is set is checked also where nothing reads it
         for name in [n for n in module.overrides if n in module.scope.names]:
-            _try(partial(names.force, module.scope, name, module.file.span, context))
-    for instance in context.state.instances:
-        context.state.accelerators += hardware.finish(instance, context.state)
+            _try(None, state, partial(names.force, module.scope, name, module.file.span, context))
+    for instance in state.instances:
+        state.accelerators += _owned(HARDWARE, state, partial(hardware.finish, instance, state))
     for s in steps:
         if isinstance(s, tree.Require):
-            _try(lambda s=s: statements.require(s, context))
+            _try(s, state, partial(statements.require, s, context))
         elif isinstance(s, tree.Loop):
-            _try(lambda s=s: loops.run_loop(s, context))
+            _try(s, state, partial(loops.run_loop, s, context))
         elif isinstance(s, tree.Objective):
-            _try(lambda s=s: _objective(s, context))
+            _try(s, state, partial(_objective, s, context))
         elif isinstance(s, (tree.Rule, tree.Part, tree.Typed, tree.Assign, tree.Yield)):
-            context.state.reporter.error(
-                "CS226",
-                s.span,
-                f"{statements._word(s)} does not belong at the top of a file",
-                help=statements._home(s),
-            )
+            _try(s, state, partial(_misplaced, s, state))
     for s in steps:
         if isinstance(s, tree.Policy) and (s.kind == "baseline" or _is_stage(s, context)):
-            _try(lambda s=s: policies.run_policy(s, context))
+            _try(s, state, partial(policies.run_policy, s, context))
+
+
+def _misplaced(s: tree.Statement, state: State) -> None:
+    said = f"{statements._word(s)} does not belong at the top of a file"
+    state.reporter.error("CS226", s.span, said, help=statements._home(s))
 
 
 def _reached(root: Module) -> list[Module]:
@@ -312,9 +349,10 @@ def _is_policy(s: tree.Policy, context: Context) -> bool:
     return declared is not None and types.result_kind(declared.declaration.result) == "policy"
 
 
-def _try(action: Any) -> None:
+def _try(owner: object, state: State, action: Callable[[], Any]) -> None:
+    """One step; a statement that can't go on has said why."""
     try:
-        action()
+        _owned(owner, state, action)
     except Stop:
         return
 
@@ -337,7 +375,8 @@ def _objective(s: tree.Objective, context: Context) -> None:
         context.state.objectives.append(Objective(one, s.sense, text, s.doc, unit, scale, s.span))
 
 
-def _space(root: Module, loaded: Loaded, state: State) -> Space:
+def space_of(root: Module, loaded: Loaded, state: State) -> Space:
+    """The space that was gathered, of a file without errors."""
     name = next((s for s in root.file.statements if isinstance(s, tree.SpaceName)), None)
     works = tuple(w for i in state.instances for w in i.works)
     networks = tuple(evolve(n, nodes=tuple(_with_facts(node, state) for node in n.nodes)) for n in state.networks)

@@ -160,6 +160,8 @@ def field(owner: Expr, name: str, span: Span, context: Context) -> Any | None:
     own = known.get(str(owner.payload)) if owner.op == "var" else None
     tags: dict[str, list[dict[str, Any]]] = context.state.groups.get("tags", {})
     found: dict[str, Any] = {}
+    if tags and own is None:
+        context.state.loose.append(context.state.reporter.owner)
     for symbol in options:
         given = [own[symbol]] if own is not None and symbol in own else tags.get(symbol, [])
         holders = [g for g in given if name in g]

@@ -327,6 +327,8 @@ class State:
     """Every call of a network by path, with when it is live: operators, and `def`s that call them."""
     families: dict[str, set[str]] = field(factory=dict)
     """Symbol -> those that stood in one set with it."""
+    loose: list[object] = field(factory=list)
+    """Owners (of `reporter`) whose meaning hangs on what was elaborated before them, by other ways than names."""
     placed: bool = False
     place: Callable[[], None] | None = None
 
