@@ -51,7 +51,7 @@ def words_of(s: tree.Statement, hardware: frozenset[str] = frozenset()) -> Words
     says: set[str] = set()
     tags: set[str] = set()
     decides = later = False
-    waiting: list[object] = [s]
+    waiting: list[object] = [a.value for a in s.arguments] if isinstance(s, tree.Import) else [s]
     while waiting:
         node = waiting.pop()
         if isinstance(node, str):
@@ -67,7 +67,7 @@ def words_of(s: tree.Statement, hardware: frozenset[str] = frozenset()) -> Words
             elif isinstance(node, tree.SetOf):
                 gives |= _symbols(node)
                 tags |= _tagged(node)
-    alone = later or isinstance(s, (tree.Import, tree.Work, tree.Loop, tree.Language))
+    alone = later or isinstance(s, (tree.Import, tree.Work, tree.Loop))
     together = isinstance(s, _HARDWARE) or not hardware.isdisjoint(says)
     return Words(names, frozenset(gives), frozenset(says), together, decides, frozenset(tags), alone)
 

@@ -21,8 +21,8 @@ def unit_product(units: Iterable[Dimension]) -> Dimension:
 
 
 def unit_power(unit: Dimension, exponent: Fraction) -> Dimension:
-    return tuple((b, e * exponent) for b, e in unit if exponent)
+    return tuple((b, e * exponent) for b, e in unit if exponent) if unit else ()
 
 
 def unit_quotient(a: Dimension, b: Dimension) -> Dimension:
-    return unit_product([a, unit_power(b, Fraction(-1))])
+    return unit_product([a, unit_power(b, Fraction(-1))]) if b else a

@@ -1,6 +1,6 @@
 """The expression graph: hash-consed, typed nodes that every backend walks, and their constructors.
 
-Owns the operator table (`OPERATORS`) and constant folding. A node is made only by `make` or the helpers below, so
+Owns constant folding; the operators are listed in `operators`. A node is made only by `make` or the helpers below, so
 two equal expressions are one object: compare with `is`. Numbers are exact rationals in base units (bit, s, J, …);
 types and units are checked before a node is made (`elaborate/`), so constructors trust their arguments.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from attrs import frozen
 from cospace.compiler.dimension import Dimension, unit_power, unit_product, unit_quotient
@@ -43,40 +43,6 @@ NUMBER = Type("number")
 BOOL = Type("bool")
 SYMBOL = Type("symbol")
 TEXT = Type("text")
-
-OPERATORS: dict[str, str] = {
-    "const": "a value (payload: Value)",
-    "var": "the value of a decision (payload: its path); inside a `solve` also that of a map",
-    "input": "a number known only while running, such as `epoch` (payload: its name)",
-    "add": "sum of its arguments",
-    "mul": "product of its arguments",
-    "div": "exact division; undefined where the second is 0",
-    "pow": "first to the power of second",
-    "floor": "largest integer not above",
-    "ceil": "smallest integer not below",
-    "mod": "a - b * floor(a / b)",
-    "min": "least of its arguments",
-    "max": "greatest of its arguments",
-    "abs": "absolute value",
-    "sqrt": "square root",
-    "log2": "logarithm to base 2",
-    "log10": "logarithm to base 10",
-    "log": "natural logarithm",
-    "exp": "e to the power of",
-    "cos": "cosine",
-    "eq": "equal (numbers, Booleans, symbols, texts)",
-    "lt": "less than",
-    "le": "at most",
-    "and": "all of its arguments, left to right",
-    "or": "any of its arguments, left to right",
-    "not": "negation",
-    "if": "second where the first holds, else third",
-    "lookup": "the value of the row that has its arguments as keys (payload: lookups.Lookup)",
-    "solve": "its argument at the best mapping of a work (payload: MapProblem)",
-    "solvable": "whether a work has a mapping (payload: MapProblem)",
-    "measure": "known only after running (payload: External)",
-    "external": "an opaque value of the runtime (payload: External)",
-}
 
 
 class Expr:
@@ -170,17 +136,33 @@ def _not_yet(root: Expr, slot: str) -> Iterator[Expr]:
         stack.pop()
 
 
-_table: WeakValueDictionary[tuple[object, ...], Expr] = WeakValueDictionary()
+class _Held(ref[Expr]):
+    """Where a node is, as long as somebody holds it."""
+
+    __slots__ = ("key",)
+
+    key: tuple[object, ...]
+
+
+_table: dict[tuple[object, ...], _Held] = {}
+
+
+def _forget(held: _Held) -> None:
+    if _table.get(held.key) is held:
+        del _table[held.key]
 
 
 def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, span: Span = NOWHERE) -> Expr:
     """The one node with these parts."""
     kind = payload.__class__  # Fraction(1) == True in Python; they must not be one node
-    key = (op, tuple(map(id, args)), kind, payload, type)
-    node = _table.get(key)
+    part = (payload.numerator, payload.denominator) if kind is Fraction else payload  # type: ignore[attr-defined]
+    key = (op, tuple(map(id, args)), kind, part, type.kind, type.unit)
+    held = _table.get(key)
+    node = held() if held is not None else None
     if node is None:
         node = Expr(op, args, payload, type, span)
-        _table[key] = node
+        held = _table[key] = _Held(node, _forget)
+        held.key = key
     return node
 
 
@@ -191,12 +173,14 @@ def const(value: Value | int, unit: Dimension = (), span: Span = NOWHERE) -> Exp
     if isinstance(value, bool):
         return make("const", (), BOOL, value, span)
     if isinstance(value, (int, Fraction)):
-        return make("const", (), Type("number", unit), Fraction(value), span)
+        exact = value if value.__class__ is Fraction else Fraction(value)
+        return make("const", (), Type("number", unit) if unit else NUMBER, exact, span)
     if isinstance(value, Symbol):
         return make("const", (), SYMBOL, value, span)
     return make("const", (), TEXT, value, span)
 
 
+ZERO, ONE = Fraction(0), Fraction(1)
 TRUE = const(True)
 FALSE = const(False)
 
@@ -208,22 +192,19 @@ def var(path: str, type: Type, span: Span = NOWHERE) -> Expr:
 # ---- arithmetic, folded where all is known
 
 
-def _numbers(args: Iterable[Expr]) -> list[Fraction] | None:
-    values = [a.payload for a in args if a.op == "const"]
-    return values if len(values) == len(tuple(args)) else None  # type: ignore[return-value]
-
-
 def add(*args: Expr, span: Span = NOWHERE) -> Expr:
     """Sum of numbers of one unit; nested sums are flattened and constants gathered at the end."""
     unit = args[0].type.unit
     flat: list[Expr] = []
-    total = Fraction(0)
+    total: Fraction | None = None
     for a in args:
         for term in a.args if a.op == "add" else (a,):
             if term.op == "const":
-                total += term.payload  # type: ignore[operator]
+                total = term.number if total is None else total + term.number
             else:
                 flat.append(term)
+    if total is None:
+        total = ZERO
     if total or not flat:
         flat.append(const(total, unit))
     if len(flat) == 1:
@@ -239,13 +220,13 @@ def mul(*args: Expr, span: Span = NOWHERE) -> Expr:
     """
     unit = unit_product(a.type.unit for a in args)
     flat: list[Expr] = []
-    total = Fraction(1)
+    total = ONE
     scale: Dimension = ()
     for a in args:
         for factor in a.args if a.op == "mul" else (a,):
             if factor.op == "const":
-                total *= factor.payload  # type: ignore[operator]
-                scale = unit_product([scale, factor.type.unit])
+                total = factor.number if total is ONE else total * factor.number
+                scale = unit_product([scale, factor.type.unit]) if scale else factor.type.unit
             else:
                 flat.append(factor)
     if not flat or (total == 0 and not any(may_be_undefined(f) for f in flat)):
@@ -259,6 +240,8 @@ def mul(*args: Expr, span: Span = NOWHERE) -> Expr:
 
 
 def negative(a: Expr, span: Span = NOWHERE) -> Expr:
+    if a.op == "const":
+        return const(-a.number, a.type.unit)
     return mul(const(-1), a, span=span)
 
 

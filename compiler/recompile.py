@@ -76,7 +76,7 @@ def recompile(parsed: Parsed, loaded: Loaded, reporter: Reporter, before: Kept |
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH))
     statements = [s for stretch in parsed.stretches for s in stretch.origin.statements]
-    if before is not None and not (_same(before.modules, loaded.modules) and before.imports == loaded.imports):
+    if before is not None and not as_before(before, loaded):
         before = None
     hardware = before.hardware if before is not None else hardware_of(loaded.modules.values())
     known = before.words if before is not None else {}
@@ -94,6 +94,15 @@ def recompile(parsed: Parsed, loaded: Loaded, reporter: Reporter, before: Kept |
                     said.report(diagnostic)
             return Recompiled(in_order(said.found, loaded.sources), None, found)
     return _all(kept, loaded, reporter)
+
+
+def as_before(kept: Kept, loaded: Loaded) -> bool:
+    """Whether all files around a text are what they were when it was compiled."""
+    return (
+        _same(kept.modules, loaded.modules)
+        and kept.imports == loaded.imports
+        and all(_stamp(path) == (path, time, size) for path, time, size in kept.stamps)
+    )
 
 
 def outline(parsed: Parsed) -> tree.File:
@@ -129,8 +138,6 @@ def _all(kept: Kept, loaded: Loaded, reporter: Reporter) -> Recompiled:
 
 def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     """Only what the change can reach elaborated anew; None where that can't be told."""
-    if any(_stamp(path) != (path, time, size) for path, time, size in before.stamps):
-        return None
     ids = list(kept.words)
     words = [w for _, w in kept.words.values()]
     reach = Reach(words)
@@ -146,7 +153,7 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     changed = reach.changed(fresh, gone, names)
     if any(words[at].alone for at in changed) or any(w.alone for w in gone):
         return None
-    whole = any(isinstance(kept.words[ids[at]][0], tree.Policy) for at in changed)  # may ask for every decision
+    whole = any(_asks_for_all(kept.words[ids[at]][0]) for at in changed)
     needed = reach.needed({*changed, *(at for at, w in enumerate(words) if whole and w.decides)})
     told = _carried(kept, before, {ids[at] for at in changed} | ({WORKS} if reach.together & changed else set()))
     if told is None:
@@ -158,7 +165,8 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     only: set[int] = set()
     for stretch in kept.parsed.stretches:
         now = any(id(s) in wanted or isinstance(s, tree.Import) for s in stretch.origin.statements)
-        for origin, s in zip(stretch.origin.statements, stretch.statements if now else stretch.origin.statements):
+        where = stretch.statements if now else stretch.origin.statements
+        for origin, s in zip(stretch.origin.statements, where, strict=True):
             chosen.append(s)
             if id(origin) in wanted:
                 only.add(id(s))
@@ -178,7 +186,7 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
 
 
 def _differing(kept: Kept, before: Kept) -> tuple[set[int], set[int]]:
-    """The statements that are new and those that are gone; not those of which nothing was said that only moved inside."""
+    """The statements that are new and those that are gone, without those that only have other blanks inside."""
     added = {key for key in kept.words if key not in before.words}
     removed = {key for key in before.words if key not in kept.words}
     old = _texts(before, removed)
@@ -275,3 +283,8 @@ def _stamp(path: Path) -> tuple[Path, int, int]:
     except OSError:
         return path, 0, 0
     return path, found.st_mtime_ns, found.st_size
+
+
+def _asks_for_all(s: tree.Statement) -> bool:
+    """Whether a statement reads every decision: a baseline has to say them all."""
+    return isinstance(s, tree.Policy) and s.kind == "baseline"

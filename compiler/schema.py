@@ -19,6 +19,7 @@ from cospace.compiler import graph, lookups, model
 from cospace.compiler.graph import Expr, External, MapDecision, MapProblem, Symbol, Type, Value
 from cospace.compiler.lookups import Lookup
 from cospace.compiler.model import Space
+from cospace.compiler.operators import OPERATORS
 from cospace.compiler.schema_check import Wrong, check_node, check_space, check_table
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Span, SpecError
 
@@ -366,7 +367,7 @@ class _Reader:
         return space
 
     def _build(self, data: dict[str, Any]) -> Expr:
-        op = _one_of(data.get("op"), graph.OPERATORS)
+        op = _one_of(data.get("op"), OPERATORS)
         args = tuple([self.node(a) for a in _list(data.get("args", []))])
         kind = _decode_type(self, data.get("type"))
         payload = _codec(_PAYLOADS[op])[1](self, data.get("payload")) if op in _PAYLOADS else None

@@ -5,8 +5,7 @@ What comes out is what reading the whole text gives, spans and diagnostics inclu
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 from cospace.dsl import tree
@@ -55,16 +54,17 @@ def read(text: str, path: str, before: Parsed | None = None) -> Parsed:
 
 def _change(old: str, new: str) -> tuple[int, int]:
     """How many signs two different texts have in common at their starts, and at their ends."""
-    start = len(os.path.commonprefix((old, new)))
-    most = min(len(old), len(new)) - start
-    end = 0
-    step = 4_096
-    while end < most:  # whole blocks first: comparing texts is fast, their signs one by one is not
-        size = min(step, most - end)
-        if old[len(old) - end - size : len(old) - end] == new[len(new) - end - size : len(new) - end]:
-            end += size
-        elif size == 1:
-            break
-        else:
-            step = size // 2 if size > 1 else 1
-    return start, end
+    most = min(len(old), len(new))
+    start = _alike(most, lambda at, end: old[at:end] == new[at:end])
+    a, b = len(old), len(new)
+    return start, _alike(most - start, lambda at, end: old[a - end : a - at] == new[b - end : b - at])
+
+
+def _alike(most: int, same: Callable[[int, int], bool]) -> int:
+    """How far two texts are the same, in blocks: comparing texts is fast, their signs one by one is not."""
+    found, step = 0, 4_096
+    while step:
+        while found < most and same(found, min(found + step, most)):
+            found = min(found + step, most)
+        step //= 16
+    return found

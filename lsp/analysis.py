@@ -1,48 +1,98 @@
 """From an open document to what is wrong with it: parse, names, types. The same passes as the command line's.
 
-Texts that are open count as they stand, saved or not. A tree is kept as long as its text is the same.
+Texts that are open count as they stand, saved or not. After a change only the statements that it can reach are read and
+compiled anew; the whole tree and the space are made when a question needs them.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
-from attrs import frozen
-from cospace.compiler.driver import STANDARD, Compiled, compile_loaded
+from attrs import evolve, field, frozen
+from cospace.compiler.driver import STANDARD, compile_loaded
+from cospace.compiler.model import Space
+from cospace.compiler.recompile import Recompiled, as_before, outline, recompile
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic, Reporter, Span
-from cospace.dsl.load import Texts, load_text
+from cospace.dsl.load import Loaded, Texts, load_text
 from cospace.dsl.parse import parse
+from cospace.dsl.reparse import Parsed, read
 from cospace.dsl.source import decode_source
 from cospace.lsp.documents import Document, real
 
 KEPT = 200
-"""Trees in memory."""
+"""Trees of imported files in memory."""
+LATELY = 4
+"""Texts of one document that are remembered: taking a change back is a change to one of them."""
 
 
-@frozen
+@frozen(slots=False, eq=False)
+class View:
+    """What questions are answered from, each part made when it is first asked for."""
+
+    parsed: Parsed
+    found: Recompiled
+    outlined: Loaded
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return self.found.diagnostics
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        return self.outlined.sources
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The document and its imports, with every statement where it stands."""
+        return evolve(self.outlined, root=self.parsed.file(Reporter()))
+
+    @cached_property
+    def space(self) -> Space | None:
+        """The space; None where there are errors."""
+        if any(d.severity == "error" for d in self.diagnostics):
+            return None
+        if self.found.compiled is not None:
+            return self.found.compiled.space
+        return compile_loaded(self.loaded, {}, Reporter()).space
+
+
+@frozen(eq=False)
 class Analysis:
     """What compiling a document gave."""
 
     document: Document
-    compiled: Compiled
+    compiled: View
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         return self.compiled.diagnostics
 
+    @property
+    def failed(self) -> bool:
+        """Whether anything is an error."""
+        return any(d.severity == "error" for d in self.diagnostics)
+
+    @property
+    def places(self) -> Mapping[str, Path]:
+        """Path shown -> where a file lies that is read."""
+        return self.compiled.outlined.places
+
     def place(self, shown: str) -> Path | None:
         """Where a file lies that is shown under this name."""
-        return self.compiled.loaded.places.get(shown)
+        return self.places.get(shown)
 
 
 class Buffers(Texts):
-    """Imports from what is open in the editor, else from disk. buffers: real path -> text."""
+    """Imports from what is open in the editor, else from disk. buffers: real path -> text. root: the document, read."""
 
-    def __init__(self, trees: Trees, buffers: dict[Path, str]) -> None:
+    def __init__(self, trees: Trees, buffers: dict[Path, str], root: Parsed) -> None:
         self.trees = trees
         self.buffers = buffers
+        self.root = root
 
     def exists(self, path: Path) -> bool:
         return real(path) in self.buffers or super().exists(path)
@@ -54,7 +104,13 @@ class Buffers(Texts):
         return decode_source(text.encode("utf-8", "surrogatepass"), shown, reporter, at)
 
     def parse(self, text: str, shown: str, reporter: Reporter) -> tree.File:
-        return self.trees.parse(text, shown, reporter)
+        if shown != self.root.path:
+            return self.trees.parse(text, shown, reporter)
+        reporter.texts[shown] = text
+        for stretch in self.root.stretches:
+            for diagnostic in stretch.found:
+                reporter.report(diagnostic)
+        return outline(self.root)
 
 
 class Trees:
@@ -79,9 +135,40 @@ class Trees:
         return found[0]
 
 
-def analyse(document: Document, buffers: dict[Path, str], trees: Trees) -> Analysis:
-    """Compile a document as it stands, with its imports as they stand."""
-    reporter = Reporter()
-    texts = Buffers(trees, buffers)
-    loaded = load_text(document.text, document.shown, reporter, STANDARD, place=document.path, texts=texts)
-    return Analysis(document, compile_loaded(loaded, {}, reporter))
+@frozen(eq=False)
+class Memory:
+    """What is remembered from one analysis to the next. lately: by document, the newest text last."""
+
+    trees: Trees = field(factory=Trees)
+    lately: dict[str, list[View]] = field(factory=dict)
+
+    def analyse(self, document: Document, buffers: dict[Path, str]) -> Analysis:
+        """Compile a document as it stands, with its imports as they stand."""
+        lately = self.lately.setdefault(document.uri, [])
+        before = lately[-1] if lately else None
+        again = next((view for view in lately if view.parsed.text == document.text), None)
+        parsed = again.parsed if again is not None else self._read(document, before)
+        reporter = Reporter()
+        texts = Buffers(self.trees, buffers, parsed)
+        loaded = load_text(document.text, document.shown, reporter, STANDARD, place=document.path, texts=texts)
+        if again is not None and again.found.kept is not None and as_before(again.found.kept, loaded):
+            lately.remove(again)
+            view = again
+        else:
+            kept = before.found.kept if before is not None and again is None else None
+            view = View(parsed, recompile(parsed, loaded, reporter, kept), loaded)
+        lately.append(view)
+        del lately[:-LATELY]
+        return Analysis(document, view)
+
+    def _read(self, document: Document, before: View | None) -> Parsed:
+        return read(document.text, document.shown, before.parsed if before is not None else None)
+
+    def forget(self, uri: str) -> None:
+        """A document was closed."""
+        self.lately.pop(uri, None)
+
+
+def analyse(document: Document, buffers: dict[Path, str]) -> Analysis:
+    """One document, compiled for the first time."""
+    return Memory().analyse(document, buffers)

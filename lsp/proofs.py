@@ -18,7 +18,7 @@ from attrs import frozen
 from cospace.compiler.check import check
 from cospace.compiler.count import count
 from cospace.dsl.diagnostics import Diagnostic, Label, Span
-from cospace.lsp.analysis import Trees, analyse
+from cospace.lsp.analysis import analyse
 from cospace.lsp.documents import Document
 
 SECONDS = 60.0
@@ -63,7 +63,7 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     path = None if job["path"] is None else Path(job["path"])
     document = Document(job["uri"], job["text"], 0, path)
     buffers = {Path(place): text for place, text in job["buffers"].items()}
-    space = analyse(document, buffers, Trees()).compiled.space
+    space = analyse(document, buffers).compiled.space
     if space is None:
         return {"diagnostics": [], "designs": None}
     report = check(space)

@@ -17,7 +17,7 @@ from pathlib import Path
 from cospace import __version__
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic
-from cospace.lsp.analysis import Analysis, Trees, analyse
+from cospace.lsp.analysis import Analysis, Memory
 from cospace.lsp.completion import complete
 from cospace.lsp.documents import Document, Documents, path_of
 from cospace.lsp.edits import formatting, repairs
@@ -47,7 +47,7 @@ class Server(LanguageServer):
         super().__init__("cospace", __version__)
         self.documents = Documents()
         self.analyses: dict[str, Analysis] = {}
-        self.trees = Trees()
+        self.memory = Memory()
         self.waiting: dict[str, None] = {}
         self.proofs: dict[str, asyncio.Task[None]] = {}
         self.proved: dict[str, Proved] = {}
@@ -66,7 +66,7 @@ class Server(LanguageServer):
         self._stop_proofs(uri)
         shown = self.documents.get(uri)
         for other, analysis in self.analyses.items():
-            places = analysis.compiled.loaded.places.values()
+            places = analysis.places.values()
             if shown is not None and other != uri and shown.path is not None and shown.path in places:
                 self.waiting[other] = None
         if self.running is None or self.running.done():
@@ -93,16 +93,14 @@ class Server(LanguageServer):
                 continue
             buffers = self.documents.buffers()
             try:
-                analysis = await loop.run_in_executor(
-                    self.thread_of_analyses, analyse, document, buffers, self.trees
-                )  # fmt: skip
+                analysis = await loop.run_in_executor(self.thread_of_analyses, self.memory.analyse, document, buffers)
             except Exception:  # a bug in a pass must not end the session
                 log.exception("%s could not be analysed", uri)
                 continue
             if self.documents.is_current(document):
                 self.analyses[uri] = analysis
                 self.publish(analysis)
-                if analysis.compiled.space is not None:
+                if not analysis.failed:
                     self._stop_proofs(uri)
                     self.proofs[uri] = loop.create_task(self._prove(analysis, buffers))
 
@@ -143,6 +141,7 @@ class Server(LanguageServer):
         self.documents.close(uri)
         self._stop_proofs(uri)
         self.analyses.pop(uri, None)
+        self.thread_of_analyses.submit(self.memory.forget, uri)
         for file in {uri} | self.published.pop(uri, set()):
             if file == uri or file not in self.documents.open:
                 self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(file, []))
@@ -216,7 +215,9 @@ def _answer_questions(server: Server) -> None:
         found = _declared(analysis, params.position)
         if analysis is None or found is None:
             return None
-        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, describe(found, analysis.compiled.space)))
+        loop = asyncio.get_running_loop()
+        space = await loop.run_in_executor(server.thread_of_analyses, lambda: analysis.compiled.space)
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, describe(found, space)))
 
     @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
     async def hints(params: types.InlayHintParams) -> list[types.InlayHint] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.elaborate import (
     builtins,
@@ -31,6 +30,7 @@ from cospace.compiler.elaborate.values import (
     Tensor,
     UnitValue,
     describe,
+    evolve,
 )
 from cospace.compiler.graph import Expr, External, Symbol, const
 from cospace.compiler.model import Call, Task

@@ -6,7 +6,6 @@ import itertools
 from fractions import Fraction
 from typing import Any
 
-from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.elaborate import members, names, paths, readings, variants
 from cospace.compiler.elaborate.listed import ListDomain
@@ -24,6 +23,7 @@ from cospace.compiler.elaborate.values import (
     SetValue,
     Tensor,
     describe,
+    evolve,
 )
 from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, Symbol, Type, Value, const
 from cospace.compiler.model import Choice, Decision
@@ -379,11 +379,15 @@ def spread(domain: RangeValue, span: Span, context: Context) -> tuple[list[Fract
             found.add(value)
             value += size
     ordered = sorted(found)
+    if low.is_const and high.is_const:
+        return ordered, [TRUE] * len(ordered)
     conditions = []
     for v in ordered:
         here = const(v, unit)
-        offset = graph.div(graph.sub(here, low), step)
-        grid = TRUE if low.is_const else graph.eq(offset, graph.floor(offset))
+        grid = TRUE
+        if not low.is_const:
+            offset = graph.div(graph.sub(here, low), step)
+            grid = graph.eq(offset, graph.floor(offset))
         conditions.append(graph.both(graph.le(low, here), graph.le(here, high), grid))
     return ordered, conditions
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.elaborate import builtins, calls, choices, folds, levels, listed, members, names, readings
 from cospace.compiler.elaborate.values import (
@@ -23,6 +22,7 @@ from cospace.compiler.elaborate.values import (
     Tensor,
     UnitValue,
     describe,
+    evolve,
     is_number,
     one_of,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from attrs import evolve, fields
+from attrs import fields
 from cospace.compiler import graph
 from cospace.compiler.elaborate import guarded, parts, statements
 from cospace.compiler.elaborate.values import (
@@ -26,6 +26,7 @@ from cospace.compiler.elaborate.values import (
     State,
     Stop,
     describe,
+    evolve,
     is_number,
 )
 from cospace.compiler.graph import Expr, const

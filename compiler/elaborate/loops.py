@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.elaborate import members
-from cospace.compiler.elaborate.values import BAD, Context, RangeValue, Scope, Tensor, describe
+from cospace.compiler.elaborate.values import (
+    BAD,
+    Context,
+    RangeValue,
+    Scope,
+    Tensor,
+    describe,
+    evolve,
+)
 from cospace.compiler.exact import evaluate as exactly
 from cospace.compiler.graph import FALSE, TRUE, Expr
 from cospace.compiler.model import Choice

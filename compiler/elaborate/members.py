@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from cospace.compiler import graph
 from cospace.compiler.elaborate import listed, names, parts, paths, readings, types
 from cospace.compiler.elaborate.listed import ListDomain
@@ -28,6 +28,7 @@ from cospace.compiler.elaborate.values import (
     Tensor,
     TensorType,
     describe,
+    evolve,
 )
 from cospace.compiler.graph import TRUE, Expr, const
 from cospace.compiler.model import Call

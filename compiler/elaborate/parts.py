@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve
 from cospace.compiler import graph
 from cospace.compiler.elaborate import hardware, members, names
 from cospace.compiler.elaborate.values import (
@@ -18,6 +17,7 @@ from cospace.compiler.elaborate.values import (
     PerLayer,
     Scope,
     describe,
+    evolve,
     is_number,
 )
 from cospace.compiler.graph import TRUE, Expr, Symbol, const

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve
 from attrs import fields as attrs_fields
 from cospace.compiler import graph
 from cospace.compiler.elaborate import calls, choices, names, paths
 from cospace.compiler.elaborate.members import PathValue
-from cospace.compiler.elaborate.values import BAD, Context, Function, PerLayer, Record, Scope, SetValue, Stop
+from cospace.compiler.elaborate.values import (
+    BAD,
+    Context,
+    Function,
+    PerLayer,
+    Record,
+    Scope,
+    SetValue,
+    Stop,
+    evolve,
+)
 from cospace.compiler.graph import TRUE, Expr, Symbol, Value, const
 from cospace.compiler.model import Policy, Reference, Stage
 from cospace.dsl import tree

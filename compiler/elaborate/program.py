@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
 from cospace.compiler.elaborate import (
     calls,
     folds,
@@ -46,6 +45,7 @@ from cospace.compiler.elaborate.values import (
     TensorType,
     UnitValue,
     describe,
+    evolve,
     is_number,
 )
 from cospace.compiler.graph import Expr, const

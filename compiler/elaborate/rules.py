@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from cospace.compiler import graph
 from cospace.compiler.elaborate import statements, variants
 from cospace.compiler.elaborate.hardware import headline
@@ -18,6 +18,7 @@ from cospace.compiler.elaborate.values import (
     Scope,
     State,
     Stop,
+    evolve,
     is_number,
 )
 from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, const

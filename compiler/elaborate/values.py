@@ -6,9 +6,10 @@ A scalar is an `Expr` of the graph. Everything here lives only during elaboratio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
-from attrs import evolve, field, frozen, mutable
+import attrs
+from attrs import field, frozen, mutable
 from cospace.compiler.dimension import Dimension
 from cospace.compiler.graph import TRUE, Expr, MapDecision, both
 from cospace.compiler.model import (
@@ -30,6 +31,8 @@ from cospace.compiler.model import (
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.suggest import Meant
+
+T = TypeVar("T")
 
 
 class Stop(Exception):
@@ -385,6 +388,22 @@ class Context:
             if call is not None:
                 return call, (Label(span, note),)
         return span, tuple(Label(s, "called here") for s in self.calls[-1:] if not encloses(s, span))
+
+
+_SLOTS = tuple(
+    (f.name, getattr(Context, f.name).__get__, getattr(Context, f.name).__set__) for f in attrs.fields(Context)
+)
+
+
+def evolve(value: T, /, **changes: Any) -> T:
+    """As `attrs.evolve`, and several times as fast for a context: one is made at every step of elaboration."""
+    if value.__class__ is not Context:
+        other: Any = value
+        return attrs.evolve(other, **changes)  # type: ignore[no-any-return]
+    made = object.__new__(Context)
+    for name, get, set in _SLOTS:
+        set(made, changes[name] if name in changes else get(value))
+    return made  # type: ignore[return-value]
 
 
 def is_standard(span: Span) -> bool:

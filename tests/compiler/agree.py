@@ -16,6 +16,7 @@ from cospace.compiler.driver import compile_text
 from cospace.compiler.exact import Enclosure, evaluate
 from cospace.compiler.model import Decision, Space
 from cospace.compiler.model import show as shown_by
+from cospace.compiler.operators import OPERATORS
 from cospace.compiler.sample import Sampler, Unsampled
 from cospace.compiler.values import per_value_counts
 from cospace.dsl.diagnostics import Diagnostic
@@ -24,7 +25,7 @@ from tests.compiler.reference import Env, Reference, Rule, verdict
 
 RUNTIME = {"const", "input", "measure", "external"}
 """Operators that only a run or a stage knows; `const` stands below all others."""
-OPERATORS_USED = set(g.OPERATORS) - RUNTIME
+OPERATORS_USED = set(OPERATORS) - RUNTIME
 CONSTRUCTS_USED = {
     name
     for line in (

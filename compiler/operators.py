@@ -1,0 +1,37 @@
+"""The operator table: what every backend of the expression graph implements."""
+
+from __future__ import annotations
+
+OPERATORS: dict[str, str] = {
+    "const": "a value (payload: Value)",
+    "var": "the value of a decision (payload: its path); inside a `solve` also that of a map",
+    "input": "a number known only while running, such as `epoch` (payload: its name)",
+    "add": "sum of its arguments",
+    "mul": "product of its arguments",
+    "div": "exact division; undefined where the second is 0",
+    "pow": "first to the power of second",
+    "floor": "largest integer not above",
+    "ceil": "smallest integer not below",
+    "mod": "a - b * floor(a / b)",
+    "min": "least of its arguments",
+    "max": "greatest of its arguments",
+    "abs": "absolute value",
+    "sqrt": "square root",
+    "log2": "logarithm to base 2",
+    "log10": "logarithm to base 10",
+    "log": "natural logarithm",
+    "exp": "e to the power of",
+    "cos": "cosine",
+    "eq": "equal (numbers, Booleans, symbols, texts)",
+    "lt": "less than",
+    "le": "at most",
+    "and": "all of its arguments, left to right",
+    "or": "any of its arguments, left to right",
+    "not": "negation",
+    "if": "second where the first holds, else third",
+    "lookup": "the value of the row that has its arguments as keys (payload: lookups.Lookup)",
+    "solve": "its argument at the best mapping of a work (payload: MapProblem)",
+    "solvable": "whether a work has a mapping (payload: MapProblem)",
+    "measure": "known only after running (payload: External)",
+    "external": "an opaque value of the runtime (payload: External)",
+}
