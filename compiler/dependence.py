@@ -148,12 +148,17 @@ class Reach:
                     waiting.extend(fresh)
         return found
 
-    def changed(self, fresh: Iterable[int], gone: Iterable[Words], names: Iterable[str]) -> set[int]:
+    def reads_hardware(self, w: Words) -> bool:
+        """Whether a statement reads what is elaborated together."""
+        return w.together or any(w.says & self.words[at].gives for at in self.together)
+
+    def changed(
+        self, fresh: Iterable[int], gone: Iterable[Words], names: Iterable[str], together: bool = False
+    ) -> set[int]:
         """The statements that may mean something else when some are new, others are gone, and names come or go."""
         gone = list(gone)
         found = self._users(fresh, {*names, *(word for w in gone for word in w.gives)})
-        hardware = {word for at in self.together for word in self.words[at].gives}
-        if found & self.together or any(w.together or w.says & hardware for w in gone):
+        if together or found & self.together or any(w.together for w in gone):
             found |= self.together
         return found
 

@@ -6,6 +6,7 @@ it says; its space is not made. Where the reach of a change can't be told from t
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ class Telling(Reporter):
         Reporter.report(self, diagnostic)
 
 
+_COMMENT = re.compile(r"#[^\n]*")
 NOBODY, WORKS = -1, 0
 """Whose a diagnostic is when it is no statement's of the file: found at each compilation, and while placing works."""
 
@@ -143,15 +145,17 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     reach = Reach(words)
     added, removed = _differing(kept, before)
     fresh = [at for at, key in enumerate(ids) if key in added]
-    gone = [before.words[key][1] for key in removed]
+    gone = {key: before.words[key][1] for key in removed}
     names = _lost(kept.parsed) ^ _lost(before.parsed)
-    named = names or Counter(n for at in fresh for n in words[at].names) != Counter(n for w in gone for n in w.names)
+    named = names or Counter(n for at in fresh for n in words[at].names) != Counter(n for w in gone.values() for n in w.names)
     if named:  # the nearest name is told where one is unknown, and a word may come to mean a new symbol
         known = names_of(loaded.modules.values()).union(*(w.names for w in words))
         fresh += [at for at, key in enumerate(ids) if words[at].tags - known or before.told.get(key)]
         fresh += reach.together if before.told.get(WORKS) else ()
-    changed = reach.changed(fresh, gone, names)
-    if any(words[at].alone for at in changed) or any(w.alone for w in gone):
+    # what was said of a statement may be of the hardware that it was the first to read
+    read = any(before.told.get(key) and reach.reads_hardware(w) for key, w in gone.items())
+    changed = reach.changed(fresh, gone.values(), names, read)
+    if any(words[at].alone for at in changed) or any(w.alone for w in gone.values()):
         return None
     whole = any(_asks_for_all(kept.words[ids[at]][0]) for at in changed)
     needed = reach.needed({*changed, *(at for at, w in enumerate(words) if whole and w.decides)})
@@ -186,27 +190,35 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
 
 
 def _differing(kept: Kept, before: Kept) -> tuple[set[int], set[int]]:
-    """The statements that are new and those that are gone, without those that only have other blanks inside."""
+    """The statements that are new and those that are gone, without those whose comments and texts alone are others."""
     added = {key for key in kept.words if key not in before.words}
     removed = {key for key in before.words if key not in kept.words}
-    old = _texts(before, removed)
-    for key, text in _texts(kept, added).items():
-        same = next((k for k in removed if old[k] == text and before.words[k][0] == kept.words[key][0]), None)
-        if same is not None and not before.told.get(same):
+    old = _written(before, removed)
+    for key, (tree_, text) in _written(kept, added).items():
+        same = next((k for k in removed if old[k][0] == tree_), None)
+        if same is not None and not before.told.get(same) and (old[same][1] == text or not kept.words[key][1].decides):
             added.discard(key)
             removed.discard(same)
     return added, removed
 
 
-def _texts(kept: Kept, keys: set[int]) -> dict[int, str]:
-    """Statements as they are written, whatever the blanks."""
+def _written(kept: Kept, keys: set[int]) -> dict[int, tuple[tree.Statement, str]]:
+    """Statements without what is said about them; and as they are written, whatever the blanks and comments."""
     text = kept.parsed.text
-    return {
-        id(s): " ".join(text[s.span.start + stretch.by : s.span.end + stretch.by].split())
-        for stretch in kept.parsed.stretches
-        for s in stretch.origin.statements
-        if id(s) in keys
-    }
+    found: dict[int, tuple[tree.Statement, str]] = {}
+    for stretch in kept.parsed.stretches:
+        for s in stretch.origin.statements:
+            if id(s) in keys:
+                written = _COMMENT.sub("", text[s.span.start + stretch.by : s.span.end + stretch.by])
+                found[id(s)] = _unsaid(s), " ".join(written.split())
+    return found
+
+
+def _unsaid(s: tree.Statement) -> tree.Statement:
+    """A statement without its text for readers, which no message depends on."""
+    if isinstance(s, tree.Require):
+        return evolve(s, reason=None)
+    return evolve(s, doc=None) if isinstance(s, (tree.Param, tree.Bind, tree.Objective, tree.Def)) else s
 
 
 def _told(telling: Telling, kept: Kept) -> dict[int, tuple[Diagnostic, ...]] | None:

@@ -146,8 +146,9 @@ class Memory:
         """Compile a document as it stands, with its imports as they stand."""
         lately = self.lately.setdefault(document.uri, [])
         before = lately[-1] if lately else None
-        again = next((view for view in lately if view.parsed.text == document.text), None)
-        parsed = again.parsed if again is not None else self._read(document, before)
+        text = decode_source(document.text.encode("utf-8", "surrogatepass"), document.shown, Reporter()) or ""
+        again = next((view for view in lately if view.parsed.text == text), None)
+        parsed = again.parsed if again else read(text, document.shown, before.parsed if before else None)
         reporter = Reporter()
         texts = Buffers(self.trees, buffers, parsed)
         loaded = load_text(document.text, document.shown, reporter, STANDARD, place=document.path, texts=texts)
@@ -161,14 +162,6 @@ class Memory:
         del lately[:-LATELY]
         return Analysis(document, view)
 
-    def _read(self, document: Document, before: View | None) -> Parsed:
-        return read(document.text, document.shown, before.parsed if before is not None else None)
-
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self.lately.pop(uri, None)
-
-
-def analyse(document: Document, buffers: dict[Path, str]) -> Analysis:
-    """One document, compiled for the first time."""
-    return Memory().analyse(document, buffers)

@@ -1,8 +1,9 @@
 """Proofs and the count of a space, in a process of their own, so that typing never waits for them and can end them.
 
-    python -m cospace.lsp.proofs     reads one job as JSON, answers in one line of JSON
+    python -m cospace.lsp.proofs     reads jobs, a line of JSON each; answers each by two: the proofs, the count
 
-Owns both ends: the job that the server sends, and what is made of the answer.
+A process that has all it needs in memory is kept waiting, so that no proof waits for a start. Owns both ends: the jobs
+that the server sends, and what is made of the answers.
 """
 
 from __future__ import annotations
@@ -11,70 +12,139 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler.check import check
 from cospace.compiler.count import count
 from cospace.dsl.diagnostics import Diagnostic, Label, Span
-from cospace.lsp.analysis import analyse
+from cospace.lsp.analysis import Memory
 from cospace.lsp.documents import Document
 
 SECONDS = 60.0
 """After which proofs are given up."""
+LINE = 1 << 26
+"""Bytes that an answer may have."""
 
 
 @frozen
 class Proved:
-    """What is proved about one text. designs: the feasible ones, in words; None where they could not be counted."""
+    """What is proved about one text. designs: the feasible ones, in words; None where they are not counted."""
 
     document: Document
     diagnostics: tuple[Diagnostic, ...]
-    designs: str | None
+    designs: str | None = None
 
 
-async def prove(document: Document, buffers: dict[Path, str]) -> Proved | None:
-    """The proofs about a text; None when they were given up. Ends its process when it is cancelled."""
-    job = {
+class Prover:
+    """Processes that prove: one at work at most, and one that waits for the next job."""
+
+    def __init__(self) -> None:
+        self.spare: asyncio.Task[asyncio.subprocess.Process] | None = None
+
+    def prepare(self) -> None:
+        """See to it that a process waits for the next job."""
+        if self.spare is None:
+            self.spare = asyncio.get_running_loop().create_task(_start())
+
+    async def prove(self, document: Document, buffers: dict[Path, str]) -> AsyncGenerator[Proved, None]:
+        """What is proved about a text, then the same with its count; less when it was given up.
+
+        Ends its process when it is cancelled, or closed before the end.
+        """
+        process = await self._take()
+        done = False
+        try:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(json.dumps(_job(document, buffers)).encode() + b"\n")
+            await process.stdin.drain()
+            proofs = await _answer(process.stdout)
+            known = Proved(document, tuple(_read(d) for d in proofs["diagnostics"]))
+            yield known
+            counted = await _answer(process.stdout)
+            done = True
+            yield evolve(known, designs=counted["designs"])
+        except (asyncio.TimeoutError, ValueError, OSError, KeyError):
+            return
+        finally:
+            if done and self.spare is None and process.returncode is None:
+                self.spare = asyncio.get_running_loop().create_task(_ready(process))
+            else:
+                _end(process)
+                self.prepare()
+
+    async def _take(self) -> asyncio.subprocess.Process:
+        """A process for one job."""
+        while True:
+            self.prepare()
+            waiting = self.spare
+            assert waiting is not None
+            process = await asyncio.shield(waiting)
+            if self.spare is waiting:
+                self.spare = None
+                if process.returncode is None:
+                    return process
+
+    async def close(self) -> None:
+        """End the process that waits."""
+        if self.spare is not None:
+            starting, self.spare = self.spare, None
+            _end(await starting)
+
+
+async def _start() -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cospace.lsp.proofs", stdin=pipe, stdout=pipe, limit=LINE
+    )
+
+
+async def _ready(process: asyncio.subprocess.Process) -> asyncio.subprocess.Process:
+    return process
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
+
+async def _answer(stream: asyncio.StreamReader) -> dict[str, Any]:
+    """The next line, as JSON; raises ValueError where the process ended."""
+    found: dict[str, Any] = json.loads(await asyncio.wait_for(stream.readline(), SECONDS))
+    return found
+
+
+def _job(document: Document, buffers: dict[Path, str]) -> dict[str, Any]:
+    return {
         "uri": document.uri,
         "text": document.text,
         "path": None if document.path is None else str(document.path),
         "buffers": {str(path): text for path, text in buffers.items()},
     }
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cospace.lsp.proofs", stdin=pipe, stdout=pipe, limit=1 << 26
-    )  # fmt: skip
-    try:
-        told, _ = await asyncio.wait_for(process.communicate(json.dumps(job).encode()), SECONDS)
-        answer = json.loads(told)
-    except (asyncio.TimeoutError, ValueError, OSError):
-        return None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-    return Proved(document, tuple(_read(d) for d in answer["diagnostics"]), answer["designs"])
 
 
-def answer(job: dict[str, Any]) -> dict[str, Any]:
-    """The proofs that a job asks for."""
+def answers(job: dict[str, Any], memory: Memory) -> Iterator[dict[str, Any]]:
+    """What a job asks for: the proofs, then the count. memory: what is remembered from the jobs before."""
     path = None if job["path"] is None else Path(job["path"])
     document = Document(job["uri"], job["text"], 0, path)
     buffers = {Path(place): text for place, text in job["buffers"].items()}
-    space = analyse(document, buffers).compiled.space
+    space = memory.analyse(document, buffers).compiled.space
     if space is None:
-        return {"diagnostics": [], "designs": None}
+        yield {"diagnostics": []}
+        yield {"designs": None}
+        return
     report = check(space)
+    yield {"diagnostics": [_write(d) for d in report.diagnostics]}
     if report.ok is False:
-        designs = None
-    else:
-        counted = count(space)
-        low, high = counted.bounds
-        between = None if high is None else f"between {low:_} and {high:_} feasible designs"
-        designs = between if counted.feasible is None else f"{counted.feasible:_} feasible designs"
-    return {"diagnostics": [_write(d) for d in report.diagnostics], "designs": designs}
+        yield {"designs": None}
+        return
+    counted = count(space)
+    low, high = counted.bounds
+    between = None if high is None else f"between {low:_} and {high:_} feasible designs"
+    yield {"designs": between if counted.feasible is None else f"{counted.feasible:_} feasible designs"}
 
 
 def _write(found: Diagnostic) -> list[Any]:
@@ -91,5 +161,17 @@ def _read(row: list[Any]) -> Diagnostic:
     return Diagnostic(code, severity, message, Span(*ends), tuple(Label(Span(*r[:3]), r[3]) for r in labels), help)
 
 
+def serve() -> None:
+    """Answer jobs until there are no more."""
+    from cospace.compiler import prove  # now, and not when the first proof needs it
+
+    assert prove
+    memory = Memory()
+    for line in sys.stdin:
+        for answer in answers(json.loads(line), memory):
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(answer(json.load(sys.stdin))))
+    serve()

@@ -7,6 +7,8 @@ not published.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import os
 import sys
@@ -24,7 +26,7 @@ from cospace.lsp.edits import formatting, repairs
 from cospace.lsp.hover import describe
 from cospace.lsp.messages import Spots, messages
 from cospace.lsp.names import Declared, find, occurrences
-from cospace.lsp.proofs import Proved, prove
+from cospace.lsp.proofs import Proved, Prover
 from cospace.lsp.symbols import outline
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -51,6 +53,7 @@ class Server(LanguageServer):
         self.waiting: dict[str, None] = {}
         self.proofs: dict[str, asyncio.Task[None]] = {}
         self.proved: dict[str, Proved] = {}
+        self.prover = Prover()
         self.published: dict[str, set[str]] = {}
         self.thread_of_analyses = ThreadPoolExecutor(1, "analysis")
         self.running: asyncio.Task[None] | None = None
@@ -58,6 +61,7 @@ class Server(LanguageServer):
     def opened(self, uri: str, text: str, version: int) -> None:
         encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
         self.documents.put(Document(uri, text, version, path_of(uri), encoding))
+        self.prover.prepare()
         self.wake(uri)
 
     def wake(self, uri: str) -> None:
@@ -105,18 +109,29 @@ class Server(LanguageServer):
                     self.proofs[uri] = loop.create_task(self._prove(analysis, buffers))
 
     async def _prove(self, analysis: Analysis, buffers: dict[Path, str]) -> None:
-        """Say what is proved about a text, unless it has changed meanwhile."""
+        """Say what is proved about a text, and then what is counted, unless it has changed meanwhile."""
         await asyncio.sleep(PAUSE)
-        proved = await prove(analysis.document, buffers)
+        async with contextlib.aclosing(self.prover.prove(analysis.document, buffers)) as found:
+            async for proved in found:
+                if not self._is_newest(analysis):
+                    return
+                self._tell(analysis, proved)
+
+    def _is_newest(self, analysis: Analysis) -> bool:
         uri = analysis.document.uri
-        if proved is None or self.analyses.get(uri) is not analysis or uri in self.waiting:
-            return
-        if self.documents.is_current(analysis.document):
-            self.proved[uri] = proved
+        known = self.analyses.get(uri) is analysis and uri not in self.waiting
+        return known and self.documents.is_current(analysis.document)
+
+    def _tell(self, analysis: Analysis, proved: Proved) -> None:
+        """What is proved, to the editor: diagnostics once, the count where it shows."""
+        uri = analysis.document.uri
+        said = self.proved.get(uri)
+        self.proved[uri] = proved
+        if said is None or said.diagnostics != proved.diagnostics:
             self.publish(analysis, proved.diagnostics)
-            inlay = self.client_capabilities.workspace and self.client_capabilities.workspace.inlay_hint
-            if inlay and inlay.refresh_support:
-                self.workspace_inlay_hint_refresh(None)
+        inlay = self.client_capabilities.workspace and self.client_capabilities.workspace.inlay_hint
+        if proved.designs is not None and inlay and inlay.refresh_support:
+            self.workspace_inlay_hint_refresh(None)
 
     def _stop_proofs(self, uri: str) -> None:
         self.proved.pop(uri, None)
@@ -166,6 +181,12 @@ def make_server() -> Server:
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     async def closed(params: types.DidCloseTextDocumentParams) -> None:
         server.closed(params.text_document.uri)
+
+    @server.feature(types.SHUTDOWN)
+    async def shut_down(params: None) -> None:
+        for uri in list(server.proofs):
+            server._stop_proofs(uri)
+        await server.prover.close()
 
     _answer_questions(server)
     return server
@@ -264,5 +285,6 @@ def run() -> None:
     threading.stack_size(STACK)
     sys.setswitchinterval(SWITCH)
     with os.fdopen(os.dup(1), "wb") as out:
+        gc.freeze()  # what is imported lives as long as the session
         os.dup2(2, 1)  # what a library prints must not stand between the answers
         make_server().start_io(None, out)
