@@ -162,7 +162,7 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     told = _carried(kept, before, {ids[at] for at in changed} | ({WORKS} if reach.together & changed else set()))
     if told is None:
         return None
-    if not changed:
+    if not changed and not before.told.get(NOBODY):
         return evolve(kept, told=told, stamps=before.stamps)
     wanted = {ids[at] for at in needed}
     chosen: list[tree.Statement] = []
