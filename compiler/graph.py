@@ -147,9 +147,10 @@ class _Held(ref[Expr]):
 _table: dict[tuple[object, ...], _Held] = {}
 
 
-def _forget(held: _Held) -> None:
-    if _table.get(held.key) is held:
-        del _table[held.key]
+def _forget(held: _Held, table: dict[tuple[object, ...], _Held] = _table) -> None:
+    """Takes a node out of the table; which is an argument, for the interpreter's end clears a module's names first."""
+    if table.get(held.key) is held:
+        del table[held.key]
 
 
 def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, span: Span = NOWHERE) -> Expr:

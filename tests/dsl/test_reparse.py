@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 SEEDS = [p.read_text(encoding="utf-8") for p in sorted((ROOT / "specs").rglob("*.cospace"))]
 BITS = [
     "", "", "", " ", "\n", "\n\n", "a", "0", "{", "}", "(", ")", "[", "]", ",", ";", "=", '"', "#", "# x\n", "\\",
-    "and ", "\nand ", "+ ", "\n+ ", "- ", "\n- b", "\n-b", " when ", "\nwhen x", "->", "in", "@", "\r\n", "é", "x = 1\n",
-    "require x\n", "def f(x) = x\n", "}\n", " {\n", "x = {\n", "\n  ", "from", "; y = 2",
+    "and ", "\nand ", "+ ", "\n+ ", "- ", "\n- b", "\n-b", " when ", "\nwhen x", "->", "in", "@", "\r\n", "é",
+    "x = 1\n", "require x\n", "def f(x) = x\n", "}\n", " {\n", "x = {\n", "\n  ", "from", "; y = 2",
 ]  # fmt: skip
 EDITS = int(os.environ.get("COSPACE_EDITS", "8"))
 
