@@ -147,10 +147,8 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     fresh = [at for at, key in enumerate(ids) if key in added]
     gone = {key: before.words[key][1] for key in removed}
     names = _lost(kept.parsed) ^ _lost(before.parsed)
-    said, unsaid = (
-        Counter(n for w in found for n in w.names) for found in ((words[at] for at in fresh), gone.values())
-    )
-    named = names or said != unsaid
+    written = Counter(n for at in fresh for n in words[at].names)
+    named = names or written != Counter(n for w in gone.values() for n in w.names)
     if named:  # the nearest name is told where one is unknown, and a word may come to mean a new symbol
         known = names_of(loaded.modules.values()).union(*(w.names for w in words))
         fresh += [at for at, key in enumerate(ids) if words[at].tags - known or before.told.get(key)]
