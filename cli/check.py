@@ -27,8 +27,12 @@ def check(
         bool, typer.Option("--deep", help="also redundant and vacuous requirements, all conflicts")
     ] = False,
     why: Annotated[
-        str | None,
-        typer.Option("--why", metavar="PATH=VALUE", help="why this value can't be chosen"),
+        list[str] | None,
+        typer.Option(
+            "--why",
+            metavar="PATH=VALUE",
+            help="why this value can't be chosen; repeated: all of them together, a design",
+        ),
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="prove again, also where nothing has changed since the last proof")
@@ -60,7 +64,7 @@ def check(
         raise typer.BadParameter("it is about the whole space: without --fix and --why", param_hint="--certificate")
     given = read_settings(settings)
     given |= {"--data": str(data.resolve())} if data is not None else {}
-    anew = fresh or fixed or why is not None or certificate is not None or is_compiled(spec)
+    anew = fresh or fixed or why or certificate is not None or is_compiled(spec)
     kept = None if anew else proofs.recall(spec, given, deep)
     if kept is not None:
         with timed(time):
@@ -84,9 +88,10 @@ def check(
         if fixed:
             from cospace.compiler.pins import fold_pinned
 
-            space = fold_pinned(fixed_space(space, fixed))
-        if why is not None:
-            _explain_value(space, why)
+            space = fixed_space(space, fixed)
+            space = space if why else fold_pinned(space)
+        if why:
+            _explain(space, why, as_json)
             return
         from cospace.compiler.check import check as prove
 
@@ -160,13 +165,15 @@ def _say(name: str, ok: bool | None, proved: Sequence[str], skipped: Sequence[st
         typer.echo(f"  skipped  {text}")
 
 
-def _explain_value(space: Space, why: str) -> None:
-    from cospace.cli.inputs import named_values
-    from cospace.compiler.check import why as explain
+def _explain(space: Space, wanted: list[str], as_json: bool) -> None:
+    """Why one value can't be chosen, in each of its instances, or why several can't together."""
+    from cospace.cli.inputs import asked_values
+    from cospace.compiler.why import why
 
-    for path, value in named_values(space, why):
-        answer = explain(space, path, value)
-        if isinstance(answer, str):
-            typer.echo(answer)
-        else:
-            show((answer,) if hasattr(answer, "code") else tuple(answer))
+    answers = [why(asked, values) for asked, values in asked_values(space, wanted)]
+    found = [d for a in answers if not isinstance(a, str) for d in a]
+    said = [a for a in answers if isinstance(a, str)]
+    if not as_json:
+        for text in said:
+            typer.echo(text)
+    _answer(None if any("not decided" in s for s in said) else not found, said, (), tuple(found), as_json)

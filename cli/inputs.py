@@ -101,13 +101,15 @@ def read_fixed(space: Space, fixed: list[str] | None) -> tuple[Space, dict[str, 
     each where it is live, but for those that are pinned alone. Raises SpecError (CS805) for a path that is not a
     decision, a value outside its domain, or two values for one.
     """
-    pairs: list[tuple[str, str]] = []
-    for item in fixed or ():
-        path, equals, text = item.rpartition("=")
-        if not equals or not path.strip():
-            raise typer.BadParameter(f"{item!r} is not PATH=VALUE", param_hint="--fix")
-        pairs.append((path.strip(), text.strip()))
-    return pin_paths(space, pairs)
+    return pin_paths(space, [_pair(item, "--fix") for item in fixed or ()])
+
+
+def _pair(item: str, option: str) -> tuple[str, str]:
+    """Path and text of `PATH=VALUE`; wrong use where it isn't that."""
+    path, equals, text = item.rpartition("=")
+    if not equals or not path.strip():
+        raise typer.BadParameter(f"{item!r} is not PATH=VALUE", param_hint=option)
+    return path.strip(), text.strip()
 
 
 def pin_paths(space: Space, pairs: Iterable[tuple[str, str]]) -> tuple[Space, dict[str, Value]]:
@@ -153,12 +155,13 @@ def fixed_space(space: Space, fixed: list[str] | None) -> Space:
     return fix(*read_fixed(space, fixed)) if fixed else space
 
 
-def named_values(space: Space, item: str) -> list[tuple[str, Value]]:
-    """(path, value) for each instance that `PATH=VALUE` names."""
-    path, equals, text = item.rpartition("=")
-    if not equals or not path.strip():
-        raise typer.BadParameter(f"{item!r} is not PATH=VALUE", param_hint="--why")
-    return [(d.path, read_value(d, text.strip())) for d in find_decisions(space, path.strip())]
+def asked_values(space: Space, wanted: list[str]) -> list[tuple[Space, dict[str, Value]]]:
+    """What `--why` asks of a space: one value, in each of the instances that it names, or several values together."""
+    pairs = [_pair(item, "--why") for item in wanted]
+    if len(pairs) > 1:
+        return [pin_paths(space, pairs)]
+    ((path, text),) = pairs
+    return [(space, {d.path: read_value(d, text)}) for d in find_decisions(space, path)]
 
 
 def has_decision(space: Space, path: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve
 from cospace.compiler import exact
 from cospace.compiler.candidates import as_number, find_front, merge
-from cospace.compiler.conflict import conflict_diagnostic, minimal_conflict
+from cospace.compiler.conflict_words import explain_conflict
 from cospace.compiler.descend import Descent, domain_conditions
 from cospace.compiler.designs import DesignError, decode, encode
 from cospace.compiler.enumerate import Frame, holds_at, index_of
@@ -114,7 +114,7 @@ def infeasible(space: Space, fixed: Mapping[str, Value] | None = None) -> Diagno
     verdict = prover.settle(asked)
     if verdict.possible is not False:
         return None
-    return conflict_diagnostic(prover, minimal_conflict(prover, verdict.core or asked))
+    return explain_conflict(prover, verdict.core or asked)
 
 
 def _nest(space: Space, limit: int) -> Best | None:

@@ -82,7 +82,16 @@ class Boxes:
         if op in ("solve", "solvable"):
             return self._solved(node, box, reads)
         if len(node.free) == 1:
-            return self._tried(node, box, reads) if reads else self._over_map(node)
+            return self._single(node, box, reads)
+        return self._ruled(node, box)
+
+    def _single(self, node: Expr, box: Sequence[int], reads: tuple[int, ...]) -> Any:
+        """An expression of one decision or map, at each of its values."""
+        return self._tried(node, box, reads) if reads else self._over_map(node)
+
+    def _ruled(self, node: Expr, box: Sequence[int]) -> Any:
+        """By what its arguments can be."""
+        op = node.op
         if op == "and":
             yes, no = YES, 0
             for a in node.args:

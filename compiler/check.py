@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from cospace.compiler.cost import holds
 from cospace.compiler.defined import Condition, conditions, open_to
 from cospace.compiler.findings import Case, Claim, Finding, map_domains, read_expressions, shown
-from cospace.compiler.graph import TRUE, Expr, Value, both, either, implies, negate
+from cospace.compiler.graph import TRUE, Expr, both, either, implies, negate
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Design, Requirement, Space
 from cospace.compiler.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
@@ -66,7 +66,7 @@ def _satisfiable(case: Case, every: bool) -> Finding:
     if verdict.possible is None:
         return Finding(None, skipped=(f"satisfiable: unknown ({verdict.limit or 'no limit was said'})",))
     if verdict.possible is False:
-        from cospace.compiler.conflict import all_conflicts, conflict_diagnostic, minimal_conflict
+        from cospace.compiler.conflict_words import all_conflicts, explain_conflict
 
         if every:
             found, complete = all_conflicts(case.prover)
@@ -74,8 +74,8 @@ def _satisfiable(case: Case, every: bool) -> Finding:
                 said = f"conflicts: {len(found)} minimal" + (", and there are no others" if complete else "")
                 lost = () if complete else ("conflicts: others were not looked for any further",)
                 return Finding(False, (said,), lost, found, (Claim("empty"),))
-        core = minimal_conflict(case.prover, verdict.core or case.space.requirements)
-        return Finding(False, diagnostics=(conflict_diagnostic(case.prover, core),), claims=(Claim("empty"),))
+        found_one = explain_conflict(case.prover, verdict.core or case.space.requirements)
+        return Finding(False, diagnostics=(found_one,), claims=(Claim("empty"),))
     witness = verdict.witness
     assert witness is not None
     if all(holds(r, witness) is True for r in case.space.requirements):
@@ -198,24 +198,3 @@ def _dead_values(case: Case) -> Finding:
     dead = len(found.dead)
     said = f"dead values: {dead} found" if dead else "dead values: none, each value is in a feasible design"
     return Finding(True, (said,), (), tuple(diagnostics), claims)
-
-
-# ---- one value
-
-
-def why(space: Space, path: str, value: Value) -> str | tuple[Diagnostic, ...]:
-    """Why a value can't be chosen: a sentence with a design when it can, else the conflict."""
-    from cospace.compiler.conflict import conflict_diagnostic, minimal_conflict
-    from cospace.compiler.prove import Prover
-
-    prover = Prover(space, {path: value})
-    verdict = prover.settle(space.requirements)
-    pinned = f"{path} = {shown(space, path, value)}"
-    if verdict.possible:
-        assert verdict.witness is not None
-        design = ", ".join(f"{p} = {shown(space, p, v)}" for p, v in verdict.witness.items())
-        return f"{pinned} is possible, for example: {design}"
-    if verdict.possible is None:
-        return f"{pinned}: not decided ({verdict.limit})"
-    core = minimal_conflict(prover, verdict.core or space.requirements)
-    return (conflict_diagnostic(prover, core, pinned),)

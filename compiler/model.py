@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 
 from attrs import field, frozen
 from cospace.compiler.graph import TRUE, Expr, MapProblem, Symbol, Type, Value, walk
 from cospace.dsl.diagnostics import NOWHERE, Span
+from cospace.dsl.load import Loaded
+
+UNWRITTEN: Mapping[str, bool] = {"written": False}
+"""Of a field that the JSON of a space leaves out."""
 
 Design = Mapping[str, Value]
 """Decision path -> value, live decisions only."""
@@ -286,6 +291,15 @@ class Constant:
     span: Span = NOWHERE
 
 
+@frozen(eq=False)
+class Origin:
+    """What a space was compiled from, to compile it once more with one of its numbers changed."""
+
+    loaded: Loaded
+    settings: Mapping[str, str]
+    data: Path | None = None
+
+
 @frozen
 class Space:
     """A checked space. `decisions` stand in declared order: a guard only reads earlier ones."""
@@ -307,6 +321,9 @@ class Space:
     policies: tuple[Policy, ...] = ()
     sources: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(path shown, text) of every file read, for diagnostics; the standard library included."""
+    origin: Origin | None = field(default=None, eq=False, repr=False, metadata=UNWRITTEN)
+    pinned: tuple[tuple[str, Value, bool], ...] = field(default=(), repr=False, metadata=UNWRITTEN)
+    """(path, value, whether it has to be live) of what `--fix` pinned in it."""
 
     def decision(self, path: str) -> Decision:
         return self._by_path[path]

@@ -22,7 +22,10 @@ def pin(space: Space, pinned: Mapping[str, Value]) -> Space:
             i = d.values.index(pinned[d.path])
             d = evolve(d, values=(d.values[i],), allowed=None if d.allowed is None else (d.allowed[i],))
         decisions.append(d)
-    return evolve(space, decisions=tuple(decisions))
+    kept = tuple(p for p in space.pinned if p[0] not in pinned)
+    return evolve(
+        space, decisions=tuple(decisions), pinned=(*kept, *((path, value, False) for path, value in pinned.items()))
+    )
 
 
 def fix(space: Space, pinned: Mapping[str, Value]) -> Space:
@@ -38,7 +41,8 @@ def fix(space: Space, pinned: Mapping[str, Value]) -> Space:
         if d.path in pinned and d.guard is not TRUE
     ]
     space = pin(space, pinned)
-    return evolve(space, requirements=(*space.requirements, *asked))
+    live = tuple((path, value, sure or path in pinned) for path, value, sure in space.pinned)
+    return evolve(space, requirements=(*space.requirements, *asked), pinned=live)
 
 
 def fold_pinned(space: Space) -> Space:

@@ -245,10 +245,14 @@ class Prover:
             return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements)
         return self._settle_rows(requirements)
 
-    def least(self, goal: Expr, facts: Sequence[Fact]) -> tuple[Outcome, bool]:
+    def least(self, goal: Expr, facts: Sequence[Fact], visits: int = 3 * BOXES) -> tuple[Outcome, bool]:
         """The design with the least value of a goal among those that meet the facts, and whether that is proved."""
-        masks, live = self._pins(self.fixed)
-        return self.refuter.least(goal, [*facts, *live], masks, 3 * BOXES)
+        masks, live = self.pins()
+        return self.refuter.least(goal, [*facts, *live], masks, visits)
+
+    def pins(self) -> tuple[dict[int, int], list[Fact]]:
+        """What is pinned, as a search takes it."""
+        return self._pins(self.fixed)
 
     def _pins(self, pinned: Mapping[str, Value]) -> tuple[dict[int, int], list[Fact]]:
         """For each pinned decision its value as a bit, and that it is live."""

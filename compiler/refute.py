@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from attrs import define, field, frozen
 from cospace.compiler import exact
@@ -54,6 +55,8 @@ class Outcome:
     design: dict[str, Value] | None = None
     proof: Lemma | None = None
     limit: str | None = None
+    looked: int = 0
+    """Boxes that were looked at."""
 
     @property
     def possible(self) -> bool | None:
@@ -106,8 +109,11 @@ class Refuter:
     domains: list[Fact] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.boxes = Boxes(self.decisions)
+        self.boxes = self._boxes()
         self.domains = domain_facts(self.decisions)
+
+    def _boxes(self) -> Boxes:
+        return Boxes(self.decisions)
 
     def settle(
         self, facts: Iterable[Fact], pinned: dict[int, int] | None = None, visits: int = VISITS
@@ -116,9 +122,8 @@ class Refuter:
 
         Also how many boxes were looked at.
         """
-        search = Search(self, [*facts, *self.domains], visits)
-        outcome = search.run(pinned or {})
-        return outcome, visits - max(search.left, 0)
+        outcome = Search(self, [*facts, *self.domains], visits).run(pinned or {})
+        return outcome, outcome.looked
 
     def least(
         self, goal: Expr, facts: Iterable[Fact], pinned: dict[int, int] | None = None, visits: int = VISITS
@@ -130,7 +135,7 @@ class Refuter:
         search = Search(self, [*facts, *self.domains], visits, goal)
         outcome = search.run(pinned or {})
         if outcome.design is None and search.best is not None:
-            return Outcome(search.best, limit=outcome.limit), outcome.proof is not None
+            return Outcome(search.best, limit=outcome.limit, looked=outcome.looked), outcome.proof is not None
         return outcome, outcome.proof is not None
 
     def design(self, box: Sequence[int]) -> dict[str, Value]:
@@ -169,11 +174,12 @@ class Search:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
         order = sorted(range(len(self.facts)), key=lambda i: len(self.scopes[i]))
         try:
-            return Outcome(proof=self.refute(box, order))
+            return Outcome(proof=self.refute(box, order), looked=self.visits - self.left)
         except Found as found:
-            return Outcome(design=found.design)
+            return Outcome(design=found.design, looked=self.visits - self.left)
         except GivenUp:
-            return Outcome(limit=f"{self.visits:,} boxes were looked at")
+            limit = f"{self.visits:,} boxes were looked at"
+            return Outcome(limit=limit, looked=self.visits - max(self.left, 0))
 
     def refute(self, box: Box, asked: list[int]) -> Lemma:
         """A lemma that covers the box. Raises Found where there is a design, GivenUp at the limit."""
@@ -306,10 +312,13 @@ class Search:
             inside = list(box)
             inside[v] = part
             truths = [self.boxes.ask(self.facts[i].value, inside) for i in near]
-            reach = self.boxes.ask(self.goal, inside) if self.goal is not None else None
-            least = -reach[0] if reach else 0
-            scores.append((all(t & YES for t in truths), least, sum(t == YES for t in truths)))
+            scores.append((all(t & YES for t in truths), self._promise(inside), sum(t == YES for t in truths)))
         return low if scores[0] >= scores[1] else high
+
+    def _promise(self, box: Box) -> Any:
+        """How good the best design of a box may be, larger is better."""
+        reach = self.boxes.ask(self.goal, box) if self.goal is not None else None
+        return -reach[0] if reach else 0
 
     def _point(self, box: Box) -> Lemma:
         """Raises Found with the design at the first point of a box where no fact is in doubt.

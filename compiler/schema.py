@@ -124,9 +124,13 @@ Decode = Callable[["_Reader", Any], Any]
 
 @cache
 def _fields(cls: type) -> tuple[tuple[str, Any, bool], ...]:
-    """(name, annotation, required) of each field of an attrs class."""
+    """(name, annotation, required) of each field of an attrs class that is written."""
     attrs.resolve_types(cls, globalns={**vars(graph), **vars(model)})
-    return tuple((f.name, f.type, f.default is attrs.NOTHING) for f in attrs.fields(cls))
+    return tuple((f.name, f.type, f.default is attrs.NOTHING) for f in _written(cls))
+
+
+def _written(cls: type) -> list[Any]:
+    return [f for f in attrs.fields(cls) if f.metadata.get("written", True)]
 
 
 @cache

@@ -81,10 +81,12 @@ def _condition(found: Any, span: Span, context: Context) -> Expr:
 
 
 def _number(node: tree.Number, context: Context) -> Any:
+    value = context.state.numbers.get(node.span) if context.state.numbers else None
+    plain = const(node.value, span=node.span) if value is None else value
     if node.unit is None:
-        return const(node.value, span=node.span)
+        return plain
     unit = names.find_unit(node.unit, _unit_span(node), context)
-    return graph.mul(const(node.value), unit.scale, span=node.span)
+    return graph.mul(plain, unit.scale, span=node.span)
 
 
 def _unit_span(node: tree.Number | tree.SetOf) -> Span:

@@ -125,7 +125,7 @@ def _setting(text: str, param: tree.Param, module: Module, context: Context) -> 
         return None
     from cospace.compiler.elaborate.evaluate import evaluate
 
-    local = State(inner, {})
+    local = State(inner, {}, numbers=context.state.numbers)
     try:
         value = evaluate(bind.value, Context(local, module.scope))
     except Stop:

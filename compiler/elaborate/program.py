@@ -6,7 +6,7 @@ Networks come before policies because `per layer` copies need the layers; works 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -48,11 +48,11 @@ from cospace.compiler.elaborate.values import (
     evolve,
     is_number,
 )
-from cospace.compiler.graph import Expr, const
-from cospace.compiler.model import Call, Input, NetworkPlan, Objective, Space
+from cospace.compiler.graph import TRUE, Expr, const
+from cospace.compiler.model import Call, Input, NetworkPlan, Objective, Origin, Requirement, Space
 from cospace.compiler.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label, Reporter
+from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.load import Loaded
 from cospace.dsl.source import word_span
 
@@ -68,9 +68,19 @@ class Outside(Exception):
     """A statement was read that was not among those to be elaborated."""
 
 
-def elaborate(loaded: Loaded, settings: dict[str, str], reporter: Reporter, data: Path | None = None) -> Space | None:
-    """The space a file declares; None when it has errors (all of them reported). data: where tables' files may lie."""
-    state = State(reporter, settings)
+def elaborate(
+    loaded: Loaded,
+    settings: dict[str, str],
+    reporter: Reporter,
+    data: Path | None = None,
+    numbers: Mapping[Span, Expr] | None = None,
+) -> Space | None:
+    """The space a file declares; None when it has errors (all of them reported). data: where tables' files may lie.
+
+    numbers: of the text, by where they stand, that are read as another value or as a variable. What the text's types
+    ask of a variable is then a requirement (origin `number`).
+    """
+    state = State(reporter, settings, numbers=numbers or {})
     root = elaborate_into(state, loaded, data)
     return None if reporter.failed else space_of(root, loaded, state)
 
@@ -380,13 +390,14 @@ def space_of(root: Module, loaded: Loaded, state: State) -> Space:
     name = next((s for s in root.file.statements if isinstance(s, tree.SpaceName)), None)
     works = tuple(w for i in state.instances for w in i.works)
     networks = tuple(evolve(n, nodes=tuple(_with_facts(node, state) for node in n.nodes)) for n in state.networks)
+    kinds = (Requirement(k, TRUE, "what its type allows", loaded.root.span, "number") for k in state.kinds)
     sources = (*loaded.sources.items(), *((str(p), "") for p in state.groups.get("read", ())))
     return Space(
         name=name.name if name else loaded.root.path,
         doc=name.doc if name else None,
         params=tuple(state.params),
         decisions=documented(state.decisions, (loaded.root, *loaded.modules.values())),
-        requirements=tuple(state.requirements),
+        requirements=(*state.requirements, *kinds),
         objectives=tuple(state.objectives),
         works=works,
         networks=networks,
@@ -398,6 +409,7 @@ def space_of(root: Module, loaded: Loaded, state: State) -> Space:
         variants=tuple(state.variants),
         policies=tuple(state.policies),
         sources=sources,
+        origin=Origin(loaded, dict(state.settings), state.groups.get("data")),
     )
 
 

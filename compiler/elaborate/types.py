@@ -125,6 +125,8 @@ def _evaluated(type: tree.Expr, value: Any, span: Span, what: str, context: Cont
             low, high = wanted.low.payload, wanted.high.payload
             if scalar.type != wanted.low.type or not low <= scalar.payload <= high:  # type: ignore[operator]
                 raise context.fail("CS305", span, f"{what} lies in {low}..{high}")
+        elif isinstance(wanted, RangeValue):
+            _ask(graph.both(graph.le(wanted.low, scalar), graph.le(scalar, wanted.high)), scalar, context)
         return scalar
     raise context.fail("CS306", type.span, "this is not a type")
 
@@ -152,10 +154,18 @@ def _kind(kind: str, value: Any, span: Span, what: str, context: Context) -> Any
             raise context.fail("CS302", span, f"{what} is a plain number, and this is in {show_unit(scalar.type.unit)}")
         if kind == "int" and scalar.is_const and scalar.number.denominator != 1:
             raise context.fail("CS301", span, f"{what} is a whole number, and this is {scalar.payload}")
+        if kind == "int":
+            _ask(graph.eq(graph.floor(scalar), scalar), scalar, context)
         return scalar
     if scalar.type.kind != kind and not (kind == "loss" and scalar.type.kind == "number" and not scalar.type.unit):
         raise context.fail("CS301", span, f"{what} is a {kind}, and this is {describe(scalar)}")
     return scalar
+
+
+def _ask(condition: Expr, value: Expr, context: Context) -> None:
+    """What a type allows of a number of the text that is left open; of any other value it was said when it was made."""
+    if any(value.free & n.free for n in context.state.numbers.values()):
+        context.state.kinds.append(graph.implies(context.guard, condition))
 
 
 def _shape(type: tree.Item, value: Any, span: Span, what: str, context: Context) -> Any:

@@ -5,7 +5,7 @@ A scalar is an `Expr` of the graph. Everything here lives only during elaboratio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -332,6 +332,10 @@ class State:
     """Symbol -> those that stood in one set with it."""
     loose: list[object] = field(factory=list)
     """Owners (of `reporter`) whose meaning hangs on what was elaborated before them, by other ways than names."""
+    numbers: Mapping[Span, Expr] = field(factory=dict)
+    """Numbers of the text that are read as something else than they say: where one stands -> its value."""
+    kinds: list[Expr] = field(factory=list)
+    """What the types of the text ask of such numbers."""
     placed: bool = False
     place: Callable[[], None] | None = None
 

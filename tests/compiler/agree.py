@@ -199,7 +199,7 @@ def _conflict(reference: Reference, raw: list[tuple[dict[str, str], Env]], found
     domains = {line for line, rules in by_line.items() if any(r.domain for r in rules)}
     assert not possible(named | domains), f"what is named does not exclude everything; {where}"
     for line in named:
-        if len(by_line[line]) == 1 and len(named) > 1:
+        if len(named) > 1:
             assert possible(named - {line}), f"line {line} could be left out; {where}"
     return True
 

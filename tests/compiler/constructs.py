@@ -19,7 +19,8 @@ from tests.compiler.reference import Chosen, Env, Rule, Term, Undefined, divisor
 @dataclass
 class Part:
     """size: raw designs, at most. later: the variants it declares, each with the values it may take. network: whether
-    it is the one network that a space may have here."""
+    it is the one network that a space may have here. reads, rule_reads: the numbers that its terms and its rules read,
+    where a test may change them."""
 
     lines: list[str]
     chosen: list[Chosen]
@@ -32,6 +33,8 @@ class Part:
     imports: list[str] = field(default_factory=list)
     used: tuple[str, ...] = ()
     network: bool = False
+    reads: tuple[str, ...] = ()
+    rule_reads: tuple[str, ...] = ()
 
 
 def read(path: str) -> Callable[[Env], Any]:

@@ -1,0 +1,200 @@
+"""Polynomials and quotients of them in one number, exactly: arithmetic, and where they vanish.
+
+A polynomial is the tuple of its coefficients, constant first, without zeros at its end; `()` is zero.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+
+Poly = tuple[Fraction, ...]
+Form = tuple[Poly, Poly]
+"""Numerator and denominator."""
+
+ONE: Poly = (Fraction(1),)
+DEGREE = 24
+BITS = 200
+"""How finely a root that is not rational is enclosed."""
+
+
+class TooHigh(Exception):
+    """A polynomial of a larger degree than is looked at."""
+
+
+def trimmed(p: Sequence[Fraction]) -> Poly:
+    n = len(p)
+    while n and p[n - 1] == 0:
+        n -= 1
+    return tuple(p[:n])
+
+
+def plus(p: Poly, q: Poly) -> Poly:
+    if len(p) < len(q):
+        p, q = q, p
+    return trimmed([a + (q[i] if i < len(q) else 0) for i, a in enumerate(p)])
+
+
+def times(p: Poly, q: Poly) -> Poly:
+    if not p or not q:
+        return ()
+    if len(p) + len(q) - 2 > DEGREE:
+        raise TooHigh
+    made = [Fraction(0)] * (len(p) + len(q) - 1)
+    for i, a in enumerate(p):
+        for j, b in enumerate(q):
+            made[i + j] += a * b
+    return trimmed(made)
+
+
+def scaled(p: Poly, by: Fraction) -> Poly:
+    return tuple(a * by for a in p) if by else ()
+
+
+def at(p: Poly, x: Fraction) -> Fraction:
+    found = Fraction(0)
+    for a in reversed(p):
+        found = found * x + a
+    return found
+
+
+def constant(value: Fraction) -> Form:
+    return trimmed([value]), ONE
+
+
+def add(a: Form, b: Form) -> Form:
+    if a[1] == b[1]:
+        return plus(a[0], b[0]), a[1]
+    return plus(times(a[0], b[1]), times(b[0], a[1])), times(a[1], b[1])
+
+
+def negative(a: Form) -> Form:
+    return scaled(a[0], Fraction(-1)), a[1]
+
+
+def multiply(a: Form, b: Form) -> Form:
+    return times(a[0], b[0]), times(a[1], b[1])
+
+
+def value(f: Form, x: Fraction) -> Fraction | None:
+    below = at(f[1], x)
+    return at(f[0], x) / below if below else None
+
+
+def slope(f: Form) -> Poly:
+    """The numerator of the derivative."""
+    n, d = f
+    return plus(times(_derived(n), d), scaled(times(n, _derived(d)), Fraction(-1)))
+
+
+def _derived(p: Poly) -> Poly:
+    return trimmed([a * i for i, a in enumerate(p)][1:])
+
+
+def roots(p: Poly, low: Fraction | None, high: Fraction | None) -> list[tuple[Fraction, Fraction]]:
+    """The roots strictly between low and high (None: no end), in order: equal ends where rational, else an enclosure.
+
+    p is not zero.
+    """
+    if len(p) < 2:
+        return []
+    if len(p) == 2:
+        x = -p[0] / p[1]
+        return [(x, x)] if (low is None or low < x) and (high is None or x < high) else []
+    bound = 1 + max(abs(a / p[-1]) for a in p[:-1])
+    bottom, top = -bound if low is None else low, bound if high is None else high
+    if bottom >= top:
+        return []
+    chain = _chain(p)
+    found: list[tuple[Fraction, Fraction]] = []
+    _isolate(p, chain, bottom, top, _changes(chain, bottom), _changes(chain, top), found)
+    return [r for r in found if bottom < r[1] and r[0] < top and r != (bottom, bottom) and r != (top, top)]
+
+
+def _chain(p: Poly) -> list[Poly]:
+    """Sturm's chain of the polynomial's square-free part."""
+    chain = [p, _derived(p)]
+    while chain[-1]:
+        chain.append(scaled(_remainder(chain[-2], chain[-1]), Fraction(-1)))
+    chain.pop()
+    if len(chain[-1]) > 1:  # a common divisor: repeated roots
+        return _chain(_quotient(p, chain[-1]))
+    return chain
+
+
+def _remainder(p: Poly, q: Poly) -> Poly:
+    while len(p) >= len(q):
+        shift = (Fraction(0),) * (len(p) - len(q))
+        p = plus(p, scaled((*shift, *q), -p[-1] / q[-1]))
+    return p
+
+
+def _quotient(p: Poly, q: Poly) -> Poly:
+    made = [Fraction(0)] * (len(p) - len(q) + 1)
+    while len(p) >= len(q):
+        by = p[-1] / q[-1]
+        made[len(p) - len(q)] = by
+        p = plus(p, scaled(((Fraction(0),) * (len(p) - len(q)) + q), -by))
+    return trimmed(made)
+
+
+def _changes(chain: list[Poly], x: Fraction) -> int:
+    signs = [v > 0 for v in (at(p, x) for p in chain) if v]
+    return sum(a != b for a, b in itertools.pairwise(signs))
+
+
+def _isolate(
+    p: Poly, chain: list[Poly], low: Fraction, high: Fraction, below: int, above: int,
+    found: list[tuple[Fraction, Fraction]],
+) -> None:  # fmt: skip
+    """The roots in (low, high], halved until each is alone, then until it is rational or enclosed finely."""
+    count = below - above
+    if count <= 0:
+        return
+    if count == 1:
+        found.append(_refined(chain, low, high, below))
+        return
+    middle = (low + high) / 2
+    between = _changes(chain, middle)
+    _isolate(p, chain, low, middle, below, between, found)
+    _isolate(p, chain, middle, high, between, above, found)
+
+
+def _refined(chain: list[Poly], low: Fraction, high: Fraction, below: int) -> tuple[Fraction, Fraction]:
+    width = (high - low) / 2**BITS
+    while high - low > width:
+        guess = simplest(low, high)
+        if at(chain[0], guess) == 0:
+            return guess, guess
+        middle = (low + high) / 2
+        if at(chain[0], middle) == 0:
+            return middle, middle
+        if below - _changes(chain, middle) > 0:
+            high = middle
+        else:
+            low = middle
+    return low, high
+
+
+def simplest(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction of the least denominator in (low, high]."""
+    if low < 0:
+        if high >= 0:
+            return Fraction(0)
+        # in [-high, -low): step inside the open end by mirroring through the closed one
+        return -_within(-high, -low, True, False)
+    return _within(low, high, False, True)
+
+
+def _within(low: Fraction, high: Fraction, low_in: bool, high_in: bool) -> Fraction:
+    whole = low.numerator // low.denominator
+    if low_in and low == whole:
+        return Fraction(whole)
+    if whole + 1 < high or (high_in and whole + 1 == high):
+        return Fraction(whole + 1)
+    rest_low, rest_high = low - whole, high - whole
+    if rest_low == 0:  # nothing above the open end but fractions below one
+        n = (1 / rest_high).__ceil__()
+        return whole + (Fraction(1, n) if high_in or Fraction(1, n) < rest_high else Fraction(1, n + 1))
+    return whole + 1 / _within(1 / rest_high, 1 / rest_low, high_in, low_in)

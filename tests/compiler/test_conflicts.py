@@ -1,0 +1,143 @@
+"""Generated texts without a design: their conflicts, the numbers that make room and the reasons, against brute force.
+
+`benchmarks/conflicts.py` does the same for 300.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from cospace.compiler import roots
+from cospace.compiler.check import check
+from cospace.compiler.conflict import Conflicts
+from cospace.compiler.driver import compile_text
+from cospace.compiler.model import Space
+from cospace.compiler.prove import Prover
+from cospace.compiler.why import why
+
+from tests.compiler.conflicts_agree import Tally, agree
+from tests.compiler.unsatisfiable_made import unsatisfiable
+
+SEEDS = [k * 13 for k in range(24)]
+
+
+def compiled(text: str) -> Space:
+    found = compile_text(text)
+    assert found.space is not None, [d.message for d in found.diagnostics]
+    return found.space
+
+
+def test_conflicts_and_numbers_are_what_brute_force_says() -> None:
+    tally = Tally()
+    for seed in SEEDS:
+        agree(unsatisfiable(seed), tally)
+    print(tally)
+    assert tally.minimal == tally.specs == len(SEEDS)
+    assert set(tally.sizes) <= {2, 3, 4, 5, 6} and len(tally.sizes) >= 4
+    assert set(tally.kinds) == {"plain", "shapes", "maps", "for all", "alternatives"}
+    assert 3 * (tally.specs - tally.kinds["plain"]) >= tally.specs
+    assert not tally.undecided and tally.none_alone and tally.verified + tally.none_alone == tally.specs
+    assert tally.by_reference > 2 * tally.specs
+
+
+def test_all_minimal_conflicts_are_found() -> None:
+    several = 0
+    for seed in range(40, 56):
+        spec = unsatisfiable(seed)
+        text, _ = spec.render()
+        search = Conflicts(Prover(compiled(text)))
+        found = {frozenset(text.count("\n", 0, p.start) + 1 for p in c.places) for c in search.all()}
+        lines = [spec.line_of(a, text) for a in spec.asked]
+        assert found == {frozenset(lines[i] for i in c) for c in spec.conflicts()}, f"seed {seed}\n{text}"
+        assert search.complete
+        several += len(found) > 1
+    assert several > 2
+
+
+def test_what_is_said_is_the_same_from_run_to_run() -> None:
+    root = Path(__file__).parents[2]
+    program = (
+        "from cospace.compiler.check import check\nfrom cospace.compiler.driver import compile_text\n"
+        "from tests.compiler.unsatisfiable_made import unsatisfiable\n"
+        "for seed in (1, 3, 39): print(check(compile_text(unsatisfiable(seed).render()[0]).space, deep=True))\n"
+    )
+    said = set()
+    for seed in ("0", "2027"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        child = subprocess.run(
+            [sys.executable, "-c", program], cwd=root, env=environment, check=True, capture_output=True, text=True
+        )
+        said.add(child.stdout)
+    assert len(said) == 1 and "CS601" in said.pop()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("require mod(a, 7) == 6", "the number 7 does not do: 10 is the nearest value that does"),
+        ("require ceil(100 / (a * 3)) <= 1 when a <= 20", "the bound 20 is too much: it has to be less than 16"),
+        ("param k = 3\nrequire a * k == 100", "k = 3 does not do: 6.25 is the nearest value that does"),
+        ("k = 3\nrequire a * k == 112", "k = 3 does not do: 7 is the nearest value that does"),
+        ("param k = 1\nrequire k * k >= 2 * (a - 15)", "k = 1 does not do: about 1.41421 is the nearest value"),
+        ("def f(b) = b * 2 + 3\nrequire f(a) <= 20", "the number 2 is too much: 1.0625 is the most that would do"),
+        ("require a * 2 > 40", "the bound 40 is too much: it has to be less than 32"),
+        ("require a * 1 KiB <= 12 KiB", "the bound 12 KiB is short: 16 KiB is the least that would do"),
+        ("def g(n: int) = n * 3\nrequire g(5) >= a + 1", "the number 5 does not do: 6 is the nearest value that does"),
+        ("for i in 1..3 { require a - i >= 14 }", "the bound 14 is too much: 13 is the most that would do"),
+    ],
+)  # fmt: skip
+def test_a_number_that_would_do_is_the_nearest(lines: str, said: str) -> None:
+    (found,) = check(compiled(f"space s\na = choose {{16}}\nb = choose 1..3\n{lines}\n")).diagnostics
+    assert said in found.message + str(found.help), found
+
+
+def test_only_the_instances_that_matter_are_named() -> None:
+    text = (
+        'space s\na = choose 1..9\nb = choose 1..9\nfor i in 1..4 { require a * i <= 12 "cap" }\nrequire a + b >= 13\n'
+    )
+    (found,) = check(compiled(text)).diagnostics
+    first, second = found.labels
+    assert first.text.startswith("[4]; at best 16 <= 12") and "16 is the least that would do" in first.text
+    assert second.text.startswith("at best 12 >= 13")
+
+
+def test_a_number_that_shapes_the_space_is_not_asked() -> None:
+    space = compiled("space s\nparam k = 4\na = choose 1..k\nrequire a >= k + 1\n")
+    (found,) = check(space).diagnostics
+    assert found.help == "one number: the bound 1 is too much: 0 is the most that would do"
+
+
+def test_a_whole_design_is_told_what_it_breaks_in_numbers() -> None:
+    space = compiled(
+        "space s\na = choose 1..9\nb = choose 1..9\nc = choose 1..2 when a > 4\n"
+        'require a * b <= 8 "small"\nrequire a + b >= 4 and b <= 6 or a == 9 "odd"\nrequire a >= 2\n'
+    )
+    (found,) = why(space, {"a": Fraction(3), "b": Fraction(7)})
+    assert [x.text for x in found.labels] == ["small: 21 > 8", "odd: 7 > 6, 3 != 9"]  # type: ignore[union-attr]
+    assert why(space, {"a": Fraction(2), "b": Fraction(4)}) == "a = 2, b = 4 is feasible: it meets every requirement"
+    (one,) = why(space, {"a": Fraction(4), "b": Fraction(3)})
+    assert one.help == "one number: the bound 8 is short: 12 is the least that would do"  # type: ignore[union-attr]
+    (dead,) = why(space, {"a": Fraction(3), "b": Fraction(1), "c": Fraction(1)})
+    assert "`c` is not there" in dead.message  # type: ignore[union-attr]
+    (part,) = why(space, {"b": Fraction(9)})
+    assert "b = 9 leaves no design" in part.message and "at best 9 <= 8" in str(part)  # type: ignore[union-attr]
+
+
+def test_roots_are_exact_or_enclosed() -> None:
+    rng = random.Random(1)
+    for _ in range(200):
+        wanted = [Fraction(rng.randint(-9, 9), rng.randint(1, 7)) for _ in range(rng.randint(1, 4))]
+        p = roots.ONE
+        for r in wanted:
+            p = roots.times(p, (-r, Fraction(1)))
+        low, high = Fraction(rng.randint(-8, 0)), Fraction(rng.randint(1, 8))
+        found = roots.roots(p, low, high)
+        assert found == [(r, r) for r in sorted({r for r in wanted if low < r < high})]
+    ((low, high),) = roots.roots((Fraction(-2), Fraction(0), Fraction(1)), Fraction(0), None)
+    assert low < high and low**2 < 2 < high**2 and high - low < Fraction(1, 10**30)
