@@ -25,6 +25,12 @@ ASTRAY = 0.2
 """How often a decision is drawn anew that might have been kept."""
 LESS = 0.85
 """What an infeasible design leaves of the chance to take further missing values."""
+PLAIN = 120
+"""Infeasible designs at the start after which designs are mended."""
+MENDS = 6
+"""Decisions that may be drawn anew to mend a design, for each requirement that it breaks."""
+NARROW = 12
+"""Decisions that a requirement may read to be mended: one that reads more is seldom met by another value of one."""
 
 
 @define(eq=False)
@@ -40,17 +46,19 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
 
     Each next design starts from a feasible one and is to show one missing value. Other decisions take missing values
     too, with a chance that shrinks with every infeasible design and doubles with every feasible one, so that many
-    values are shown at once where that works, and single ones where it doesn't.
+    values are shown at once where that works, and single ones where it doesn't. Where no design is feasible at first,
+    many requirements may each exclude little: then designs are mended.
     """
     look = _Look(space, Random(seed))
     found = Witnesses([], {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))})
-    chance, barren = 1.0, 0
+    chance, barren, mending = 1.0, 0, False
     while found.missing and look.at.left > 0 and barren < (BARREN if found.designs else DRAWS):
         design = look.draw(found, chance)
         barren += 1
         if design is None or not found.missing & look.taken:
             continue
-        if not look.holds():
+        mending = mending or (not found.designs and barren > PLAIN)
+        if (mending and not look.mend(design)) or not found.missing & look.taken or not look.holds(design):
             chance *= LESS
             continue
         chance = min(1.0, chance * 2)
@@ -67,18 +75,27 @@ class _Look:
         self.decisions = space.decisions
         self.random = random
         self.asked = sorted((implies(r.guard, r.value) for r in space.requirements), key=_effort)
+        self.reading: dict[str, list[int]] = {}
+        for at, e in enumerate(self.asked):
+            for path in e.free:
+                self.reading.setdefault(path, []).append(at)
+        self.narrow = [not _effort(e)[0] and len(e.free) <= NARROW for e in self.asked]
+        self.places = {d.path: v for v, d in enumerate(space.decisions)}
+        self.base: Design = {}
+        self.target = -1
         self.owners = _owners(space.decisions)
         self.at = Evaluation({}, ASSIGNMENTS)
         self.taken: set[tuple[int, int]] = set()
 
-    def draw(self, found: Witnesses, chance: float) -> Design | None:
+    def draw(self, found: Witnesses, chance: float) -> dict[str, Value] | None:
         """A live assignment of every decision, None where one has no value left. Requirements are not looked at.
 
         One decision takes a missing value, others do with the given chance; else they keep what they have in a design
         that was found, if they may. What the first one depends on is drawn anew, and so is now and then another.
         """
-        base = self.random.choice(found.designs) if found.designs else {}
+        self.base = base = self.random.choice(found.designs) if found.designs else {}
         target, value = self.random.choice(sorted(found.missing))
+        self.target = target
         design: dict[str, Value] = {}
         self.at, self.taken = Evaluation(design, self.at.left), set()
         for v, d in enumerate(self.decisions):
@@ -99,9 +116,58 @@ class _Look:
             self.taken.add((v, k))
         return design
 
-    def holds(self) -> bool:
-        """Whether the design drawn last meets every requirement, exactly; those that cost least are asked first."""
-        return all(self.at(e) is True for e in self.asked)
+    def mend(self, design: dict[str, Value]) -> bool:
+        """Draw decisions of broken requirements anew until no narrow one is broken; False where some are.
+
+        Many requirements that each exclude little exclude nearly every design drawn at random, and few of those near it.
+        """
+        broken = {at for at in range(len(self.asked)) if self.narrow[at] and not self._met(at, design)}
+        for _ in range(MENDS * len(broken)):
+            if not broken:
+                break
+            reads = [self.places[p] for p in sorted(self.asked[self.random.choice(sorted(broken))].free) if p in design]
+            free = [v for v in reads if v != self.target]
+            if not free:
+                return False
+            changed = self._draw_anew(design, self.random.choice(free))
+            if changed is None:
+                return False
+            self.at = Evaluation(design, self.at.left)
+            asked = {at for path in changed for at in self.reading.get(path, ()) if self.narrow[at]}
+            broken = (broken - asked) | {at for at in asked if self.at(self.asked[at]) is not True}
+        self.taken = {(v, d.values.index(design[d.path])) for v, d in enumerate(self.decisions) if d.path in design}
+        return not broken
+
+    def _draw_anew(self, design: dict[str, Value], first: int) -> set[str] | None:
+        """Another value for a decision, and for what can't keep its own then; the paths that changed."""
+        path = self.decisions[first].path
+        changed = {path}
+        for v, d in enumerate(self.decisions):
+            if v != first and path not in self.owners[v]:
+                continue
+            self.at = Evaluation(design, self.at.left)
+            if d.guard is not TRUE and self.at(d.guard) is not True:
+                if design.pop(d.path, None) is not None:
+                    changed.add(d.path)
+                continue
+            options = [d.values[k] for k in self._options(d)]
+            if not options:
+                return None
+            if v == first or design.get(d.path) not in options:
+                design[d.path] = self.random.choice(options)
+                changed.add(d.path)
+        return changed
+
+    def _met(self, at: int, design: Design) -> bool:
+        """Whether a requirement is met: surely where the design is there as the one that it was drawn from."""
+        e = self.asked[at]
+        same = self.base and all(design.get(path) == self.base.get(path) for path in e.free)
+        return bool(same) or self.at(e) is True
+
+    def holds(self, design: Design) -> bool:
+        """Whether the design meets every requirement, exactly; those that cost least are asked first."""
+        self.at = Evaluation(design, self.at.left)
+        return all(self._met(at, design) for at in range(len(self.asked)))
 
     def _options(self, d: Decision) -> list[int]:
         if d.allowed is None:

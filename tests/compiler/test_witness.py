@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cospace.compiler import witness
+from cospace.compiler.driver import compile_text
 from cospace.compiler.exact import UNKNOWN, Evaluation, evaluate
 from cospace.compiler.graph import implies, walk
 from cospace.compiler.witness import find_witnesses
@@ -89,3 +90,27 @@ def test_a_space_with_room_is_checked_without_compiling_batches() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert run.stdout.split("\n")[0] == "True []"
+
+
+def test_many_requirements_that_each_exclude_little() -> None:
+    """Nearly no design drawn at random is feasible, and every value of every decision is in a feasible one."""
+    lines = [f"a{i}, b{i} = choose 1..4\nrequire a{i} <= b{i}" for i in range(80)]
+    space = compile_text("\n".join(lines)).space
+    assert space is not None
+    found = find_witnesses(space)
+    assert not found.missing
+    for design in found.designs:
+        assert all(design[f"a{i}"] <= design[f"b{i}"] for i in range(80))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_mended_is_feasible(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness, "PLAIN", -1)  # from the first design on
+    made = generate(seed, partial=seed % 2 == 0)
+    space = made.space()
+    found = find_witnesses(space)
+    feasible = made.feasible()
+    assert all(design in feasible for design in found.designs)
+    for v, k in found.missing:
+        d = space.decisions[v]
+        assert all(design.get(d.path) != d.values[k] for design in found.designs)
