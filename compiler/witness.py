@@ -27,6 +27,8 @@ LESS = 0.85
 """What an infeasible design leaves of the chance to take further missing values."""
 PLAIN = 120
 """Infeasible designs at the start after which designs are mended."""
+EARLY, MANY = 3, 8
+"""After so many already where each breaks so many narrow requirements."""
 MENDS = 6
 """Decisions that may be drawn anew to mend a design, for each requirement that it breaks."""
 NARROW = 12
@@ -51,13 +53,15 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
     """
     look = _Look(space, Random(seed))
     found = Witnesses([], {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))})
-    chance, barren, mending = 1.0, 0, False
+    chance, barren, mending, crowded = 1.0, 0, False, True
     while found.missing and look.at.left > 0 and barren < (BARREN if found.designs else DRAWS):
         design = look.draw(found, chance)
         barren += 1
         if design is None or not found.missing & look.taken:
             continue
-        mending = mending or (not found.designs and barren > PLAIN)
+        if not found.designs and not mending:
+            crowded = crowded and (barren > EARLY or len(look.broken(design)) >= MANY)
+            mending = barren > PLAIN or (barren == EARLY and crowded)
         if (mending and not look.mend(design)) or not found.missing & look.taken or not look.holds(design):
             chance *= LESS
             continue
@@ -119,9 +123,9 @@ class _Look:
     def mend(self, design: dict[str, Value]) -> bool:
         """Draw decisions of broken requirements anew until no narrow one is broken; False where some are.
 
-        Many requirements that each exclude little exclude nearly every design drawn at random, and few of those near it.
+        Where many requirements each exclude little, a design drawn at random is seldom feasible, but one is near it.
         """
-        broken = {at for at in range(len(self.asked)) if self.narrow[at] and not self._met(at, design)}
+        broken = self.broken(design)
         for _ in range(MENDS * len(broken)):
             if not broken:
                 break
@@ -137,6 +141,10 @@ class _Look:
             broken = (broken - asked) | {at for at in asked if self.at(self.asked[at]) is not True}
         self.taken = {(v, d.values.index(design[d.path])) for v, d in enumerate(self.decisions) if d.path in design}
         return not broken
+
+    def broken(self, design: Design) -> set[int]:
+        """The narrow requirements that a design does not meet."""
+        return {at for at in range(len(self.asked)) if self.narrow[at] and not self._met(at, design)}
 
     def _draw_anew(self, design: dict[str, Value], first: int) -> set[str] | None:
         """Another value for a decision, and for what can't keep its own then; the paths that changed."""

@@ -142,8 +142,8 @@ class Memory:
     trees: Trees = field(factory=Trees)
     lately: dict[str, list[View]] = field(factory=dict)
 
-    def analyse(self, document: Document, buffers: dict[Path, str]) -> Analysis:
-        """Compile a document as it stands, with its imports as they stand."""
+    def analyse(self, document: Document, buffers: dict[Path, str], whole: bool = False) -> Analysis:
+        """Compile a document as it stands, with its imports as they stand. whole: its space is needed in any case."""
         lately = self.lately.setdefault(document.uri, [])
         before = lately[-1] if lately else None
         text = decode_source(document.text.encode("utf-8", "surrogatepass"), document.shown, Reporter()) or ""
@@ -156,7 +156,7 @@ class Memory:
             lately.remove(again)
             view = again
         else:
-            kept = before.found.kept if before is not None and again is None else None
+            kept = before.found.kept if before is not None and again is None and not whole else None
             view = View(parsed, recompile(parsed, loaded, reporter, kept), loaded)
         lately.append(view)
         del lately[:-LATELY]

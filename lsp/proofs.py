@@ -131,7 +131,7 @@ def answers(job: dict[str, Any], memory: Memory) -> Iterator[dict[str, Any]]:
     path = None if job["path"] is None else Path(job["path"])
     document = Document(job["uri"], job["text"], 0, path)
     buffers = {Path(place): text for place, text in job["buffers"].items()}
-    space = memory.analyse(document, buffers).compiled.space
+    space = memory.analyse(document, buffers, whole=True).compiled.space
     if space is None:
         yield {"diagnostics": []}
         yield {"designs": None}
