@@ -41,7 +41,7 @@ class Conflict:
 
 def minimal_conflict(prover: Prover, core: Sequence[Requirement]) -> Conflict:
     """A minimal part of requirements that no design meets: deletion, last declared first, then checked once more."""
-    by_place: dict[object, list[Requirement]] = {**_by_place(prover.space.requirements)}
+    by_place: dict[object, list[Requirement]] = {p: g for p, g in _by_place(prover.space.requirements).items()}
     own = {id(r) for r in prover.space.requirements}
     by_place |= {id(r): [r] for r in core if id(r) not in own}  # what is asked beside the space stands for itself
     place_of = {id(r): place for place, group in by_place.items() for r in group}
