@@ -20,7 +20,7 @@ from pathlib import Path
 
 INF, ALL = math.inf, (-math.inf, math.inf)
 BITS = 1 << 14  # longer ends become infinite
-WORK = 5_000_000  # steps for one file of certificates
+WORK = 2_000_000  # steps for one file of certificates
 
 
 class Rejected(Exception):
