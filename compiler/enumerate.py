@@ -35,6 +35,10 @@ FEW = 48
 """Up to so many rows the reference evaluator is quicker than preparing a batch."""
 
 
+TOGETHER = 1 << 13
+"""Up to so many rows clauses are evaluated together, also at rows that one of them refuses."""
+
+
 class TooMany(Exception):
     """An enumeration or a table would need more than a stated number of rows; `scope`: over which decisions."""
 
@@ -171,6 +175,25 @@ class Frame:
             codes = codes // base
         return unique, inverse.reshape(-1)
 
+    def _evaluate_together(self, clauses: Sequence[Clause], rows: Rows, columns: Sequence[int]) -> None:
+        """Clauses that read the same decisions by one program, for `truth` to find: what they share is solved once."""
+        alike: dict[tuple[int, tuple[int, ...]], list[Clause]] = {}
+        for c in clauses:
+            if not c.value.is_const:
+                alike.setdefault((id(c.guard), self.scope(c.value)), []).append(c)
+        for (_, scope), group in alike.items():
+            asked = rows[self.truth(group[0].guard, rows, columns)]
+            unique, _ = self.project(asked, columns, scope)
+            keys = {self.key(c.value, unique, list(scope)): c.value for c in group}
+            missing = {k: e for k, e in keys.items() if k not in self._truths}
+            if len(missing) < 2 or len(unique) <= FEW:
+                continue
+            from cospace.compiler.numbers import decide
+
+            met = decide(list(missing.values()), [self.decisions[v] for v in scope], unique)
+            for column, k in enumerate(missing):
+                self._truths[k] = met[:, column]
+
     def holds(self, clause: Clause, rows: Rows, columns: Sequence[int]) -> Mask:
         """Whether the clause holds at each row; its value is asked only where its guard does."""
         if clause.guard is TRUE:
@@ -283,8 +306,13 @@ class Frame:
             done.append(v)
             due = [c for c in waiting if set(c.scope) <= set(done)]
             waiting = [c for c in waiting if c not in due]
-            for c in due:
-                rows = rows[self.holds(c, rows, done)]
+            if FEW < len(rows) <= TOGETHER and len(due) > 1:
+                self._evaluate_together(due, rows, done)
+                met = [self.holds(c, rows, done) for c in due]
+                rows = rows[numpy.logical_and.reduce(met)]
+            else:
+                for c in due:
+                    rows = rows[self.holds(c, rows, done)]
         return rows
 
 
