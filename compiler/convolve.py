@@ -346,14 +346,14 @@ class Groups:
             for table, where, which in g.mixed:
                 weights = weights * table[where[block]][:, which]
             values = []
-            for scale, terms in zip(scales, g.terms, strict=True):
+            for scale, terms, hub in zip(scales, g.terms, self.hub, strict=True):
                 total = numpy.zeros((n, len(g.options)), dtype=numpy.int64 if scale.integral else numpy.float64)
                 for t in terms:
                     part = t.values[t.hub[block]][:, t.option]
                     total += part if t.counts is None else numpy.where(t.counts[block][:, None], part, 0)
                 bad = find_undefined(total)
-                if bad is not None:
-                    weights = numpy.where(bad, 0, weights)
+                if bad is not None:  # of a sum that is not asked for here nothing need have a value
+                    weights = numpy.where(bad & hub.active[block][:, None], 0, weights)
                     total = numpy.where(bad, 0, total)
                 values.append(total)
             found.append(Options(tuple(values), weights))

@@ -10,6 +10,7 @@ fl(a op b) = (a op b)(1 + d), |d| <= 2^-53 (Higham, Accuracy and Stability of Nu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from attrs import evolve, frozen
@@ -161,11 +162,21 @@ def div(a: Range, b: Range) -> Range:
     return Range(min(ends), max(ends), 0.0, error, ratio, relative, tiny)
 
 
-def rounded(a: Range) -> Range:
-    """floor, ceil: an integer; when the argument may be off, a run checks that it is away from one."""
+def floor(a: Range) -> Range:
+    """An integer; when the argument may be off, a run checks that it is away from one."""
+    return _rounded(a, math.floor)
+
+
+def ceil(a: Range) -> Range:
+    """As `floor`."""
+    return _rounded(a, math.ceil)
+
+
+def _rounded(a: Range, function: Callable[[float], int]) -> Range:
     if not math.isfinite(a.size) or not math.isfinite(a.error):
         return Range(-math.inf, math.inf, 1.0, math.inf)
-    low, high = math.floor(a.low - a.error), math.ceil(a.high + a.error)
+    off = a.error + 8 * UNIT * a.size  # the ends themselves are rounded
+    low, high = function(a.low - off), function(a.high + off)
     return Range(float(low), float(high), 1.0, 0.0 if max(abs(low), abs(high)) < 2**53 else math.inf)
 
 

@@ -48,7 +48,7 @@ class Value_:
 
 _RULES = {
     "add": ranges.add, "mul": ranges.mul, "quotient": ranges.div, "div": ranges.div, "mod": ranges.mod,
-    "floor": ranges.rounded, "ceil": ranges.rounded, "abs": ranges.absolute, "sqrt": ranges.sqrt,
+    "floor": ranges.floor, "ceil": ranges.ceil, "abs": ranges.absolute, "sqrt": ranges.sqrt,
     "log2": lambda a: ranges.logarithm(a, 2.0), "log10": lambda a: ranges.logarithm(a, 10.0),
     "log": lambda a: ranges.logarithm(a, math.e), "exp": ranges.exp, "cos": ranges.cos,
     "min": ranges.least, "max": ranges.greatest, "pow": ranges.power,

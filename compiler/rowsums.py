@@ -19,6 +19,7 @@ from attrs import frozen
 from cospace.compiler.dominance import Points, add_points, count_pairs, merge_points
 from cospace.compiler.eliminate import SAFE
 from cospace.compiler.levels import Group, Problem, TooManyLevels, count_others, count_within, normalise
+from cospace.compiler.separate import depends, separate, settled
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -93,7 +94,29 @@ def count_rows(groups: Sequence[Options], bounds: Sequence[Array], active: Seque
             found[at] = _count_one(parts, bound[at], made.largest, budget)
     at = numpy.flatnonzero(asked > 1)
     if len(at):
-        found[at] = _count_joint(groups, bounds, made.open_sums, at, made.largest, budget)
+        found[at] = _count_apart(groups, bounds, made.open_sums, at, made.largest, budget)
+    return found
+
+
+def _count_apart(
+    groups: Sequence[Options], bounds: Sequence[Array], open_sums: Sequence[Array], rows: Array, largest: int,
+    budget: list[int],
+) -> Array:  # fmt: skip
+    """Several sums at once, those that share no group by themselves."""
+    asked = [o[rows] for o in open_sums]
+    inner = [Options(tuple(v[rows] for v in g.values), g.weights[rows]) for g in groups]
+    varies = [[bool(a.any()) and depends(v, g.weights) for v, a in zip(g.values, asked, strict=True)] for g in inner]
+    parts = separate(varies)
+    if sum(bool(sums) for _, sums in parts) < 2:
+        return _count_joint(groups, bounds, open_sums, rows, largest, budget)
+    found: Array = numpy.ones(len(rows), dtype=object if largest >= SAFE else numpy.int64)
+    for members, sums in parts:
+        left, active = [], []
+        for k, (bound, a) in enumerate(zip(bounds, asked, strict=True)):
+            others = [settled(g.values[k], g.weights) for i, g in enumerate(inner) if i not in members]
+            left.append(bound[rows] - sum(others) if k in sums else bound[rows])
+            active.append(a if k in sums else numpy.zeros_like(a))
+        found = found * count_rows([inner[i] for i in members], left, active, budget)
     return found
 
 

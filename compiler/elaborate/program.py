@@ -112,6 +112,7 @@ def elaborate_into(
     state.place = partial(_owned, HARDWARE, state, lambda: rules.place_all(state, context))
     _settle(root, context, only)
     unfold.unfold(state, context)
+    state.requirements = unfold.narrowed(state.requirements, context)
     return root
 
 

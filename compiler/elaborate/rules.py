@@ -23,6 +23,7 @@ from cospace.compiler.elaborate.values import (
 )
 from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, const
 from cospace.compiler.model import Placement, Requirement, Work
+from cospace.compiler.solved import Wanted, solve_ahead
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
@@ -152,11 +153,15 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
             scope.names[p.name] = layer[p.name]
         elif p.name in ASSUMED:
             scope.names[p.name] = _assumed(p.name, work, context)
+            if context.answering:
+                context.answering.local = True  # the warning names the layer
         elif p.default is not None:
             from cospace.compiler.elaborate.evaluate import evaluate
 
             scope.names[p.name] = evaluate(p.default, evolve(context, scope=scope, hint=p.name))
         elif p.name == "layer":
+            if context.answering:
+                context.answering.local = True
             scope.names[p.name] = const(work.layer)
         else:
             options = list(dict.fromkeys([*work.dims, *work.facts, *layer, *ASSUMED]))
@@ -271,7 +276,38 @@ def place_all(state: State, context: Context) -> None:
         asked = [w for w in state.works if w.network == network]
         works = [place(w, instance, context) for pending in asked for w in _made_of(pending, instance, context)]
         instance.works = [w for w in works if w is not None]
+    _solve_ahead(state)
     state.placed = True
+
+
+def _solve_ahead(state: State) -> None:
+    """Problems with many mappings become tables, before anything reads what their works cost."""
+    placements = [p for i in state.instances for w in i.works for p in w.placements if p.problem.maps]
+    problems = {id(p.problem): Wanted(p.problem, _unsolved(p)) for p in placements}
+    solved = solve_ahead(list(problems.values()), state.decisions, state.variants)
+    if not solved:
+        return
+
+    def tabled(p: Placement) -> Placement:
+        found = solved.get(id(p.problem))
+        if found is None:
+            return p
+        return evolve(p, problem=found.problem, quantities=tuple((k, found.quantities[k]) for k, _ in p.quantities))
+
+    for instance in state.instances:
+        instance.works = [evolve(w, placements=tuple(map(tabled, w.placements))) for w in instance.works]
+    kept = []
+    for r in state.requirements:
+        if r.value.op == "solvable" and id(r.value.payload) in solved:
+            r = evolve(r, value=solved[id(r.value.payload)].solvable)
+        if r.value is not TRUE:
+            kept.append(r)
+    state.requirements = kept
+
+
+def _unsolved(placement: Placement) -> tuple[tuple[str, Expr], ...]:
+    """A placement's quantities as its rule says them, over the maps."""
+    return tuple((k, v.args[0] if v.op == "solve" else v) for k, v in placement.quantities)
 
 
 def serves(instance: Instance) -> bool:
@@ -361,20 +397,31 @@ def _placement(
 ) -> Placement:
     guard = graph.both(whole, condition)
     answering = Answering(instance, work.layer, facts, pins=pinned(guard))
-    fields, goal = run_rule(rule, work, owner, evolve(base, answering=answering))
-    if goal is None:
-        goal = fields.get("cycles")
-    if goal is None and answering.maps:
-        raise context.fail(
-            "CS505", rule.span, "the maps of this rule have no goal", help="define `cycles`, or say `minimize …`"
-        )
-    goals = tuple(g for g in (goal, fields.get("energy")) if g is not None)
-    asked = tuple(r for r, _, _ in answering.requirements)
-    sure = not asked and all(_never_empty(m, work, instance) for m in answering.maps)
-    own = MapProblem(work.path, tuple(answering.maps), asked, goals, rule.span, sure)
-    problem, named = variants.substituter(context.state).problems.share(own)
-    _demand(work, instance, problem, guard, answering, context.state)
-    quantities = tuple((k, graph.solve(problem, named(v))) for k, v in fields.items())
+    context_here = evolve(base, answering=answering)
+    picked = picks(rule, work, owner, context_here).names
+    met = (rule, owner, *picked.values(), *facts.values())
+    known: dict[Any, Any] = context.state.groups.setdefault("answered", {})
+    key = (*map(id, met), *picked, *facts)
+    if key in known:
+        _, problem, quantities, asked = known[key]
+    else:
+        fields, goal = run_rule(rule, work, owner, context_here)
+        if goal is None:
+            goal = fields.get("cycles")
+        if goal is None and answering.maps:
+            raise context.fail(
+                "CS505", rule.span, "the maps of this rule have no goal", help="define `cycles`, or say `minimize …`"
+            )
+        goals = tuple(g for g in (goal, fields.get("energy")) if g is not None)
+        asked = tuple(answering.requirements)
+        values = tuple(r for r, _, _ in asked)
+        sure = not asked and all(_never_empty(m, work, instance) for m in answering.maps)
+        own = MapProblem(work.path, tuple(answering.maps), values, goals, rule.span, sure)
+        problem, named = variants.substituter(context.state).problems.share(own)
+        quantities = tuple((k, graph.solve(problem, named(v))) for k, v in fields.items())
+        if not answering.local:  # works of one shape and one precision are answered once; `met` keeps the ids alive
+            known[key] = met, problem, quantities, asked
+    _demand(work, instance, problem, guard, asked, context.state)
     title = f"{owner.path}: on {work.kind}"
     return Placement(title, condition, quantities, problem, rule.span, owner.path)
 
@@ -389,11 +436,16 @@ def _never_empty(m: MapDecision, work: Pending, instance: Instance) -> bool:
 
 
 def _demand(
-    work: Pending, instance: Instance, problem: MapProblem, guard: Expr, answering: Answering, state: State
+    work: Pending,
+    instance: Instance,
+    problem: MapProblem,
+    guard: Expr,
+    asked: tuple[tuple[Expr, str | None, Span], ...],
+    state: State,
 ) -> None:
     """What a design must meet for this work to run: each requirement of the rule, or that a mapping exists."""
     if not problem.maps:
-        for value, reason, span in answering.requirements:
+        for value, reason, span in asked:
             if value is not TRUE:
                 state.requirements.append(
                     Requirement(value, guard, f"{reason or 'a rule of the accelerator'} ({work.path})", span, "rule")
@@ -401,9 +453,9 @@ def _demand(
         return
     if problem.sure:
         return
-    reasons = list(dict.fromkeys(r for _, r, _ in answering.requirements if r))
+    reasons = list(dict.fromkeys(r for _, r, _ in asked if r))
     said = f"{work.path} has a mapping on {instance.path}"
     if reasons:
         said += f": {'; '.join(reasons)}"
-    span = answering.requirements[0][2] if len(answering.requirements) == 1 else problem.span
+    span = asked[0][2] if len(asked) == 1 else problem.span
     state.requirements.append(Requirement(graph.solvable(problem), guard, said, span, "map"))

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from attrs import evolve
 from cospace.compiler import graph
-from cospace.compiler.elaborate import folds, variants
+from cospace.compiler.elaborate import folds, rules, variants
 from cospace.compiler.elaborate.folds import EachValue
 from cospace.compiler.elaborate.values import Context, State, Stop
 from cospace.compiler.graph import FALSE, TRUE, Expr, Value, const, walk
@@ -36,6 +36,15 @@ def unfold(state: State, context: Context) -> None:
         instance.works = [u for w in instance.works for u in _guarded(work, w, context)]
     state.accelerators = [_accelerator(a, context) for a in state.accelerators]
     state.stages = [_stage(s, context) for s in state.stages]
+
+
+def narrowed(requirements: list[Requirement], context: Context) -> list[Requirement]:
+    """Requirements that no longer ask for what their own guard settles: `e <= c` when `style == pipelined`."""
+    found = []
+    for r in requirements:
+        known = {path: value for path, value in rules.pinned(r.guard).items() if path in r.value.free}
+        found.append(evolve(r, value=variants.substituter(context.state).at(known)(r.value)) if known else r)
+    return found
 
 
 def _guarded(step: Callable[[T, Context], list[T]], item: T, context: Context) -> list[T]:

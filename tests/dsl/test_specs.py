@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import attrs
 import pytest
@@ -15,6 +16,16 @@ from cospace.dsl.parse import parse
 ROOT = Path(__file__).parents[2]
 DRAFTS = ROOT.parent / "shared" / "design" / "drafts"
 TEXTS = sorted([*(ROOT / "specs").rglob("*.cospace"), *DRAFTS.rglob("*.cospace")])
+
+
+def test_specs_are_short() -> None:
+    """Lines over the standard library, blank ones and comments left out."""
+    sizes = {}
+    for path in (ROOT / "specs").glob("*.cospace"):
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        sizes[path.stem] = sum(1 for line in lines if line and not line.startswith("#"))
+    assert max(sizes.values()) <= 80, sizes
+    assert median(sizes.values()) <= 50, sizes
 
 
 def nodes_of(file: tree.File) -> Iterator[tree.Node]:

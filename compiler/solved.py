@@ -1,0 +1,344 @@
+"""Mappings solved ahead: a problem with many assignments becomes tables over the few decisions that it reads.
+
+Problems that differ only in their numbers are solved together. Certified floats leave, at each row of what is read, the
+mappings that could be best; those are compared exactly (`columns`), so that a table holds what brute force would find.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy
+from attrs import evolve, field, frozen, mutable
+from cospace.compiler import columns, exact, graph
+from cospace.compiler.columns import Column, NotExact
+from cospace.compiler.graph import FALSE, TRUE, Expr, MapProblem, Type, Value, const, walk
+from cospace.compiler.lookups import lookup, table
+from cospace.compiler.model import Decision, Variant
+from cospace.compiler.numbers import Columns, Plan, _checks
+from cospace.compiler.numbers_build import Builder
+from numpy.typing import NDArray
+
+LARGE = 512
+"""Assignments from which on a problem is solved ahead."""
+ROWS = 256
+"""Combinations of what a problem reads, at most."""
+PAIRS = 400_000
+"""Mappings that are compared exactly for problems of one form, at most."""
+
+Reads = tuple[Value | None, ...]
+"""The values of what a problem reads; None where a decision is not live."""
+
+
+@frozen(eq=False)
+class Wanted:
+    """A problem and what is read at its best mapping: name -> expression over its maps."""
+
+    problem: MapProblem
+    quantities: tuple[tuple[str, Expr], ...]
+
+
+@frozen(eq=False)
+class Solved:
+    """What stands for a problem: `solvable`, its quantities, and a problem that only the best mapping solves."""
+
+    solvable: Expr
+    quantities: dict[str, Expr]
+    problem: MapProblem
+
+
+@mutable(eq=False)
+class _Member:
+    """One problem of a group. numbers: what stands at the group's slots; paths: what it reads, in declared order."""
+
+    wanted: Wanted
+    numbers: list[Expr]
+    paths: tuple[str, ...]
+    rows: list[Reads]
+    best: list[tuple[int, ...] | None] = field(factory=list)
+    found: list[list[Value]] = field(factory=list)
+
+
+def solve_ahead(
+    wanted: Sequence[Wanted], decisions: Sequence[Decision], variants: Sequence[Variant]
+) -> dict[int, Solved]:
+    """Those of the problems that can be solved ahead, by their `id`."""
+    known: dict[str, Decision] = {d.path: d for d in decisions}
+    known |= {v.path: Decision(v.path, v.binding, v.values, v.type, v.guard) for v in variants if v.values}
+    order = {path: n for n, path in enumerate(known)}
+    groups: dict[Hashable, list[_Member]] = {}
+    for one in wanted:
+        if math.prod(len(m.values) for m in one.problem.maps) < LARGE:
+            continue
+        paths = tuple(sorted(_reads(one), key=lambda p: order.get(p, -1)))
+        if any(p not in known for p in paths):
+            continue
+        rows = _rows(paths, known)
+        form = _form(one, paths)
+        if rows and form is not None:
+            groups.setdefault(form[0], []).append(_Member(one, form[1], paths, rows))
+    result: dict[int, Solved] = {}
+    for members in groups.values():
+        try:
+            _solve(members)
+        except NotExact:
+            continue
+        for m in members:
+            result[id(m.wanted.problem)] = _tables(m, known)
+    return result
+
+
+def _reads(one: Wanted) -> frozenset[str]:
+    exprs = (*one.problem.expressions(), *(e for _, e in one.quantities))
+    free: frozenset[str] = frozenset().union(*(e.free for e in exprs))
+    return free - {m.path for m in one.problem.maps}
+
+
+def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:
+    """Every combination of what is read, dead where a guard says so; none when there are too many."""
+    rows: list[dict[str, Value]] = [{}]
+    for path in paths:
+        d = known[path]
+        step = []
+        for row in rows:
+            live = exact.evaluate(d.guard, row)
+            if live is not False:
+                step += [{**row, path: v} for v in d.values]
+            if live is not True:
+                step.append(row)
+        rows = step
+        if len(rows) > ROWS:
+            return []
+    return [tuple(row.get(p) for p in paths) for row in rows]
+
+
+# ---- problems of one form: equal but for their numbers
+
+
+def _form(one: Wanted, paths: Sequence[str]) -> tuple[Hashable, list[Expr]] | None:
+    """A key that problems of one form share, and their own leaves in its order: numbers, and what is read."""
+    problem = one.problem
+    maps = {m.path: n for n, m in enumerate(problem.maps)}
+    numbers: dict[int, int] = {}
+    leaves: list[Expr] = []
+    said: list[Hashable] = []
+    roots = [*problem.expressions(), *(e for _, e in one.quantities)]
+    for node in walk(roots):
+        op = node.op
+        payload: Hashable = node.payload.__class__, node.payload
+        if op in ("solve", "solvable", "input", "measure", "external"):
+            return None
+        if (op == "const" and node.type.kind == "number") or (op == "var" and node.payload not in maps):
+            leaves.append(node)
+            op, payload = "leaf", None
+        elif op == "var":
+            payload = maps[str(node.payload)]
+        said.append((op, node.type, payload, *(numbers[id(a)] for a in node.args)))
+        numbers[id(node)] = len(numbers)
+    shape = tuple((m.type.kind, tuple((v.__class__, v) for v in m.values), m.allowed is None) for m in problem.maps)
+    names = tuple(name for name, _ in one.quantities)
+    counts = len(problem.requirements), len(problem.goals)
+    return (tuple(said), tuple(numbers[id(r)] for r in roots), shape, names, counts), leaves
+
+
+def _solve(members: list[_Member]) -> None:
+    """The best mapping of every member at each of its rows, and its quantities there."""
+    first = members[0]
+    slots = len(first.numbers)
+    given = [_leaves(m) for m in members]
+    values: list[list[Any]] = [[row[s] for rows in given for row in rows] for s in range(slots)]
+    total = len(values[0]) if slots else 1
+    columns_: dict[str, Column] = {}
+    declared: list[Decision] = []
+    codes: list[NDArray[numpy.int64]] = []
+    put: dict[int, Expr] = {}
+    for s, leaf in enumerate(first.numbers):
+        distinct = list(dict.fromkeys(values[s]))
+        if len(distinct) == 1 and distinct[0] is not None:
+            put[id(leaf)] = const(distinct[0], leaf.type.unit)
+            continue
+        path = f"#{s}"
+        alive = [v for v in distinct if v is not None]
+        place = {v: n for n, v in enumerate(alive)} | {None: -1}
+        declared.append(
+            Decision(path, "choose", tuple(alive), leaf.type, TRUE if len(alive) == len(distinct) else FALSE)
+        )
+        codes.append(numpy.array([place[v] for v in values[s]], dtype=numpy.int64))
+        columns_[path] = columns.column(alive[0] if v is None else v for v in values[s])
+        put[id(leaf)] = graph.var(path, leaf.type)
+    problem, quantities = _put(first.wanted, put)
+    designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
+    pairs = _candidates(problem, declared, designs)
+    if len(pairs) > PAIRS:
+        raise NotExact("too many mappings to compare")
+    best = _first_best(problem, columns_, pairs, total)
+    at = numpy.flatnonzero(best >= 0)
+    results = _at(problem, quantities, columns_, at, best[at])
+    places = {int(row): n for n, row in enumerate(at)}
+    sizes = tuple(len(m.values) for m in problem.maps)
+    row = 0
+    for m in members:
+        for _ in m.rows:
+            n = places.get(row)
+            m.best.append(None if n is None else tuple(int(i) for i in numpy.unravel_index(int(best[row]), sizes)))
+            m.found.append([] if n is None else [_value(r[n]) for r in results])
+            row += 1
+
+
+def _leaves(m: _Member) -> list[list[Value | None]]:
+    """For each row of a member, the values at the slots."""
+    where = {path: n for n, path in enumerate(m.paths)}
+    return [[leaf.value if leaf.is_const else row[where[str(leaf.payload)]] for leaf in m.numbers] for row in m.rows]
+
+
+def _put(one: Wanted, new: Mapping[int, Expr]) -> tuple[MapProblem, list[Expr]]:
+    """A problem and its quantities with other leaves; nothing is folded, so that the form stays what it is."""
+    made: dict[int, Expr] = {}
+    problem = one.problem
+    for node in walk([*problem.expressions(), *(e for _, e in one.quantities)]):
+        args = tuple(made[id(a)] for a in node.args)
+        made[id(node)] = new.get(id(node)) or graph.make(node.op, args, node.type, node.payload, node.span)
+
+    def of(e: Expr) -> Expr:
+        return made[id(e)]
+
+    maps = tuple(evolve(m, guard=of(m.guard), allowed=m.allowed and tuple(map(of, m.allowed))) for m in problem.maps)
+    kept = evolve(
+        problem, maps=maps, requirements=tuple(map(of, problem.requirements)), goals=tuple(map(of, problem.goals))
+    )
+    return kept, [of(e) for _, e in one.quantities]
+
+
+def _candidates(problem: MapProblem, declared: Sequence[Decision], designs: NDArray[Any]) -> NDArray[numpy.int64]:
+    """(row, flat position of a mapping) of all that rounding leaves as the best at a row: (n, 2)."""
+    builder = Builder(declared, certify=True)
+    frame = builder._frame(problem, ())
+    _, found, _ = builder._best(frame, (), ())
+    tied = builder._ties[frame, ()]
+    doubt = _checks(builder, [tied, found])
+    plan = Plan(builder, [tied, found, doubt], numpy)
+    size = math.prod(len(m.values) for m in problem.maps)
+    rows = Columns(numpy, designs, declared)
+    kept: list[NDArray[numpy.int64]] = []
+    block = max(1, min(plan.block, (4 << 20) // size))
+    with numpy.errstate(all="ignore"):
+        for low in range(0, len(designs), block):
+            high = min(low + block, len(designs))
+            buffers = [numpy.empty((*dims, high - low), _dtype(kind)) for dims, kind in plan.buffers]
+            values = plan._block(rows, slice(low, high), {}, buffers)
+            if numpy.any(values[doubt.id]):
+                raise NotExact("rounding may decide which mappings there are")
+            marks = numpy.broadcast_to(values[tied.id], (*tied.dims, high - low)).reshape(size, -1)
+            marks = numpy.logical_and(marks, values[found.id])
+            row, position = numpy.nonzero(numpy.broadcast_to(marks, (size, high - low)).T)
+            kept.append(numpy.stack([row + low, position], axis=1))
+            if sum(map(len, kept)) > PAIRS:
+                break
+    return numpy.concatenate(kept)
+
+
+def _dtype(kind: str) -> Any:
+    return {"number": numpy.float64, "bool": numpy.bool_, "index": numpy.int64}[kind]
+
+
+def _first_best(
+    problem: MapProblem, given: Mapping[str, Column], pairs: NDArray[numpy.int64], total: int
+) -> NDArray[numpy.int64]:
+    """For each row the first mapping with the least goals, compared exactly; -1 where there is none."""
+    best = numpy.full(total, -1, dtype=numpy.int64)
+    rows, positions = pairs[:, 0], pairs[:, 1]
+    goals = _at(problem, list(problem.goals), given, rows, positions)
+    least: dict[int, tuple[Any, ...]] = {}
+    for n, (row, position) in enumerate(zip(rows.tolist(), positions.tolist(), strict=True)):
+        value = tuple(g[n] for g in goals)
+        if row not in least or value < least[row]:
+            least[row], best[row] = value, position
+    return best
+
+
+def _at(
+    problem: MapProblem, exprs: Sequence[Expr], given: Mapping[str, Column], rows: NDArray[Any], positions: NDArray[Any]
+) -> list[Column]:
+    """Expressions at (row, mapping) pairs, exactly."""
+    sizes = tuple(len(m.values) for m in problem.maps)
+    here = {path: values[rows] for path, values in given.items()}
+    for m, index in zip(problem.maps, numpy.unravel_index(positions, sizes), strict=True):
+        here[m.path] = columns.column(m.values)[index]
+    return columns.evaluate(exprs, here, len(rows))
+
+
+def _value(found: Any) -> Value:
+    if isinstance(found, (bool, numpy.bool_)):
+        return bool(found)
+    return Fraction(found) if isinstance(found, int) else found
+
+
+# ---- tables
+
+
+def _tables(m: _Member, known: Mapping[str, Decision]) -> Solved:
+    problem = m.wanted.problem
+    have = [n for n, b in enumerate(m.best) if b is not None]
+    whole = len(have) == len(m.rows)
+
+    def of(name: str, type: Type, values: Sequence[Value]) -> Expr:
+        rows = [(m.rows[n], v) for n, v in zip(have, values, strict=True)]
+        return _over(name, type, list(m.paths), rows, known, whole)
+
+    if whole:
+        solvable: Expr = TRUE
+    elif not have:
+        solvable = FALSE
+    else:
+        rows: list[tuple[Reads, Value]] = [(r, b is not None) for r, b in zip(m.rows, m.best, strict=True)]
+        solvable = _over(problem.path, graph.BOOL, list(m.paths), rows, known, True)
+    quantities = {}
+    for k, (name, e) in enumerate(m.wanted.quantities):
+        quantities[name] = (
+            of(f"{problem.path}.{name}", e.type, [m.found[n][k] for n in have])
+            if have
+            else graph.div(const(0, e.type.unit), const(0))
+        )
+    maps = []
+    for k, d in enumerate(problem.maps):
+        if have:
+            taken = of(d.path, d.type, [d.values[(m.best[n] or ())[k]] for n in have])
+            allowed = tuple(graph.eq(taken, const(v, d.type.unit)) for v in d.values)
+        else:
+            allowed = tuple(FALSE for _ in d.values)
+        maps.append(evolve(d, allowed=allowed))
+    return Solved(solvable, quantities, evolve(problem, maps=tuple(maps), requirements=(), goals=(const(0),)))
+
+
+def _over(
+    name: str,
+    type: Type,
+    paths: list[str],
+    rows: list[tuple[Reads, Value]],
+    known: Mapping[str, Decision],
+    whole: bool,
+) -> Expr:
+    """A table of values over decisions, split where one of these may not be live."""
+    for k, path in enumerate(paths):
+        dead = [r for r in rows if r[0][k] is None]
+        if dead and len(dead) < len(rows):
+            alive = [r for r in rows if r[0][k] is not None]
+            return graph.branch(
+                known[path].guard,
+                _over(name, type, paths, alive, known, whole), _over(name, type, paths, dead, known, whole),
+            )  # fmt: skip
+    kept = [k for k, path in enumerate(paths) if rows[0][0][k] is not None and len({r[0][k] for r in rows}) > 1]
+    if len({v for _, v in rows}) == 1 and whole:
+        return const(rows[0][1], type.unit)
+    if not kept and whole:
+        return const(rows[0][1], type.unit)
+    keys = [k for k, path in enumerate(paths) if rows[0][0][k] is not None] if not whole else kept
+    index = {tuple(r[k] for k in keys): v for r, v in rows}
+    made = table(name, list(index), list(index.values()), (rows[0][1],) if whole else ())  # type: ignore[arg-type]
+    return lookup(made, [graph.var(paths[k], known[paths[k]].type) for k in keys], type)
+
+
+__all__ = ["LARGE", "Solved", "Wanted", "solve_ahead"]

@@ -1,0 +1,147 @@
+"""Mappings solved ahead against one assignment at a time: quantities, feasibility, ties, dead decisions, and doubts."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from math import prod
+
+import numpy
+import pytest
+from cospace.compiler import columns, solved
+from cospace.compiler.columns import NotExact
+from cospace.compiler.driver import compile_text
+from cospace.compiler.exact import evaluate, solve_maps
+from cospace.compiler.graph import NUMBER, Value, const, div, var
+from cospace.compiler.model import Space
+from cospace.compiler.rowsums import Options, count_rows
+from cospace.compiler.separate import separate
+
+HEAD = """space ahead
+import std.learn
+import std.works
+def job(x: tensor[a], m: int, n: int) -> tensor[a] from "t.job" { ask matmul(m = m, k = 12, n = n) }
+def things() -> task from "t.things" { row = tensor[4] }
+data = things()
+network net(x: data.row) { job(job(job(x, m = 6, n = 8), m = 9, n = 20), m = 6, n = 8) }
+"""
+TILED = (
+    HEAD
+    + """
+precision of net { both = switch {4, 8} bit }
+accelerator chip {
+    size = choose {9, 24, 60} bit
+    mode = choose kind { plain = 1, wide = choose lanes {2, 4} }
+    on matmul(m, k, n, wbits) {
+        a = map divisors(k)
+        b = map [t for t in {1, 2, 4, 8, 16} when t <= n]
+        order = map {outer, inner}
+        flip = map {true, false}
+        u = map {1, 2, 3}
+        require a * wbits + b * 2 bit <= size "it fits"
+        steps = ceil(n / b) * ceil(k / a) * ceil(m / u)
+        cycles = steps * (if order == outer then b else a) / mode + (if flip then 3 else abs(u - 2))
+        energy = 3 pJ * steps + a * b * 1 pJ / 7
+        minimize GOAL
+    }
+    energy = sum(works.energy)
+    cycles = sum(works.cycles)
+}
+minimize max(chip.energy for precision.both)
+minimize chip.cycles at precision.both = 4 bit
+"""
+)
+
+
+def designs(space: Space) -> list[dict[str, Value]]:
+    found: list[dict[str, Value]] = [{}]
+    for d in space.decisions:
+        found = [
+            {**row, d.path: v} if evaluate(d.guard, row) is True else row
+            for row in found
+            for v in (d.values if evaluate(d.guard, row) is True else d.values[:1])
+        ]
+    return found
+
+
+def compiled(text: str) -> Space:
+    made = compile_text(text)
+    assert made.space is not None, [d.message for d in made.diagnostics]
+    return made.space
+
+
+@pytest.mark.parametrize("goal", ["cycles", "energy * cycles", "0 * cycles", "max(cycles, 40)"])
+def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyPatch, goal: str) -> None:
+    text = TILED.replace("GOAL", goal)
+    monkeypatch.setattr(solved, "LARGE", 1 << 60)
+    slow = compiled(text)
+    monkeypatch.setattr(solved, "LARGE", 2)
+    fast = compiled(text)
+    assert not any(len(p.problem.goals) > 1 for w in fast.works for p in w.placements)  # what stands for them has one
+    assert any(prod(len(m.values) for m in p.problem.maps) >= 300 for w in slow.works for p in w.placements)
+    listed = designs(slow)
+    assert len(listed) == 9
+    refused = 0
+    for design in listed:
+        met = [
+            all(evaluate(r.guard, design) is False or evaluate(r.value, design) is True for r in s.requirements)
+            for s in (slow, fast)
+        ]
+        assert met[0] == met[1]
+        refused += not met[0]
+        assert [evaluate(o.value, design) for o in slow.objectives] == [
+            evaluate(o.value, design) for o in fast.objectives
+        ]
+        for one, other in zip(slow.works, fast.works, strict=True):
+            assert (one.path, one.at) == (other.path, other.at)
+            assert solve_maps(one.placements[0].problem, design) is not None
+            taken = [solve_maps(w.placements[0].problem, design) for w in (one, other)]
+            values = [list(t.values()) if isinstance(t, dict) else None for t in taken]
+            assert values[0] == values[1]
+    assert 0 < refused < len(listed)
+
+
+def test_a_value_that_is_not_rational_is_left_to_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solved, "LARGE", 2)
+    space = compiled(TILED.replace("GOAL", "sqrt(cycles)"))
+    assert any(len(p.problem.goals) > 1 for w in space.works for p in w.placements)
+
+
+def test_columns_refuse_what_has_no_value() -> None:
+    x = var("x", NUMBER)
+    given = {"x": columns.column([Fraction(3), Fraction(1, 2)])}
+    (found,) = columns.evaluate([div(const(1), x)], given, 2)
+    assert list(found) == [Fraction(1, 3), 2]
+    with pytest.raises(NotExact):
+        columns.evaluate([div(const(1), x)], {"x": columns.column([Fraction(0)])}, 1)
+
+
+def test_requirements_forget_what_their_guard_settles() -> None:
+    text = "space s\nmode = choose {a, b}\nx, y = choose 1..3\n"
+    text += "require (if mode == a then x else y) <= 2 when mode == b\n"
+    (requirement,) = compiled(text).requirements
+    assert requirement.value.free == {"y"}
+
+
+def test_sums_that_share_no_part_are_counted_apart() -> None:
+    assert separate([[True, False], [False, True], [True, False], [False, False]]) == [
+        ([0, 2], [0]), ([1], [1]), ([3], [])
+    ]  # fmt: skip
+    random = numpy.random.default_rng(5)
+    for _ in range(20):
+        reads = [(0,), (1,), (0,), (1,), (), (0, 1)][: 3 + int(random.integers(0, 4))]
+        groups = []
+        for own in reads:
+            values = tuple(
+                random.integers(0, 9, (1, 3)) if k in own else numpy.full((1, 3), int(random.integers(0, 3)))
+                for k in range(2)
+            )
+            groups.append(Options(values, random.integers(0, 3, (1, 3)) + numpy.array([[1, 0, 0]])))
+        bounds = [numpy.array([int(random.integers(3, 20))]) for _ in range(2)]
+        wanted = 0
+        for taken in itertools.product(range(3), repeat=len(groups)):
+            sums = [sum(int(g.values[k][0, t]) for g, t in zip(groups, taken, strict=True)) for k in range(2)]
+            if all(s <= int(b[0]) for s, b in zip(sums, bounds, strict=True)):
+                wanted += prod(int(g.weights[0, t]) for g, t in zip(groups, taken, strict=True))
+        active = [numpy.array([True]), numpy.array([True])]
+        assert int(count_rows(groups, bounds, active, [1 << 20])[0]) == wanted
