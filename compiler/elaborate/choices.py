@@ -343,7 +343,7 @@ def _checked(
                 f"the value {spell(value)} stands twice in this set",
                 help="remove one of them",
             )
-        merged[key] = graph.either(merged.get(key, FALSE), condition)
+        merged[key] = graph.either(merged[key], condition) if key in merged else condition
     kept = {k: c for k, c in merged.items() if c is not FALSE}
     if not kept or type is None:
         backwards = isinstance(node.domain, tree.Range)

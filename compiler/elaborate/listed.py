@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -30,6 +31,9 @@ from cospace.dsl.diagnostics import Span
 
 MOST = 100_000
 """Values of one domain, at most."""
+REMEMBERED = 128
+"""Tables of what lists hold that are kept: layers choose from the same lists again and again."""
+Options = tuple[tuple[Expr, ...], ...]
 
 
 @frozen(eq=False, repr=False)
@@ -43,18 +47,30 @@ class ListDomain:
 
 def tell(owner: Listed, value: Callable[[tuple[Expr, ...]], Value], type: Type, span: Span) -> Expr:
     """An expression that has for each list the value that is told of it."""
-    values = [value(o) for o in owner.options]
-    rows = lookups.table("values", [(s,) for s in labels(owner)], values, (values[-1],))
-    return lookups.lookup(rows, [owner.chosen], type, span)
+    return lookups.lookup(_told(owner, [value(o) for o in owner.options]), [owner.chosen], type, span)
+
+
+def _told(owner: Listed, values: list[Value]) -> lookups.Lookup:
+    return lookups.table("values", [(s,) for s in labels(owner)], values, (values[-1],))
 
 
 def labels(owner: Listed | ListDomain) -> tuple[Symbol, ...]:
-    return tuple(Symbol(label(o, owner.sets)) for o in owner.options)
+    return _labels(owner.options, owner.sets)
+
+
+@lru_cache(REMEMBERED)
+def _labels(options: Options, sets: bool) -> tuple[Symbol, ...]:
+    return tuple(Symbol(label(o, sets)) for o in options)
 
 
 def members_of(owner: Listed) -> dict[Value, Expr]:
     """Everything that stands in some list."""
-    return {i.value: i for o in owner.options for i in o}
+    return dict(_members(owner.options))
+
+
+@lru_cache(REMEMBERED)
+def _members(options: Options) -> tuple[tuple[Value, Expr], ...]:
+    return tuple({i.value: i for o in options for i in o}.items())
 
 
 def label(items: Sequence[Expr], sets: bool) -> str:
@@ -87,13 +103,18 @@ def domain(name: str, node: tree.Call, context: Context) -> ListDomain:
     if name == "orders":
         if len(items) > 8:
             raise context.fail("CS404", node.span, f"{len(items)} things have more than {MOST:,} orders")
-        made = tuple(itertools.permutations(items))
+        made = _orders(tuple(items))
     else:
         if len(items) > 16:
             raise context.fail("CS404", node.span, f"{len(items)} things have more than {MOST:,} subsets")
         sizes = range(len(items) + 1)
         made = tuple(c for size in sizes for c in itertools.combinations(items, size))
     return ListDomain(made, tuple(TRUE for _ in made), name == "subsets")
+
+
+@lru_cache(REMEMBERED)
+def _orders(items: tuple[Expr, ...]) -> Options:
+    return tuple(itertools.permutations(items))
 
 
 def _constants(value: Any, span: Span, context: Context) -> list[Expr]:
@@ -171,14 +192,15 @@ def of_lists(domain: Any) -> Any:
 
 def element(owner: Listed, index: Expr, span: Span, context: Context) -> Expr:
     """`spread[2]`, from 1. A searched index that is outside has no value."""
-    lengths = {len(o) for o in owner.options}
+    shortest = _shortest(owner.options)
     if owner.sets:
         raise context.fail("CS212", span, "a set has no order: ask `x in set`, or run over it")
     if index.is_const:
         at = index.number
-        if at.denominator != 1 or not 1 <= at <= min(lengths):
-            raise context.fail("CS213", span, f"there is no item {at} in every list; the shortest has {min(lengths)}")
-        return tell(owner, lambda o: o[int(at) - 1].value, owner.options[0][int(at) - 1].type, span)
+        if at.denominator != 1 or not 1 <= at <= shortest:
+            raise context.fail("CS213", span, f"there is no item {at} in every list; the shortest has {shortest}")
+        rows = _item(owner.options, owner.sets, int(at))
+        return lookups.lookup(rows, [owner.chosen], owner.options[0][int(at) - 1].type, span)
     keys: list[tuple[Value, ...]] = []
     values: list[Value] = []
     for symbol, option in zip(labels(owner), owner.options, strict=True):
@@ -187,6 +209,17 @@ def element(owner: Listed, index: Expr, span: Span, context: Context) -> Expr:
             values.append(item.value)
     type = next(i.type for o in owner.options for i in o)
     return lookups.lookup(lookups.table("items", keys, values), [owner.chosen, index], type, span)
+
+
+@lru_cache(REMEMBERED)
+def _shortest(options: Options) -> int:
+    return min(map(len, options))
+
+
+@lru_cache(REMEMBERED)
+def _item(options: Options, sets: bool, at: int) -> lookups.Lookup:
+    values = [o[at - 1].value for o in options]
+    return lookups.table("values", [(s,) for s in _labels(options, sets)], values, (values[-1],))
 
 
 def gathered(owner: Listed) -> Gathered:
@@ -207,10 +240,17 @@ def gathered(owner: Listed) -> Gathered:
 
 def contains(owner: Listed, value: Value, span: Span) -> Expr:
     """Whether a constant stands in the list."""
-    has = [any(i.value == value for i in o) for o in owner.options]
+    found = _holders(owner.options, owner.sets, value.__class__, value)
+    return const(found) if isinstance(found, bool) else lookups.lookup(found, [owner.chosen], graph.BOOL, span)
+
+
+@lru_cache(REMEMBERED)
+def _holders(options: Options, sets: bool, kind: type, value: Value) -> lookups.Lookup | bool:
+    """Which lists hold a value, or whether all or none do."""
+    has: list[Value] = [any(i.value == value for i in o) for o in options]
     if all(has) or not any(has):
-        return const(has[0])
-    return tell(owner, lambda o: any(i.value == value for i in o), graph.BOOL, span)
+        return has[0] is True
+    return lookups.table("values", [(s,) for s in _labels(options, sets)], has, (has[-1],))
 
 
 def membership(a: Expr, owner: Listed, span: Span) -> Expr:
@@ -293,24 +333,34 @@ def down_to(node: tree.Call, context: Context) -> Gathered | ListValue:
     if not isinstance(order, Listed) or order.sets:
         raise context.fail("CS301", node.arguments[0].span, f"an order is a list, and this is {describe(order)}")
 
-    def reaches(option: tuple[Expr, ...], members: Sequence[Expr], item: Expr) -> bool:
-        last = max((at for at, i in enumerate(option) if i in members), default=-1)
-        return item in option[: last + 1]
-
     found = []
     for item in members_of(order).values():
         if wanted is None:
             assert fixed is not None
-            truth = [reaches(o, fixed, item) for o in order.options]
-            known = all(truth) or not any(truth)
-            guard = (
-                const(truth[0]) if known else tell(order, lambda o: reaches(o, fixed, item), graph.BOOL, node.span)  # noqa: B023
-            )
+            reached = _reached(order.options, tuple(fixed), item)
+            guard = FALSE if reached is False else TRUE
+            if not isinstance(reached, bool):
+                guard = lookups.lookup(reached, [order.chosen], graph.BOOL, node.span)
         else:
             keys = list(itertools.product(labels(order), labels(wanted)))
             pairs = itertools.product(order.options, wanted.options)
-            rows = lookups.table("reach", keys, [reaches(o, w, item) for o, w in pairs], (False,))
+            rows = lookups.table("reach", keys, [_reaches(o, w, item) for o, w in pairs], (False,))
             guard = lookups.lookup(rows, [order.chosen, wanted.chosen], graph.BOOL, node.span)
         if guard is not FALSE:
             found.append((item, guard, const(1)))
     return Gathered(tuple(found))
+
+
+def _reaches(option: tuple[Expr, ...], members: Sequence[Expr], item: Expr) -> bool:
+    """Whether an item stands in a list before its last member."""
+    last = max((at for at, i in enumerate(option) if i in members), default=-1)
+    return item in option[: last + 1]
+
+
+@lru_cache(REMEMBERED)
+def _reached(options: Options, members: tuple[Expr, ...], item: Expr) -> lookups.Lookup | bool:
+    """Which lists have an item down to their last member, or whether all or none do."""
+    truth: list[Value] = [_reaches(o, members, item) for o in options]
+    if all(truth) or not any(truth):
+        return truth[0] is True
+    return lookups.table("values", [(s,) for s in _labels(options, False)], truth, (truth[-1],))
