@@ -20,6 +20,7 @@ from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
 from cospace.compiler.flags import Flags, switched_together
 from cospace.compiler.graph import Value, implies
 from cospace.compiler.intervals import Bounder
+from cospace.compiler.layered import make_layered
 from cospace.compiler.model import Requirement, Space
 from cospace.compiler.sums import NotASum
 from cospace.compiler.switched import Switched
@@ -181,6 +182,9 @@ def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
         listed = _listed(frame, part, raw, limits)
         if listed is not None:
             return listed
+    layered = _layered(frame, part, raw, lambda: _between(count_values(free)))
+    if layered is not None:
+        return layered
     narrow, wide = split(frame, part.clauses, limits)
     factors = list(part.structure)
     stopped: Count | None = None
@@ -288,6 +292,19 @@ def _each_alone(
     worst = max(gaps, key=lambda g: g[0])[1].requirement
     limit = "requirements counted one by one, their sums on a grid"
     return Count(raw, None, (max(low, 0), high), False, "each requirement alone", limit, worst)
+
+
+def _layered(frame: Frame, part: Component, raw: int, values: Callable[[], tuple[Values, Values]]) -> Solved | None:
+    """Many groups too large to list, under one sum."""
+    made = make_layered(frame, part.variables, part.clauses)
+    if made is None:
+        return None
+    low, high = made.count()
+    method = f"groups by their states and a sum convolved over {len(made.rows)} assignments of {len(made.hubs)} shared decisions"
+    if low == high:
+        return Solved(part, Count(raw, low, (low, high), True, method), values)
+    limit = "sums too close to their bound to decide"
+    return Solved(part, Count(raw, None, (low, high), False, method, limit, made.total), values)
 
 
 def _coupled(

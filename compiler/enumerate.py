@@ -67,7 +67,7 @@ class Frame:
     decisions: tuple[Decision, ...]
     domains: tuple[Rows, ...]
     position: Mapping[str, int] = field(repr=False)
-    _interner: Interner = field(factory=Interner, repr=False)
+    interner: Interner = field(factory=Interner, repr=False)
     _truths: dict[Hashable, Mask] = field(factory=dict, repr=False)
     _prints: dict[int, tuple[Expr, int, tuple[str, ...]]] = field(factory=dict, repr=False)
 
@@ -87,7 +87,7 @@ class Frame:
         """The same with one more decision pinned; what was evaluated stays known."""
         domains = list(self.domains)
         domains[variable] = numpy.array([index], dtype=numpy.int64)
-        return Frame(self.decisions, tuple(domains), self.position, self._interner, self._truths, self._prints)
+        return Frame(self.decisions, tuple(domains), self.position, self.interner, self._truths, self._prints)
 
     @property
     def sizes(self) -> dict[int, int]:
@@ -116,7 +116,7 @@ class Frame:
     def fingerprint(self, expr: Expr) -> tuple[int, tuple[str, ...]]:
         known = self._prints.get(id(expr))
         if known is None:
-            known = (expr, *self._interner.fingerprint(expr))
+            known = (expr, *self.interner.fingerprint(expr))
             self._prints[id(expr)] = known
         return known[1], known[2]
 

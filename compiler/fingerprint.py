@@ -69,3 +69,10 @@ class _Walker:
             key = ("problem", maps, tuple(self.number(problem.requirements)), tuple(self.number(problem.goals)))
             self.problems[id(problem)] = self.interner.intern(key)
         return self.problems[id(problem)]
+
+
+def paths_and_keys(exprs: Iterable[Expr], interner: Interner) -> tuple[list[str], tuple[int, ...]]:
+    """Keys of several expressions that number their paths together, and these in order."""
+    walker = _Walker(interner)
+    keys = tuple(walker.number(list(exprs)))
+    return list(walker.paths), keys

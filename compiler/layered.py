@@ -1,0 +1,180 @@
+"""Components that are many groups under one sum, each with far too many assignments to list: a network's tilings.
+
+Few decisions (hubs) join the groups apart from the sum. What a group leaves at each cost and each row of hubs is
+tabled one decision at a time (`states`), once for groups that are alike, and the sum over all groups is counted by
+powers of polynomials (`powers`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+
+import numpy
+from attrs import frozen
+from cospace.compiler import graph, states
+from cospace.compiler.enumerate import Clause, Frame, Rows, TooMany, unite
+from cospace.compiler.fingerprint import paths_and_keys
+from cospace.compiler.graph import TRUE, Expr, const, implies
+from cospace.compiler.hubs import GROUP, term_scope
+from cospace.compiler.levels import Group
+from cospace.compiler.model import Requirement
+from cospace.compiler.powers import count_powers
+from cospace.compiler.states import Question, Table
+from cospace.compiler.sums import NotASum, Sum, Term, read_sums
+from cospace.compiler.whole import NotWhole
+
+HUB_ROWS = 62
+MEMBERS = 40
+"""Decisions of one group, at most."""
+
+
+@frozen(eq=False)
+class Layered:
+    """groups: each a kind of table and its decisions, in the order of that kind's decisions. bound: of all costs;
+    total: the requirement that says so."""
+
+    hubs: tuple[int, ...]
+    rows: Rows
+    groups: tuple[tuple[int, tuple[int, ...]], ...]
+    kinds: tuple[Table, ...]
+    bound: int
+    total: Requirement
+
+    def at_row(self, bit: int) -> list[tuple[Group, int]]:
+        """The costs of each kind at one row of hubs, and how many groups are of that kind."""
+        found = []
+        for number, table in enumerate(self.kinds):
+            at = numpy.flatnonzero((table.rows >> bit) & 1)
+            cost, where = numpy.unique(table.cost[at], return_inverse=True)
+            weights = numpy.zeros(len(cost), dtype=numpy.int64)
+            numpy.add.at(weights, where.reshape(-1), table.weights[-1][at])
+            many = sum(1 for kind, _ in self.groups if kind == number)
+            found.append((Group(tuple(int(c) for c in cost), tuple(int(w) for w in weights)), many))
+        return found
+
+    def count(self) -> tuple[int, int]:
+        """Proved bounds on the number of assignments, equal where it is exact."""
+        ends = [count_powers(self.at_row(bit), self.bound) for bit in range(len(self.rows))]
+        return sum(low for low, _ in ends), sum(high for _, high in ends)
+
+
+def make_layered(frame: Frame, variables: Sequence[int], clauses: Sequence[Clause]) -> Layered | None:
+    """The component so, or None where it is not of this kind or a limit is met."""
+    if any(frame.decisions[v].guard is not TRUE or frame.decisions[v].allowed is not None for v in variables):
+        return None
+    parts = _cut(frame, variables, clauses)
+    if parts is None:
+        return None
+    hubs, groups, total, others = parts
+    home = {v: g for g, members in enumerate(groups) for v in members}
+    costs: list[list[Expr]] = [[] for _ in groups]
+    for t in total.terms:
+        scope = term_scope(frame, t)
+        if set(scope) <= hubs:
+            return None
+        costs[next(home[v] for v in scope if v in home)].append(_term(t))
+    asked: list[list[Expr]] = [[] for _ in groups]
+    within: list[Clause] = []
+    for c in others:
+        inner = next((home[v] for v in c.scope if v in home), None)
+        if inner is None:
+            within.append(c)
+        else:
+            asked[inner].append(implies(c.guard, c.value))
+    try:
+        order = tuple(sorted(hubs))
+        rows = frame.enumerate(order, within, limit=HUB_ROWS)
+        return _tabled(frame, order, rows, groups, asked, costs, total)
+    except (TooMany, NotWhole):
+        return None
+
+
+def _tabled(
+    frame: Frame, hubs: tuple[int, ...], rows: Rows, groups: Sequence[Sequence[int]], asked: Sequence[Sequence[Expr]],
+    costs: Sequence[Sequence[Expr]], total: Sum,
+) -> Layered | None:  # fmt: skip
+    """Raises NotWhole, TooMany."""
+    if total.constant.denominator != 1:
+        return None
+    known: dict[Hashable, int] = {}
+    kinds: list[Table] = []
+    orders: dict[Hashable, list[int]] = {}
+    found: list[tuple[int, tuple[int, ...]]] = []
+    hub_paths = {frame.decisions[h].path for h in hubs}
+    for members, own, terms in zip(groups, asked, costs, strict=True):
+        cost = graph.add(*terms) if terms else const(0)
+        paths, keys = paths_and_keys([*own, cost], frame.interner)
+        inner = [p for p in paths if p not in hub_paths]
+        inside = [frame.position[p] for p in inner]
+        if len(inside) != len(members):
+            return None
+        domains = tuple(
+            (p,) if p in hub_paths else tuple((v.__class__, v) for v in _values(frame, frame.position[p])) for p in paths
+        )
+        key = (keys, domains)
+        if key not in known:
+            question = Question(
+                tuple(inside), tuple(frame.decisions[v] for v in inside), tuple(frame.domains[v] for v in inside),
+                tuple(frame.decisions[h] for h in hubs), rows, tuple(own), cost,
+            )  # fmt: skip
+            shape = len(inside)
+            table, order = states.tabulate(question, orders.get(shape))
+            orders.setdefault(shape, order)
+            known[key] = len(kinds)
+            kinds.append(table)
+        found.append((known[key], tuple(inside)))
+    bound = -int(total.constant) - (1 if total.strict else 0)
+    return Layered(hubs, rows, tuple(found), tuple(kinds), bound, total.clause.requirement)
+
+
+def _values(frame: Frame, v: int) -> list[graph.Value]:
+    return [frame.decisions[v].values[int(i)] for i in frame.domains[v]]
+
+
+def _term(t: Term) -> Expr:
+    value = const(t.coefficient) if t.atom is None else graph.mul(const(t.coefficient), t.atom)
+    return graph.branch(graph.both(*t.conditions), value, const(0)) if t.conditions else value
+
+
+def _cut(
+    frame: Frame, variables: Sequence[int], clauses: Sequence[Clause]
+) -> tuple[set[int], list[list[int]], Sum, list[Clause]] | None:
+    """Hubs, the groups that are left without them, the one sum over several groups, and the other clauses."""
+    wide: list[tuple[Clause, Sum]] = []
+    others: list[Clause] = []
+    for c in sorted(clauses, key=lambda c: -len(c.scope)):
+        sums: tuple[Sum, ...] = ()
+        if not wide and c.guard is TRUE:
+            try:
+                sums = read_sums(c)
+            except NotASum:
+                sums = ()
+        if len(sums) == 1 and not sums[0].settled and len(sums[0].terms) > 1:
+            wide.append((c, sums[0]))
+        else:
+            others.append(c)
+    if not wide:
+        return None
+    total = wide[0][1]
+    scopes = {c.scope for c in others} | {term_scope(frame, t) for t in total.terms}
+    hubs: set[int] = set()
+    while True:
+        left = [v for v in variables if v not in hubs]
+        place = {v: i for i, v in enumerate(left)}
+        narrowed = sorted({tuple(place[v] for v in s if v in place) for s in scopes})
+        groups = [[left[i] for i in g] for g in unite(len(left), narrowed)]
+        longest = max(groups, key=len, default=[])
+        if len(groups) > 1 and len(longest) <= MEMBERS:
+            break
+        if not longest:
+            return None
+        degree = {v: len(set().union(*(s for s in scopes if v in s))) for v in longest}
+        hubs.add(max(degree, key=lambda v: (degree[v], -v)))
+        if math.prod(len(frame.domains[v]) for v in hubs) > HUB_ROWS:
+            return None
+    sizes = [math.prod(len(frame.domains[v]) for v in g) for g in groups]
+    return (hubs, groups, total, others) if max(sizes) > GROUP else None
+
+
+__all__ = ["Layered", "make_layered"]
