@@ -40,6 +40,8 @@ class Layered:
     kinds: tuple[Table, ...]
     bound: int
     total: Requirement
+    places: tuple[dict[int, int], ...]
+    """For each kind where among a group's decisions each of the decisions stands that its table was made for."""
 
     def at_row(self, bit: int) -> list[tuple[Group, int]]:
         """The costs of each kind at one row of hubs, and how many groups are of that kind."""
@@ -99,6 +101,7 @@ def _tabled(
         return None
     known: dict[Hashable, int] = {}
     kinds: list[Table] = []
+    places: list[dict[int, int]] = []
     orders: dict[Hashable, list[int]] = {}
     found: list[tuple[int, tuple[int, ...]]] = []
     hub_paths = {frame.decisions[h].path for h in hubs}
@@ -123,9 +126,10 @@ def _tabled(
             orders.setdefault(shape, order)
             known[key] = len(kinds)
             kinds.append(table)
+            places.append({v: at for at, v in enumerate(inside)})
         found.append((known[key], tuple(inside)))
     bound = -int(total.constant) - (1 if total.strict else 0)
-    return Layered(hubs, rows, tuple(found), tuple(kinds), bound, total.clause.requirement)
+    return Layered(hubs, rows, tuple(found), tuple(kinds), bound, total.clause.requirement, tuple(places))
 
 
 def _values(frame: Frame, v: int) -> list[graph.Value]:

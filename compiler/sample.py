@@ -16,10 +16,12 @@ import numpy
 from attrs import evolve, field, frozen
 from cospace.compiler.count import Component, Limits, clause_factor, components, split
 from cospace.compiler.coupled import Coupled
+from cospace.compiler.draw_layers import LayeredDrawer
 from cospace.compiler.draw_sums import SumDrawer
 from cospace.compiler.eliminate import Drawer, Factor, TooLarge, eliminate
 from cospace.compiler.enumerate import Clause, Frame, Mask, TooMany
 from cospace.compiler.graph import Value, both, implies
+from cospace.compiler.layered import make_layered
 from cospace.compiler.model import Requirement, Space
 from cospace.compiler.recheck import Recheck
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
@@ -104,6 +106,9 @@ class Sampler:
         listed = self._listed(part, sizes)
         if listed is not None:
             return listed
+        layered = self._layered(part)
+        if layered is not None:
+            return layered
         narrow, wide = split(self.frame, part.clauses, self._limits)
         factors = list(part.structure)
         best = eliminate(factors, sizes, cells=self._limits.cells)
@@ -154,6 +159,24 @@ class Sampler:
         def propose(n: int, rng: numpy.random.Generator) -> Drawn:
             at = rng.integers(0, len(rows), size=n)
             return self._gather(n, (column.take(at) for column in columns))
+
+        return _Source(part.variables, propose, (), None)
+
+    def _layered(self, part: Component) -> _Source | None:
+        """Many groups too large to list, under one sum: only what is feasible is proposed, with some left out."""
+        made = make_layered(self.frame, part.variables, part.clauses)
+        if made is None:
+            return None
+        try:
+            drawer = LayeredDrawer(self.frame, made)
+        except TooLarge:
+            return None
+        if drawer.total == 0:
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
+
+        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+            found = drawer.draw(n, rng)
+            return self._gather(len(found[part.variables[0]]), (found[v] for v in part.variables))
 
         return _Source(part.variables, propose, (), None)
 
@@ -226,8 +249,9 @@ class Sampler:
             wanted = n - have
             if source.decider is not None:
                 wanted = int((wanted + 64) * 1.05 * (proposed + 2) / (have + 1))
-            rows = source.propose(min(wanted, BATCH), rng)
-            proposed += len(rows)
+            asked = min(wanted, BATCH)
+            rows = source.propose(asked, rng)
+            proposed += asked
             if source.decider is None:
                 for v, column in zip(source.variables, rows.T, strict=True):
                     drawn[v, have : have + len(rows)] = column
