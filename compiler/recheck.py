@@ -1,8 +1,8 @@
 """Whether drawn designs are designs and feasible, decided anew for every one of them.
 
-What is asked is compiled from the expressions of the space alone, as batched numbers that are certain or are decided
-exactly: no table, diagram, group or sum that a sampler draws from is read. A few designs are also put to the reference
-evaluator, which works one design at a time in fractions.
+What is asked is compiled from the expressions of the space alone, into tables that the reference evaluator fills and
+whole numbers (`recheck_tables`), which share no code with what a sampler counts, decides and draws with; what these
+refuse is asked of a batched program. A few designs are also put to the reference evaluator itself, one at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from cospace.compiler.designs import decode
 from cospace.compiler.graph import TRUE, Expr, both, implies
 from cospace.compiler.model import Space
 from cospace.compiler.numbers import Decider
+from cospace.compiler.recheck_tables import Tabled
 from numpy.typing import NDArray
 
 REFERENCED = 16
@@ -29,6 +30,7 @@ class Recheck:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._wanted = [implies(r.guard, r.value) for r in space.requirements]
+        self._tabled: Tabled | None = None
         self._program: Decider | None = None
         self._asked: dict[int, int] = {}
 
@@ -40,33 +42,39 @@ class Recheck:
         for i in range(n) if n <= FEW else range(0, n, -(-n // REFERENCED)):
             self._reference(rows[i])
 
-    def _compile(self) -> Decider:
-        exprs: list[Expr] = [both(*self._wanted)]
-        for d in self.space.decisions:
-            for e in (d.guard, *(d.allowed or ())):
-                if e is not TRUE and id(e) not in self._asked:
-                    self._asked[id(e)] = len(exprs)
-                    exprs.append(e)
-        return Decider(exprs, self.space.decisions)
-
     def _batched(self, rows: NDArray[Any]) -> None:
-        program = self._program = self._program or self._compile()
-        try:
-            held = program(rows)
-        except ValueError as stop:
-            raise AssertionError(f"a sample is not one of designs: {stop}") from None
-        wrong = ~held[:, 0]
-        for j, d in enumerate(self.space.decisions):
-            column = rows[:, j]
-            live = held[:, self._asked[id(d.guard)]] if d.guard is not TRUE else numpy.True_
-            wrong |= (column >= 0) != live
-            for index, e in enumerate(d.allowed or ()):
-                if e is not TRUE:
-                    wrong |= (column == index) & ~held[:, self._asked[id(e)]]
-        at = numpy.flatnonzero(wrong)
+        if self._tabled is None:
+            self._tabled = Tabled(self.space.decisions, self._wanted)
+        tabled = self._tabled
+        held = tabled(rows)
+        if tabled.refused or tabled.legal_refused:
+            held &= self._decided(tabled, rows)
+        at = numpy.flatnonzero(~held)
         if len(at):
             self._reference(rows[at[0]])
             raise AssertionError(f"two evaluators differ at a sample: {decode(self.space.decisions, rows[at[0]])}")
+
+    def _decided(self, tabled: Tabled, rows: NDArray[Any]) -> NDArray[numpy.bool_]:
+        """What no table decides, by a batched program."""
+        decisions = self.space.decisions if tabled.legal_refused else ()
+        if self._program is None:
+            exprs: list[Expr] = [both(TRUE, *tabled.refused)]
+            for d in decisions:
+                for e in (d.guard, *(d.allowed or ())):
+                    if e is not TRUE and id(e) not in self._asked:
+                        self._asked[id(e)] = len(exprs)
+                        exprs.append(e)
+            self._program = Decider(exprs, self.space.decisions)
+        found = self._program(rows)
+        held: NDArray[numpy.bool_] = found[:, 0].copy()
+        for j, d in enumerate(decisions):
+            column = rows[:, j]
+            live = found[:, self._asked[id(d.guard)]] if d.guard is not TRUE else numpy.True_
+            held &= (column >= 0) == live
+            for index, e in enumerate(d.allowed or ()):
+                if e is not TRUE:
+                    held &= (column != index) | found[:, self._asked[id(e)]]
+        return held
 
     def _reference(self, row: NDArray[Any]) -> None:
         design = decode(self.space.decisions, row)

@@ -1,0 +1,444 @@
+"""Requirements decided from tables over few decisions each: what drawn designs are decided anew by.
+
+Its own arithmetic on purpose: nothing of what a sampler counts, decides or draws with is used. What reads one decision
+is asked of the reference evaluator, value by value, and values that nothing tells apart become one class. The rest is
+whole numbers over one denominator: small expressions become tables over the classes of what they read, larger ones are
+gathers from such tables, sums, products and comparisons. What would not fit is refused (`NoTable`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy
+from attrs import frozen
+from cospace.compiler import exact
+from cospace.compiler.fingerprint import Interner, paths_and_keys
+from cospace.compiler.graph import TRUE, Expr, Symbol, Value, implies, walk
+from cospace.compiler.model import Decision
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+NUMBERS = 1 << 12
+"""Cells of a table of numbers: so many stay in the fastest cache."""
+TRUTHS = 1 << 14
+LEAVES = 1 << 12
+"""Cells that the reference evaluator is asked about for one expression, at most."""
+BLOCK = 1 << 14
+"""Designs that are decided at once."""
+MOST = 1 << 62
+MERGED = 64
+"""Up to so many values of a decision are not merged."""
+
+
+class NoTable(Exception):
+    """An expression that is not decided from tables."""
+
+
+@frozen(eq=False)
+class Grid:
+    """values / below at each combination of the classes of `scope`'s decisions: an axis each. below 0: truths."""
+
+    scope: tuple[int, ...]
+    values: Array
+    below: int
+
+    @property
+    def most(self) -> int:
+        return int(numpy.abs(self.values).max(initial=0)) if self.below else 1
+
+
+@frozen(eq=False)
+class Step:
+    """An operator whose result no table holds."""
+
+    op: str
+    args: tuple[Grid | Step, ...]
+    below: int
+    most: int
+
+
+Node = Grid | Step
+
+
+class Tabled:
+    """All that makes rows of indices feasible designs, as far as tables decide it; `refused`: what they don't."""
+
+    def __init__(self, decisions: Sequence[Decision], wanted: Sequence[Expr]) -> None:
+        self.decisions = tuple(decisions)
+        self.position = {d.path: k for k, d in enumerate(decisions)}
+        self.maybe_dead = [d.guard is not TRUE for d in decisions]
+        self._interner = Interner()
+        self._leaves: dict[Hashable, list[exact.Result]] = {}
+        self._built: dict[int, Node] = {}
+        self._symbols: dict[Value, int] = {}
+        parts = [a for e in wanted for a in (e.args if e.op == "and" else (e,))]
+        self._keep = [*wanted, *parts]
+        self.classes: list[Array | None] = self._merge(parts)
+        self.sizes = [
+            self._slots(k) if c is None else int(c.max()) + 1 for k, c in enumerate(self.classes)
+        ]  # fmt: skip
+        self._stands = [self._representatives(k) for k in range(len(self.decisions))]
+        self.refused: list[Expr] = []
+        self.legal_refused = False
+        nodes: list[Node] = []
+        for e in parts:
+            try:
+                nodes.append(self._truth(e))
+            except NoTable:
+                self.refused.append(e)
+        self.roots = _joined([n for n in nodes if not (isinstance(n, Grid) and n.values.all())], self.sizes)
+        self._legal()
+
+    # ---- decisions
+
+    def _slots(self, k: int) -> int:
+        return len(self.decisions[k].values) + self.maybe_dead[k]
+
+    def _values(self, k: int) -> list[Value | None]:
+        """By slot: a decision that may be dead has that first."""
+        return [None, *self.decisions[k].values] if self.maybe_dead[k] else list(self.decisions[k].values)
+
+    def _merge(self, parts: Sequence[Expr]) -> list[Array | None]:
+        """For each decision with many values the class of each slot; None where each is its own."""
+        reads: list[dict[int, Expr]] = [{} for _ in self.decisions]
+        plain = [len(d.values) <= MERGED for d in self.decisions]
+        stack, seen = list(parts), set()
+        while stack:
+            e = stack.pop()
+            if id(e) in seen:
+                continue
+            seen.add(id(e))
+            own = self._scope(e)
+            if len(own) == 1:
+                reads[own[0]][id(e)] = e
+            else:
+                stack.extend(e.args)
+        for k, d in enumerate(self.decisions):
+            if d.allowed is not None:
+                plain[k] = True
+            for path in {p for e in (d.guard, *(d.allowed or ())) for p in e.free}:
+                plain[self.position[path]] = True
+        found: list[Array | None] = []
+        for k, asked in enumerate(reads):
+            if plain[k] or any(e.op == "var" for e in asked.values()):
+                found.append(None)
+                continue
+            columns = [[_key(r) for r in self._leaf(e, k)] for e in asked.values()]
+            number: dict[tuple[object, ...], int] = {}
+            rows = list(zip(*columns, strict=True)) if columns else [()] * self._slots(k)
+            found.append(numpy.array([number.setdefault(row, len(number)) for row in rows]))
+        return found
+
+    def _representatives(self, k: int) -> list[Value | None]:
+        values, classes = self._values(k), self.classes[k]
+        if classes is None:
+            return values
+        first = numpy.unique(classes, return_index=True)[1]
+        return [values[i] for i in first]
+
+    def _scope(self, e: Expr) -> tuple[int, ...]:
+        return tuple(sorted(self.position[p] for p in e.free))
+
+    def _leaf(self, e: Expr, k: int) -> list[exact.Result]:
+        """What an expression that reads one decision is at each of its slots."""
+        path = self.decisions[k].path
+        _, keys = paths_and_keys([e], self._interner)
+        key = (keys, tuple((v.__class__, v) for v in self._values(k)))
+        if key not in self._leaves:
+            self._leaves[key] = [exact.evaluate(e, {} if v is None else {path: v}) for v in self._values(k)]
+        return self._leaves[key]
+
+    # ---- expressions to tables and steps
+
+    def _truth(self, e: Expr) -> Node:
+        """Whether a part of a requirement holds; what has no value does not."""
+        scope = self._scope(e)
+        if math.prod(self.sizes[k] for k in scope) <= 256 or any(self.maybe_dead[k] for k in scope):
+            return self._asked(e, scope, truth=True)
+        return self._build(e)
+
+    def _build(self, e: Expr) -> Node:
+        found = self._built.get(id(e))
+        if found is None:
+            found = self._built[id(e)] = self._make(e)
+        return found
+
+    def _make(self, e: Expr) -> Node:
+        scope = self._scope(e)
+        if len(scope) <= 1:
+            return self._asked(e, scope)
+        combine = _COMBINE.get(e.op)
+        if combine is None or any(self.maybe_dead[k] for k in scope):
+            return self._asked(e, scope)
+        args = [self._build(a) for a in e.args]
+        if e.op in ("add", "mul"):
+            return _folded(e.op, args, self.sizes)
+        return _combined(e.op, args, self.sizes)
+
+    def _asked(self, e: Expr, scope: tuple[int, ...], truth: bool = False) -> Grid:
+        """A table whose cells the reference evaluator fills."""
+        shape = [self.sizes[k] for k in scope]
+        cells = math.prod(shape)
+        if cells > LEAVES:
+            raise NoTable
+        if len(scope) == 1:
+            every = self._leaf(e, scope[0])
+            classes = self.classes[scope[0]]
+            at = range(len(every)) if classes is None else numpy.unique(classes, return_index=True)[1]
+            results = [every[i] for i in at]
+        else:
+            results = self._at_cells(e, scope, shape)
+        if truth or e.type.kind == "bool":
+            if not truth and not all(isinstance(r, bool) for r in results):
+                raise NoTable
+            return Grid(scope, numpy.array([r is True for r in results], dtype=bool).reshape(shape), 0)
+        if all(isinstance(r, (Symbol, str)) for r in results):
+            coded = [self._symbols.setdefault(r, len(self._symbols)) for r in results]  # type: ignore[arg-type]
+            return Grid(scope, numpy.array(coded, dtype=numpy.int64).reshape(shape), 1)
+        if not all(isinstance(r, Fraction) for r in results):
+            raise NoTable
+        numbers: list[Fraction] = results  # type: ignore[assignment]
+        below = math.lcm(*(r.denominator for r in numbers))
+        whole = [int(r * below) for r in numbers]
+        if max(map(abs, whole)) >= MOST:
+            raise NoTable
+        return Grid(scope, numpy.array(whole, dtype=numpy.int64).reshape(shape), below)
+
+    def _at_cells(self, e: Expr, scope: tuple[int, ...], shape: Sequence[int]) -> list[exact.Result]:
+        paths, keys = paths_and_keys([e], self._interner)
+        order = [self.position[p] for p in paths if p in e.free]
+        stands = tuple(tuple((v.__class__, v) for v in self._stands[k]) for k in order)
+        key = (keys, stands, tuple(scope.index(k) for k in order))
+        if key not in self._leaves:
+            found = []
+            for cell in numpy.ndindex(*shape):
+                values = {self.decisions[k].path: self._stands[k][i] for k, i in zip(scope, cell, strict=True)}
+                found.append(exact.evaluate(e, {p: v for p, v in values.items() if v is not None}))
+            self._leaves[key] = found
+        return self._leaves[key]
+
+    # ---- which decisions are live, with which values
+
+    def _legal(self) -> None:
+        """A table for each decision that may be dead, or whose values depend on others."""
+        self.legal: list[tuple[int, Grid]] = []
+        for k, d in enumerate(self.decisions):
+            if d.guard is TRUE and d.allowed is None:
+                continue
+            scope = tuple(sorted({*self._scope(d.guard), *(j for a in d.allowed or () for j in self._scope(a)), k}))
+            shape = [self.sizes[j] for j in scope]
+            if math.prod(shape) > LEAVES:
+                self.legal_refused = True
+                return
+            met = numpy.zeros(shape, dtype=bool)
+            for cell in numpy.ndindex(*shape):
+                values = {self.decisions[j].path: self._stands[j][i] for j, i in zip(scope, cell, strict=True)}
+                own = values[d.path]
+                design = {p: v for p, v in values.items() if v is not None}
+                live = exact.evaluate(d.guard, design) is True
+                good = live == (own is not None)
+                if good and own is not None and d.allowed is not None:
+                    at = cell[scope.index(k)] - self.maybe_dead[k]
+                    good = exact.evaluate(d.allowed[at], design) is True
+                met[cell] = good
+            self.legal.append((k, Grid(scope, met, 0)))
+
+    # ---- rows
+
+    def __call__(self, rows: Array) -> Array:
+        """rows: (n, d) indices, -1 where dead. Whether each row meets all; raises AssertionError at no index at all."""
+        held = numpy.ones(len(rows), dtype=bool)
+        for k, d in enumerate(self.decisions):
+            column = rows[:, k]
+            if len(rows) and not -int(self.maybe_dead[k]) <= int(column.min()) <= int(column.max()) < len(d.values):
+                raise AssertionError(f"a sample is not one of designs: `{d.path}` has an index that is none")
+        roots = [*self.roots, *(g for _, g in self.legal)]
+        for start in range(0, len(rows), BLOCK):
+            block = _Block(self, rows[start : start + BLOCK])
+            into = held[start : start + BLOCK]
+            for node in roots:
+                into &= block.value(node)
+        return held
+
+
+class _Block:
+    """Some rows: codes of what tables read, made once."""
+
+    def __init__(self, owner: Tabled, rows: Array) -> None:
+        self.owner, self.rows = owner, rows
+        self._codes: dict[tuple[int, ...], Array] = {}
+        self._known: dict[int, Array] = {}
+
+    def value(self, node: Node) -> Array:
+        found = self._known.get(id(node))
+        if found is None:
+            if isinstance(node, Grid):
+                found = node.values.reshape(-1).take(self.code(node.scope))
+            else:
+                found = _AT[node.op](node, [self.value(a) for a in node.args])
+                self._known[id(node)] = found
+        return found
+
+    def code(self, scope: tuple[int, ...]) -> Array:
+        """Where each row lies in a table over `scope`; those that begin alike share their beginnings."""
+        if not scope:
+            return numpy.zeros(len(self.rows), dtype=numpy.int16)
+        found = self._codes.get(scope)
+        if found is None:
+            own = self._column(scope[-1])
+            if len(scope) > 1:
+                cells = math.prod(self.owner.sizes[k] for k in scope)
+                kind = numpy.int16 if cells < 1 << 15 else numpy.int32
+                before = self.code(scope[:-1])
+                code = numpy.multiply(before, kind(self.owner.sizes[scope[-1]]), dtype=kind)
+                code += own
+                own = code
+            found = self._codes[scope] = own
+        return found
+
+    def _column(self, k: int) -> Array:
+        column = self.rows[:, k]
+        classes = self.owner.classes[k]
+        if self.owner.maybe_dead[k]:
+            column = column + column.dtype.type(1)
+        if classes is None:
+            return numpy.ascontiguousarray(column)
+        return classes.astype(numpy.int16).take(column)
+
+
+# ---- operators
+
+
+def _spread(grids: Sequence[Grid], sizes: Sequence[int]) -> tuple[tuple[int, ...], list[Array]]:
+    """The union of their scopes, and their values with an axis for each of it."""
+    scope = tuple(sorted({k for g in grids for k in g.scope}))
+    return scope, [g.values.reshape([sizes[k] if k in g.scope else 1 for k in scope]) for g in grids]
+
+
+def _cells(scope: Any, sizes: Sequence[int]) -> int:
+    return math.prod(sizes[k] for k in scope)
+
+
+def _folded(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
+    """A sum or a product: tables that stay small are joined, first those that read the same decisions."""
+    below = math.lcm(*(a.below for a in args)) if op == "add" else math.prod(a.below for a in args)
+    most = sum(a.most * (below // a.below) for a in args) if op == "add" else math.prod(a.most for a in args)
+    if not below or below >= MOST or most >= MOST:
+        raise NoTable
+    if op == "add":
+        args = [_scaled(a, below // a.below) for a in args]
+    join: Callable[[Any, Any], Any] = numpy.add if op == "add" else numpy.multiply
+    grids: list[Grid] = []
+    for shared in (True, False):
+        waiting = [a for a in args if isinstance(a, Grid)] if shared else grids
+        grids = []
+        for g in waiting:
+            for i, other in enumerate(grids):
+                union = {*g.scope, *other.scope}
+                if shared and union and set(g.scope).isdisjoint(other.scope):
+                    continue
+                if _cells(union, sizes) <= NUMBERS:
+                    scope, (a, b) = _spread([other, g], sizes)
+                    grids[i] = Grid(scope, join(a, b), 1)
+                    break
+            else:
+                grids.append(g)
+    rest: list[Node] = [*grids, *(a for a in args if isinstance(a, Step))]
+    if len(rest) == 1 and isinstance(rest[0], Grid):
+        return Grid(rest[0].scope, rest[0].values, below)
+    return Step(op, tuple(map(_narrow, rest)), below, most)
+
+
+def _scaled(a: Node, factor: int) -> Node:
+    if factor == 1:
+        return a
+    if isinstance(a, Grid):
+        return Grid(a.scope, a.values * factor, a.below * factor)
+    return Step("mul", (a, Grid((), numpy.array(factor), 1)), a.below * factor, a.most * factor)
+
+
+def _narrow(a: Node) -> Node:
+    """Tables in the least type that holds them: less memory to gather from."""
+    if isinstance(a, Grid) and a.below and a.values.dtype == numpy.int64 and a.most < 1 << 31:
+        return Grid(a.scope, a.values.astype(numpy.int32), a.below)
+    return a
+
+
+def _combined(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
+    numbers = [a for a in args if a.below]
+    if op in ("le", "lt", "eq", "min", "max", "if") and numbers:
+        below = math.lcm(*(a.below for a in numbers))
+        if max(a.most * (below // a.below) for a in numbers) >= MOST:
+            raise NoTable
+        args = [_scaled(a, below // a.below) if a.below else a for a in args]
+    if op == "eq" and len(numbers) == 1:
+        raise NoTable
+    first = next((a.below for a in args if a.below), 0)
+    below = {"floor": 1, "ceil": 1, "min": first, "max": first, "abs": first, "if": args[-1].below}.get(op, 0)
+    most = max((a.most for a in args), default=1)
+    made = Step(op, tuple(map(_narrow, args)), below, most if below else 1)
+    grids = [a for a in args if isinstance(a, Grid)]
+    if len(grids) == len(args):
+        scope, values = _spread(grids, sizes)
+        if _cells(scope, sizes) <= (NUMBERS if below else TRUTHS):
+            shape = [sizes[k] for k in scope]
+            return Grid(scope, numpy.broadcast_to(_AT[op](made, values), shape).copy(), below)
+    return made
+
+
+def _joined(nodes: Sequence[Node], sizes: Sequence[int]) -> list[Node]:
+    """Tables of truths joined where one reads all that another does."""
+    grids: list[Grid] = []
+    for g in sorted((n for n in nodes if isinstance(n, Grid)), key=lambda g: -len(g.scope)):
+        for i, other in enumerate(grids):
+            if set(g.scope) <= set(other.scope):
+                scope, (a, b) = _spread([other, g], sizes)
+                grids[i] = Grid(scope, a & b, 0)
+                break
+        else:
+            grids.append(g)
+    return [*grids, *(n for n in nodes if isinstance(n, Step))]
+
+
+def _fold_at(join: Callable[..., Any]) -> Callable[[Step, Sequence[Array]], Array]:
+    def at(step: Step, args: Sequence[Array]) -> Array:
+        kind = numpy.int32 if step.most < 1 << 31 else numpy.int64
+        found = join(args[0], args[1], dtype=kind) if len(args) > 1 else args[0]
+        for a in args[2:]:
+            join(found, a, out=found, casting="unsafe")
+        return numpy.asarray(found)
+
+    return at
+
+
+def _reduce_at(join: Callable[..., Any]) -> Callable[[Step, Sequence[Array]], Array]:
+    def at(step: Step, args: Sequence[Array]) -> Array:
+        found = args[0]
+        for a in args[1:]:
+            found = join(found, a)
+        return found
+
+    return at
+
+
+_AT: Mapping[str, Callable[[Step, Sequence[Array]], Array]] = {
+    "add": _fold_at(numpy.add), "mul": _fold_at(numpy.multiply),
+    "floor": lambda s, a: a[0] // s.args[0].below,
+    "ceil": lambda s, a: -(-a[0] // s.args[0].below),
+    "min": _reduce_at(numpy.minimum), "max": _reduce_at(numpy.maximum), "abs": lambda s, a: numpy.abs(a[0]),
+    "le": _reduce_at(numpy.less_equal), "lt": _reduce_at(numpy.less), "eq": _reduce_at(numpy.equal),
+    "and": _reduce_at(numpy.logical_and), "or": _reduce_at(numpy.logical_or),
+    "not": lambda s, a: numpy.logical_not(a[0]), "if": lambda s, a: numpy.where(a[0], a[1], a[2]),
+}  # fmt: skip
+_COMBINE = _AT
+
+
+def _key(result: object) -> object:
+    return (result.__class__, result)
+
+
+__all__ = ["NoTable", "Tabled"]
