@@ -19,19 +19,43 @@ from cospace.compiler.rowsums import Options, coarsen
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-LEVELS = 400
+LEVELS = 800
 """Steps of the grid: more accept more proposals and take larger tables."""
+DENSE = 160
+"""Up to so many steps a rounded value is its own number."""
 CELLS = 8_000_000
 """Cells of all the tables of options, states and kinds of rows together."""
 
 
 @frozen(eq=False)
 class _Kinds:
-    """Rows of hubs that leave the groups the same: of[h] is the kind of row h, -1 where a row is refused."""
+    """Rows of hubs that leave the groups the same: of[h] is the kind of row h, -1 where a row is refused.
+
+    exact, limits: the options' values and the bounds, unrounded."""
 
     of: Array
     options: list[Options]
     bounds: Array
+    exact: list[Array]
+    limits: Array
+
+
+@frozen(eq=False)
+class _Group:
+    """One group's draws: a rounded value at each kind and room, then one of the options that have it.
+
+    values: by kind and number of the rounded value, in steps; None where the number is the value. An option has a place
+    by kind, number and which of the `width` options that have it it is. exact: what it is unrounded, by place; columns:
+    the indices that it gives decisions.
+    """
+
+    table: Guided
+    many: int
+    values: Array | None
+    within: Guided | None
+    width: int
+    exact: Array
+    columns: tuple[tuple[int, Array], ...]
 
 
 @frozen(eq=False)
@@ -52,6 +76,7 @@ class SumDrawer:
 
     def __init__(self, made: Coupled, chosen: int) -> None:
         self.made, self.frame = made, made.frame
+        self.clause = made.sums[chosen].clause
         groups = made.parts.groups
         for g in groups:
             if set(g.members) != set(g.variables):
@@ -60,15 +85,17 @@ class SumDrawer:
         self._of = kinds.of
         self._limit = kinds.bounds
         size = int(kinds.bounds.max(initial=0)) + 1
-        cells = sum(o.weights.shape[1] for o in kinds.options) * len(kinds.bounds) * size
+        most = (min(o.weights.shape[1], int(o.values[0].max(initial=0)) + 1) for o in kinds.options)
+        cells = sum(most) * len(kinds.bounds) * size
         if cells > CELLS:
             raise TooLarge(cells, made.plan.hubs)
         self._size = size
-        self._tables: list[tuple[OptionGroup, Guided, Array]] = []
+        self._limits, self._slack = kinds.limits, made.parts.scales[chosen].slack
+        self._tables: list[_Group] = []
         after: Array = numpy.ones((len(kinds.bounds), size), dtype=object)
-        for g, o in zip(reversed(groups), reversed(kinds.options), strict=True):
-            table, after = _level(o, after)
-            self._tables.append((g, table, o.values[0]))
+        for number in range(len(groups) - 1, -1, -1):
+            made_group, after = self._group(groups[number], kinds.options[number], after, kinds.exact[number])
+            self._tables.append(made_group)
         self._tables.reverse()
         left = after[numpy.arange(len(kinds.bounds)), kinds.bounds]
         weights = numpy.where(kinds.of >= 0, left[kinds.of], 0) * made.outside
@@ -76,6 +103,38 @@ class SumDrawer:
         self.total = self._rows.total * made.constant
         self._states: dict[bytes, Array] = {}
         self._steps = [self._outer_step(o, s) for o in made.plan.outer for s in reversed(o.left.steps)]
+
+    def _group(self, g: OptionGroup, o: Options, after: Array, exact: Array) -> tuple[_Group, Array]:
+        """Options of one rounded value together: there are few of these at each kind and room."""
+        values, live = o.values[0], o.weights != 0
+        kinds = len(values)
+        distinct = [numpy.unique(values[k][live[k]]) for k in range(kinds)]
+        top = max((int(d.max(initial=0)) for d in distinct), default=0)
+        dense = top < DENSE
+        if dense:
+            distinct = [numpy.arange(top + 1) for _ in range(kinds)]
+        many = max(1, *(len(d) for d in distinct))
+        inside = [[numpy.flatnonzero((values[k] == v) & live[k]) for v in distinct[k]] for k in range(kinds)]
+        width = max(1, *(len(at) for lots in inside for at in lots))
+        rounded = numpy.zeros((kinds, many), dtype=numpy.int64)
+        weights = numpy.zeros((kinds, many), dtype=object)
+        members = numpy.zeros((kinds * many, width), dtype=numpy.int64)
+        running = numpy.zeros((kinds * many, width), dtype=object)
+        for k, lots in enumerate(inside):
+            for c, at in enumerate(lots):
+                own = numpy.cumsum(o.weights[k][at].astype(object))
+                total = own[-1] if len(own) else 0
+                rounded[k, c], weights[k, c] = distinct[k][c], total
+                members[k * many + c, : len(at)] = at
+                running[k * many + c] = total
+                running[k * many + c, : len(at)] = own
+        table, left = _level(Options((rounded,), weights), after)
+        within = Guided(make_cuts(running), lambda state: running[state]) if width > 1 else None
+        kind = numpy.repeat(numpy.arange(kinds), many * width)
+        at = members.reshape(-1)
+        columns = tuple((v, self._column(v, g.options[at, k])) for k, v in enumerate(g.variables))
+        values_of = None if dense else rounded.reshape(-1)
+        return _Group(table, many, values_of, within, width, exact[kind, at], columns), left
 
     def _kinds(self, chosen: int) -> _Kinds:
         """The rows told apart by their options, all on one grid."""
@@ -106,14 +165,15 @@ class SumDrawer:
         options = [Options((numpy.array(v),), numpy.array(w)) for v, w in zip(values, weights, strict=True)]
         slack = made.parts.scales[chosen].slack
         if not bounds:
-            return _Kinds(of, options, numpy.zeros(0, dtype=numpy.int64))
+            return _Kinds(of, options, numpy.zeros(0, dtype=numpy.int64), [], numpy.zeros(0, dtype=numpy.int64))
         _, (_, limits) = coarsen(options, [numpy.array(bounds)], [slack], LEVELS)
         levels = LEVELS * LEVELS // min(LEVELS, max(1, int(limits[0].max())))
         _, (rounded, limits) = coarsen(options, [numpy.array(bounds)], [slack], levels)
         most: Array = sum((o.values[0].max(axis=1) for o in rounded), numpy.zeros(len(bounds), dtype=numpy.int64))
         limit = numpy.minimum(limits[0], most)
         of = numpy.where((of >= 0) & (limit[of] >= 0), of, -1)
-        return _Kinds(of, rounded, numpy.maximum(limit, 0))
+        exact = [o.values[0] for o in options]
+        return _Kinds(of, rounded, numpy.maximum(limit, 0), exact, numpy.array(bounds))
 
     def _outer_step(self, o: Outer, s: Step) -> _OuterStep:
         """A decision that no sum reads; what leaves it the same is one state, so that tables are short and shared."""
@@ -127,19 +187,41 @@ class SumDrawer:
         state = self._states.setdefault(state.tobytes(), state)
         return _OuterStep(s.variable, s.scope, state, Guided(cuts, lambda k: running[first[k]]))
 
-    def draw(self, n: int, rng: numpy.random.Generator) -> dict[int, Array]:
-        """n proposals: for each decision of the component an (n,) array of indices into its values, -1 where dead."""
+    def draw(self, n: int, rng: numpy.random.Generator) -> tuple[dict[int, Array], Array]:
+        """At most n proposals: for each decision of the component an array of indices into its values, -1 where dead.
+
+        Those that the sum refuses are left out; also given is where rounding leaves that open.
+        """
         row = self._rows.draw(n, rng)
+        kind = self._of.take(row)
+        several = len(self._limit) > 1
+        room = self._limit.take(kind)
+        spent: Array = numpy.zeros(n, dtype=self._limits.dtype)
+        options: list[Array] = []
+        for g in self._tables:
+            place = g.table.draw(kind * self._size + room if several else room, rng).astype(numpy.int64)
+            if g.values is None:
+                room -= place
+            if several:
+                place += kind * g.many
+            if g.values is not None:
+                room -= g.values.take(place)
+            if g.within is not None:
+                which = g.within.draw(place, rng)
+                place *= g.width
+                place += which
+            spent += g.exact.take(place)
+            options.append(place)
+        left = self._limits.take(kind) - spent
+        kept = numpy.flatnonzero(left >= -self._slack)
+        row, open_ = row.take(kept), numpy.flatnonzero(left.take(kept) < self._slack)
+        options = [option.take(kept) for option in options]
         found: dict[int, Array] = {}
         for k, v in enumerate(self.made.plan.hubs):
             found[v] = self._column(v, self.made.plan.rows[:, k]).take(row)
-        kind = self._of.take(row)
-        room = self._limit.take(kind)
-        for g, table, values in self._tables:
-            option = table.draw(kind * self._size + room, rng)
-            room -= values.reshape(-1).take(kind * values.shape[1] + option)
-            for k, v in enumerate(g.variables):
-                found[v] = self._column(v, g.options[:, k]).take(option)
+        for g, option in zip(self._tables, options, strict=True):
+            for v, column in g.columns:
+                found[v] = column.take(option)
         places: dict[tuple[int, ...], Array] = {}
         states: dict[tuple[tuple[int, ...], int], Array] = {}
         for step in self._steps:
@@ -150,7 +232,7 @@ class SumDrawer:
                 states[key] = step.state.take(places[step.scope])
             option = step.table.draw(states[key], rng)
             found[step.variable] = self._column(step.variable, self.frame.domains[step.variable]).take(option)
-        return found
+        return found, open_
 
     def _place(self, scope: tuple[int, ...], found: dict[int, Array]) -> Array:
         """Where each design lies in a table over `scope`."""

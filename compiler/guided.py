@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 BITS = 62
+ROOM = 1 << 18
+"""Cells of a table, about: more settle more draws at once, fewer stay in the cache."""
 WORD = 16
 """Random bits drawn for every design; those of a cell that is shared are completed to 62."""
 
@@ -46,7 +48,8 @@ class Guided:
     def __init__(self, cuts: Array, recall: Callable[[int], Array]) -> None:
         self.cuts, self._recall = cuts, recall
         states, options = len(cuts), cuts.shape[1] + 1
-        self.bits = 9 if options <= 64 else 11
+        fitting = (ROOM // max(1, states)).bit_length() - 1
+        self.bits = min(12, max(9 if options <= 64 else 11, fitting))
         cells = 1 << self.bits
         where = (self.cuts >> (BITS - self.bits)) + numpy.arange(states)[:, None] * (cells + 1)
         met = numpy.bincount(where.reshape(-1), minlength=states * (cells + 1)).reshape(states, cells + 1)[:, :-1]

@@ -27,7 +27,7 @@ NUMBERS = 1 << 12
 TRUTHS = 1 << 14
 LEAVES = 1 << 12
 """Cells that the reference evaluator is asked about for one expression, at most."""
-BLOCK = 1 << 14
+BLOCK = 1 << 15
 """Designs that are decided at once."""
 MOST = 1 << 62
 MERGED = 64

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 PROPOSALS = 4_000_000
 """Proposals of one component before sampling is given up, however many are wanted, and beyond 2,000 for each."""
-BATCH = 16_384
+BATCH = 1 << 16
 NEVER = "there is nothing to draw from: this requirement never holds"
 
 
@@ -61,12 +61,16 @@ class Unsampled(SpecError):
 
 @frozen(eq=False)
 class _Source:
-    """One component: `propose` draws, `checks` decide; `tally` counts what was proposed and what was accepted."""
+    """One component: `propose` draws, `checks` decide; `tally` counts what was proposed and what was accepted.
+
+    drops: whether `propose` leaves out what it knows not to be feasible.
+    """
 
     variables: tuple[int, ...]
     propose: Propose
     checks: tuple[Clause, ...]
     decider: Decide | None
+    drops: bool = False
     tally: list[int] = field(factory=lambda: [0, 0])
 
 
@@ -132,13 +136,16 @@ class Sampler:
         if best.total == 0:
             raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
         propose = self._positions(part.variables, Drawer(best))
+        drops = False
         if checks:
             every = [*part.structure, *(t for _, t in tables)]
             kept = [c for c, _ in tables]
             summed = self._summed(part, every, kept, wide, best.total)
             if summed is not None:
-                propose, checks = summed, wide
-        return _Source(part.variables, propose, tuple(checks), self.decider(part.variables, checks))
+                propose, decided = summed
+                drops = True
+                checks = [c for c in wide if c is not decided]
+        return _Source(part.variables, propose, tuple(checks), self.decider(part.variables, checks), drops)
 
     def _listed(self, part: Component, sizes: Mapping[int, int]) -> _Source | None:
         """Rows of a list of all feasible designs, where there are few; None where there may be many."""
@@ -178,12 +185,12 @@ class Sampler:
             found = drawer.draw(n, rng)
             return self._gather(len(found[part.variables[0]]), (found[v] for v in part.variables))
 
-        return _Source(part.variables, propose, (), None)
+        return _Source(part.variables, propose, (), None, drops=True)
 
     def _summed(
         self, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause], most: int
-    ) -> Propose | None:
-        """Proposals under a long sum rounded down, where these are fewer than `most`."""
+    ) -> tuple[Propose, Clause | None] | None:
+        """Proposals under a long sum rounded down, where these are fewer than `most`; and what they meet already."""
         limits = evolve(self._limits, rows=min(SHARED, self._limits.rows))
         best: SumDrawer | None = None
         try:
@@ -201,19 +208,26 @@ class Sampler:
             raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
         if best is None:
             return None
-        draw = best.draw
+        drawer, kind = best, self._kind
+        own = best.clause if sum(1 for s in made.sums if s.clause is best.clause) == 1 else None
+        decide = None if own is None else self.decider(part.variables, [own])
 
         def propose(n: int, rng: numpy.random.Generator) -> Drawn:
-            found = draw(n, rng)
-            return self._gather(n, (found[v] for v in part.variables))
+            found, open_ = drawer.draw(n, rng)
+            rows = self._gather(len(found[part.variables[0]]), (found[v] for v in part.variables))
+            if not len(open_) or decide is None:
+                return rows
+            held = numpy.ones(len(rows), dtype=bool)
+            held[open_] = decide(rows[open_])
+            return rows[held].astype(kind, order="F")
 
-        return propose
+        return propose, own
 
     @property
     def acceptance(self) -> float:
         """The share of proposals accepted so far, over all components that needed any."""
-        proposed = [s.tally[0] for s in self._sources if s.checks]
-        accepted = [s.tally[1] for s in self._sources if s.checks]
+        proposed = [s.tally[0] for s in self._sources if s.checks or s.drops]
+        accepted = [s.tally[1] for s in self._sources if s.checks or s.drops]
         return min((a / p for a, p in zip(accepted, proposed, strict=True) if p), default=1.0)
 
     def sample(self, n: int, seed: int = 0) -> Drawn:
@@ -245,25 +259,27 @@ class Sampler:
             if proposed >= PROPOSALS + 2_000 * n:
                 share = f"{have} of {proposed} proposals met the requirements"
                 raise Unsampled(f"too few designs are feasible to draw from: {share}",
-                                responsible=source.checks[0].requirement)  # fmt: skip
-            wanted = n - have
-            if source.decider is not None:
-                wanted = int((wanted + 64) * 1.05 * (proposed + 2) / (have + 1))
-            asked = min(wanted, BATCH)
+                                responsible=source.checks[0].requirement if source.checks else None)  # fmt: skip
+            asked = n - have
+            if source.drops or source.decider is not None:
+                asked = int((asked + 64) * 1.05 * (proposed + 2) / (have + 1))
+            asked = min(asked, BATCH)
             rows = source.propose(asked, rng)
             proposed += asked
-            if source.decider is None:
-                for v, column in zip(source.variables, rows.T, strict=True):
-                    drawn[v, have : have + len(rows)] = column
-                have += len(rows)
-                continue
-            kept = numpy.flatnonzero(source.decider(rows))
-            source.tally[0] += len(rows)
-            source.tally[1] += len(kept)
-            kept = kept[: n - have]
+            kept: slice | Drawn = slice(0, min(len(rows), n - have))
+            accepted = len(rows)
+            if source.decider is not None:
+                held = numpy.flatnonzero(source.decider(rows))
+                kept, accepted = held[: n - have], len(held)
+            source.tally[0] += asked
+            source.tally[1] += accepted
+            many = min(accepted, n - have)
             for v, column in zip(source.variables, rows.T, strict=True):
-                column.take(kept, out=drawn[v, have : have + len(kept)], mode="clip")
-            have += len(kept)
+                if isinstance(kept, slice):
+                    drawn[v, have : have + many] = column[kept]
+                else:
+                    column.take(kept, out=drawn[v, have : have + many], mode="clip")
+            have += many
 
     def _gather(self, n: int, columns: Iterable[Drawn]) -> Drawn:
         """n rows from their columns, each of which stays in one piece."""
