@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 WAYS = 4_000_000
 """Ways of one leap, at most, but for one step alone."""
+SMALL = 64
+"""Up to so many values of a class, one is drawn by 16 random bits."""
 
 
 @frozen(eq=False)
@@ -96,30 +98,33 @@ class _Members:
     """One of the values of a class, each as likely."""
 
     def __init__(self, step: Taken) -> None:
-        sizes = numpy.array([len(c) for c in step.classes], dtype=numpy.uint32)
-        self._single = bool((sizes == 1).all())
-        self._sizes = sizes
+        sizes = numpy.array([len(c) for c in step.classes])
+        largest = int(sizes.max(initial=1))
+        self._single = largest == 1
+        self._word, self._wide, self._bits = (
+            (numpy.uint16, numpy.uint32, 16) if largest <= SMALL else (numpy.uint32, numpy.uint64, 32)
+        )
+        self._sizes = sizes.astype(self._wide)
         self._first = (numpy.cumsum(sizes) - sizes).astype(numpy.int32)
-        self._values = numpy.concatenate(step.classes)
-        self._even = (1 << 32) % sizes.astype(numpy.uint64)
-        self._values = self._values.astype(numpy.int16 if int(self._values.max(initial=0)) < 1 << 15 else numpy.int32)
+        self._unfair = (1 << self._bits) % sizes
+        values = numpy.concatenate(step.classes)
+        self._values = values.astype(numpy.int16 if int(values.max(initial=0)) < 1 << 15 else numpy.int32)
 
     def draw(self, group: Array, rng: numpy.random.Generator) -> Array:
-        """positions in the decision's domain; Lemire's way, redrawn where it would favour some."""
+        """Positions in the decision's domain; Lemire's way, redrawn where it would favour some."""
         if self._single:
             return self._values.take(group)
         size = self._sizes.take(group)
-        product = rng.integers(0, 1 << 32, size=len(group), dtype=numpy.uint32).astype(numpy.uint64) * size
-        low = product.astype(numpy.uint32)
-        unfair = numpy.flatnonzero(low < size)
-        while len(unfair):
-            unfair = unfair[low[unfair] < self._even[group[unfair]]]
-            if not len(unfair):
-                break
-            again = rng.integers(0, 1 << 32, size=len(unfair), dtype=numpy.uint32).astype(numpy.uint64)
-            product[unfair] = again * size[unfair]
-            low[unfair] = product[unfair].astype(numpy.uint32)
-        return self._values.take(self._first.take(group) + (product >> numpy.uint64(32)).astype(numpy.int32))
+        product = size * rng.integers(0, 1 << self._bits, size=len(group), dtype=self._word)
+        low = product.astype(self._word)
+        left = numpy.flatnonzero(low < size)
+        while len(left):
+            left = left[low[left] < self._unfair[group[left]]]
+            again = rng.integers(0, 1 << self._bits, size=len(left), dtype=self._word)
+            product[left] = size[left] * again
+            low[left] = product[left].astype(self._word)
+        product >>= self._wide(self._bits)
+        return self._values.take(self._first.take(group) + product.astype(numpy.int32))
 
 
 __all__ = ["Back"]

@@ -72,6 +72,7 @@ class Tabled:
         self.position = {d.path: k for k, d in enumerate(decisions)}
         self.maybe_dead = [d.guard is not TRUE for d in decisions]
         self._interner = Interner()
+        self._domains = [self._interner.intern(tuple((v.__class__, v) for v in self._values(k))) for k in range(len(decisions))]
         self._leaves: dict[Hashable, list[exact.Result]] = {}
         self._built: dict[int, Node] = {}
         self._symbols: dict[Value, int] = {}
@@ -147,7 +148,7 @@ class Tabled:
         """What an expression that reads one decision is at each of its slots."""
         path = self.decisions[k].path
         _, keys = paths_and_keys([e], self._interner)
-        key = (keys, tuple((v.__class__, v) for v in self._values(k)))
+        key = (keys, self._domains[k])
         if key not in self._leaves:
             self._leaves[key] = [exact.evaluate(e, {} if v is None else {path: v}) for v in self._values(k)]
         return self._leaves[key]
@@ -326,10 +327,11 @@ def _cells(scope: Any, sizes: Sequence[int]) -> int:
 def _folded(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
     """A sum or a product: tables that stay small are joined, first those that read the same decisions."""
     below = math.lcm(*(a.below for a in args)) if op == "add" else math.prod(a.below for a in args)
-    most = sum(a.most * (below // a.below) for a in args) if op == "add" else math.prod(a.most for a in args)
-    if not below or below >= MOST or most >= MOST:
+    if not below or below >= MOST:
         raise NoTable
     if op == "add":
+        if sum(a.most * (below // a.below) for a in args) >= MOST:
+            raise NoTable
         args = [_scaled(a, below // a.below) for a in args]
     join: Callable[[Any, Any], Any] = numpy.add if op == "add" else numpy.multiply
     grids: list[Grid] = []
@@ -341,7 +343,7 @@ def _folded(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
                 union = {*g.scope, *other.scope}
                 if shared and union and set(g.scope).isdisjoint(other.scope):
                     continue
-                if _cells(union, sizes) <= NUMBERS:
+                if _cells(union, sizes) <= NUMBERS and other.most * g.most < MOST:
                     scope, (a, b) = _spread([other, g], sizes)
                     grids[i] = Grid(scope, join(a, b), 1)
                     break
@@ -350,6 +352,9 @@ def _folded(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
     rest: list[Node] = [*grids, *(a for a in args if isinstance(a, Step))]
     if len(rest) == 1 and isinstance(rest[0], Grid):
         return Grid(rest[0].scope, rest[0].values, below)
+    most = sum(a.most for a in rest) if op == "add" else math.prod(a.most for a in rest)
+    if most >= MOST:
+        raise NoTable
     return Step(op, tuple(map(_narrow, rest)), below, most)
 
 

@@ -9,7 +9,7 @@ feasible designs. Components are independent and drawn apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -35,8 +35,8 @@ NEVER = "there is nothing to draw from: this requirement never holds"
 
 Decide = Callable[[NDArray[Any]], Mask]
 Drawn = NDArray[Any]
-Propose = Callable[[int, numpy.random.Generator], Drawn]
-"""n proposals for the decisions of a component, (n, k) indices into their values, each decision's in one piece."""
+Propose = Callable[[int, numpy.random.Generator], Sequence[Drawn]]
+"""At most n proposals for the decisions of a component: for each an array of indices into its values."""
 LISTED = 4_000_000
 """Numbers (rows times decisions) of a component that is listed whole."""
 SHARED = 1 << 16
@@ -163,9 +163,9 @@ class Sampler:
         order = sorted(part.variables)
         columns = [rows[:, order.index(v)].astype(self._kind) for v in part.variables]
 
-        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
             at = rng.integers(0, len(rows), size=n)
-            return self._gather(n, (column.take(at) for column in columns))
+            return [column.take(at) for column in columns]
 
         return _Source(part.variables, propose, (), None)
 
@@ -181,9 +181,9 @@ class Sampler:
         if drawer.total == 0:
             raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
 
-        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
             found = drawer.draw(n, rng)
-            return self._gather(len(found[part.variables[0]]), (found[v] for v in part.variables))
+            return [found[v] for v in part.variables]
 
         return _Source(part.variables, propose, (), None, drops=True)
 
@@ -208,18 +208,18 @@ class Sampler:
             raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
         if best is None:
             return None
-        drawer, kind = best, self._kind
+        drawer = best
         own = best.clause if sum(1 for s in made.sums if s.clause is best.clause) == 1 else None
         decide = None if own is None else self.decider(part.variables, [own])
 
-        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
             found, open_ = drawer.draw(n, rng)
-            rows = self._gather(len(found[part.variables[0]]), (found[v] for v in part.variables))
+            columns = [found[v] for v in part.variables]
             if not len(open_) or decide is None:
-                return rows
-            held = numpy.ones(len(rows), dtype=bool)
-            held[open_] = decide(rows[open_])
-            return rows[held].astype(kind, order="F")
+                return columns
+            held = numpy.ones(len(columns[0]), dtype=bool)
+            held[open_] = decide(self._gather([column.take(open_) for column in columns]))
+            return [column[held] for column in columns]
 
         return propose, own
 
@@ -264,37 +264,33 @@ class Sampler:
             if source.drops or source.decider is not None:
                 asked = int((asked + 64) * 1.05 * (proposed + 2) / (have + 1))
             asked = min(asked, BATCH)
-            rows = source.propose(asked, rng)
+            columns = source.propose(asked, rng)
             proposed += asked
-            kept: slice | Drawn = slice(0, min(len(rows), n - have))
-            accepted = len(rows)
+            accepted = len(columns[0])
+            held: Drawn | None = None
             if source.decider is not None:
-                held = numpy.flatnonzero(source.decider(rows))
-                kept, accepted = held[: n - have], len(held)
+                held = numpy.flatnonzero(source.decider(self._gather(columns)))
+                accepted = len(held)
             source.tally[0] += asked
             source.tally[1] += accepted
             many = min(accepted, n - have)
-            for v, column in zip(source.variables, rows.T, strict=True):
-                if isinstance(kept, slice):
-                    drawn[v, have : have + many] = column[kept]
-                else:
-                    column.take(kept, out=drawn[v, have : have + many], mode="clip")
+            for v, column in zip(source.variables, columns, strict=True):
+                drawn[v, have : have + many] = column[:many] if held is None else column.take(held[:many])
             have += many
 
-    def _gather(self, n: int, columns: Iterable[Drawn]) -> Drawn:
-        """n rows from their columns, each of which stays in one piece."""
-        made = list(columns)
-        rows = numpy.empty((len(made), n), dtype=self._kind)
-        for into, column in zip(rows, made, strict=True):
+    def _gather(self, columns: Sequence[Drawn]) -> Drawn:
+        """Rows from their columns, each of which stays in one piece."""
+        rows = numpy.empty((len(columns), len(columns[0])), dtype=self._kind)
+        for into, column in zip(rows, columns, strict=True):
             into[:] = column
         return rows.T
 
     def _positions(self, variables: Sequence[int], drawer: Drawer) -> Propose:
         """What a drawer draws, as indices into values in place of positions on each variable's axis."""
 
-        def propose(n: int, rng: numpy.random.Generator) -> Drawn:
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
             positions = drawer.draw(n, rng, len(self.frame.decisions))
-            return self._gather(n, (self.frame.domains[v].take(positions[:, v]) for v in variables))
+            return [self.frame.domains[v].take(positions[:, v]) for v in variables]
 
         return propose
 
