@@ -27,6 +27,8 @@ from cospace.compiler.whole import NotWhole
 HUB_ROWS = 62
 MEMBERS = 40
 """Decisions of one group, at most."""
+TRIED = 8
+"""Decisions that reach or join most, tried as hubs."""
 
 
 @frozen(eq=False)
@@ -163,22 +165,28 @@ def _cut(
     total = wide[0][1]
     scopes = {c.scope for c in others} | {term_scope(frame, t) for t in total.terms}
     hubs: set[int] = set()
-    while True:
-        left = [v for v in variables if v not in hubs]
-        place = {v: i for i, v in enumerate(left)}
-        narrowed = sorted({tuple(place[v] for v in s if v in place) for s in scopes})
-        groups = [[left[i] for i in g] for g in unite(len(left), narrowed)]
-        longest = max(groups, key=len, default=[])
-        if len(groups) > 1 and len(longest) <= MEMBERS:
-            break
-        if not longest:
+    groups = _apart(variables, hubs, scopes)
+    while len(groups) < 2 or len(groups[0]) > MEMBERS:
+        if not groups:
             return None
-        degree = {v: len(set().union(*(s for s in scopes if v in s))) for v in longest}
-        hubs.add(max(degree, key=lambda v: (degree[v], -v)))
+        reach = {v: len(set().union(*(s for s in scopes if v in s))) for v in groups[0]}
+        often = {v: sum(v in s for s in scopes) for v in groups[0]}
+        tried = {v for told in (reach, often) for v in sorted(told, key=lambda v: (-told[v], v))[:TRIED]}
+        left = {v: _apart(variables, hubs | {v}, scopes) for v in tried}
+        best = min(tried, key=lambda v: (len(left[v][0]) if left[v] else 0, -reach[v], v))
+        hubs, groups = hubs | {best}, left[best]
         if math.prod(len(frame.domains[v]) for v in hubs) > HUB_ROWS:
             return None
     sizes = [math.prod(len(frame.domains[v]) for v in g) for g in groups]
     return (hubs, groups, total, others) if max(sizes) > GROUP else None
+
+
+def _apart(variables: Sequence[int], hubs: set[int], scopes: set[tuple[int, ...]]) -> list[list[int]]:
+    """The groups that scopes join without the hubs, the longest first."""
+    left = [v for v in variables if v not in hubs]
+    place = {v: i for i, v in enumerate(left)}
+    narrowed = sorted({tuple(place[v] for v in s if v in place) for s in scopes})
+    return sorted(([left[i] for i in g] for g in unite(len(left), narrowed)), key=lambda g: (-len(g), g))
 
 
 __all__ = ["Layered", "make_layered"]
