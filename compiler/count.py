@@ -300,7 +300,8 @@ def _layered(frame: Frame, part: Component, raw: int, values: Callable[[], tuple
     if made is None:
         return None
     low, high = made.count()
-    method = f"groups by their states and a sum convolved over {len(made.rows)} assignments of {len(made.hubs)} shared decisions"
+    shared = f"over {len(made.rows)} assignments of {len(made.hubs)} shared decisions"
+    method = f"groups by their states and a sum convolved {shared}"
     if low == high:
         return Solved(part, Count(raw, low, (low, high), True, method), values)
     limit = "sums too close to their bound to decide"

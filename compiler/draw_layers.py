@@ -67,7 +67,9 @@ class LayeredDrawer:
                 alive[b] &= len(inside[kind][b]) > 0
                 least[kind, b] = t.cost[inside[kind][b]].min(initial=1 << 61)
         room = numpy.full(n, -1, dtype=numpy.int64)
-        for b in numpy.flatnonzero(alive):
+        for b in range(n):
+            if not alive[b]:
+                continue
             room[b] = made.bound - sum(int(least[kind, b]) for kind, _ in made.groups)
         self._step = max(1, -(-(int(room.max(initial=0)) + 1) // LEVELS))
         self._room = numpy.where(room >= 0, room // self._step, -1)

@@ -16,9 +16,9 @@ from attrs import evolve, frozen
 from cospace.compiler.count import Limits, count_raw
 from cospace.compiler.eliminate import TooLarge
 from cospace.compiler.enumerate import Frame, TooMany
-from cospace.compiler.graph import Value, both, implies
+from cospace.compiler.graph import Value
 from cospace.compiler.model import Space
-from cospace.compiler.numbers import Decider
+from cospace.compiler.recheck import Recheck
 from cospace.compiler.sample import Sampler, Unsampled
 
 CONFIDENCE = Fraction(95, 100)
@@ -56,11 +56,11 @@ def estimate(space: Space, drawn: int, seed: int = 0, fixed: Mapping[str, Value]
         raise Unsampled(f"guards join too many decisions to count the raw designs: {stop}") from None
     if raw == 0:
         return Estimate(0, drawn, 0, seed, 0, (0, 0))
-    decider = Decider([both(*(implies(r.guard, r.value) for r in space.requirements))], space.decisions)
+    recheck = Recheck(space)
     met = 0
     for start in range(0, drawn, BLOCK):
         rows = sampler.draw(min(BLOCK, drawn - start), seed + (start << 32))
-        met += int(numpy.count_nonzero(decider(rows)[:, 0]))
+        met += int(numpy.count_nonzero(recheck.held(rows)))
     low, high = binomial_interval(met, drawn)
     return Estimate(raw, drawn, met, seed, round(Fraction(met * raw, drawn)),
                     (math.floor(raw * low), min(raw, math.ceil(raw * high))))  # fmt: skip

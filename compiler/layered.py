@@ -27,8 +27,6 @@ from cospace.compiler.whole import NotWhole
 HUB_ROWS = 62
 MEMBERS = 40
 """Decisions of one group, at most."""
-TRIED = 8
-"""Decisions that reach or join most, tried as hubs."""
 
 
 @frozen(eq=False)
@@ -115,7 +113,8 @@ def _tabled(
         if len(inside) != len(members):
             return None
         domains = tuple(
-            (p,) if p in hub_paths else tuple((v.__class__, v) for v in _values(frame, frame.position[p])) for p in paths
+            (p,) if p in hub_paths else tuple((v.__class__, v) for v in _values(frame, frame.position[p]))
+            for p in paths
         )
         key = (keys, domains)
         if key not in known:
@@ -156,37 +155,40 @@ def _cut(
                 sums = read_sums(c)
             except NotASum:
                 sums = ()
-        if len(sums) == 1 and not sums[0].settled and len(sums[0].terms) > 1:
+        if len(sums) == 1 and len(sums[0].terms) > 1 and _settled(sums[0]):
             wide.append((c, sums[0]))
         else:
             others.append(c)
     if not wide:
         return None
     total = wide[0][1]
-    scopes = {c.scope for c in others} | {term_scope(frame, t) for t in total.terms}
+    read = {term_scope(frame, t) for t in total.terms}
+    core = {v for scope in read for v in scope}
+    place = {v: i for i, v in enumerate(sorted(core))}
+    joined = [[place[v] for v in s if v in place] for s in (*sorted(read), *(c.scope for c in others))]
+    groups = [[sorted(core)[i] for i in g] for g in unite(len(place), joined)]
+    home = {v: g for g, members in enumerate(groups) for v in members}
     hubs: set[int] = set()
-    groups = _apart(variables, hubs, scopes)
-    while len(groups) < 2 or len(groups[0]) > MEMBERS:
-        if not groups:
-            return None
-        reach = {v: len(set().union(*(s for s in scopes if v in s))) for v in groups[0]}
-        often = {v: sum(v in s for s in scopes) for v in groups[0]}
-        tried = {v for told in (reach, often) for v in sorted(told, key=lambda v: (-told[v], v))[:TRIED]}
-        left = {v: _apart(variables, hubs | {v}, scopes) for v in tried}
-        best = min(tried, key=lambda v: (len(left[v][0]) if left[v] else 0, -reach[v], v))
-        hubs, groups = hubs | {best}, left[best]
-        if math.prod(len(frame.domains[v]) for v in hubs) > HUB_ROWS:
-            return None
+    for v in variables:  # what the sum does not read belongs to a group if it meets one alone, else it is a hub
+        met = {home[u] for c in others if v in c.scope for u in c.scope if u in home and u in core}
+        if v not in core and len(met) == 1:
+            groups[met.pop()].append(v)
+        elif v not in core:
+            hubs.add(v)
+    home = {v: g for g, members in enumerate(groups) for v in members}
+    if len(groups) < 2 or max(map(len, groups)) > MEMBERS:
+        return None
+    if any(len({home[v] for v in c.scope if v in home}) > 1 for c in others):
+        return None
+    if math.prod(len(frame.domains[v]) for v in hubs) > HUB_ROWS:
+        return None
     sizes = [math.prod(len(frame.domains[v]) for v in g) for g in groups]
     return (hubs, groups, total, others) if max(sizes) > GROUP else None
 
 
-def _apart(variables: Sequence[int], hubs: set[int], scopes: set[tuple[int, ...]]) -> list[list[int]]:
-    """The groups that scopes join without the hubs, the longest first."""
-    left = [v for v in variables if v not in hubs]
-    place = {v: i for i, v in enumerate(left)}
-    narrowed = sorted({tuple(place[v] for v in s if v in place) for s in scopes})
-    return sorted(([left[i] for i in g] for g in unite(len(left), narrowed)), key=lambda g: (-len(g), g))
+def _settled(s: Sum) -> bool:
+    """Whether no condition in it can be without a value."""
+    return not any(graph.may_be_undefined(c) for conditions, c in s.settled for c in (*conditions, c))
 
 
 __all__ = ["Layered", "make_layered"]

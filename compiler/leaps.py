@@ -1,4 +1,4 @@
-"""From a state of a group back to its decisions: several steps at once, each leap a draw among the ways that lead there."""
+"""From a state of a group back to its decisions: several steps at once, a draw among the ways that lead there."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ class _Members:
         sizes = numpy.array([len(c) for c in step.classes])
         largest = int(sizes.max(initial=1))
         self._single = largest == 1
-        self._word, self._wide, self._bits = (
-            (numpy.uint16, numpy.uint32, 16) if largest <= SMALL else (numpy.uint32, numpy.uint64, 32)
-        )
+        self._bits = 16 if largest <= SMALL else 32
+        self._word: Any = numpy.uint16 if self._bits == 16 else numpy.uint32
+        self._wide: Any = numpy.uint32 if self._bits == 16 else numpy.uint64
         self._sizes = sizes.astype(self._wide)
         self._first = (numpy.cumsum(sizes) - sizes).astype(numpy.int32)
         self._unfair = (1 << self._bits) % sizes
@@ -123,8 +123,8 @@ class _Members:
             again = rng.integers(0, 1 << self._bits, size=len(left), dtype=self._word)
             product[left] = size[left] * again
             low[left] = product[left].astype(self._word)
-        product >>= self._wide(self._bits)
-        return self._values.take(self._first.take(group) + product.astype(numpy.int32))
+        product = product >> self._wide(self._bits)
+        return numpy.asarray(self._values.take(self._first.take(group) + product.astype(numpy.int32)))
 
 
 __all__ = ["Back"]

@@ -127,4 +127,6 @@ def _within(groups: Sequence[tuple[Group, int]], limit: int) -> int:
         return scale * sum(parts[0].coefficients()[:length])
     low, high = (p.coefficients() for p in parts)
     running = numpy.cumsum(numpy.array(high[:length], dtype=object))
-    return scale * sum(w * int(running[min(limit - v, len(running) - 1)]) for v, w in enumerate(low) if w and v <= limit)
+    return scale * sum(
+        w * int(running[min(limit - v, len(running) - 1)]) for v, w in enumerate(low) if w and v <= limit
+    )

@@ -23,8 +23,8 @@ CELLS = 1
 class Ragged:
     """starts: (segments + 1,) where each segment's items begin; a segment that is drawn from has some weight.
 
-    cuts: (items,) the share of a segment's items up to and with each, times 2^62, within `margin`; the last of a segment
-    is never read. recall(segment): its exact running sums.
+    cuts: (items,) the share of a segment's items up to and with each, times 2^62, within `margin`; that of a segment's
+    last is never read. recall(segment): its exact running sums.
     """
 
     def __init__(self, starts: Array, cuts: Array, margin: int, recall: Callable[[int], Array]) -> None:
@@ -63,9 +63,9 @@ class Ragged:
     def draw(self, at: Array, rng: numpy.random.Generator) -> Array:
         """An item for each segment in `at`, with probability exactly its share."""
         if self.plain:
-            return self.starts.take(at)
+            return numpy.asarray(self.starts.take(at))
         bits = rng.integers(0, 1 << BITS, size=len(at))
-        item = self.cells.take(self.offset.take(at) + (bits >> self.shift.take(at)))
+        item: Array = self.cells.take(self.offset.take(at) + (bits >> self.shift.take(at)))
         open_ = numpy.flatnonzero(item < 0)
         if len(open_):
             item[open_] = self._settle(at[open_], -1 - item[open_], bits[open_], rng)

@@ -43,16 +43,20 @@ class Recheck:
             self._reference(rows[i])
 
     def _batched(self, rows: NDArray[Any]) -> None:
-        if self._tabled is None:
-            self._tabled = Tabled(self.space.decisions, self._wanted)
-        tabled = self._tabled
-        held = tabled(rows)
-        if tabled.refused or tabled.legal_refused:
-            held &= self._decided(tabled, rows)
-        at = numpy.flatnonzero(~held)
+        at = numpy.flatnonzero(~self.held(rows))
         if len(at):
             self._reference(rows[at[0]])
             raise AssertionError(f"two evaluators differ at a sample: {decode(self.space.decisions, rows[at[0]])}")
+
+    def held(self, rows: NDArray[Any]) -> NDArray[numpy.bool_]:
+        """Whether each row is a feasible design, (n,). Raises AssertionError at an index that no decision has."""
+        if self._tabled is None:
+            self._tabled = Tabled(self.space.decisions, self._wanted)
+        tabled = self._tabled
+        held: NDArray[numpy.bool_] = tabled(rows)
+        if tabled.refused or tabled.legal_refused:
+            held &= self._decided(tabled, rows)
+        return held
 
     def _decided(self, tabled: Tabled, rows: NDArray[Any]) -> NDArray[numpy.bool_]:
         """What no table decides, by a batched program."""

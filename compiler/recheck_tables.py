@@ -17,7 +17,7 @@ import numpy
 from attrs import frozen
 from cospace.compiler import exact
 from cospace.compiler.fingerprint import Interner, paths_and_keys
-from cospace.compiler.graph import TRUE, Expr, Symbol, Value, implies, walk
+from cospace.compiler.graph import TRUE, Expr, Symbol, Value
 from cospace.compiler.model import Decision
 from numpy.typing import NDArray
 
@@ -72,7 +72,9 @@ class Tabled:
         self.position = {d.path: k for k, d in enumerate(decisions)}
         self.maybe_dead = [d.guard is not TRUE for d in decisions]
         self._interner = Interner()
-        self._domains = [self._interner.intern(tuple((v.__class__, v) for v in self._values(k))) for k in range(len(decisions))]
+        self._domains = [
+            self._interner.intern(tuple((v.__class__, v) for v in self._values(k))) for k in range(len(decisions))
+        ]
         self._leaves: dict[Hashable, list[exact.Result]] = {}
         self._built: dict[int, Node] = {}
         self._symbols: dict[Value, int] = {}

@@ -238,7 +238,9 @@ class _Maker:
         columns: dict[tuple[str, int], Column] = {}
         for key, e in self._frontier(done):
             closed = [a for a in e.args if self._closed(a, done)]
-            columns[key] = self._fold(e, closed, known, memo, None) if key[0] == "part" else self._value(e, known, memo, None)
+            columns[key] = (
+                self._fold(e, closed, known, memo, None) if key[0] == "part" else self._value(e, known, memo, None)
+            )
         order, starts = _gather_equal([rows, *(c.values for c in columns.values())], n, m)
         flat_rows = numpy.broadcast_to(rows, (n, m)).reshape(-1)
         if not flat_rows.all():  # what no row of hubs allows
@@ -302,7 +304,12 @@ class _Maker:
         return self.own[id(e)] <= done and not self.hubbed[id(e)]
 
     def _fold(
-        self, e: Expr, args: Sequence[Expr], known: dict[Any, Column], memo: dict[int, Column], hubs: dict[int, Column] | None
+        self,
+        e: Expr,
+        args: Sequence[Expr],
+        known: dict[Any, Column],
+        memo: dict[int, Column],
+        hubs: dict[int, Column] | None,
     ) -> Column:
         values: list[Column] = []
         before = known.get(("part", id(e)))
@@ -351,7 +358,8 @@ class _States:
 
     def some(self, most: int) -> _States:
         """Some of the states, spread evenly."""
-        at = numpy.unique(numpy.linspace(0, len(self.rows) - 1, most).astype(numpy.int64)) if len(self.rows) else []
+        spread = numpy.linspace(0, len(self.rows) - 1, most if len(self.rows) else 0)
+        at = numpy.unique(spread.astype(numpy.int64))
         columns = {key: Column(c.values[at], c.below, c.most) for key, c in self.columns.items()}
         return _States(columns, self.rows[at], self.weights[at])
 

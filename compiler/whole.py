@@ -51,8 +51,9 @@ def of_values(values: Sequence[Value], codes: Codes) -> Column:
     if not isinstance(first, Fraction):
         coded = [codes(v) for v in values]
         return Column(numpy.array(coded, dtype=numpy.int64), 1, max(coded))
-    below = math.lcm(*(v.denominator for v in values))  # type: ignore[union-attr]
-    whole = [int(v * below) for v in values]  # type: ignore[arg-type]
+    numbers: Sequence[Fraction] = values  # type: ignore[assignment]
+    below = math.lcm(*(v.denominator for v in numbers))
+    whole = [int(v * below) for v in numbers]
     most = max(map(abs, whole))
     if most >= MOST:
         raise NotWhole

@@ -7,7 +7,7 @@ knows it already; its elements are look-ups by that symbol.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -240,12 +240,12 @@ def gathered(owner: Listed) -> Gathered:
 
 def contains(owner: Listed, value: Value, span: Span) -> Expr:
     """Whether a constant stands in the list."""
-    found = _holders(owner.options, owner.sets, value.__class__, value)
+    found = _holders(owner.options, owner.sets, value.__class__.__name__, value)
     return const(found) if isinstance(found, bool) else lookups.lookup(found, [owner.chosen], graph.BOOL, span)
 
 
 @lru_cache(REMEMBERED)
-def _holders(options: Options, sets: bool, kind: type, value: Value) -> lookups.Lookup | bool:
+def _holders(options: Options, sets: bool, kind: Hashable, value: Value) -> lookups.Lookup | bool:
     """Which lists hold a value, or whether all or none do."""
     has: list[Value] = [any(i.value == value for i in o) for o in options]
     if all(has) or not any(has):

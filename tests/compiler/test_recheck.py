@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 from cospace.compiler.count import count
 from cospace.compiler.designs import encode
+from cospace.compiler.graph import TRUE
 from cospace.compiler.recheck import FEW, Recheck
 from cospace.compiler.sample import Sampler
 
@@ -39,6 +40,19 @@ def test_one_wrong_row_anywhere_is_found(n: int) -> None:
                 recheck(spoilt)
             found += 1
     assert found > 100
+
+
+def test_rows_are_judged_as_the_reference_evaluator_does() -> None:
+    judged = 0
+    for made in MADE:
+        space = made.space()
+        feasible = {tuple(int(i) for i in row) for row in encode(space.decisions, made.feasible())}
+        columns = [range(-1 if d.guard is not TRUE else 0, len(d.values)) for d in space.decisions]
+        rows = list(itertools.islice(itertools.product(*columns), 4000))
+        held = Recheck(space).held(numpy.array(rows, dtype=numpy.int8))
+        assert [row in feasible for row in rows] == held.tolist()
+        judged += len(rows)
+    assert judged > 2_000
 
 
 def test_a_sampler_that_forgets_a_requirement_is_caught() -> None:
