@@ -17,7 +17,7 @@ import numpy
 from attrs import frozen
 from cospace.compiler import exact
 from cospace.compiler.fingerprint import Interner, paths_and_keys
-from cospace.compiler.graph import TRUE, Expr, Symbol, Value
+from cospace.compiler.graph import TRUE, Expr, Symbol, Value, walk
 from cospace.compiler.model import Decision
 from numpy.typing import NDArray
 
@@ -25,8 +25,8 @@ Array = NDArray[Any]
 NUMBERS = 1 << 12
 """Cells of a table of numbers: so many stay in the fastest cache."""
 TRUTHS = 1 << 14
-LEAVES = 1 << 12
-"""Cells that the reference evaluator is asked about for one expression, at most."""
+LEAVES = 1 << 10
+"""Cells that the reference evaluator is asked about for one expression of several decisions, at most."""
 BLOCK = 1 << 15
 """Designs that are decided at once."""
 MOST = 1 << 62
@@ -80,12 +80,13 @@ class Tabled:
         self._symbols: dict[Value, int] = {}
         parts = [a for e in wanted for a in (e.args if e.op == "and" else (e,))]
         self._keep = [*wanted, *parts]
+        self.refused = [e for e in parts if _is_heavy([e])]
+        parts = [e for e in parts if not _is_heavy([e])]
         self.classes: list[Array | None] = self._merge(parts)
         self.sizes = [
             self._slots(k) if c is None else int(c.max()) + 1 for k, c in enumerate(self.classes)
         ]  # fmt: skip
         self._stands = [self._representatives(k) for k in range(len(self.decisions))]
-        self.refused: list[Expr] = []
         self.legal_refused = False
         nodes: list[Node] = []
         for e in parts:
@@ -186,7 +187,7 @@ class Tabled:
         """A table whose cells the reference evaluator fills."""
         shape = [self.sizes[k] for k in scope]
         cells = math.prod(shape)
-        if cells > LEAVES:
+        if cells > LEAVES and len(scope) > 1:
             raise NoTable
         if len(scope) == 1:
             every = self._leaf(e, scope[0])
@@ -234,7 +235,7 @@ class Tabled:
                 continue
             scope = tuple(sorted({*self._scope(d.guard), *(j for a in d.allowed or () for j in self._scope(a)), k}))
             shape = [self.sizes[j] for j in scope]
-            if math.prod(shape) > LEAVES:
+            if math.prod(shape) > LEAVES or _is_heavy([d.guard, *(d.allowed or ())]):
                 self.legal_refused = True
                 return
             met = numpy.zeros(shape, dtype=bool)
@@ -442,6 +443,11 @@ _AT: Mapping[str, Callable[[Step, Sequence[Array]], Array]] = {
     "not": lambda s, a: numpy.logical_not(a[0]), "if": lambda s, a: numpy.where(a[0], a[1], a[2]),
 }  # fmt: skip
 _COMBINE = _AT
+
+
+def _is_heavy(exprs: Sequence[Expr]) -> bool:
+    """Whether mappings are solved below, or something is read that only a run knows."""
+    return any(e.op in ("solve", "solvable", "measure", "external", "input") for e in walk(exprs))
 
 
 def _key(result: object) -> object:
