@@ -52,7 +52,7 @@ def test_rows_are_judged_as_the_reference_evaluator_does() -> None:
         held = Recheck(space).held(numpy.array(rows, dtype=numpy.int8))
         assert [row in feasible for row in rows] == held.tolist()
         judged += len(rows)
-    assert judged > 2_000
+    assert judged > 1_000
 
 
 def test_a_sampler_that_forgets_a_requirement_is_caught() -> None:
