@@ -1,4 +1,4 @@
-"""Counts, per-value counts and samples of the benchmark spaces: what they cost in seconds of one core, each in a process of its own.
+"""Counts, per-value counts and samples of the benchmark spaces: what they cost, in seconds of one core.
 
 python benchmarks/counting.py [SPACE ...]
 """

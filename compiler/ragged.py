@@ -64,7 +64,9 @@ class Ragged:
         """An item for each segment in `at`, with probability exactly its share."""
         if self.plain:
             return numpy.asarray(self.starts.take(at))
-        whole = rng.integers(0, (1 << 64) - 1, size=len(at), dtype=numpy.uint64, endpoint=True)  # the fast way to 62 bits
+        whole = rng.integers(
+            0, (1 << 64) - 1, size=len(at), dtype=numpy.uint64, endpoint=True
+        )  # the fast way to 62 bits
         bits = (whole >> numpy.uint64(64 - BITS)).view(numpy.int64)
         item: Array = self.cells.take(self.offset.take(at) + (bits >> self.shift.take(at)))
         open_ = numpy.flatnonzero(item < 0)
