@@ -6,12 +6,14 @@ import itertools
 import math
 import random
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import numpy
 import pytest
 from cospace.compiler import layered, powers
 from cospace.compiler.count import Limits, components, count
+from cospace.compiler.designs import decode
 from cospace.compiler.draw_layers import LayeredDrawer
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.enumerate import Frame
@@ -215,3 +217,38 @@ def test_segments_give_items_by_their_weight_whatever_the_margin(margin: int | N
         expected = n * own / own.sum()
         assert len(counts) == length
         assert (abs(counts - expected) <= 5 * numpy.sqrt(expected) + 5).all()
+
+
+# ---- what is said of it
+
+
+def test_all_fifty_layers_have_more_than_10_to_the_800_designs() -> None:
+    space = compile_file(TILINGS).space
+    assert space is not None and len(space.decisions) == 552
+    assert math.prod(len(d.values) for d in space.decisions) > 10**800
+    lines = [line for line in TILINGS.read_text("utf-8").splitlines() if line.strip() and not line.startswith("#")]
+    assert len(lines) <= 60
+
+
+def test_pinned_values_are_kept() -> None:
+    space = compile_file(TILINGS, {"layers": "2", "small": "true"}).space
+    assert space is not None
+    order = next(d for d in space.decisions if d.path == "outer[2]").values[3]
+    fixed = {"w[1]": Fraction(4), "outer[2]": order}
+    sampler = Sampler(space, fixed)
+    assert isinstance(sampler.acceptance, float)
+    for row in sampler.sample(50):
+        design = decode(space.decisions, row)
+        assert (design["w[1]"], design["outer[2]"]) == (4, order)
+
+
+def test_a_sum_of_too_many_levels_is_bounded_from_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = compile_file(TILINGS, {"layers": "2", "small": "true"}).space
+    assert space is not None
+    exact = count(space)
+    monkeypatch.setattr(powers, "DIGITS", 40)
+    found = count(space)
+    low, high = found.bounds
+    assert high is not None and exact.feasible is not None
+    assert not found.exact and found.feasible is None and low <= exact.feasible <= high and low < high
+    assert found.responsible is not None and found.responsible.reason == "traffic"
