@@ -103,7 +103,7 @@ class _Parse:
         self.comments: list[tree.Comment] = []
         self.lost: set[str] = set()
         self.errors = 0
-        self.reach = 0
+        self.reach = self.skipped = 0
         self.ended = False
 
     # ---- the loop
@@ -129,7 +129,7 @@ class _Parse:
     def _stretch(self, start: int) -> Stretch:
         """What is read from the start of a statement to the start of the next one."""
         self.reporter = self.builder.reporter = Reporter()
-        self.comments, self.lost, self.reach = [], set(), start
+        self.comments, self.lost, self.reach, self.skipped = [], set(), start, start
         tokens, errors = self.filter.tokens, self.errors
         self._begin(start)
         statements = self._statement()
@@ -320,6 +320,7 @@ class _Parse:
         closers = [f.opener.value for f in reversed(opened) if f.opener is not None]
         below = outside(mistake)
         resume, ghost = self._skip(start, closers, frame, begun) if below is None else (below, False)
+        self._look(max(self.skipped, resume))
         self._lose(begun, max(start, resume))
         if resume == start and begun == start and token.type != "RBRACE":
             resume = start + max(1, len(token))
@@ -387,7 +388,7 @@ class _Parse:
         position = start
         for signs in count():
             match = _SKIPPED.search(text, position)
-            self._look(len(text) if match is None else match.end())
+            self.skipped = len(text) if match is None else match.end()
             if match is None or (stack and signs > MAX_SKIPPED):
                 return (self._next_line(start) if stack else len(text)), False
             at, sign = match.start(), match.group()
@@ -409,10 +410,10 @@ class _Parse:
                     return at, False
             elif sign in (";", "\n", "\r\n") and not stack:
                 if sign != ";":
-                    after = _BLANK.match(text, at)
-                    self._look(after.end() if after else at)
                     if _CONTINUES.match(text, at):
                         continue
+                    after = _BLANK.match(text, at)
+                    self.skipped = after.end() if after else at
                 return at + (sign == ";"), False
             elif sign == "," and not stack and frame.kind == "set":
                 return position, False
