@@ -28,6 +28,7 @@ from cospace.dsl.diagnostics import Span
 
 VISITS = 3_000
 """Boxes that are looked at for one number, on either side of it."""
+LEAST = 400
 WORK = 450_000
 """Nodes of expressions, times boxes, that are looked at for all numbers of a conflict; one takes a third of what is
 left at most."""
@@ -199,8 +200,8 @@ class _Reliefs:
         return best, proved
 
     def _visits(self) -> int:
-        """Boxes that the next search may look at."""
-        return min(VISITS, max(self._left, 0) // (3 * self._size))
+        """Boxes that the next search may look at: some as long as anything is left."""
+        return min(VISITS, max(self._left // (3 * self._size), LEAST)) if self._left > 0 else 0
 
     def _range(self, node: Expr) -> Any:
         """What a number is over the whole space."""
