@@ -6,6 +6,7 @@ A polynomial is the tuple of its coefficients, constant first, without zeros at 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -15,7 +16,7 @@ Form = tuple[Poly, Poly]
 
 ONE: Poly = (Fraction(1),)
 DEGREE = 24
-BITS = 200
+BITS = 64
 """How finely a root that is not rational is enclosed."""
 
 
@@ -162,39 +163,22 @@ def _isolate(
 
 
 def _refined(chain: list[Poly], low: Fraction, high: Fraction, below: int) -> tuple[Fraction, Fraction]:
+    """The one root in (low, high]: a rational one has a denominator that divides the leading coefficient."""
+    p = chain[0]
+    lead = int(abs(p[-1] * math.lcm(*(a.denominator for a in p))))
     width = (high - low) / 2**BITS
-    while high - low > width:
-        guess = simplest(low, high)
-        if at(chain[0], guess) == 0:
-            return guess, guess
+    tried = False
+    while high - low > width or not tried:
+        if not tried and (high - low) * lead < 1:
+            tried = True
+            guess = Fraction(math.floor(high * lead), lead)
+            if low < guess and at(p, guess) == 0:
+                return guess, guess
         middle = (low + high) / 2
-        if at(chain[0], middle) == 0:
+        if at(p, middle) == 0:
             return middle, middle
         if below - _changes(chain, middle) > 0:
             high = middle
         else:
             low = middle
     return low, high
-
-
-def simplest(low: Fraction, high: Fraction) -> Fraction:
-    """The fraction of the least denominator in (low, high]."""
-    if low < 0:
-        if high >= 0:
-            return Fraction(0)
-        # in [-high, -low): step inside the open end by mirroring through the closed one
-        return -_within(-high, -low, True, False)
-    return _within(low, high, False, True)
-
-
-def _within(low: Fraction, high: Fraction, low_in: bool, high_in: bool) -> Fraction:
-    whole = low.numerator // low.denominator
-    if low_in and low == whole:
-        return Fraction(whole)
-    if whole + 1 < high or (high_in and whole + 1 == high):
-        return Fraction(whole + 1)
-    rest_low, rest_high = low - whole, high - whole
-    if rest_low == 0:  # nothing above the open end but fractions below one
-        n = (1 / rest_high).__ceil__()
-        return whole + (Fraction(1, n) if high_in or Fraction(1, n) < rest_high else Fraction(1, n + 1))
-    return whole + 1 / _within(1 / rest_high, 1 / rest_low, high_in, low_in)
