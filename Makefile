@@ -9,7 +9,7 @@ OUT ?= results/gcos
 SEED ?= 0
 JOBS ?= 2
 
-.PHONY: help install search test lint types tests truth format clean
+.PHONY: help install search test lint types tests truth fuzz coverage format clean
 
 help:  ## say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -47,9 +47,18 @@ tests: $(VENV)/.dev lint types  ## the tests alone, on JOBS processes
 truth: $(VENV)/.dev  ## 20,000 random spaces of every construct against brute force, or SPACES of them
 	COSPACE_TRUTH=$(or $(SPACES),20000) OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) tests/compiler/test_truth.py
 
+fuzz: $(VENV)/.dev  ## 100,000 random texts through every pass, or FUZZ of them; what broke goes to results/fuzz
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.compiler.fuzz --texts $(or $(FUZZ),100000) --jobs $(JOBS) --save results/fuzz
+
+coverage: $(VENV)/.dev  ## branch coverage of dsl/ and compiler/ by all tests; fails under 95 %
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n $(JOBS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 format: $(VENV)/.dev  ## rewrite the Python files in the house's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what was built, results kept
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

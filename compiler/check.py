@@ -6,11 +6,12 @@ reference evaluator, or said to be skipped; never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
 from cospace.compiler.cost import holds
 from cospace.compiler.defined import Condition, conditions, open_to
+from cospace.compiler.exact import Undecided
 from cospace.compiler.findings import Case, Claim, Finding, map_domains, read_expressions, shown
 from cospace.compiler.graph import TRUE, Expr, both, either, implies, negate
 from cospace.compiler.intervals import Bounder
@@ -36,11 +37,16 @@ class Report:
 def check(space: Space, deep: bool = False) -> Report:
     """Check a space. Coverage was proved when its works were placed."""
     case = Case(space)
-    findings = [_satisfiable(case, deep)]
+    findings = [_asked("satisfiable", lambda: _satisfiable(case, deep))]
     if findings[0].ok:
-        findings += [_defined(case), _dead_values(case), unread_decisions(space)]
+        findings += [_asked("definedness", lambda: _defined(case)), _asked("dead values", lambda: _dead_values(case))]
+        findings.append(unread_decisions(space))
         if deep:
-            findings += [superfluous_requirements(case), unmoved_objectives(case)]
+            findings.append(_asked("redundancy", lambda: superfluous_requirements(case)))
+            findings.append(_asked("objectives", lambda: unmoved_objectives(case)))
+            if case.prover.undecided:
+                left = f"redundancy: {case.prover.undecided} designs were met where a requirement can't be decided"
+                findings.append(Finding(None, skipped=(left,)))
     proved = ["coverage: every work is served by a rule"] * bool(space.works)
     skipped: list[str] = []
     diagnostics: list[Diagnostic] = []
@@ -56,6 +62,14 @@ def check(space: Space, deep: bool = False) -> Report:
     undecided = any(f.ok is None for f in findings)
     ok = False if failed else None if undecided else True
     return Report(ok, tuple(proved), tuple(skipped), tuple(diagnostics), tuple(claims))
+
+
+def _asked(name: str, question: Callable[[], Finding]) -> Finding:
+    """A question's answer; unknown where it meets a comparison that can't be decided."""
+    try:
+        return question()
+    except Undecided as stop:
+        return Finding(None, skipped=(f"{name}: unknown ({stop})",))
 
 
 def _satisfiable(case: Case, every: bool) -> Finding:
@@ -91,7 +105,7 @@ def undefined(space: Space) -> tuple[Diagnostic, ...]:
 
     Such a design is neither feasible nor infeasible, so that no number of designs would be right.
     """
-    return _defined(Case(space)).diagnostics
+    return _asked("definedness", lambda: _defined(Case(space))).diagnostics
 
 
 def _defined(case: Case) -> Finding:

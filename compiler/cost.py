@@ -11,6 +11,7 @@ from typing import Any
 from cospace.compiler import exact
 from cospace.compiler.dimension import Dimension
 from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undefined, Unknown
+from cospace.compiler.floats import nearest
 from cospace.compiler.graph import Expr, Symbol
 from cospace.compiler.model import Design, Objective, Placement, Requirement, Space, Work, show
 from cospace.compiler.units import natural_unit
@@ -75,7 +76,7 @@ def _figure(value: Result, dimension: Dimension, shown: tuple[str, Fraction] | N
     assert isinstance(number, Fraction)
     unit, scale = shown or natural_unit(number, dimension)
     return {
-        "value": float(number / scale),
+        "value": nearest(number / scale),
         "unit": unit,
         "exact": str(number) if isinstance(value, Fraction) else None,
     }
@@ -103,5 +104,5 @@ def _maps(placement: Placement, path: str, design: Design) -> dict[str, Any]:
 def _plain(expr: Expr, design: Design) -> Any:
     value = exact.evaluate(expr, design)
     if isinstance(value, Enclosure):
-        return float(value.middle)
+        return nearest(value.middle)
     return None if isinstance(value, Undefined | Unknown) else show(value)

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from cospace.compiler.coupled import LEVELS, Coupled
 from cospace.compiler.eliminate import CELLS, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.enumerate import Clause, Frame, TooMany, unite
+from cospace.compiler.exact import Undecided
 from cospace.compiler.flags import Flags, switched_together
 from cospace.compiler.graph import Value, implies
 from cospace.compiler.intervals import Bounder
@@ -120,14 +121,18 @@ def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: 
     try:
         structure = frame.structure()
         raw = count_raw(frame, structure, limits)
-    except (TooMany, TooLarge) as stop:
+    except (TooMany, TooLarge, Undecided) as stop:
         upper = math.prod(len(d) for d in frame.domains)
         return Whole(frame, Count(None, None, (0, upper), False, "given up", f"guards: {stop}"), ())
     clauses = _unsettled(frame, frame.clauses(space.requirements), limits)
     constant = [c for c in clauses if not c.scope]
-    if raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant):
+    try:
+        never = raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant)
+    except Undecided as stop:
+        return Whole(frame, Count(raw, None, (0, raw), False, "given up", str(stop)), ())
+    if never:
         return Whole(frame, Count(raw, 0, (0, 0), True, "a requirement that never holds"), ())
-    solved = tuple(solve(frame, part, limits) for part in components(frame, structure, clauses))
+    solved = tuple(_solved(frame, part, limits) for part in components(frame, structure, clauses))
     low, high, methods = 1, 1, []
     limit, responsible = None, None
     for found in (s.count for s in solved):
@@ -169,6 +174,16 @@ class Whole:
     frame: Frame
     count: Count
     parts: tuple[Solved, ...]
+
+
+def _solved(frame: Frame, part: Component, limits: Limits) -> Solved:
+    """As `solve`; where a requirement can't be decided at some design, no bounds but those of the raw count."""
+    try:
+        return solve(frame, part, limits)
+    except Undecided as stop:
+        free = eliminate(part.structure, {v: len(frame.domains[v]) for v in part.variables}, cells=limits.cells)
+        bounds = Count(free.total, None, (0, free.total), False, "given up", str(stop))
+        return Solved(part, bounds, lambda: _between(count_values(free)))
 
 
 def solve(frame: Frame, part: Component, limits: Limits) -> Solved:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy
 from cospace.compiler.exact import evaluate
+from cospace.compiler.floats import nearest
 from cospace.compiler.graph import Symbol, Value
 from cospace.compiler.model import Decision, Design, Space, show, spell
 from cospace.dsl.suggest import closest
@@ -116,7 +117,7 @@ def _number(written: str, d: Decision) -> Fraction | None:
     if exact in d.values:
         return exact
     # A rational such as 1/3 is printed rounded: take the value that prints like this.
-    return next((v for v in d.values if isinstance(v, Fraction) and float(v / d.scale) == float(plain)), None)
+    return next((v for v in d.values if isinstance(v, Fraction) and nearest(v / d.scale) == nearest(plain)), None)
 
 
 def _text(value: Value, d: Decision) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from attrs import evolve, frozen
 from cospace.compiler import graph
 from cospace.compiler.count import Count, solve_space
-from cospace.compiler.exact import evaluate
+from cospace.compiler.exact import decided, evaluate
 from cospace.compiler.graph import FALSE, TRUE, Expr, Value, both, either, implies, negate
 from cospace.compiler.model import Decision, Design, Objective, Requirement, Space, spell
 from cospace.compiler.pins import fix
@@ -95,7 +95,7 @@ def _example(space: Space, further: Sequence[Requirement]) -> tuple[bool | None,
     if any(r.value is FALSE and r.guard is TRUE for r in asked.requirements):
         return False, None
     if not asked.decisions:
-        holds = all(evaluate(implies(r.guard, r.value), {}) is True for r in asked.requirements)
+        holds = all(decided(implies(r.guard, r.value), {}) for r in asked.requirements)
         return holds, {} if holds else None
     verdict = Prover(asked).draw_or_settle()
     return verdict.possible, verdict.witness

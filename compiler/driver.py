@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 from cospace.compiler.elaborate.program import elaborate
+from cospace.compiler.elaborate.values import Exhausted
 from cospace.compiler.model import Space
 from cospace.dsl.diagnostics import Diagnostic, Reporter, Span
 from cospace.dsl.load import Loaded, load, load_text
@@ -54,6 +55,8 @@ def compile_loaded(
     try:
         # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
         space = elaborate(loaded, dict(settings), reporter, data)
+    except Exhausted as limit:
+        reporter.error("CS404", limit.span, limit.said, help="shorten its loops, or what its defs call")
     except RecursionError:
         span = Span(loaded.root.path, 0, 0)
         reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")

@@ -143,7 +143,7 @@ class Frame:
 
     def _evaluate(self, expr: Expr, rows: Rows, scope: Sequence[int]) -> Mask:
         if len(rows) <= FEW:
-            values = (exact.evaluate(expr, self.design(scope, row)) is True for row in rows)
+            values = (exact.decided(expr, self.design(scope, row)) for row in rows)
             return numpy.fromiter(values, dtype=bool, count=len(rows))
         from cospace.compiler.numbers import decide
 
@@ -304,8 +304,9 @@ class Frame:
                     raise TooMany(len(base), limit, order)
             rows = numpy.concatenate([rows[base], chosen[:, None]], axis=1)
             done.append(v)
-            due = [c for c in waiting if set(c.scope) <= set(done)]
-            waiting = [c for c in waiting if c not in due]
+            known = set(done)
+            due = [c for c in waiting if known.issuperset(c.scope)]
+            waiting = [c for c in waiting if not known.issuperset(c.scope)]
             if FEW < len(rows) <= TOGETHER and len(due) > 1:
                 self._evaluate_together(due, rows, done)
                 met = [self.holds(c, rows, done) for c in due]

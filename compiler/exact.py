@@ -27,10 +27,11 @@ from cospace.compiler.reals import (
     Unknown,
     compare,
 )
+from cospace.dsl.diagnostics import Diagnostic, SpecError
 
 __all__ = [
-    "DIGITS", "UNDEFINED", "UNKNOWN", "Enclosure", "Evaluation", "Result", "Undefined", "Unknown", "evaluate",
-    "evaluate_all", "solve_maps",
+    "DIGITS", "UNDEFINED", "UNKNOWN", "Enclosure", "Evaluation", "Result", "Undecided", "Undefined", "Unknown",
+    "decided", "evaluate", "evaluate_all", "solve_maps",
 ]  # fmt: skip
 
 DIGITS = (25, 50, 100, 200)
@@ -53,6 +54,30 @@ def evaluate_all(exprs: list[Expr], design: Design, inputs: Mapping[str, Value] 
         if not any(r is UNKNOWN for r in results):
             break
     return results
+
+
+class Undecided(SpecError):
+    """CS610: whether a condition holds at a design is not known: numbers are too near to each other or too long."""
+
+    def __init__(self, expr: Expr, design: Design, inputs: Mapping[str, Value] | None = None) -> None:
+        met = (n for n in walk([expr]) if n.op not in ("const", "var") and evaluate(n, design, inputs) is UNKNOWN)
+        node = next(met, expr)
+        where = ", ".join(f"{p} = {v}" for p, v in design.items() if p in node.free)
+        self.reason = f"a comparison can't be decided at {where or 'any design'}: its numbers are too near, or too long"
+        span = node.span if node.span.end else expr.span
+        help = "compare with a number that is not just the value itself, or leave the comparison out"
+        super().__init__((Diagnostic("CS610", "error", self.reason, span, help=help),))
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def decided(expr: Expr, design: Design, inputs: Mapping[str, Value] | None = None) -> bool:
+    """Whether a condition holds; an undefined one does not. Raises Undecided where that is not known."""
+    result = evaluate(expr, design, inputs)
+    if result is UNKNOWN:
+        raise Undecided(expr, design, inputs)
+    return result is True
 
 
 class Evaluation:

@@ -16,6 +16,7 @@ import numpy
 from attrs import frozen
 from cospace.compiler import exact
 from cospace.compiler.enumerate import FEW, Frame, Mask, Rows, TooMany, digest
+from cospace.compiler.floats import nearest
 from cospace.compiler.graph import Expr, MapProblem, walk
 from cospace.compiler.model import Decision
 from numpy.typing import NDArray
@@ -225,16 +226,13 @@ def _denominator(node: Expr, args: list[int | None], domains: Mapping[str, Seque
 def as_float(result: Any) -> float:
     """The nearest float of a reference result; nan where it is undefined or unknown."""
     if isinstance(result, exact.Enclosure):
-        return float(result.middle)
-    try:
-        return float(result) if isinstance(result, (Fraction, int)) else float("nan")
-    except OverflowError:
-        return float("inf") if result > 0 else float("-inf")
+        return nearest(result.middle)
+    return nearest(result) if isinstance(result, (Fraction, int)) else float("nan")
 
 
 def _rounding(result: Any, value: float) -> float:
     if isinstance(result, exact.Enclosure):
-        return float(result.high - result.low) + abs(value) * 2.0**-52
+        return nearest(result.high - result.low) + abs(value) * 2.0**-52
     if not isinstance(result, Fraction) or not numpy.isfinite(value):
         return 0.0 if not isinstance(result, Fraction) else float("inf")
     return 0.0 if Fraction(value) == result else abs(value) * 2.0**-52

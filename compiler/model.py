@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from attrs import field, frozen
+from cospace.compiler.floats import nearest
 from cospace.compiler.graph import TRUE, Expr, MapProblem, Symbol, Type, Value, walk
 from cospace.dsl.diagnostics import NOWHERE, Span
 from cospace.dsl.load import Loaded
@@ -342,7 +343,7 @@ def show(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) -
     if isinstance(value, str):
         return value
     number = value / scale
-    plain = int(number) if number.denominator == 1 else float(number)
+    plain = int(number) if number.denominator == 1 else nearest(number)
     return f"{plain} {unit}" if unit else plain
 
 

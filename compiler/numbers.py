@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 from cospace.compiler import exact
 from cospace.compiler.designs import Rows, decode
+from cospace.compiler.floats import nearest
 from cospace.compiler.graph import Expr, Value
 from cospace.compiler.model import Decision
 from cospace.compiler.numbers_arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
@@ -338,15 +339,24 @@ def decide(
 
 
 class Decider:
-    """`decide`, compiled once for many batches. `doubted` counts the rows that needed exact evaluation."""
+    """`decide`, compiled once for many batches. `doubted` counts the rows that needed exact evaluation, `unknown` those
+    of them that `surely` took for false because not even that could tell."""
 
     def __init__(self, exprs: Sequence[Expr], decisions: Sequence[Decision]) -> None:
         self.exprs = list(exprs)
         self.decisions = tuple(decisions)
         self.program = Program(exprs, decisions, certify=True)
-        self.doubted = 0
+        self.doubted = self.unknown = 0
 
     def __call__(self, designs: Rows, inputs: Mapping[str, Value] | None = None) -> NDArray[numpy.bool_]:
+        """Raises Undecided at a design where an expression is neither known to be true nor known not to be."""
+        return self._decide(designs, inputs, False)
+
+    def surely(self, designs: Rows, inputs: Mapping[str, Value] | None = None) -> NDArray[numpy.bool_]:
+        """Which are known to be true: what looks for designs needs no more, and what excludes them needs `__call__`."""
+        return self._decide(designs, inputs, True)
+
+    def _decide(self, designs: Rows, inputs: Mapping[str, Value] | None, surely: bool) -> NDArray[numpy.bool_]:
         values, _, doubt = self.program.certified(designs, dict(inputs or {}))
         result = numpy.stack(values, axis=1) if values else numpy.zeros((len(designs), 0), dtype=numpy.bool_)
         rows = numpy.flatnonzero(doubt)
@@ -354,6 +364,11 @@ class Decider:
         if len(rows):  # each design once: drawn rows repeat a lot in small spaces
             distinct, place = numpy.unique(designs[rows], axis=0, return_inverse=True)
             found = [exact.evaluate_all(self.exprs, decode(self.decisions, d), inputs) for d in distinct]
+            for d, each in zip(distinct, found, strict=True):
+                open_ones = [e for e, f in zip(self.exprs, each, strict=True) if f is exact.UNKNOWN]
+                if open_ones and not surely:
+                    raise exact.Undecided(open_ones[0], decode(self.decisions, d), inputs)
+                self.unknown += bool(open_ones)
             result[rows] = numpy.array([[f is True for f in each] for each in found])[place.reshape(-1)]
         return result
 
@@ -378,14 +393,13 @@ def enclose(
 def _as_float(value: exact.Result) -> tuple[float, float]:
     """The float nearest to an exact number, and how far it may be off."""
     if isinstance(value, exact.Enclosure):
-        middle = float(value.middle)
-        return middle, float(value.high - value.low) + abs(middle) * 2.0**-52
+        middle = nearest(value.middle)
+        return middle, nearest(value.high - value.low) + abs(middle) * 2.0**-52
     if not isinstance(value, Fraction):
         return math.nan, 0.0
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value), math.inf
+    number = nearest(value)
+    if math.isinf(number):
+        return number, math.inf
     return number, 0.0 if Fraction(number) == value else abs(number) * 2.0**-52 + 5e-324
 
 

@@ -17,6 +17,7 @@ from fractions import Fraction
 import numpy
 from cospace.compiler import exact
 from cospace.compiler import numbers_range as ranges
+from cospace.compiler.floats import nearest
 from cospace.compiler.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.model import Decision
 from cospace.compiler.numbers_arrays import Array
@@ -149,7 +150,7 @@ class Builder(MapSolver):
         if node.type.kind != "number" or any(not isinstance(v, Fraction) and v is not exact.UNDEFINED for v in found):
             return None
         known = [v for v in found if isinstance(v, Fraction)]
-        array = numpy.array([float(v) if isinstance(v, Fraction) else math.nan for v in found])
+        array = numpy.array([nearest(v) if isinstance(v, Fraction) else math.nan for v in found])
         span = ranges.hull(*map(ranges.of_constant, known)) if known else None
         return Value_(self.constant(array, "number", (), span))
 
@@ -309,7 +310,7 @@ class Builder(MapSolver):
         if not self.certify or a.kind != "number" or not 0 < slack < math.inf or a is b:
             return 0.0
         grid = ranges.joint_grid(a.range, b.range)
-        apart = 0.0 if grid is None else float(grid)
+        apart = 0.0 if grid is None else nearest(grid)
         return apart if apart > 8 * slack and max(a.range.size, b.range.size) * 2.0**-50 < apart else 0.0
 
     def _compare_apart(self, op: str, a: Ref, b: Ref, half: float) -> Ref:

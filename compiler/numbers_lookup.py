@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 from cospace.compiler import numbers_range as ranges
+from cospace.compiler.floats import nearest
 from cospace.compiler.graph import Value
 from cospace.compiler.lookups import Lookup
 from cospace.compiler.numbers_arrays import Array
@@ -90,7 +91,7 @@ def look_up(builder: Builder, table: Lookup, keys: Sequence[Value_], kind: str) 
         return Value_(_take(builder, values, row), _take(builder, present, row) if undefined else None)
     if kind == "number":
         span = ranges.hull(*(ranges.of_constant(v) for v in everything if isinstance(v, Fraction)))
-        array = numpy.array([float(v) if isinstance(v, Fraction) else numpy.nan for v in everything])
+        array = numpy.array([nearest(v) if isinstance(v, Fraction) else numpy.nan for v in everything])
         return Value_(_take(builder, builder.constant(array, "number", (), span), row, span, undefined))
     array = numpy.array([-1 if v is None else builder.code(v) for v in everything])
     return Value_(_take(builder, builder.constant(array, "index"), row, None, undefined))
@@ -114,5 +115,5 @@ def _alone(builder: Builder, table: Lookup, i: int) -> Finder:
 
 def _column(builder: Builder, values: Sequence[Any]) -> Array:
     if isinstance(values[0], Fraction):
-        return numpy.array([float(v) for v in values])
+        return numpy.array([nearest(v) for v in values])
     return numpy.array([builder.code(v) for v in values], dtype=numpy.int64)

@@ -12,6 +12,7 @@ import numpy
 from attrs import define, field, frozen
 from cospace.compiler.designs import Rows, decode
 from cospace.compiler.enumerate import Clause, Frame, TooMany
+from cospace.compiler.exact import Undecided
 from cospace.compiler.graph import TRUE, Expr, Value, implies
 from cospace.compiler.intervals import Bounder
 from cospace.compiler.model import Decision, Design, Requirement, Space
@@ -94,11 +95,11 @@ class Prover:
         return rows[keep]
 
     def decide(self, requirements: Sequence[Requirement], rows: Rows) -> Mask:
-        """Which requirements hold at which rows, exactly: (n, r), undefined counted as not holding."""
+        """Which requirements surely hold at which rows: (n, r); undefined ones don't, nor those that stay unknown."""
         key = tuple(map(id, requirements))
         if key not in self._deciders:
             self._deciders[key] = Decider([implies(r.guard, r.value) for r in requirements], self.space.decisions)
-        return numpy.asarray(self._deciders[key](rows), dtype=bool).reshape(len(rows), len(requirements))
+        return numpy.asarray(self._deciders[key].surely(rows), dtype=bool).reshape(len(rows), len(requirements))
 
     def sample(self) -> tuple[Rows, Mask]:
         """Some designs and which requirements of the space hold there; drawn once."""
@@ -219,6 +220,11 @@ class Prover:
             self._tables[key] = found
         return self._tables[key]
 
+    @property
+    def undecided(self) -> int:
+        """Rows met so far at which not even exact evaluation could tell whether a requirement holds."""
+        return sum(d.unknown for d in self._deciders.values())
+
     # ---- both
 
     def draw_or_settle(self) -> Verdict:
@@ -270,10 +276,13 @@ class Prover:
         rows = self.search(requirements)
         if len(rows):
             return Verdict(True, decode(self.space.decisions, rows[0]))
-        core = self.refute(requirements)
+        try:
+            core = self.refute(requirements)
+            anchors = self.anchors(requirements)
+        except Undecided as unknown:
+            return Verdict(None, limit=str(unknown))
         if core is not None:
             return Verdict(False, core=core)
-        anchors = self.anchors(requirements)
         if anchors is not None:
             rows = self.search(requirements, anchors)
             if len(rows):

@@ -17,7 +17,7 @@ from cospace.compiler import enclosures
 from cospace.compiler.enclosures import Bounds, GivenUp
 from cospace.compiler.graph import Symbol
 
-LARGEST_BITS = 1 << 22
+LARGEST_BITS = 1 << 16
 """A rational longer than this is given up as unknown."""
 
 

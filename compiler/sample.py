@@ -20,6 +20,7 @@ from cospace.compiler.draw_layers import LayeredDrawer
 from cospace.compiler.draw_sums import SumDrawer
 from cospace.compiler.eliminate import Drawer, Factor, TooLarge, eliminate
 from cospace.compiler.enumerate import Clause, Frame, Mask, TooMany
+from cospace.compiler.exact import Undecided
 from cospace.compiler.graph import Value, both, implies
 from cospace.compiler.layered import make_layered
 from cospace.compiler.model import Requirement, Space
@@ -102,6 +103,8 @@ class Sampler:
                         responsible=c.requirement,
                     )
             self._sources = [self._source(part) for part in components(self.frame, structure, clauses)]
+        except Undecided as stop:
+            raise Unsampled(str(stop)) from None
         except (TooMany, TooLarge) as stop:
             raise Unsampled(f"guards join too many decisions to draw from exactly: {stop}") from None
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 from attrs import frozen
 from cospace.compiler.enumerate import Mask, Rows
+from cospace.compiler.floats import nearest
 from cospace.compiler.measure import Measured
 from cospace.compiler.sums import Sum
 from numpy.typing import NDArray
@@ -88,13 +89,13 @@ def _in_floats(
     shapes: Sequence[tuple[int, int]],
 ) -> Scale:
     tables: list[Array] = []
-    slack, size = 0.0, abs(float(s.constant))
+    slack, size = 0.0, abs(nearest(s.constant))
     for t, m, shape in zip(s.terms, measured, shapes, strict=True):
-        c = float(t.coefficient)
+        c = nearest(t.coefficient)
         values = numpy.full(shape, c) if m is None else (m.values * c).reshape(shape)
         top = float(numpy.nanmax(numpy.abs(values), initial=0.0))
         slack += (0.0 if m is None else m.error * abs(c) * (1 + 2**-50)) + top * 2.0**-50
         size += top
         tables.append(_shut(values))
     slack += size * (len(tables) + 2) * 2.0**-50
-    return Scale(tuple(tables), tuple(places), float(-s.constant), slack, False)
+    return Scale(tuple(tables), tuple(places), nearest(-s.constant), slack, False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from cospace.compiler.dimension import Dimension
+from cospace.compiler.floats import digits_of
 
 
 def show_unit(dimension: Dimension) -> str:
@@ -51,7 +52,7 @@ def natural_unit(value: Fraction | float, dimension: Dimension) -> tuple[str, Fr
     for (name, scale), smaller in zip(choices, (*choices[1:], None), strict=True):
         # where the next unit is a million times smaller (mm2, um2), this one serves down to a thousandth
         least = scale / 1000 if smaller is not None and scale / smaller[1] > 1000 else scale
-        if abs(float(value)) >= least:
+        if (value if value > 0 else -value) >= least:
             return name, scale
     return choices[-1] if value else choices[0]
 
@@ -66,5 +67,5 @@ def show_in(value: Fraction | float, unit: str, scale: Fraction, digits: int = 4
     """A value in base units as so many of a unit, each of `scale` base units: `0.25 um2/bit`."""
     shown = value / scale if isinstance(value, Fraction) else value / float(scale)
     exact = isinstance(shown, Fraction) and shown.denominator == 1 and abs(shown) < 10**15
-    text = f"{int(shown):,}" if exact else f"{float(shown):.{digits}g}"
+    text = f"{int(shown):,}" if exact else digits_of(shown, digits)
     return f"{text} {unit}" if unit else text

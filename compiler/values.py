@@ -13,6 +13,7 @@ from attrs import frozen
 from cospace.compiler.count import Limits, Solved, Whole, solve_space
 from cospace.compiler.eliminate import TooLarge
 from cospace.compiler.enumerate import Frame, TooMany
+from cospace.compiler.exact import Undecided
 from cospace.compiler.graph import Value
 from cospace.compiler.model import Space
 
@@ -66,7 +67,7 @@ def values_of(whole: Whole) -> tuple[ValueCounts, ...] | None:
             rest = [s.count.bounds for i, s in enumerate(whole.parts) if i != k]
             low, high = math.prod(b[0] for b in rest), math.prod(b[1] or 0 for b in rest)
             found |= _of_part(frame, one, low, high)
-    except (TooMany, TooLarge):
+    except (TooMany, TooLarge, Undecided):
         return None
     return tuple(found[v] for v in range(len(frame.decisions)))
 

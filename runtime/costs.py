@@ -45,7 +45,7 @@ class Costs:
         keys = [row.tobytes() for row in rows]
         new = {k: i for i, k in enumerate(keys) if k not in self._known}
         if new:
-            answers = self._decider(rows[list(new.values())]).all(axis=1)
+            answers = self._decider.surely(rows[list(new.values())]).all(axis=1)
             self._known.update(zip(new, map(bool, answers), strict=True))
         return np.array([self._known[k] for k in keys])
 

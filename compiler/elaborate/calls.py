@@ -158,15 +158,15 @@ def call_def(
 ) -> Any:
     """A formula, a block, an operator, a task, or an opaque value of the runtime."""
     declaration = function.declaration
-    if len(context.calls) >= MAX_DEPTH:
-        raise context.fail(
-            "CS220",
-            span,
-            f"`{declaration.name}` calls itself (more than {MAX_DEPTH} calls deep)",
-            help="a def may not be recursive",
-        )
+    itself = any(d is declaration for d in context.running)
+    if itself or len(context.calls) >= MAX_DEPTH:
+        said = "calls itself" if itself else f"is called more than {MAX_DEPTH} calls deep"
+        raise context.fail("CS220", span, f"`{declaration.name}` {said}", help="a def may not be recursive")
     scope = Scope(function.scope, label=declaration.name)
-    inner = evolve(context, scope=scope, calls=(*context.calls, span), hint=None, direct=None)
+    inner = evolve(
+        context, scope=scope, calls=(*context.calls, span), running=(*context.running, declaration), hint=None,
+        direct=None,
+    )  # fmt: skip
     kind = types.result_kind(declaration.result)
     if declaration.source is not None and kind in ("tensor", "graph"):
         return _operator(declaration, arguments, span, inner, context)

@@ -12,6 +12,7 @@ from cospace.compiler.elaborate.values import (
     LISTS,
     Chosen,
     Context,
+    Exhausted,
     Gathered,
     Listed,
     ListValue,
@@ -32,9 +33,16 @@ from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
 
+MAX_STEPS = 1_000_000
+"""Expressions that one spec may evaluate, those in bodies once for each call; the largest shipped one takes 130,000."""
+
 
 def evaluate(node: tree.Expr, context: Context) -> Any:
     """The value of an expression; reports and raises `Stop` when it has none."""
+    state = context.state
+    state.steps += 1
+    if state.steps > MAX_STEPS:
+        raise Exhausted(node.span, f"this spec asks for more than {MAX_STEPS:,} evaluations")
     return _HANDLERS[type(node)](node, context)
 
 
@@ -138,13 +146,13 @@ def _set(node: tree.SetOf, context: Context) -> Any:
         help = near or f"`{known}` is a value here, so all members must be"
         raise context.fail("CS205", odd.span, "this set mixes names of values with a new symbol", help=help)
     items, labels, conditions = [], [], []
+    if symbols:
+        _relate(frozenset(a.value.id for a in node.alternatives), context)  # type: ignore[union-attr]
     for a, is_bare in zip(node.alternatives, bare, strict=True):
         condition = boolean(a.guard, context) if a.guard is not None else graph.TRUE
         if condition is graph.FALSE:
             continue
         if symbols and is_bare:
-            together = {b.value.id for b in node.alternatives}  # type: ignore[union-attr]
-            context.state.families.setdefault(a.value.id, set()).update(together)  # type: ignore[union-attr]
             items.append(const(Symbol(a.value.id), span=a.span))  # type: ignore[union-attr]
         else:
             inner = readings.inside_record(a.name, context) if a.name else context
@@ -156,6 +164,16 @@ def _set(node: tree.SetOf, context: Context) -> Any:
         conditions.append(condition)
     word = node.unit or _common_unit(tuple(a.value for a in node.alternatives))
     return SetValue(tuple(items), tuple(labels), tuple(conditions), word)
+
+
+def _relate(together: frozenset[str], context: Context) -> None:
+    """Note which symbols stand in one set; those that do share one object, for there may be many."""
+    families = context.state.families
+    known = [families[name] for name in together if name in families]
+    if len(known) == len(together) and all(k is known[0] for k in known) and together <= known[0]:
+        return
+    for name in together:
+        families[name] = families[name] | together if name in families else together
 
 
 def scale_plain(value: Any, unit: UnitValue, span: Span, context: Context) -> Any:
@@ -237,7 +255,10 @@ def _operate(node: tree.Binary, left: Any, context: Context) -> Any:
         return (graph.both if node.op == "and" else graph.either)(first, second, span=node.span)
     right = evaluate(node.right, context)
     if node.op == "+" and isinstance(left, LISTS) and isinstance(right, LISTS):
-        return Gathered(members.as_gathered(left).items + members.as_gathered(right).items)
+        items = members.as_gathered(left).items + members.as_gathered(right).items
+        if len(items) > members.MAX_ITEMS:
+            raise context.fail("CS404", node.span, f"this list has more than {members.MAX_ITEMS:,} items")
+        return Gathered(items)
     if node.op == "+" and isinstance(left, Tensor) and isinstance(right, Tensor):
         return calls.add_tensors(left, right, node, context)
     a, b = as_scalar(left, node.left.span, context), as_scalar(right, node.right.span, context)

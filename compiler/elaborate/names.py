@@ -146,7 +146,7 @@ def symbols_of(value: Expr, context: Context) -> set[str] | None:
     if value.op == "const":
         name = value.payload.name  # type: ignore[attr-defined]
         context.state.loose.append(context.state.reporter.owner)
-        return {name} | context.state.families.get(name, set()) | _kinds(name, context)
+        return {name} | context.state.families.get(name, frozenset()) | _kinds(name, context)
     if value.op == "var":
         domain = context.state.domains.get(str(value.payload))
         if domain is None and context.answering:

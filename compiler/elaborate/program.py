@@ -176,6 +176,7 @@ def _declare(module: Module, context: Context, only: Container[int] | None) -> N
                 place = word_span(module.file.text, s.span, name)
                 context.state.reporter.error("CS202", place, f"`{name}` is also the name of an import", help=help)
                 scope.names[name] = BAD
+                first[name] = s
             else:
                 scope.names[name] = value
                 first[name] = s

@@ -39,6 +39,14 @@ class Stop(Exception):
     """The current statement can't go on; the reason has been reported (or stems from a name already bad)."""
 
 
+class Exhausted(Exception):
+    """The whole spec can't go on: it asks for more than is ever evaluated."""
+
+    def __init__(self, span: Span, said: str) -> None:
+        super().__init__(said)
+        self.span, self.said = span, said
+
+
 class Bad:
     """What a name is bound to after its statement failed."""
 
@@ -328,7 +336,7 @@ class State:
     layers: list[tuple[str, Expr]] = field(factory=list)
     blocks: list[tuple[str, Expr]] = field(factory=list)
     """Every call of a network by path, with when it is live: operators, and `def`s that call them."""
-    families: dict[str, set[str]] = field(factory=dict)
+    families: dict[str, frozenset[str]] = field(factory=dict)
     """Symbol -> those that stood in one set with it."""
     loose: list[object] = field(factory=list)
     """Owners (of `reporter`) whose meaning hangs on what was elaborated before them, by other ways than names."""
@@ -338,6 +346,8 @@ class State:
     """What the types of the text ask of such numbers."""
     placed: bool = False
     place: Callable[[], None] | None = None
+    steps: int = 0
+    """Expressions evaluated so far."""
 
 
 @frozen(eq=False, repr=False)
@@ -345,6 +355,7 @@ class Context:
     """Where an expression stands. guard: when it is live; prefix and indices: of the paths it makes.
 
     hint: the name a decision or call takes when it has none. calls: spans of the calls we are inside of.
+    running: the `def`s whose bodies we are inside of.
     """
 
     state: State
@@ -356,6 +367,7 @@ class Context:
     building: Building | None = None
     answering: Answering | None = None
     calls: tuple[Span, ...] = ()
+    running: tuple[tree.Def, ...] = ()
     direct: str | None = None
     """The whole path that the next call takes (an alternative's own)."""
     owner: Instance | None = None
