@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Annotated
 
 import typer
@@ -71,6 +72,7 @@ def options(
 
 def main() -> None:
     """The entry point of the `cospace` script."""
+    sys.set_int_max_str_digits(0)  # counts are exact, however long; numbers of a text are held to 1,000 digits
     gc.set_threshold(200_000, 50, 50)  # trees and graphs are many small objects that live to the end
     app()
 

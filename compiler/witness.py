@@ -21,6 +21,8 @@ BARREN = 50
 """Designs in a row that may show no value that was missing, after a first feasible one."""
 ASSIGNMENTS = 6_000
 """Assignments of maps that are tried in all: where works have many mappings, batches are quicker."""
+LOOKS = 1_000_000
+"""Values of decisions that are looked at in all: where there are very many, lists and batches are quicker."""
 ASTRAY = 0.2
 """How often a decision is drawn anew that might have been kept."""
 LESS = 0.85
@@ -49,17 +51,22 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
     Each next design starts from a feasible one and is to show one missing value. Other decisions take missing values
     too, with a chance that shrinks with every infeasible design and doubles with every feasible one, so that many
     values are shown at once where that works, and single ones where it doesn't. Where no design is feasible at first,
-    many requirements may each exclude little: then designs are mended.
+    many requirements may each exclude little: then designs are mended. The first two take every decision's first and
+    last value: budgets are met there most often.
     """
     look = _Look(space, Random(seed))
     found = Witnesses([], {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))})
     chance, barren, mending, crowded = 1.0, 0, False, True
-    while found.missing and look.at.left > 0 and barren < (BARREN if found.designs else DRAWS):
-        design = look.draw(found, chance)
-        barren += 1
+    corners = [-1, 0]
+    values, left = len(found.missing), LOOKS
+    while found.missing and look.at.left > 0 and left > 0 and barren < (BARREN if found.designs else DRAWS):
+        left -= values
+        corner = None if found.designs or not corners else corners.pop()
+        design = look.draw(found, chance, corner)
+        barren += corner is None
         if design is None or not found.missing & look.taken:
             continue
-        if not found.designs and not mending:
+        if corner is None and not found.designs and not mending:
             crowded = crowded and (barren > EARLY or len(look.broken(design)) >= MANY)
             mending = barren > PLAIN or (barren == EARLY and crowded)
         if (mending and not look.mend(design)) or not found.missing & look.taken or not look.holds(design):
@@ -90,15 +97,17 @@ class _Look:
         self.owners = _owners(space.decisions)
         self.at = Evaluation({}, ASSIGNMENTS)
         self.taken: set[tuple[int, int]] = set()
+        self.pending: list[tuple[int, int]] = []
 
-    def draw(self, found: Witnesses, chance: float) -> dict[str, Value] | None:
+    def draw(self, found: Witnesses, chance: float, corner: int | None = None) -> dict[str, Value] | None:
         """A live assignment of every decision, None where one has no value left. Requirements are not looked at.
 
         One decision takes a missing value, others do with the given chance; else they keep what they have in a design
         that was found, if they may. What the first one depends on is drawn anew, and so is now and then another.
+        corner: of its options each takes the one that stands there.
         """
         self.base = base = self.random.choice(found.designs) if found.designs else {}
-        target, value = self.random.choice(sorted(found.missing))
+        target, value = self._wanted(found)
         self.target = target
         design: dict[str, Value] = {}
         self.at, self.taken = Evaluation(design, self.at.left), set()
@@ -109,7 +118,9 @@ class _Look:
             if not options:
                 return None
             wanted = [k for k in options if (v, k) in found.missing]
-            if v == target and value in options:
+            if corner is not None:
+                options = [options[corner]]
+            elif v == target and value in options:
                 options = [value]
             elif wanted and self.random.random() < chance:
                 options = wanted
@@ -171,6 +182,15 @@ class _Look:
         e = self.asked[at]
         same = self.base and all(design.get(path) == self.base.get(path) for path in e.free)
         return bool(same) or self.at(e) is True
+
+    def _wanted(self, found: Witnesses) -> tuple[int, int]:
+        """One of the missing values, each as likely; sorting them anew for each draw would take longest of all."""
+        if not self.pending:
+            self.pending = sorted(found.missing)
+        while (pair := self.pending[i := self.random.randrange(len(self.pending))]) not in found.missing:
+            self.pending[i] = self.pending[-1]
+            self.pending.pop()
+        return pair
 
     def holds(self, design: Design) -> bool:
         """Whether the design meets every requirement, exactly; those that cost least are asked first."""

@@ -31,7 +31,7 @@ from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 
 MAX_VALUES = 100_000
-MAX_DECISIONS = 100_000
+MAX_DECISIONS = 10_000
 
 
 def decide(node: tree.Decision, context: Context) -> Any:
