@@ -102,6 +102,6 @@ def test_what_is_counted_and_drawn_ends(verb: list[str], name: str, folder: Path
 
 
 def test_a_count_of_many_digits_is_written_out(folder: Path) -> None:
-    (folder / "wide.cospace").write_text(START + "x = [choose 1..1_000 for e in 1..2_000]\n")
+    (folder / "wide.cospace").write_text(START + "x = [choose 1..10 for e in 1..5_000]\n")
     status, said = bounded(["count", "wide.cospace", "--json"], folder)
-    assert status == 0 and f'"raw": "1{"0" * 6_000}"' in said
+    assert status == 0 and f'"raw": "1{"0" * 5_000}"' in said

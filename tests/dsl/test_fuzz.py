@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -99,8 +98,7 @@ PIECES = [
     "~",
     "?",
 ]
-EXAMPLES = int(os.environ.get("COSPACE_FUZZ", "150"))
-FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def check(text: str) -> None:
