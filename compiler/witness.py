@@ -51,8 +51,8 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
     Each next design starts from a feasible one and is to show one missing value. Other decisions take missing values
     too, with a chance that shrinks with every infeasible design and doubles with every feasible one, so that many
     values are shown at once where that works, and single ones where it doesn't. Where no design is feasible at first,
-    many requirements may each exclude little: then designs are mended. The first two take every decision's first and
-    last value: budgets are met there most often.
+    many requirements may each exclude little: then designs are mended. Where few exclude much, two take
+    every decision's first and last value: budgets are met there most often.
     """
     look = _Look(space, Random(seed))
     found = Witnesses([], {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))})
@@ -61,7 +61,8 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
     values, left = len(found.missing), LOOKS
     while found.missing and look.at.left > 0 and left > 0 and barren < (BARREN if found.designs else DRAWS):
         left -= values
-        corner = None if found.designs or not corners else corners.pop()
+        plain = not found.designs and not mending and barren >= EARLY
+        corner = corners.pop() if plain and corners else None
         design = look.draw(found, chance, corner)
         barren += corner is None
         if design is None or not found.missing & look.taken:
