@@ -1,6 +1,6 @@
 """Proofs and the count of a space, in a process of their own, so that typing never waits for them and can end them.
 
-    python -m cospace.lsp.proofs     reads jobs, a line of JSON each; answers each by two: the proofs, the count
+    python -m cospace.lsp.proofs     reads a job, a line of JSON; answers by two: the proofs, the count
 
 A process that has all it needs in memory is kept waiting, so that no proof waits for a start. Owns both ends: the jobs
 that the server sends, and what is made of the answers.
@@ -55,7 +55,6 @@ class Prover:
         Ends its process when it is cancelled, or closed before the end.
         """
         process = await self._take()
-        done = False
         try:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write(json.dumps(_job(document, buffers)).encode() + b"\n")
@@ -64,16 +63,12 @@ class Prover:
             known = Proved(document, tuple(_read(d) for d in proofs["diagnostics"]))
             yield known
             counted = await _answer(process.stdout)
-            done = True
             yield evolve(known, designs=counted["designs"])
         except (asyncio.TimeoutError, ValueError, OSError, KeyError):
             return
         finally:
-            if done and self.spare is None and process.returncode is None:
-                self.spare = asyncio.get_running_loop().create_task(_ready(process))
-            else:
-                _end(process)
-                self.prepare()
+            _end(process)  # nodes of one text must not lend their places to another
+            self.prepare()
 
     async def _take(self) -> asyncio.subprocess.Process:
         """A process for one job."""
@@ -99,10 +94,6 @@ async def _start() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cospace.lsp.proofs", stdin=pipe, stdout=pipe, limit=LINE
     )
-
-
-async def _ready(process: asyncio.subprocess.Process) -> asyncio.subprocess.Process:
-    return process
 
 
 def _end(process: asyncio.subprocess.Process) -> None:
