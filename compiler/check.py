@@ -183,9 +183,11 @@ def _dead_values(case: Case) -> Finding:
     if not case.witnesses.missing:
         return Finding(True, ("dead values: none, each value is in a feasible design",))
     from cospace.compiler.dead import settle_missing
+    from cospace.compiler.repairs import without_values
 
     space = case.space
     found = settle_missing(case.prover, case.witnesses)
+    dead_ones = {(space.decisions[v].path, k) for v, k in found.dead}
     diagnostics = []
     claims = tuple(Claim("dead", space.decisions[v].path, space.decisions[v].values[k]) for v, k in found.dead)
     for v in dict.fromkeys(v for v, _ in found.dead):
@@ -203,6 +205,7 @@ def _dead_values(case: Case) -> Finding:
                 d.span,
                 labels,
                 "remove it, or relax what excludes it",
+                without_values(space, d, dead_ones),
             )
         )
     if found.unknown:

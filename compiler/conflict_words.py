@@ -12,8 +12,9 @@ from cospace.compiler.model import Requirement
 from cospace.compiler.prove import Prover
 from cospace.compiler.refute import Fact, facts_of
 from cospace.compiler.relief import Relief, reliefs, stands
+from cospace.compiler.repairs import moved_number
 from cospace.compiler.units import show_in, show_quantity
-from cospace.dsl.diagnostics import Diagnostic, Label, Span
+from cospace.dsl.diagnostics import Diagnostic, Fix, Label, Span
 
 LOOKED = 500
 """Boxes that are looked at to say what a requirement comes to."""
@@ -55,7 +56,20 @@ def conflict_diagnostic(prover: Prover, conflict: Conflict, given: str | None = 
         labels = tuple(Label(place, text or conflict.at(place)[0].reason) for place, text in pairs)
     if not conflict.minimal:
         message += " (not proved to be the fewest)"
-    return Diagnostic("CS601", "error", message, places[0], labels, _way_out(prover, places, found))
+    return Diagnostic(
+        "CS601", "error", message, places[0], labels, _way_out(prover, places, found), _repair(prover, places, found)
+    )
+
+
+def _repair(prover: Prover, places: Sequence[Span], found: Sequence[Relief]) -> Fix | None:
+    """The number of the smallest change put to the nearest value that makes room."""
+    best = smallest(prover, found, places)
+    if best is None or best.value is None or best.strict or not best.rational:
+        return None
+    value = _rounded(best.value, best.ways > 0) if best.ways else best.value
+    literal = best.literal
+    text = dict(prover.space.sources).get(literal.span.file, "")
+    return moved_number(literal.span, value, text, f"`{literal.name}`" if literal.name else "the bound")
 
 
 def smallest(prover: Prover, found: Sequence[Relief], places: Sequence[Span]) -> Relief | None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from attrs import frozen
-from cospace.compiler.elaborate.program import elaborate
-from cospace.compiler.elaborate.values import Exhausted
+from attrs import field, frozen
+from cospace.compiler.elaborate.program import elaborate_into, space_of
+from cospace.compiler.elaborate.values import Context, Exhausted, State
 from cospace.compiler.model import Space
 from cospace.dsl.diagnostics import Diagnostic, Reporter, Span
 from cospace.dsl.load import Loaded, load, load_text
@@ -27,6 +27,8 @@ class Compiled:
     diagnostics: tuple[Diagnostic, ...]
     sources: Mapping[str, str]
     loaded: Loaded
+    context: Context | None = field(default=None, eq=False, repr=False)
+    """Of the root file's top, in which an editor can ask what an expression is, also after errors."""
 
 
 def compile_file(path: Path | str, settings: Mapping[str, str] | None = None, data: Path | None = None) -> Compiled:
@@ -50,11 +52,14 @@ def compile_loaded(
     loaded: Loaded, settings: Mapping[str, str], reporter: Reporter, data: Path | None = None
 ) -> Compiled:
     """As `compile_file`, of files that are read already. reporter: what reading them reported to."""
-    space = None
+    space, context = None, None
+    state = State(reporter, dict(settings))
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH))
     try:
         # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
-        space = elaborate(loaded, dict(settings), reporter, data)
+        root = elaborate_into(state, loaded, data)
+        context = Context(state, root.scope)
+        space = None if reporter.failed else space_of(root, loaded, state)
     except Exhausted as limit:
         reporter.error("CS404", limit.span, limit.said, help="shorten its loops, or what its defs call")
     except RecursionError:
@@ -62,7 +67,7 @@ def compile_loaded(
         reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")
     if reporter.failed:
         space = None
-    return Compiled(space, in_order(reporter.found, loaded.sources), loaded.sources, loaded)
+    return Compiled(space, in_order(reporter.found, loaded.sources), loaded.sources, loaded, context)
 
 
 def in_order(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> tuple[Diagnostic, ...]:

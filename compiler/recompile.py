@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen, mutable
 from cospace.compiler.dependence import Reach, Words, hardware_of, names_of, words_of
 from cospace.compiler.driver import DEPTH, Compiled, compile_loaded, in_order
 from cospace.compiler.elaborate.program import HARDWARE, Outside, elaborate_into, space_of
-from cospace.compiler.elaborate.values import State
+from cospace.compiler.elaborate.values import Context, State
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic, Label, Reporter, Span
 from cospace.dsl.load import Loaded
@@ -128,7 +128,9 @@ def _all(kept: Kept, loaded: Loaded, reporter: Reporter) -> Recompiled:
         compiled = compile_loaded(loaded, {}, reporter)
         return Recompiled(compiled.diagnostics, compiled, None)
     space = None if telling.failed else space_of(root, loaded, state)
-    compiled = Compiled(space, in_order(telling.found, loaded.sources), loaded.sources, loaded)
+    compiled = Compiled(
+        space, in_order(telling.found, loaded.sources), loaded.sources, loaded, Context(state, root.scope)
+    )
     told = _told(telling, kept)
     reach = Reach([w for _, w in kept.words.values()])
     if told is None or state.variants or _loose(state, reach, kept):

@@ -39,9 +39,12 @@ _PAYLOADS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def to_json(space: Space, tables: Tables | None = None) -> dict[str, Any]:
-    """The space as plain JSON values (schema 1). tables: written beside the graph, for readers that solve nothing."""
-    writer = _Writer()
+def to_json(space: Space, tables: Tables | None = None, writer: Writer | None = None) -> dict[str, Any]:
+    """The space as plain JSON values (schema 1).
+
+    tables: written beside the graph, for readers that solve nothing. writer: one that numbers records in another way.
+    """
+    writer = writer or Writer()
     body = writer.write(space, Space)
     return {
         "format": FORMAT,
@@ -118,7 +121,7 @@ def _compact(value: object) -> str:
 
 # ---- how a field is written: one codec for each annotation
 
-Encode = Callable[["_Writer", Any], Any]
+Encode = Callable[["Writer", Any], Any]
 Decode = Callable[["_Reader", Any], Any]
 
 
@@ -173,7 +176,7 @@ def _union(inside: tuple[Any, ...]) -> tuple[Encode, Decode]:
     )
 
 
-def _encode_value(w: _Writer, value: Value) -> Any:
+def _encode_value(w: Writer, value: Value) -> Any:
     if isinstance(value, bool):
         return value
     if isinstance(value, Symbol):
@@ -189,7 +192,7 @@ def _decode_value(r: _Reader, data: Any) -> Value:
     return _fraction(data)
 
 
-def _encode_type(w: _Writer, value: Type) -> Any:
+def _encode_type(w: Writer, value: Type) -> Any:
     return [value.kind, {base: str(power) for base, power in value.unit}] if value.unit else value.kind
 
 
@@ -256,7 +259,7 @@ _LEAVES: dict[Any, tuple[Encode, Decode]] = {
 }
 
 
-class _Writer:
+class Writer:
     """Numbers nodes, problems and files in the order in which they are first met."""
 
     def __init__(self) -> None:
@@ -269,6 +272,11 @@ class _Writer:
         self._problem_ids: dict[int, int] = {}
         self._problems: list[MapProblem] = []
         self._file_ids: dict[str, int] = {}
+
+    def number(self, known: list[dict[str, Any]], data: dict[str, Any]) -> int:
+        """The number of a record among those of its kind, where it now stands."""
+        known.append(data)
+        return len(known) - 1
 
     def write(self, value: object, annotation: Any) -> Any:
         return _codec(annotation)[0](self, value)
@@ -292,8 +300,7 @@ class _Writer:
                 continue
             if ready:
                 data = self._node_record(node)
-                self._node_ids[id(node)] = len(self.nodes)
-                self.nodes.append(data)
+                self._node_ids[id(node)] = self.number(self.nodes, data)
             else:
                 stack.append((node, True))
                 stack.extend((below, False) for below in reversed([*node.args, *_inside(node)]))
@@ -311,15 +318,12 @@ class _Writer:
 
     def lookup(self, rows: Lookup) -> int:
         if id(rows) not in self._lookup_ids:
-            self._lookup_ids[id(rows)] = len(self.lookups)
-            self.lookups.append(self.record(rows))
+            self._lookup_ids[id(rows)] = self.number(self.lookups, self.record(rows))
         return self._lookup_ids[id(rows)]
 
     def problem(self, problem: MapProblem) -> int:
         if id(problem) not in self._problem_ids:
-            data = self.record(problem)
-            self._problem_ids[id(problem)] = len(self.problems)
-            self.problems.append(data)
+            self._problem_ids[id(problem)] = self.number(self.problems, self.record(problem))
             self._problems.append(problem)
         return self._problem_ids[id(problem)]
 

@@ -107,27 +107,24 @@ def _redundant(case: Case, group: _Group) -> Diagnostic | bool | None:
 
 def _always(space: Space, group: _Group) -> Diagnostic:
     bounder = Bounder({d.path: d.values for d in space.decisions})
-    sides = {_sides(r.value, bounder, dict(space.sources)) for r in group}
-    said = sides.pop() if len(sides) == 1 else None
+    worst = {_at_worst(r.value, bounder) for r in group}
+    said = worst.pop() if len(worst) == 1 else None
     return Diagnostic(
         "CS608", "warning", f"this requirement holds at every design: {group[0].reason}", group[0].span,
-        help=(f"{said}; " if said else "") + "leave it out, or tighten it",
+        help=(f"at worst {said}; " if said else "") + "leave it out, or tighten it",
     )  # fmt: skip
 
 
-def _sides(value: Expr, bounder: Bounder, sources: dict[str, str]) -> str | None:
-    """In numbers why a comparison always holds: `rows` is at most 16."""
+def _at_worst(value: Expr, bounder: Bounder) -> str | None:
+    """The two sides of a comparison as near to each other as they can come: `16 <= 64`."""
     if value.op not in ("le", "lt"):
         return None
-    said = []
-    for side, end, words in zip(value.args, ("high", "low"), ("at most", "at least"), strict=True):
-        number = getattr(bounder.bounds(side), end)
-        text = sources.get(side.span.file, "")[side.span.start : side.span.end]
-        if not isinstance(number, Fraction | int) or not text:
-            return None
-        if not side.is_const:
-            said.append(f"`{text}` is {words} {show_quantity(Fraction(number), side.type.unit, 6)}")
-    return " and ".join(said)
+    from cospace.compiler.conflict_words import sides
+
+    left, right = bounder.bounds(value.args[0]).high, bounder.bounds(value.args[1]).low
+    if not isinstance(left, Fraction | int) or not isinstance(right, Fraction | int):
+        return None
+    return sides(value, [Fraction(left), Fraction(right)])
 
 
 def _is_reached(case: Case, group: _Group) -> bool | None:

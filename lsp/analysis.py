@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from attrs import evolve, field, frozen
-from cospace.compiler.driver import STANDARD, compile_loaded
+from cospace.compiler.driver import STANDARD, Compiled, compile_loaded
+from cospace.compiler.elaborate.values import Context
 from cospace.compiler.model import Space
 from cospace.compiler.recompile import Recompiled, as_before, outline, recompile
 from cospace.dsl import tree
@@ -55,9 +56,17 @@ class View:
         """The space; None where there are errors."""
         if any(d.severity == "error" for d in self.diagnostics):
             return None
-        if self.found.compiled is not None:
-            return self.found.compiled.space
-        return compile_loaded(self.loaded, {}, Reporter()).space
+        return self.whole.space
+
+    @property
+    def context(self) -> Context | None:
+        """Of the document's top, for questions about what an expression is."""
+        return self.whole.context
+
+    @cached_property
+    def whole(self) -> Compiled:
+        """Everything compiled, not only what changed."""
+        return self.found.compiled or compile_loaded(self.loaded, {}, Reporter())
 
 
 @frozen(eq=False)
@@ -87,9 +96,9 @@ class Analysis:
 
 
 class Buffers(Texts):
-    """Imports from what is open in the editor, else from disk. buffers: real path -> text. root: the document, read."""
+    """Imports from what is open in the editor, else from disk. buffers: real path -> text. root: what is read."""
 
-    def __init__(self, trees: Trees, buffers: dict[Path, str], root: Parsed) -> None:
+    def __init__(self, trees: Trees, buffers: dict[Path, str], root: Parsed | None = None) -> None:
         self.trees = trees
         self.buffers = buffers
         self.root = root
@@ -104,7 +113,7 @@ class Buffers(Texts):
         return decode_source(text.encode("utf-8", "surrogatepass"), shown, reporter, at)
 
     def parse(self, text: str, shown: str, reporter: Reporter) -> tree.File:
-        if shown != self.root.path:
+        if self.root is None or shown != self.root.path:
             return self.trees.parse(text, shown, reporter)
         reporter.texts[shown] = text
         for stretch in self.root.stretches:
@@ -165,3 +174,16 @@ class Memory:
     def forget(self, uri: str) -> None:
         """A document was closed."""
         self.lately.pop(uri, None)
+
+
+def load_document(document: Document, buffers: dict[Path, str], trees: Trees) -> tuple[Loaded, Reporter]:
+    """A document as it stands, with its imports as they stand; and what reading them reported."""
+    reporter = Reporter()
+    texts = Buffers(trees, buffers)
+    return load_text(document.text, document.shown, reporter, STANDARD, place=document.path, texts=texts), reporter
+
+
+def compile_document(document: Document, buffers: dict[Path, str], trees: Trees) -> Compiled:
+    """A document that is not, or not yet, one that the editor shows."""
+    loaded, reporter = load_document(document, buffers, trees)
+    return compile_loaded(loaded, {}, reporter)

@@ -40,12 +40,15 @@ def _alike(a: str, b: str) -> int:
     return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def repairs(analysis: Analysis, asked: types.Range) -> list[types.CodeAction]:
-    """The repairs offered by what is said about the lines that are asked for; a sure one is preferred."""
+def repairs(analysis: Analysis, proved: tuple[Diagnostic, ...], asked: types.Range) -> list[types.CodeAction]:
+    """The repairs offered by what is said about the lines that are asked for; a sure one is preferred.
+
+    proved: what was found beside the analysis.
+    """
     spots = Spots(analysis)
     return [
         action
-        for diagnostic in analysis.diagnostics
+        for diagnostic in analysis.diagnostics + proved
         if diagnostic.fix is not None and diagnostic.span.file == analysis.document.shown
         if (action := _repair(diagnostic, spots, asked)) is not None
     ]

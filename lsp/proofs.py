@@ -1,6 +1,7 @@
 """Proofs and the count of a space, in a process of their own, so that typing never waits for them and can end them.
 
-    python -m cospace.lsp.proofs     reads a job, a line of JSON; answers by two: the proofs, the count
+    python -m cospace.lsp.proofs     reads jobs, a line of JSON each; answers each by several: the proofs, the
+    count, what each value keeps, what each requirement excludes
 
 A process that has all it needs in memory is kept waiting, so that no proof waits for a start. Owns both ends: the jobs
 that the server sends, and what is made of the answers.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -18,24 +20,28 @@ from typing import Any
 
 from attrs import evolve, frozen
 from cospace.compiler.check import check
-from cospace.compiler.count import count
-from cospace.dsl.diagnostics import Diagnostic, Label, Span
+from cospace.compiler.count import Count, solve_space
+from cospace.compiler.excluded import excluded
+from cospace.compiler.values import ValueCounts, values_of
+from cospace.dsl.diagnostics import Diagnostic, Fix, Label, Span
 from cospace.lsp.analysis import Memory
+from cospace.lsp.counts import Counts
 from cospace.lsp.documents import Document
 
-SECONDS = 60.0
-"""After which proofs are given up."""
+SECONDS = 300.0
+"""After which proofs and counts are given up."""
 LINE = 1 << 26
 """Bytes that an answer may have."""
 
 
 @frozen
 class Proved:
-    """What is proved about one text. designs: the feasible ones, in words; None where they are not counted."""
+    """What is proved about one text so far. counts: None where they can't be made, or not yet (`open`)."""
 
     document: Document
-    diagnostics: tuple[Diagnostic, ...]
-    designs: str | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    counts: Counts | None = None
+    open: bool = True
 
 
 class Prover:
@@ -50,25 +56,29 @@ class Prover:
             self.spare = asyncio.get_running_loop().create_task(_start())
 
     async def prove(self, document: Document, buffers: dict[Path, str]) -> AsyncGenerator[Proved, None]:
-        """What is proved about a text, then the same with its count; less when it was given up.
+        """What is proved about a text, then more and more that is counted; less when it was given up.
 
         Ends its process when it is cancelled, or closed before the end.
         """
         process = await self._take()
+        known, given_up = Proved(document), "not finished"
+        until = asyncio.get_running_loop().time() + SECONDS
         try:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write(json.dumps(_job(document, buffers)).encode() + b"\n")
             await process.stdin.drain()
-            proofs = await _answer(process.stdout)
-            known = Proved(document, tuple(_read(d) for d in proofs["diagnostics"]))
-            yield known
-            counted = await _answer(process.stdout)
-            yield evolve(known, designs=counted["designs"])
-        except (asyncio.TimeoutError, ValueError, OSError, KeyError):
-            return
+            while known.open:
+                known = _more(known, await _answer(process.stdout, until))
+                yield known
+        except asyncio.TimeoutError:
+            given_up = f"given up after {SECONDS:g} s"
+        except (ValueError, OSError, KeyError):
+            pass
         finally:
             _end(process)  # nodes of one text must not lend their places to another
             self.prepare()
+        if known.open:
+            yield _closed(known, given_up)
 
     async def _take(self) -> asyncio.subprocess.Process:
         """A process for one job."""
@@ -102,10 +112,45 @@ def _end(process: asyncio.subprocess.Process) -> None:
             process.kill()
 
 
-async def _answer(stream: asyncio.StreamReader) -> dict[str, Any]:
+async def _answer(stream: asyncio.StreamReader, until: float) -> dict[str, Any]:
     """The next line, as JSON; raises ValueError where the process ended."""
-    found: dict[str, Any] = json.loads(await asyncio.wait_for(stream.readline(), SECONDS))
+    left = max(0.0, until - asyncio.get_running_loop().time())
+    found: dict[str, Any] = json.loads(await asyncio.wait_for(stream.readline(), left))
     return found
+
+
+def _more(proved: Proved, told: dict[str, Any]) -> Proved:
+    """What is known with one more line of the answer."""
+    if "diagnostics" in told:
+        return evolve(proved, diagnostics=tuple(_read(d) for d in told["diagnostics"]), open=told["open"])
+    if "raw" in told:
+        low, high = told["bounds"]
+        exact = low == high
+        space = Count(told["raw"], low if exact else None, (low, high), exact, told["method"], told["limit"])
+        return evolve(proved, counts=Counts(space))
+    counts = proved.counts
+    if counts is None:
+        raise KeyError("raw")
+    if "values" in told:
+        rows = told["values"]
+        values = [ValueCounts(p, tuple((a, b) for a, b in each), (off[0], off[1])) for p, each, off in rows or ()]
+        why = TOO_MANY if rows is None else None
+        return evolve(proved, counts=evolve(counts, values={v.path: v for v in values}, why=why))
+    if "excludes" in told:
+        *ends, low, high = told["excludes"]
+        return evolve(proved, counts=evolve(counts, excluded={**counts.excluded, Span(*ends): (low, high)}))
+    return evolve(proved, counts=evolve(counts, open=False), open=False)
+
+
+def _closed(proved: Proved, why: str) -> Proved:
+    """What is known when nothing more will be."""
+    counts = proved.counts
+    if counts is not None:
+        counts = evolve(counts, open=False, why=counts.why if counts.values or counts.why else why)
+    return evolve(proved, counts=counts, open=False)
+
+
+TOO_MANY = "not counted, guards join too many decisions"
 
 
 def _job(document: Document, buffers: dict[Path, str]) -> dict[str, Any]:
@@ -118,29 +163,35 @@ def _job(document: Document, buffers: dict[Path, str]) -> dict[str, Any]:
 
 
 def answers(job: dict[str, Any], memory: Memory) -> Iterator[dict[str, Any]]:
-    """What a job asks for: the proofs, then the count. memory: what is remembered from the jobs before."""
+    """What a job asks for, the soonest first: what `check` says, the count, what each value keeps, and last what each
+    requirement excludes by itself. memory: what is remembered from the jobs before.
+    """
     path = None if job["path"] is None else Path(job["path"])
     document = Document(job["uri"], job["text"], 0, path)
     buffers = {Path(place): text for place, text in job["buffers"].items()}
     space = memory.analyse(document, buffers, whole=True).compiled.space
     if space is None:
-        yield {"diagnostics": []}
-        yield {"designs": None}
+        yield {"diagnostics": [], "open": False}
         return
     report = check(space)
-    yield {"diagnostics": [_write(d) for d in report.diagnostics]}
-    if report.ok is False:
-        yield {"designs": None}
+    undefined = any(d.code == "CS602" for d in report.diagnostics)  # no number of designs would be right
+    yield {"diagnostics": [_write(d) for d in report.diagnostics], "open": not undefined}
+    if undefined:
         return
-    counted = count(space)
-    low, high = counted.bounds
-    between = None if high is None else f"between {low:_} and {high:_} feasible designs"
-    yield {"designs": between if counted.feasible is None else f"{counted.feasible:_} feasible designs"}
+    whole = solve_space(space)
+    found = whole.count
+    yield {"raw": found.raw, "bounds": found.bounds, "method": found.method, "limit": found.limit}
+    kept = values_of(whole)
+    yield {"values": None if kept is None else [[c.path, c.counts, c.absent] for c in kept]}
+    for span, bounds in excluded(space, found):
+        yield {"excludes": [*_ends(span), *bounds]}
+    yield {"open": False}
 
 
 def _write(found: Diagnostic) -> list[Any]:
     labels = [[*_ends(label.span), label.text] for label in found.labels]
-    return [found.code, found.severity, found.message, _ends(found.span), labels, found.help]
+    fix = found.fix and [*_ends(found.fix.span), found.fix.replacement, found.fix.title, found.fix.sure]
+    return [found.code, found.severity, found.message, _ends(found.span), labels, found.help, fix]
 
 
 def _ends(span: Span) -> list[Any]:
@@ -148,8 +199,10 @@ def _ends(span: Span) -> list[Any]:
 
 
 def _read(row: list[Any]) -> Diagnostic:
-    code, severity, message, ends, labels, help = row
-    return Diagnostic(code, severity, message, Span(*ends), tuple(Label(Span(*r[:3]), r[3]) for r in labels), help)
+    code, severity, message, ends, labels, help, fix = row
+    points = tuple(Label(Span(*r[:3]), r[3]) for r in labels)
+    repair = fix and Fix(Span(*fix[:3]), *fix[3:])
+    return Diagnostic(code, severity, message, Span(*ends), points, help, repair)
 
 
 def serve() -> None:
@@ -157,6 +210,9 @@ def serve() -> None:
     from cospace.compiler import prove  # now, and not when the first proof needs it
 
     assert prove
+    sys.set_int_max_str_digits(0)  # counts have no limit
+    if hasattr(os, "nice"):
+        os.nice(5)  # typing comes first
     memory = Memory()
     for line in sys.stdin:
         for answer in answers(json.loads(line), memory):

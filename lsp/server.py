@@ -1,4 +1,4 @@
-"""The server: what the editor says and asks, and who answers. Holds no knowledge of the language itself.
+"""The server: what the editor says, and what is told it unasked. Holds no knowledge of the language itself.
 
 Analyses run one at a time in a thread of their own, always of the newest text; one whose text has changed meanwhile is
 not published.
@@ -13,23 +13,23 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cospace import __version__
-from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic
 from cospace.lsp.analysis import Analysis, Memory
-from cospace.lsp.completion import complete
-from cospace.lsp.documents import Document, Documents, path_of
-from cospace.lsp.edits import formatting, repairs
-from cospace.lsp.hover import describe
-from cospace.lsp.messages import Spots, messages
-from cospace.lsp.names import Declared, find, occurrences
+from cospace.lsp.documents import Document, Documents, path_of, real
+from cospace.lsp.messages import messages
 from cospace.lsp.proofs import Proved, Prover
-from cospace.lsp.symbols import outline
+from cospace.lsp.questions import answer_questions
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
+
+Answer = TypeVar("Answer")
 
 STACK = 64 << 20
 """Bytes of stack for the thread that compiles: nested texts need more than the 512 KiB of some systems."""
@@ -49,6 +49,7 @@ class Server(LanguageServer):
         super().__init__("cospace", __version__)
         self.documents = Documents()
         self.analyses: dict[str, Analysis] = {}
+        self.sound: dict[str, Analysis] = {}
         self.memory = Memory()
         self.waiting: dict[str, None] = {}
         self.proofs: dict[str, asyncio.Task[None]] = {}
@@ -69,10 +70,23 @@ class Server(LanguageServer):
         self.waiting[uri] = None
         self._stop_proofs(uri)
         shown = self.documents.get(uri)
+        if shown is not None and shown.path is not None:
+            self.wake_readers(shown.path, uri)
+        self._run()
+
+    def wake_readers(self, path: Path, besides: str = "") -> None:
+        """Analyse the open documents that read a file, or looked for it."""
+        place = real(path)
         for other, analysis in self.analyses.items():
-            places = analysis.places.values()
-            if shown is not None and other != uri and shown.path is not None and shown.path in places:
+            places = {real(p) for p in analysis.places.values()}
+            missing = any(d.code in ("CS001", "CS006") for d in analysis.diagnostics)
+            if other != besides and (place in places or missing):
                 self.waiting[other] = None
+                self._stop_proofs(other)
+        if self.waiting:
+            self._run()
+
+    def _run(self) -> None:
         if self.running is None or self.running.done():
             self.running = asyncio.get_running_loop().create_task(self._work())
 
@@ -103,6 +117,8 @@ class Server(LanguageServer):
                 continue
             if self.documents.is_current(document):
                 self.analyses[uri] = analysis
+                if not any(d.code.startswith("CS1") for d in analysis.diagnostics):
+                    self.sound[uri] = analysis
                 self.publish(analysis)
                 if not analysis.failed:
                     self._stop_proofs(uri)
@@ -123,15 +139,35 @@ class Server(LanguageServer):
         return known and self.documents.is_current(analysis.document)
 
     def _tell(self, analysis: Analysis, proved: Proved) -> None:
-        """What is proved, to the editor: diagnostics once, the count where it shows."""
+        """What is proved, to the editor: diagnostics once, counts where they show."""
         uri = analysis.document.uri
-        said = self.proved.get(uri)
+        before = self.proved.get(uri)
         self.proved[uri] = proved
-        if said is None or said.diagnostics != proved.diagnostics:
+        if before is None or before.diagnostics != proved.diagnostics:
             self.publish(analysis, proved.diagnostics)
+        if hinted(proved) != (hinted(before) if before is not None else None):
+            self._ask_for_hints()
+
+    def _ask_for_hints(self) -> None:
+        """Tell the editor that there are other hints now."""
         inlay = self.client_capabilities.workspace and self.client_capabilities.workspace.inlay_hint
-        if proved.designs is not None and inlay and inlay.refresh_support:
+        if inlay and inlay.refresh_support:
             self.workspace_inlay_hint_refresh(None)
+
+    async def asked(self, question: Callable[..., Answer], *given: Any) -> Answer:
+        """An answer from the thread of analyses, which has the stack for nested texts."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread_of_analyses, question, *given)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that the editor has open."""
+        uris = list(self.workspace.folders) or [self.workspace.root_uri or ""]
+        return [path for path in map(path_of, uris) if path is not None and path.is_dir()]
+
+    def proofs_of(self, analysis: Analysis) -> Proved | None:
+        """What is proved about the very text of an analysis."""
+        proved = self.proved.get(analysis.document.uri)
+        return proved if proved is not None and proved.document == analysis.document else None
 
     def _stop_proofs(self, uri: str) -> None:
         self.proved.pop(uri, None)
@@ -156,10 +192,17 @@ class Server(LanguageServer):
         self.documents.close(uri)
         self._stop_proofs(uri)
         self.analyses.pop(uri, None)
+        self.sound.pop(uri, None)
         self.thread_of_analyses.submit(self.memory.forget, uri)
         for file in {uri} | self.published.pop(uri, set()):
             if file == uri or file not in self.documents.open:
                 self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(file, []))
+
+
+def hinted(proved: Proved) -> tuple[object, ...] | None:
+    """What hints show of what is proved."""
+    counts = proved.counts
+    return None if counts is None else (counts.space, bool(counts.values), counts.why, counts.open)
 
 
 def make_server() -> Server:
@@ -182,108 +225,34 @@ def make_server() -> Server:
     async def closed(params: types.DidCloseTextDocumentParams) -> None:
         server.closed(params.text_document.uri)
 
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    async def changed_on_disk(params: types.DidChangeWatchedFilesParams) -> None:
+        for change in params.changes:
+            path = path_of(change.uri)
+            if path is not None and server.documents.get(change.uri) is None:
+                server.wake_readers(path)
+
     @server.feature(types.SHUTDOWN)
     async def shut_down(params: None) -> None:
         for uri in list(server.proofs):
             server._stop_proofs(uri)
         await server.prover.close()
 
-    _answer_questions(server)
+    answer_questions(server)
     return server
 
 
-def _answer_questions(server: Server) -> None:
-    """What an editor asks about a text; never answered from an older one."""
-
-    async def formatted(uri: str, lines: range | None) -> list[types.TextEdit] | None:
-        document = server.documents.get(uri)
-        if document is None:
-            return None
-        edits = await asyncio.get_running_loop().run_in_executor(server.thread_of_analyses, formatting, document, lines)
-        return edits if server.documents.is_current(document) else None
-
-    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
-    async def format_all(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
-        return await formatted(params.text_document.uri, None)
-
-    @server.feature(types.TEXT_DOCUMENT_RANGE_FORMATTING)
-    async def format_range(params: types.DocumentRangeFormattingParams) -> list[types.TextEdit] | None:
-        first, last = params.range.start, params.range.end
-        end = last.line + (last.character > 0 or last.line == first.line)
-        return await formatted(params.text_document.uri, range(first.line + 1, end + 1))
-
-    @server.feature(
-        types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
-    )
-    async def actions(params: types.CodeActionParams) -> list[types.CodeAction] | None:
-        analysis = await server.analysis(params.text_document.uri)
-        return None if analysis is None else repairs(analysis, params.range)
-
-    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-    async def symbols(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
-        analysis = await server.analysis(params.text_document.uri)
-        return None if analysis is None else outline(analysis.compiled.loaded.root, analysis.document.places)
-
-    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
-    async def definition(params: types.DefinitionParams) -> types.Location | None:
-        analysis = await server.analysis(params.text_document.uri)
-        found = _declared(analysis, params.position)
-        return None if analysis is None or found is None else Spots(analysis).location(found.span)
-
-    @server.feature(types.TEXT_DOCUMENT_HOVER)
-    async def hover(params: types.HoverParams) -> types.Hover | None:
-        analysis = await server.analysis(params.text_document.uri)
-        found = _declared(analysis, params.position)
-        if analysis is None or found is None:
-            return None
-        loop = asyncio.get_running_loop()
-        space = await loop.run_in_executor(server.thread_of_analyses, lambda: analysis.compiled.space)
-        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, describe(found, space)))
-
-    @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
-    async def hints(params: types.InlayHintParams) -> list[types.InlayHint] | None:
-        analysis = await server.analysis(params.text_document.uri)
-        proved = server.proved.get(params.text_document.uri)
-        if analysis is None or proved is None or proved.designs is None or proved.document != analysis.document:
-            return None
-        named = [s for s in analysis.compiled.loaded.root.statements if isinstance(s, tree.SpaceName)]
-        place = analysis.document.places.position(named[0].span.end if named else 0)
-        return [types.InlayHint(place, proved.designs, padding_left=True)]
-
-    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
-    async def references(params: types.ReferenceParams) -> list[types.Location] | None:
-        found = _declared(await server.analysis(params.text_document.uri), params.position)
-        if found is None:
-            return None
-        places = [
-            spots.location(span)
-            for analysis in server.analyses.values()
-            if server.documents.is_current(analysis.document)
-            for spots in (Spots(analysis),)
-            for span in occurrences(analysis.compiled.loaded, found)
-            if params.context.include_declaration or span != found.span
-        ]
-        return [place for place in places if place is not None]
-
-    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["."]))
-    async def completion(params: types.CompletionParams) -> list[types.CompletionItem] | None:
-        analysis = await server.analysis(params.text_document.uri)
-        if analysis is None:
-            return None
-        document = analysis.document
-        return complete(analysis.compiled.loaded, document.text, document.places.offset(params.position))
-
-
-def _declared(analysis: Analysis | None, position: types.Position) -> Declared | None:
-    if analysis is None:
-        return None
-    return find(analysis.compiled.loaded, analysis.document.places.offset(position))
+def _is_told(record: logging.LogRecord) -> bool:
+    """Whether a log line is more than a refusal, which the editor shows."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], JsonRpcException)
 
 
 def run() -> None:
     """Serve one editor over standard input and output."""
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_told)
     threading.stack_size(STACK)
     sys.setswitchinterval(SWITCH)
+    sys.set_int_max_str_digits(0)  # counts have no limit
     with os.fdopen(os.dup(1), "wb") as out:
         gc.freeze()  # what is imported lives as long as the session
         os.dup2(2, 1)  # what a library prints must not stand between the answers

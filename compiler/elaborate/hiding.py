@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import fields
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.source import word_span
+from cospace.dsl.walk import children
 
 _Known = Mapping[str, tuple[Span, str]]
 """Name -> where it is bound, and what it is in a word."""
@@ -39,7 +39,7 @@ def warn_hidden(file: tree.File, reporter: Reporter) -> None:
                     labels=(Label(where, "this is hidden"),),
                 )  # fmt: skip
             known = {**known, name: (span, what)}
-        pending.extend((child, known) for child in _children(node))
+        pending.extend((child, known) for child in children(node))
 
 
 def _binders(node: tree.Node, text: str) -> list[tuple[str, Span, str]]:
@@ -53,23 +53,3 @@ def _binders(node: tree.Node, text: str) -> list[tuple[str, Span, str]]:
     if isinstance(node, tree.Def | tree.Network | tree.Accelerator):
         return [(p.name, word_span(text, p.span, p.name), "parameter") for p in node.parameters or ()]
     return []
-
-
-def _children(node: tree.Node) -> list[tree.Node]:
-    found: list[tree.Node] = []
-    for name in _fields(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, tree.Node):
-            found.append(value)
-        elif isinstance(value, tuple):
-            found.extend(item for item in value if isinstance(item, tree.Node))
-    return found
-
-
-_FIELDS: dict[type[tree.Node], tuple[str, ...]] = {}
-
-
-def _fields(cls: type[tree.Node]) -> tuple[str, ...]:
-    if cls not in _FIELDS:
-        _FIELDS[cls] = tuple(f.name for f in fields(cls) if not f.kw_only)
-    return _FIELDS[cls]

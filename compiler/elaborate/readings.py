@@ -156,6 +156,8 @@ def field(owner: Expr, name: str, span: Span, context: Context) -> Any | None:
     from cospace.compiler.elaborate import names
 
     options = [str(owner.value)] if owner.is_const else sorted(names.symbols_of(owner, context) or ())
+    if owner.op == "var":  # as declared, so that names don't order anything
+        options = [str(v) for v in context.state.domains.get(str(owner.payload), options)]
     known: dict[str, dict[str, dict[str, Any]]] = context.state.groups.get("attributes", {})
     own = known.get(str(owner.payload)) if owner.op == "var" else None
     tags: dict[str, list[dict[str, Any]]] = context.state.groups.get("tags", {})

@@ -206,7 +206,7 @@ maximize (if b >= 1 then 7 else b)
     by_code = {d.code: d for d in found.diagnostics}
     assert [label.text for label in by_code["CS604"].labels] == ["follows from this: a <= 8"]
     helps = [d.help for d in found.diagnostics if d.code == "CS608"]
-    assert helps[0] == "`2 * b` is at most 20; leave it out, or tighten it"
+    assert helps[0] == "at worst 20 <= 20; leave it out, or tighten it"
     assert "it is 7 at every feasible design" in found.diagnostics[-1].message
 
 

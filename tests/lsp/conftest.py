@@ -1,4 +1,4 @@
-"""One session with a server for each test."""
+"""One session with a server for each file of tests: starting one takes a second."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_lsp import LanguageClient
 from tests.lsp import session
 
 
-@pytest_lsp.fixture(config=session.CONFIG)
+@pytest_lsp.fixture(config=session.CONFIG, scope="module")
 async def client(client: LanguageClient):  # type: ignore[no-untyped-def]
     await session.begin(client)
     yield

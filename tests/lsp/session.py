@@ -11,10 +11,12 @@ from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities, 
 
 
 def make_client() -> LanguageClient:
-    """A client that keeps every message about diagnostics, with its version, in the order they came."""
+    """A client that keeps every message about diagnostics, with its version, and every call for new hints, in order."""
     client: LanguageClient = make_test_lsp_client()
     client.heard = []  # type: ignore[attr-defined]
+    client.refreshed = []  # type: ignore[attr-defined]
     client.protocol.fm.features[types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS] = client.heard.append  # type: ignore[attr-defined]
+    client.protocol.fm.features[types.WORKSPACE_INLAY_HINT_REFRESH] = client.refreshed.append  # type: ignore[attr-defined]
     return client
 
 
@@ -22,7 +24,10 @@ CONFIG = ClientServerConfig([sys.executable, "-m", "cospace", "lsp"], make_clien
 
 
 async def begin(client: LanguageClient) -> None:
-    params = types.InitializeParams(capabilities=client_capabilities("visual-studio-code"))
+    capabilities = client_capabilities("visual-studio-code")
+    assert capabilities.workspace is not None
+    capabilities.workspace.inlay_hint = types.InlayHintWorkspaceClientCapabilities(refresh_support=True)
+    params = types.InitializeParams(capabilities=capabilities)
     await client.initialize_session(params)
 
 

@@ -64,7 +64,7 @@ async def test_proofs_and_the_count_follow_and_change_with_the_text(client: Lang
             await asyncio.sleep(0.05)
         return str(found[0].label)
 
-    assert await within(hint()) == "3 feasible designs"
+    assert await within(hint()) == "4 designs, 3 feasible"
     session.change(client, uri, 2, GOOD, GOOD.rindex("<="), GOOD.rindex("<=") + 2, "> ")
-    assert await within(hint()) == "1 feasible designs"
+    assert await within(hint()) == "4 designs, 1 feasible"
     assert [d.code for d in await within(session.told(client, uri, 2))] == ["CS603", "CS603"]

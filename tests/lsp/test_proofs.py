@@ -26,12 +26,17 @@ def job(text: str) -> dict[str, object]:
 
 
 def test_the_proofs_come_first_and_then_the_count() -> None:
-    proofs, counted = answers(job(GOOD), Memory())
-    assert [row[0] for row in proofs["diagnostics"]] == ["CS603", "CS603"]
-    assert counted == {"designs": "1 feasible designs"}
-    assert list(answers(job(GOOD + "x = y\n"), Memory())) == [{"diagnostics": []}, {"designs": None}]
+    proofs, counted, kept, *excluded, end = answers(job(GOOD), Memory())
+    assert [row[0] for row in proofs["diagnostics"]] == ["CS603", "CS603"] and proofs["open"]
+    assert (counted["raw"], counted["bounds"]) == (4, (1, 1)) and len(kept["values"]) == 2
+    assert [e["excludes"][3:] for e in excluded] == [[3, 3]] and end == {"open": False}
+    assert list(answers(job(GOOD + "x = y\n"), Memory())) == [{"diagnostics": [], "open": False}]
     empty = list(answers(job(GOOD + "require width > 2\n"), Memory()))
-    assert [row[1] for row in empty[0]["diagnostics"]] == ["error"] and empty[1] == {"designs": None}
+    assert [row[1] for row in empty[0]["diagnostics"]] == ["error"] and empty[1]["bounds"] == (0, 0)
+
+
+def feasible(proved: Proved) -> int | None:
+    return proved.counts.space.feasible if proved.counts is not None else None
 
 
 def test_a_process_proves_one_text_after_another_and_is_replaced_when_it_is_ended() -> None:
@@ -42,7 +47,7 @@ def test_a_process_proves_one_text_after_another_and_is_replaced_when_it_is_ende
     async def scenario() -> None:
         prover = Prover()
         first = await within(prove(prover, GOOD))
-        assert [p.designs for p in first] == [None, "1 feasible designs"]
+        assert [feasible(p) for p in first] == [None, 1, 1, 1, 1] and [p.open for p in first] == [True] * 4 + [False]
         assert first[0].diagnostics == first[1].diagnostics and len(first[0].diagnostics) == 2
         assert prover.spare is not None
         used = await prover.spare
@@ -51,7 +56,7 @@ def test_a_process_proves_one_text_after_another_and_is_replaced_when_it_is_ende
                 break  # the text has changed: nobody waits for the count
         assert await within(used.wait()) != 0
         again = await within(prove(prover, GOOD.replace(">", "<=")))
-        assert [p.designs for p in again] == [None, "3 feasible designs"]
+        assert [feasible(p) for p in again] == [None, 3, 3, 3, 3]
         last = await prover.spare
         await prover.close()
         assert await within(last.wait()) != 0

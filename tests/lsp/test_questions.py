@@ -85,14 +85,14 @@ async def test_a_name_is_described_and_found_across_imports(client: LanguageClie
 
     found, shown = await ask("size", 5)
     assert (found.uri, found.range.start) == (uri, types.Position(3, 4))
-    assert "of the buffer" in shown and "2 values in KiB: 1 KiB, 2 KiB" in shown
+    assert "of the buffer" in shown and "number in KiB, 2 values: 1 KiB, 2 KiB" in shown
     found, shown = await ask("edge", 5)
     assert Path(types.Location(found.uri, found.range).uri).name == "parts.cospace"
     assert found.range.start == types.Position(1, 6) and "param edge = 4" in shown and "of a tile" in shown
     found, _ = await ask("i for", 6)
     assert found.range.start == types.Position(6, text.splitlines()[6].index("i in"))
     found, shown = await ask("KiB", 3)
-    assert found is None and shown is None
+    assert Path(types.Location(found.uri, found.range).uri).name == "units.cospace" and "unit KiB = 1024 byte" in shown
 
 
 async def test_uses_of_a_name_in_all_open_files(client: LanguageClient, tmp_path: Path) -> None:

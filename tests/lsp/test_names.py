@@ -1,0 +1,92 @@
+"""What a name means, over every name of the shipped specs and in hovers about each kind of name."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cospace.compiler.driver import STANDARD
+from cospace.compiler.elaborate.types import OPAQUE, PLAIN
+from cospace.dsl import tree
+from cospace.dsl.build import RESERVED
+from cospace.dsl.diagnostics import Reporter
+from cospace.dsl.load import load_text
+from cospace.lsp.analysis import Analysis, Memory
+from cospace.lsp.documents import Document, uri_of
+from cospace.lsp.hover import Known, hover
+from cospace.lsp.names import BUILT_IN, WORD, find, identity, occurrences
+from cospace.lsp.scopes import trail
+from cospace.lsp.words import BUILT_IN as TOLD
+
+ROOT = Path(__file__).parents[2]
+SPECS = [*sorted((ROOT / "specs").glob("*.cospace")), Path(__file__).parent / "specs" / "top.cospace"]
+GIVEN = {"tensor", "graph", "works", "macs", "epoch", "shape", "layer", "baseline", "block", "image", "inference"}
+"""Words that the language or the runtime gives a meaning where they stand."""
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda p: p.stem)
+def test_every_name_of_a_spec_is_known(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    loaded = load_text(text, str(path), Reporter(), STANDARD, place=path)
+    bare = re.sub(r'"[^"\n]*"|#[^\n]*', lambda m: " " * len(m.group()), text)
+    known: dict[tuple[str, int], list[int]] = {}
+    for m in WORD.finditer(bare):
+        word = m.group()
+        number = isinstance(trail(loaded.root, m.start())[-1], tree.Number) and bare[m.start() - 1].isdigit()
+        if word in RESERVED | BUILT_IN | PLAIN | OPAQUE | GIVEN or number:
+            continue
+        found = find(loaded, m.start())
+        assert found is not None, f"{word} in line {text.count(chr(10), 0, m.start()) + 1}"
+        found = identity(found, loaded)
+        known.setdefault((found.span.file, found.span.start), []).append(m.start())
+    for places in list(known.values())[::7]:  # whoever asks at one of the places is told all of them
+        found = find(loaded, places[0])
+        assert found is not None
+        assert {s.start for s in occurrences(loaded, found)} <= set(places)
+
+
+def test_every_built_in_is_told_about() -> None:
+    assert set(TOLD) == set(BUILT_IN)
+
+
+@cache
+def whole() -> Analysis:
+    path = SPECS[-1]
+    return Memory().analyse(Document(uri_of(path), path.read_text(encoding="utf-8"), 1, path), {})
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("|most_area", ["param most_area = 9 mm2", "*= 9 mm2*; `--set most_area=…`"]),
+        ("|bank = 1 KiB", ["param bank = 2 KiB", "of memory", "`--set box.bank=…` overrides it"]),
+        ("9 |mm2", ["unit mm2 = mm ^ 2"]),
+        ("= |sum(s", []),
+        ("+ |sum(s", ["sum(list)", "a work counts as often as it comes"]),
+        ("<= 5 |tick", ["unit tick = 1 ns"]),
+        ("require |price", ["price = box.prices(grade, span).cost", "quantity in mm2"]),
+        ("engine.|rows > 4", ["rows, cols = choose {4, 8, 16}", "plain number, 3 values: 4, 8, 16"]),
+        ("engine.|traffic", ["quantity in bit, byte"]),
+        ("require |engine.order", ["an accelerator", "`order` one of inner, outer"]),
+        ("engine.order == |outer", ["outer"]),
+        ("|array(most", ["accelerator array(most = 64)", "rows and columns"]),
+        ("mode = |sharp", ["sharp"]),
+        ("|mode = sharp", ["mode: {soft, sharp} = soft"]),
+        ("gat.|heads == 1", ["*choose* at search, plain number, 2 values: 1, 2"]),
+        ("net.|conv[2] != ", ["choose conv {", "3 values: plain, mixed, gat"]),
+        ("|hidden = choose", ["hidden = choose {16, 32}", "2 values: 16, 32"]),
+        ("|twice(span)", ["def twice(n) = share(n, part = 1/2)"]),
+        ("|require price", ["dear"]),
+        ("# a", []),
+    ],
+)
+def test_a_hover_says_what_a_name_is(place: str, said: list[str]) -> None:
+    text = whole().document.text
+    word = place.replace("|", "")
+    at = text.find(word)
+    shown = hover(whole(), at + place.index("|"), Known()) if at >= 0 and "|" in place else None
+    told = shown.contents.value if shown is not None else ""  # type: ignore[union-attr]
+    assert all(s in told for s in said), told
+    assert said or not told
