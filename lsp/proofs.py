@@ -49,10 +49,11 @@ class Prover:
 
     def __init__(self) -> None:
         self.spare: asyncio.Task[asyncio.subprocess.Process] | None = None
+        self.closed = False
 
     def prepare(self) -> None:
         """See to it that a process waits for the next job."""
-        if self.spare is None:
+        if self.spare is None and not self.closed:
             self.spare = asyncio.get_running_loop().create_task(_start())
 
     async def prove(self, document: Document, buffers: dict[Path, str]) -> AsyncGenerator[Proved, None]:
@@ -85,7 +86,8 @@ class Prover:
         while True:
             self.prepare()
             waiting = self.spare
-            assert waiting is not None
+            if waiting is None:
+                raise asyncio.CancelledError  # closed
             process = await asyncio.shield(waiting)
             if self.spare is waiting:
                 self.spare = None
@@ -93,7 +95,8 @@ class Prover:
                     return process
 
     async def close(self) -> None:
-        """End the process that waits."""
+        """End the process that waits; none is started any more."""
+        self.closed = True
         if self.spare is not None:
             starting, self.spare = self.spare, None
             _end(await starting)
@@ -214,10 +217,13 @@ def serve() -> None:
     if hasattr(os, "nice"):
         os.nice(5)  # typing comes first
     memory = Memory()
-    for line in sys.stdin:
-        for answer in answers(json.loads(line), memory):
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
+    try:
+        for line in sys.stdin:
+            for answer in answers(json.loads(line), memory):
+                sys.stdout.write(json.dumps(answer) + "\n")
+                sys.stdout.flush()
+    except BrokenPipeError:  # nobody waits for the answer any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -234,8 +234,11 @@ def make_server() -> Server:
 
     @server.feature(types.SHUTDOWN)
     async def shut_down(params: None) -> None:
+        running = list(server.proofs.values())
         for uri in list(server.proofs):
             server._stop_proofs(uri)
+        server.prover.closed = True
+        await asyncio.gather(*running, return_exceptions=True)
         await server.prover.close()
 
     answer_questions(server)

@@ -75,7 +75,7 @@ async def test_nothing_an_editor_may_ask_fails(tmp_path: Path) -> None:
         types.DidChangeWatchedFilesParams([types.FileEvent("file:///nowhere.cospace", types.FileChangeType.Deleted)])
     )
     await ask(client, uri, 1, 1)
-    await client.shutdown_async(None)
+    await asyncio.wait_for(client.shutdown_async(None), 60)
     client.exit(None)
-    await client.stop()
+    await asyncio.wait_for(client.stop(), 60)
     assert log.read_text() == ""
