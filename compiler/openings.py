@@ -21,7 +21,7 @@ from cospace.compiler.boxes_rules import BOTH, INFINITY, NO, NOTHING, YES, choos
 from cospace.compiler.graph import NUMBER, Expr, MapProblem, Value, const, le, lt, may_be_undefined, var, walk
 from cospace.compiler.model import Decision
 from cospace.compiler.refute import Fact, GivenUp, Lemma, Outcome, Refuter, Search
-from cospace.compiler.thresholds import Threshold, Untold, nearest
+from cospace.compiler.thresholds import Effort, Threshold, Untold, nearest
 
 FINE, COARSE = 7, 20
 """Intervals end at the number's own size times 2^-7, 2^-6, … 2^20 away from it."""
@@ -46,6 +46,7 @@ def nearest_opening(
     up: bool,
     pinned: Mapping[int, int],
     visits: int,
+    effort: Effort,
     within: Fraction | None = None,
     itself: bool = True,
 ) -> Opening:
@@ -57,7 +58,7 @@ def nearest_opening(
     number = Decision(path, "number", tuple(c[0] if up else c[1] for c in cells), NUMBER)
     refuter = _Refuter((*decisions, number))
     refuter.boxes.open(cells, facts)
-    search = _Search(refuter, [*facts, *refuter.domains], visits, path, value, up, cells)
+    search = _Search(refuter, [*facts, *refuter.domains], visits, path, value, up, cells, effort)
     if within is not None:
         search.narrow(value + within if up else value - within, itself)
     outcome = search.run(dict(pinned))
@@ -159,9 +160,10 @@ class _Search(Search):
 
     def __init__(
         self, refuter: Refuter, facts: Sequence[Fact], visits: int, path: str, value: Fraction, up: bool,
-        cells: Sequence[Cell],
+        cells: Sequence[Cell], effort: Effort,
     ) -> None:  # fmt: skip
         super().__init__(refuter, facts, visits)
+        self.effort = effort
         self.path, self.value, self.up, self.cells = path, value, up, cells
         self.at = self.boxes.position[path]
         self.found: Threshold | None = None
@@ -254,7 +256,7 @@ class _Search(Search):
         low, high = (None if isinstance(e, float) else e for e in self.cells[cell])
         near, far = (low, high) if self.up else (high, low)
         assert near is not None
-        return nearest(conditions, design, self.path, near, far, self.up)
+        return nearest(conditions, design, self.path, near, far, self.up, self.effort)
 
     def _kept(self, lemma: Lemma) -> Lemma:
         self.lemmas.append(lemma)

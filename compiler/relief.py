@@ -23,7 +23,7 @@ from cospace.compiler.openings import Opening, nearest_opening
 from cospace.compiler.polarity import Polarity
 from cospace.compiler.prove import Prover, Verdict
 from cospace.compiler.refute import Fact, facts_of
-from cospace.compiler.thresholds import Untold, nearest
+from cospace.compiler.thresholds import Effort, Untold, nearest
 from cospace.dsl.diagnostics import Span
 
 VISITS = 3_000
@@ -99,6 +99,7 @@ class _Reliefs:
         self._without: dict[frozenset[int], Verdict] = {}
         self._alive: list[object] = []
         self._left = WORK
+        self.effort = Effort()
         self._size = 1
 
     def of(self, literal: Literal) -> Relief | None:
@@ -172,7 +173,7 @@ class _Reliefs:
             return None
         try:
             conditions = [f.value for f in reading]
-            met = nearest(conditions, outcome.design, literal.path, literal.value, None, up)
+            met = nearest(conditions, outcome.design, literal.path, literal.value, None, up, self.effort)
         except Untold:
             return None
         at = exact.evaluate(goal, outcome.design)
@@ -190,7 +191,7 @@ class _Reliefs:
                 within = best.threshold
                 decisions, visits = self.prover.space.decisions, self._visits()
                 found = nearest_opening(
-                    decisions, [*facts, *live], literal.path, literal.value, up, masks, visits,
+                    decisions, [*facts, *live], literal.path, literal.value, up, masks, visits, self.effort,
                     None if within is None else abs(within.value - literal.value),
                     within is None or not within.attained,
                 )  # fmt: skip

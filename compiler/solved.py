@@ -22,8 +22,6 @@ from cospace.compiler.numbers import Columns, Plan, _checks
 from cospace.compiler.numbers_build import Builder
 from numpy.typing import NDArray
 
-LARGE = 512
-"""Assignments from which on a problem is solved ahead."""
 ROWS = 256
 """Combinations of what a problem reads, at most."""
 PAIRS = 400_000
@@ -65,14 +63,12 @@ class _Member:
 def solve_ahead(
     wanted: Sequence[Wanted], decisions: Sequence[Decision], variants: Sequence[Variant]
 ) -> dict[int, Solved]:
-    """Those of the problems that can be solved ahead, by their `id`."""
+    """Those of the problems that can be solved ahead, by their `id`. Not worth it for those with few mappings."""
     known: dict[str, Decision] = {d.path: d for d in decisions}
     known |= {v.path: Decision(v.path, v.binding, v.values, v.type, v.guard) for v in variants if v.values}
     order = {path: n for n, path in enumerate(known)}
     groups: dict[Hashable, list[_Member]] = {}
     for one in wanted:
-        if math.prod(len(m.values) for m in one.problem.maps) < LARGE:
-            continue
         paths = tuple(sorted(_reads(one), key=lambda p: order.get(p, -1)))
         if any(p not in known for p in paths):
             continue
@@ -341,4 +337,4 @@ def _over(
     return lookup(made, [graph.var(paths[k], known[paths[k]].type) for k in keys], type)
 
 
-__all__ = ["LARGE", "Solved", "Wanted", "solve_ahead"]
+__all__ = ["Solved", "Wanted", "solve_ahead"]

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 from cospace.compiler import exact
 from cospace.compiler.boxes import Boxes, abstract, anything
 from cospace.compiler.boxes_rules import ALL, End
@@ -40,6 +40,10 @@ PIECES = 300
 STEPS = 64
 """Steps of a rounding that are told apart at once."""
 MAPPINGS = 1_024
+
+EFFORT = 150_000
+"""What may be done for all numbers of a space together, in visits of an expression; a rounded one counts for many."""
+ROUNDED = 1_000
 
 Point = tuple[Fraction, Fraction]
 """A critical point, or two ends around one that is not rational."""
@@ -69,19 +73,40 @@ class Threshold:
     rational: bool = True
 
 
+@define
+class Effort:
+    """What is left of EFFORT; Untold is raised where that is spent."""
+
+    left: int = EFFORT
+
+    def spend(self, visits: int) -> None:
+        self.left -= visits
+        if self.left < 0:
+            raise Untold
+
+
 def nearest(
-    conditions: Sequence[Expr], design: Mapping[str, Value], path: str, near: Fraction, far: Fraction | None, up: bool
+    conditions: Sequence[Expr],
+    design: Mapping[str, Value],
+    path: str,
+    near: Fraction,
+    far: Fraction | None,
+    up: bool,
+    effort: Effort,
 ) -> Threshold | None:
     """The number at `path` nearest to `near`, up to `far` (None: any), with which all conditions hold; None: none does.
 
-    Raises Untold where that can't be told.
+    Raises Untold where that can't be told, or the effort is spent.
     """
-    search = _Line(conditions, design, path, up)
+    search = _Line(conditions, design, path, up, effort)
     return search.first(near, far)
 
 
 class _Line:
-    def __init__(self, conditions: Sequence[Expr], design: Mapping[str, Value], path: str, up: bool) -> None:
+    def __init__(
+        self, conditions: Sequence[Expr], design: Mapping[str, Value], path: str, up: bool, effort: Effort
+    ) -> None:
+        self.effort = effort
         self.conditions = list(conditions)
         self.design = dict(design)
         self.path = path
@@ -101,7 +126,7 @@ class _Line:
             low, high = (start, end) if self.up else (end, start)
             if plain and not self.ranges.refute(self.conditions, low, high):
                 try:
-                    _Piece(self.design, self.path, low, high).check(self.conditions)
+                    _Piece(self.design, self.path, low, high, self.effort).check(self.conditions)
                 except Split as split:
                     pending += reversed(self._divided(start, end, split.points))
                     continue
@@ -179,8 +204,10 @@ UNDEFINED = _Undefined()
 class _Piece:
     """What expressions are on one open interval; raises Split where they are several things there."""
 
-    def __init__(self, design: Mapping[str, Value], path: str, low: Fraction | None, high: Fraction | None) -> None:
-        self.design, self.path, self.low, self.high = design, path, low, high
+    def __init__(
+        self, design: Mapping[str, Value], path: str, low: Fraction | None, high: Fraction | None, effort: Effort
+    ) -> None:
+        self.design, self.path, self.low, self.high, self.effort = design, path, low, high, effort
         self.middle = between(low, high)
 
     def check(self, conditions: Sequence[Expr]) -> None:
@@ -198,6 +225,7 @@ class _Piece:
 
     def _visit(self, node: Expr, maps: Mapping[str, Value], known: dict[int, Any]) -> Any:
         op = node.op
+        self.effort.spend(1)
         if self.path not in node.free:
             return self._plain(exact.evaluate(node, {**self.design, **maps}))
         if op == "var":
@@ -296,6 +324,7 @@ class _Piece:
             v = value(f, self.middle)
             assert v is not None
             return constant(Fraction(math.ceil(v) if upwards else math.floor(v)))
+        self.effort.spend(ROUNDED)
         self._divide(roots(f[1], self.low, self.high))
         steep = slope(f)
         if steep:

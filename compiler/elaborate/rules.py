@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -23,12 +24,13 @@ from cospace.compiler.elaborate.values import (
 )
 from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, const
 from cospace.compiler.model import Placement, Requirement, Work
-from cospace.compiler.solved import Wanted, solve_ahead
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
 
 ASSUMED = {"wbits": 32, "abits": 32, "density": 1}
+LARGE = 512
+"""Mappings from which on a problem is solved ahead."""
 
 
 @frozen
@@ -283,6 +285,11 @@ def place_all(state: State, context: Context) -> None:
 def _solve_ahead(state: State) -> None:
     """Problems with many mappings become tables, before anything reads what their works cost."""
     placements = [p for i in state.instances for w in i.works for p in w.placements if p.problem.maps]
+    placements = [p for p in placements if math.prod(len(m.values) for m in p.problem.maps) >= LARGE]
+    if not placements:
+        return
+    from cospace.compiler.solved import Wanted, solve_ahead  # loads numpy
+
     problems = {id(p.problem): Wanted(p.problem, _unsolved(p)) for p in placements}
     solved = solve_ahead(list(problems.values()), state.decisions, state.variants)
     if not solved:

@@ -13,7 +13,8 @@ from tests.compiler.fuzz import try_seeds, wanting
 from tests.compiler.mutate import text_of
 
 TEXTS = int(os.environ.get("COSPACE_FUZZ", "2000"))
-CHUNK = 250
+CHUNK = 1000
+"""Texts of one test: so many that the shares that reach the passes say something."""
 
 
 @pytest.mark.parametrize("start", range(0, TEXTS, CHUNK))

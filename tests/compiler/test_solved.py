@@ -8,9 +8,10 @@ from math import prod
 
 import numpy
 import pytest
-from cospace.compiler import columns, solved
+from cospace.compiler import columns
 from cospace.compiler.columns import NotExact
 from cospace.compiler.driver import compile_text
+from cospace.compiler.elaborate import rules
 from cospace.compiler.exact import evaluate, solve_maps
 from cospace.compiler.graph import NUMBER, Value, const, div, var
 from cospace.compiler.model import Space
@@ -73,9 +74,9 @@ def compiled(text: str) -> Space:
 @pytest.mark.parametrize("goal", ["cycles", "energy * cycles", "0 * cycles", "max(cycles, 40)"])
 def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyPatch, goal: str) -> None:
     text = TILED.replace("GOAL", goal)
-    monkeypatch.setattr(solved, "LARGE", 1 << 60)
+    monkeypatch.setattr(rules, "LARGE", 1 << 60)
     slow = compiled(text)
-    monkeypatch.setattr(solved, "LARGE", 2)
+    monkeypatch.setattr(rules, "LARGE", 2)
     fast = compiled(text)
     assert not any(len(p.problem.goals) > 1 for w in fast.works for p in w.placements)  # what stands for them has one
     assert any(prod(len(m.values) for m in p.problem.maps) >= 300 for w in slow.works for p in w.placements)
@@ -102,7 +103,7 @@ def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyP
 
 
 def test_a_value_that_is_not_rational_is_left_to_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solved, "LARGE", 2)
+    monkeypatch.setattr(rules, "LARGE", 2)
     space = compiled(TILED.replace("GOAL", "sqrt(cycles)"))
     assert any(len(p.problem.goals) > 1 for w in space.works for p in w.placements)
 
