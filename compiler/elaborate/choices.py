@@ -232,7 +232,8 @@ def _register(
             labels=(Label(late.span, f"bound later, by `{late.binding}`"),),
         )  # fmt: skip
     if path in state.domains:
-        places = [d.span for d in state.decisions if d.path == path] + [v.span for v in state.variants if v.path == path]
+        places = [d.span for d in state.decisions if d.path == path]
+        places += [v.span for v in state.variants if v.path == path]
         raise context.fail(
             "CS210", node.span, f"a second decision with the path `{path}`",
             help="label one of them: `choose NAME {…}`", labels=tuple(Label(at, "the first") for at in places[:1]),
