@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, frozen
 from cospace.compiler.cost import holds
 from cospace.compiler.defined import Condition, conditions, open_to
+from cospace.compiler.emptied import emptied
 from cospace.compiler.exact import Undecided
 from cospace.compiler.findings import Case, Claim, Finding, map_domains, read_expressions, shown
 from cospace.compiler.graph import TRUE, Expr, both, either, implies, negate
@@ -188,8 +189,8 @@ def _dead_values(case: Case) -> Finding:
     space = case.space
     found = settle_missing(case.prover, case.witnesses)
     dead_ones = {(space.decisions[v].path, k) for v, k in found.dead}
-    diagnostics = []
     claims = tuple(Claim("dead", space.decisions[v].path, space.decisions[v].values[k]) for v, k in found.dead)
+    alike: dict[object, list[Diagnostic]] = {}
     for v in dict.fromkeys(v for v, _ in found.dead):
         d = space.decisions[v]
         mine = {k: core for (w, k), core in found.dead.items() if w == v}
@@ -197,17 +198,20 @@ def _dead_values(case: Case) -> Finding:
         core = next((c for c in mine.values() if c), ())
         several = "values" if len(values) > 1 else "value"
         labels = tuple(Label(r.span, f"because of this: {r.reason}") for r in core[:3])
-        diagnostics.append(
-            Diagnostic(
-                "CS603",
-                "warning",
-                f"no feasible design takes the {several} {', '.join(values)} of `{d.path}`",
-                d.span,
-                labels,
-                "remove it, or relax what excludes it",
-                without_values(space, d, dead_ones),
-            )
+        told = Diagnostic(
+            "CS603",
+            "warning",
+            f"no feasible design takes the {several} {', '.join(values)} of `{d.path}`",
+            d.span,
+            labels or emptied(space, {d.path: d.values[next(iter(mine))]}),
+            "remove it, or relax what excludes it",
+            without_values(space, d, dead_ones),
         )
+        alike.setdefault((d.span, tuple(values), tuple(label.span for label in told.labels)), []).append(told)
+    diagnostics = [
+        evolve(first, message=first.message + f", nor of {len(rest)} alike" if rest else first.message)
+        for first, *rest in alike.values()
+    ]
     if found.unknown:
         pairs = [(space.decisions[v], k) for v, k in found.unknown]
         left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:4])

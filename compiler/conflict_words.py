@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from cospace.compiler import exact
 from cospace.compiler.conflict import Conflict, Conflicts, minimal_conflict
+from cospace.compiler.emptied import emptied
 from cospace.compiler.graph import Expr, absolute, sub
 from cospace.compiler.model import Requirement
 from cospace.compiler.prove import Prover
@@ -40,7 +41,7 @@ def conflict_diagnostic(prover: Prover, conflict: Conflict, given: str | None = 
     if not places:
         said = f"{given} leaves no design: the domains leave it out" if given else "no design is feasible"
         asked = [d.span for d in prover.space.decisions if not given or d.path in prover.fixed]
-        return Diagnostic("CS601", "error", said, asked[0])
+        return Diagnostic("CS601", "error", said, asked[0], emptied(prover.space, prover.fixed))
     found = reliefs(prover, places)
     alone = len(conflict.requirements) == 1
     texts = ["; ".join(_said(prover, conflict, place, found, alone)) for place in places]
@@ -49,7 +50,7 @@ def conflict_diagnostic(prover: Prover, conflict: Conflict, given: str | None = 
     if len(places) == 1:
         message = f"{subject}: {first.reason}"
         message += f": {texts[0]}" if texts[0] else ""
-        labels: tuple[Label, ...] = ()
+        labels = emptied(prover.space, prover.fixed, conflict.requirements)
     else:
         message = f"{subject}: {len(places)} requirements exclude each other"
         pairs = zip(places, texts, strict=True)

@@ -15,6 +15,9 @@ from cospace.compiler.witness import Witnesses
 LISTED = 20_000
 """Designs that are listed at most, feasible or not."""
 
+GIVEN_UP = 3
+"""Values that may stay undecided before no others are asked for."""
+
 Pair = tuple[int, int]
 """A decision and the index of one of its values."""
 
@@ -35,6 +38,9 @@ def settle_missing(prover: Prover, witnesses: Witnesses) -> Settled:
     shown = _listed(space)
     for v, k in sorted(witnesses.missing):
         if (v, k) in shown:
+            continue
+        if len(unknown) >= GIVEN_UP:
+            unknown.append((v, k))
             continue
         d = space.decisions[v]
         verdict = prover.settle(space.requirements, {d.path: d.values[k]})

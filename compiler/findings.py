@@ -26,6 +26,10 @@ class Claim:
     requirements: tuple[Requirement, ...] = ()
 
 
+MANY = 1_000
+"""Values that no design was found for, from which on many designs are drawn at once: one by one takes longer."""
+
+
 @frozen
 class Finding:
     """What one question gave; ok None: not decided. claims: what a certificate can show of it."""
@@ -45,7 +49,12 @@ class Case:
 
     @cached_property
     def witnesses(self) -> Witnesses:
-        return find_witnesses(self.space)
+        found = find_witnesses(self.space)
+        if len(found.missing) > MANY:
+            from cospace.compiler.drawn import add_drawn
+
+            add_drawn(found, self.space)
+        return found
 
     @cached_property
     def prover(self) -> Prover:

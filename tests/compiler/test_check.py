@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cospace.compiler import exact, solver, witness
+from cospace.compiler import exact, findings, solver, witness
 from cospace.compiler import graph as g
 from cospace.compiler.check import check, undefined
 from cospace.compiler.count import count
@@ -53,6 +53,37 @@ def agrees_with_brute_force(seed: int) -> None:
         dead = {d.path for d in space.decisions for v in d.values if (d.path, v.__class__, v) not in alive}
         said = {p for d in report.diagnostics if d.code == "CS603" for p in dead if f"`{p}`" in d.message}
         assert said == dead
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_they_agree_where_designs_are_drawn_from_the_count(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness, "DRAWS", 0)
+    monkeypatch.setattr(findings, "MANY", 0)
+    agrees_with_brute_force(seed)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("n = choose 5..6\nu = choose [x for x in 2..4 when x > n]", ["u"]),
+        ("n = choose 1..6\nu = choose [x for x in 2..4 when x > n]\nrequire n >= 5", ["u"]),
+        ("n = choose 1..6\nu = choose [x for x in 2..4 when x > n]\nrequire u <= 9", ["u"]),
+        ("n = choose 1..6\nu = choose [x for x in 2..4 when x > n]\nrequire n + u >= 99", []),
+    ],
+    ids=["no design at all", "a requirement leaves it empty", "values are dead", "it is not to blame"],
+)
+def test_a_domain_that_is_left_empty_is_named(text: str, said: list[str]) -> None:
+    found = check(compiled(f"space s\n{text}\nminimize u + n\n")).diagnostics[0]
+    labels = [label.text.split("`")[1] for label in found.labels if "has no value then" in label.text]
+    assert labels == said and found.code in ("CS601", "CS603")
+
+
+def test_copies_with_the_same_dead_values_are_told_once() -> None:
+    space = compiled(
+        "space s\nrows = [choose 1..9 for i in 1..5]\nfor i in 1..5 { require rows[i] <= 8 }\nminimize rows[1]\n"
+    )
+    (found,) = [d for d in check(space).diagnostics if d.code == "CS603"]
+    assert found.message == "no feasible design takes the value 9 of `rows[1]`, nor of 4 alike"
 
 
 @pytest.mark.parametrize("seed", range(0, 40))
