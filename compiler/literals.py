@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from attrs import evolve, fields, frozen
+from attrs import evolve, frozen
 from cospace.compiler.elaborate.program import elaborate
 from cospace.compiler.elaborate.values import encloses
 from cospace.compiler.exhaustive import is_modelled
@@ -21,6 +21,7 @@ from cospace.compiler.pins import fix, pin
 from cospace.compiler.substitute import Substitution
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter, Span
+from cospace.dsl.walk import children
 
 TRIES = 40
 """Compilations while it is found out which numbers can't be left open."""
@@ -238,12 +239,4 @@ def _children(node: tree.Node, everything: bool = False) -> list[tree.Node]:
     if isinstance(node, tree.Decision) and isinstance(node.domain, tree.SetOf):
         bodies = any(a.name is not None or isinstance(a.value, tree.Call) for a in node.domain.alternatives)
         hidden = ("by",) if bodies and not everything else hidden
-    found: list[tree.Node] = []
-    for f in fields(type(node)):
-        if f.name in hidden or f.name == "span":
-            continue
-        value = getattr(node, f.name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, tree.Node):
-                found.append(item)
-    return found
+    return children(node, hidden)

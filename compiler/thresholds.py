@@ -43,7 +43,7 @@ MAPPINGS = 1_024
 
 EFFORT = 150_000
 """What may be done for all numbers of a space together, in visits of an expression; a rounded one counts for many."""
-ROUNDED = 1_000
+ROUNDED = 100
 
 Point = tuple[Fraction, Fraction]
 """A critical point, or two ends around one that is not rational."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from attrs import fields
 from cospace.dsl import tree
@@ -10,10 +10,12 @@ from cospace.dsl import tree
 _FIELDS: dict[type[tree.Node], tuple[str, ...]] = {}
 
 
-def children(node: tree.Node) -> list[tree.Node]:
-    """The nodes right inside a node; comments are none."""
+def children(node: tree.Node, without: Collection[str] = ()) -> list[tree.Node]:
+    """The nodes right inside a node, some fields left out; comments are none."""
     found: list[tree.Node] = []
     for name in _fields(type(node)):
+        if name in without:
+            continue
         value = getattr(node, name)
         if isinstance(value, tree.Node):
             found.append(value)
