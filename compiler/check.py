@@ -20,6 +20,9 @@ from cospace.compiler.model import Design, Requirement, Space
 from cospace.compiler.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
 from cospace.dsl.diagnostics import Diagnostic, Label
 
+COPIES = 6
+"""Copies of a decision that a message names."""
+
 
 @frozen
 class Report:
@@ -190,7 +193,7 @@ def _dead_values(case: Case) -> Finding:
     found = settle_missing(case.prover, case.witnesses)
     dead_ones = {(space.decisions[v].path, k) for v, k in found.dead}
     claims = tuple(Claim("dead", space.decisions[v].path, space.decisions[v].values[k]) for v, k in found.dead)
-    alike: dict[object, list[Diagnostic]] = {}
+    alike: dict[object, list[tuple[str, Diagnostic]]] = {}
     for v in dict.fromkeys(v for v, _ in found.dead):
         d = space.decisions[v]
         mine = {k: core for (w, k), core in found.dead.items() if w == v}
@@ -201,17 +204,18 @@ def _dead_values(case: Case) -> Finding:
         told = Diagnostic(
             "CS603",
             "warning",
-            f"no feasible design takes the {several} {', '.join(values)} of `{d.path}`",
+            f"no feasible design takes the {several} {', '.join(values)} of ",
             d.span,
             labels or emptied(space, {d.path: d.values[next(iter(mine))]}),
             "remove it, or relax what excludes it",
             without_values(space, d, dead_ones),
         )
-        alike.setdefault((d.span, tuple(values), tuple(label.span for label in told.labels)), []).append(told)
-    diagnostics = [
-        evolve(first, message=first.message + f", nor of {len(rest)} alike" if rest else first.message)
-        for first, *rest in alike.values()
-    ]
+        alike.setdefault((d.span, tuple(values), tuple(label.span for label in told.labels)), []).append((d.path, told))
+    diagnostics = []
+    for copies in alike.values():
+        named = ", ".join(f"`{path}`" for path, _ in copies[:COPIES])
+        more = f" and {len(copies) - COPIES} more" if len(copies) > COPIES else ""
+        diagnostics.append(evolve(copies[0][1], message=copies[0][1].message + named + more))
     if found.unknown:
         pairs = [(space.decisions[v], k) for v, k in found.unknown]
         left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:4])

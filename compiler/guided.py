@@ -39,6 +39,10 @@ def draw_on(running: Array, bits: int, more: random.Random, length: int = BITS) 
             return low
 
 
+FEW = 1_024
+"""Draws at once that are cheaper without a table."""
+
+
 class Guided:
     """Draws an option at each of many states: few options, many states.
 
@@ -47,7 +51,13 @@ class Guided:
 
     def __init__(self, cuts: Array, recall: Callable[[int], Array]) -> None:
         self.cuts, self._recall = cuts, recall
-        states, options = len(cuts), cuts.shape[1] + 1
+        self._cells: Array | None = None
+
+    def _lookup(self) -> Array:
+        """What most draws are answered by at once; made when many are asked for."""
+        if self._cells is not None:
+            return self._cells
+        states, options = len(self.cuts), self.cuts.shape[1] + 1
         fitting = (ROOM // max(1, states)).bit_length() - 1
         self.bits = min(12, max(9 if options <= 64 else 11, fitting))
         cells = 1 << self.bits
@@ -56,12 +66,16 @@ class Guided:
         before = numpy.cumsum(met, axis=1) - met
         kind = numpy.uint8 if options < 255 else numpy.uint16
         self.shared = int(numpy.iinfo(kind).max)
-        self.cells = numpy.where(met > 0, self.shared, before).astype(kind).reshape(-1)
+        self._cells = numpy.where(met > 0, self.shared, before).astype(kind).reshape(-1)
+        return self._cells
 
     def draw(self, at: Array, rng: numpy.random.Generator) -> Array:
         """An option for each state in `at`, with probability exactly its share."""
+        if self._cells is None and len(at) < FEW:
+            return self._settle(at, rng.integers(0, 1 << BITS, size=len(at)), rng)
+        cells = self._lookup()
         words = rng.integers(0, 1 << WORD, size=len(at), dtype=numpy.uint16)
-        drawn: Array = self.cells.take((at << self.bits) + (words >> (WORD - self.bits)))
+        drawn: Array = cells.take((at << self.bits) + (words >> (WORD - self.bits)))
         open_ = numpy.flatnonzero(drawn == self.shared)
         if len(open_):
             low = rng.integers(0, 1 << (BITS - WORD), size=len(open_))

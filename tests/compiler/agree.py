@@ -171,7 +171,8 @@ def _dead(space: Space, kept: dict[str, Counter[str]], found: tuple[Diagnostic, 
         if d.code == "CS603":
             match = re.fullmatch(r"no feasible design takes the values? (.*) of `(.*)`", d.message)
             assert match
-            said[match[2]] = sorted(match[1].replace("_", "").split(", "))
+            for path in match[2].split("`, `"):
+                said[path] = sorted(match[1].replace("_", "").split(", "))
     expected = {}
     for d in space.decisions:
         dead = [spelled(d, v) for v in d.values if not kept[d.path][spelled(d, v)]]
