@@ -71,6 +71,8 @@ class Guided:
 
     def draw(self, at: Array, rng: numpy.random.Generator) -> Array:
         """An option for each state in `at`, with probability exactly its share."""
+        if not self.cuts.shape[1]:
+            return numpy.zeros(len(at), dtype=numpy.int64)  # one option, which every draw takes
         if self._cells is None and len(at) < FEW:
             return self._settle(at, rng.integers(0, 1 << BITS, size=len(at)), rng)
         cells = self._lookup()

@@ -150,3 +150,16 @@ def test_an_option_is_drawn_with_its_share_at_each_state(options: int) -> None:
         share = weights[state] / weights[state].sum()
         found = numpy.bincount(drawn[at == state], minlength=options) / 30_000
         assert (numpy.abs(found - share) <= 5 * (share * (1 - share) / 30_000) ** 0.5).all()
+
+
+@pytest.mark.parametrize("weights", [[5], [1, 0, 3], [2, 7, 1, 1]])
+@pytest.mark.parametrize("n", [200, 20_000])
+def test_few_draws_and_many_are_drawn_alike(weights: list[int], n: int) -> None:
+    """Few without a table, many with one: each option as often as its share, one of weight 0 never."""
+    running = numpy.cumsum(numpy.array([weights, weights], dtype=object), axis=1)
+    guided = Guided(make_cuts(running), lambda state: running[state])
+    drawn = guided.draw(numpy.arange(n) % 2, numpy.random.default_rng(3))
+    counts = numpy.bincount(drawn, minlength=len(weights))
+    share = numpy.array(weights) / sum(weights)
+    assert counts[share == 0].sum() == 0
+    assert (abs(counts - n * share) <= 5 * numpy.sqrt(n * share * (1 - share)) + 1e-9).all()
