@@ -76,8 +76,7 @@ def _explain_spec(spec: Path, name: str | None, settings: list[str] | None, data
     lines = list(about_space(space)) if name is None else about(space, name)
     if lines is None:
         near = closest(str(name), names(space))
-        fail(
-            "CS813", f"{spec} has no {name!r}", f"did you mean {near!r}?" if near else f"`cospace explain {spec}` lists"
-        )
+        help = f"did you mean {near!r}?" if near else f"`cospace explain {spec}` lists what it documents"
+        fail("CS813", f"{spec} has no {name!r}", help)
     for line in lines:
         typer.echo(line)
