@@ -18,9 +18,9 @@ from pathlib import Path
 
 from attrs import evolve
 from cospace.compiler.cost import breakdown
-from cospace.compiler.designs import parse_design
 from cospace.compiler.driver import compile_file
-from cospace.compiler.model import Design, Space
+from cospace.compiler.space.designs import parse_design
+from cospace.compiler.space.model import Design, Space
 from cospace.runtime.context import Run, prepare
 from cospace.runtime.events import ignore
 from cospace.runtime.plan import Subnet

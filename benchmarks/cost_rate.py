@@ -19,14 +19,14 @@ import time
 from pathlib import Path
 
 import numpy
-from cospace.compiler import graph as g
-from cospace.compiler.designs import decode
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import UNDEFINED, Enclosure, evaluate_all
-from cospace.compiler.graph import Expr, Value
-from cospace.compiler.model import Space, Work
-from cospace.compiler.numbers import Program
-from cospace.compiler.sample import sample
+from cospace.compiler.exact.exact import UNDEFINED, Enclosure, evaluate_all
+from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.sampling.sample import sample
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.graph import Expr, Value
+from cospace.compiler.space.model import Space, Work
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -24,11 +24,11 @@ RAW = 1_000_000
 
 def measure(name: str) -> dict[str, object]:
     """Seconds, MiB and answers of one space."""
-    from cospace.compiler.count import Limits, count
+    from cospace.compiler.counting.count import Limits, count
+    from cospace.compiler.counting.values import per_value_counts
     from cospace.compiler.driver import compile_file
-    from cospace.compiler.estimate import estimate
-    from cospace.compiler.sample import Sampler, Unsampled
-    from cospace.compiler.values import per_value_counts
+    from cospace.compiler.sampling.estimate import estimate
+    from cospace.compiler.sampling.sample import Sampler, Unsampled
 
     space = compile_file(SPACES / f"{name}.cospace").space
     assert space is not None

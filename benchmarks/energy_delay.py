@@ -12,13 +12,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy
-from cospace.compiler import exact
-from cospace.compiler.best import best
-from cospace.compiler.designs import encode, parse_design
 from cospace.compiler.driver import compile_file
-from cospace.compiler.graph import Expr, implies
-from cospace.compiler.model import Design, Requirement, Space
-from cospace.compiler.numbers import Decider, Program
+from cospace.compiler.engines.best import best
+from cospace.compiler.exact import exact
+from cospace.compiler.numbers.numbers import Decider, Program
+from cospace.compiler.space.designs import encode, parse_design
+from cospace.compiler.space.graph import Expr, implies
+from cospace.compiler.space.model import Design, Requirement, Space
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "gcos.cospace"

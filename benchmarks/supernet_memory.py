@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from attrs import define, frozen
 from cospace.compiler.driver import compile_text
-from cospace.compiler.model import Design, Space
+from cospace.compiler.space.model import Design, Space
 from cospace.compiler.supernet import estimate, estimate_path
 from cospace.runtime.context import Run, prepare
 from cospace.runtime.events import ignore

@@ -28,8 +28,8 @@ def best(
     space = load(spec, settings, data)
     space, pinned = read_fixed(space, fixed)
     with timed(time):
-        from cospace.compiler.best import best as find_best
-        from cospace.compiler.best import infeasible
+        from cospace.compiler.engines.best import best as find_best
+        from cospace.compiler.engines.best import infeasible
 
         found = find_best(space, pinned)
         conflict = infeasible(space, pinned) if found.certified and not found.designs else None

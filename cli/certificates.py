@@ -14,8 +14,8 @@ from cospace.cli.inputs import is_compiled, read_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cospace.compiler.check import Claim
-    from cospace.compiler.model import Space
+    from cospace.compiler.checks.check import Claim
+    from cospace.compiler.space.model import Space
 
 
 @frozen
@@ -39,7 +39,7 @@ class Written:
 def write_certificates(spec: Path, space: Space, claims: Sequence[Claim], file: Path) -> Written:
     """Write what the checker accepts, and name the rest. Raises SpecError (CS815) where the space has no tables."""
     from cospace.checker.certificates import judge
-    from cospace.compiler.certify import certify
+    from cospace.compiler.checks.certify import certify
 
     text = printed_space(spec, space)
     certified = certify(space, claims, hashlib.sha256(text.encode()).hexdigest())
@@ -61,8 +61,8 @@ def write_certificates(spec: Path, space: Space, claims: Sequence[Claim], file: 
 
 def printed_space(spec: Path, space: Space) -> str:
     """What `compile --emit space` prints of a spec; of a compiled space its own text. Raises SpecError: CS815."""
-    from cospace.compiler.schema import dumps, to_json
-    from cospace.compiler.tabulate import tabulate
+    from cospace.compiler.proofs.tabulate import tabulate
+    from cospace.compiler.space.schema import dumps, to_json
 
     if not is_compiled(spec):
         return dumps(to_json(space, tabulate(space)))
@@ -75,7 +75,7 @@ def printed_space(spec: Path, space: Space) -> str:
 
 def claim_in_words(space: Space, claim: Claim) -> str:
     """`no feasible design takes 512 of wbuf`, and the like."""
-    from cospace.compiler.model import spell
+    from cospace.compiler.space.model import spell
 
     if claim.kind == "dead":
         d = space.decision(claim.path)

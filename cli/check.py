@@ -13,7 +13,7 @@ from cospace.cli.guard import show, verb
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cospace.compiler.model import Space
+    from cospace.compiler.space.model import Space
     from cospace.dsl.diagnostics import Diagnostic
 
 
@@ -86,14 +86,14 @@ def check(
             _answer(False, (), (), diagnostics, as_json)
             raise typer.Exit(1)
         if fixed:
-            from cospace.compiler.pins import fold_pinned
+            from cospace.compiler.space.pins import fold_pinned
 
             space = fixed_space(space, fixed)
             space = space if why else fold_pinned(space)
         if why:
             _explain(space, why, as_json)
             return
-        from cospace.compiler.check import check as prove
+        from cospace.compiler.checks.check import check as prove
 
         report = prove(space, deep=deep)
         found = tuple(diagnostics) + tuple(report.diagnostics)
@@ -168,7 +168,7 @@ def _say(name: str, ok: bool | None, proved: Sequence[str], skipped: Sequence[st
 def _explain(space: Space, wanted: list[str], as_json: bool) -> None:
     """Why one value can't be chosen, in each of its instances, or why several can't together."""
     from cospace.cli.inputs import asked_values
-    from cospace.compiler.why import why
+    from cospace.compiler.conflicts.why import why
 
     answers = [why(asked, values) for asked, values in asked_values(space, wanted)]
     found = [d for a in answers if not isinstance(a, str) for d in a]

@@ -38,8 +38,8 @@ def compile_spec(
             return
         space = load(spec, settings, data)
         if emit is Stage.space or (as_json and emit is None):
-            from cospace.compiler.schema import dumps, to_json
-            from cospace.compiler.tabulate import tabulate
+            from cospace.compiler.proofs.tabulate import tabulate
+            from cospace.compiler.space.schema import dumps, to_json
 
             typer.echo(dumps(to_json(space, tabulate(space))), nl=False)
         elif emit is Stage.model:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from cospace.compiler.model import Decision, Space, Work
+    from cospace.compiler.space.model import Decision, Space, Work
 
 WIDTH = 120
 """Of lines where there is no terminal."""
@@ -102,8 +102,8 @@ def _family(decisions: list[Decision]) -> str:
 
 def _count(console: Console, space: Space) -> None:
     from cospace.cli.count import describe
-    from cospace.compiler.check import undefined
-    from cospace.compiler.count import count
+    from cospace.compiler.checks.check import undefined
+    from cospace.compiler.counting.count import count
 
     for d in undefined(space):
         console.print(escape(f"not counted: {d.message}"), soft_wrap=True)

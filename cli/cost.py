@@ -13,7 +13,7 @@ from cospace.cli import options
 from cospace.cli.guard import fail, verb
 
 if TYPE_CHECKING:
-    from cospace.compiler.model import Space
+    from cospace.compiler.space.model import Space
 
 
 @verb
@@ -69,7 +69,7 @@ def read_designs(path: Path) -> Iterator[Any]:
 
 def _evaluate(space: Space, entry: Any) -> dict[str, Any]:
     from cospace.compiler.cost import breakdown
-    from cospace.compiler.designs import DesignError, parse_design
+    from cospace.compiler.space.designs import DesignError, parse_design
 
     if isinstance(entry, Exception):
         return {"error": {"path": None, "reason": f"not JSON: {entry}"}}
@@ -85,7 +85,7 @@ def _evaluate(space: Space, entry: Any) -> dict[str, Any]:
 
 def _say(number: int, answer: dict[str, Any]) -> None:
     from cospace.cli.figures import human
-    from cospace.compiler.model import spell_shown
+    from cospace.compiler.space.model import spell_shown
 
     start = "\n" if number else ""
     if "error" in answer:

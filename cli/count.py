@@ -11,10 +11,10 @@ from cospace.cli.figures import between, ends
 from cospace.cli.guard import verb
 
 if TYPE_CHECKING:
-    from cospace.compiler.count import Count
-    from cospace.compiler.estimate import Estimate
-    from cospace.compiler.model import Space
-    from cospace.compiler.values import ValueCounts
+    from cospace.compiler.counting.count import Count
+    from cospace.compiler.counting.values import ValueCounts
+    from cospace.compiler.sampling.estimate import Estimate
+    from cospace.compiler.space.model import Space
 
 
 @verb
@@ -41,12 +41,12 @@ def count(
         raise typer.BadParameter("goes with --estimate and without --values", param_hint="--alone")
     space, pinned = countable(spec, settings, fixed)
     with timed(time):
-        from cospace.compiler.count import solve_space
-        from cospace.compiler.values import values_of
+        from cospace.compiler.counting.count import solve_space
+        from cospace.compiler.counting.values import values_of
 
         guess = None
         if estimated is not None:
-            from cospace.compiler.estimate import estimate
+            from cospace.compiler.sampling.estimate import estimate
 
             guess = estimate(space, estimated, seed, pinned)
         if alone and guess is not None:
@@ -143,7 +143,7 @@ def _value_object(space: Space, counts: ValueCounts) -> dict[str, object]:
 
 
 def _spelt(space: Space, counts: ValueCounts) -> list[str]:
-    from cospace.compiler.model import spell
+    from cospace.compiler.space.model import spell
 
     d = space.decision(counts.path)
     return [spell(v, d.unit, d.scale) for v in d.values]

@@ -13,9 +13,9 @@ from cospace.cli.figures import between, ends, human, objectives
 from cospace.cli.guard import verb
 
 if TYPE_CHECKING:
-    from cospace.compiler.difference import Difference, Side
-    from cospace.compiler.graph import Value
-    from cospace.compiler.model import Decision, Space
+    from cospace.compiler.checks.difference import Difference, Side
+    from cospace.compiler.space.graph import Value
+    from cospace.compiler.space.model import Decision, Space
 
 
 @verb
@@ -37,7 +37,7 @@ def diff(
     spaces = load(old, settings, data), load(new, settings, data)
     pinned = _pins(spaces, fixed)
     with timed(time):
-        from cospace.compiler.difference import difference
+        from cospace.compiler.checks.difference import difference
 
         for space, held in zip(spaces, pinned, strict=True):
             refuse_undefined(space, held)

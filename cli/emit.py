@@ -12,8 +12,8 @@ from cospace.dsl.diagnostics import Span
 from cospace.dsl.tree import Node
 
 if TYPE_CHECKING:
-    from cospace.compiler.graph import Expr
-    from cospace.compiler.model import Space
+    from cospace.compiler.space.graph import Expr
+    from cospace.compiler.space.model import Space
 
 
 def tree(root: Node) -> Iterator[str]:
@@ -91,7 +91,7 @@ def z3(space: Space) -> Iterator[str]:
     Raises SpecError (CS814) where the graph has more nodes than are written out.
     """
     from cospace.cli.guard import fail
-    from cospace.compiler.solver import LARGEST, Script, TooLarge
+    from cospace.compiler.proofs.solver import LARGEST, Script, TooLarge
 
     script = Script(space, {})
     try:
@@ -106,7 +106,7 @@ def z3(space: Space) -> Iterator[str]:
 
 def supernet(space: Space) -> Iterator[str]:
     """Each network's nodes in order: operators with their module, inputs, shape, state and works; choices."""
-    from cospace.compiler.model import Call, Choice, Input
+    from cospace.compiler.space.model import Call, Choice, Input
     from cospace.compiler.supernet import estimate_memory
 
     known = {d.path: d for d in space.decisions}

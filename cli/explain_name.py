@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from cospace.cli.words import condition, domain, expression
 
 if TYPE_CHECKING:
-    from cospace.compiler.graph import Expr
-    from cospace.compiler.model import Decision, Space
+    from cospace.compiler.space.graph import Expr
+    from cospace.compiler.space.model import Decision, Space
     from cospace.dsl.diagnostics import Span
 
 MOST = 8
@@ -153,8 +153,8 @@ def _line(space: Space, span: Span) -> str:
 
 def _range(space: Space, e: Expr) -> str:
     """What a quantity is, or between which proved bounds it lies at all designs."""
-    from cospace.compiler.intervals import Bounder
-    from cospace.compiler.units import show_quantity
+    from cospace.compiler.bounds.intervals import Bounder
+    from cospace.compiler.space.units import show_quantity
 
     if e.type.kind != "number":
         return f"({e.type.kind})"
@@ -180,7 +180,7 @@ def _when(guard: Expr, known: dict[str, Decision]) -> str:
 
 
 def _number(value: Expr) -> str:
-    from cospace.compiler.units import show_quantity
+    from cospace.compiler.space.units import show_quantity
 
     if not value.is_const or not isinstance(value.value, Fraction):
         return expression(value, {})

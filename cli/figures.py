@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cospace.compiler.model import Design, Space
+    from cospace.compiler.space.model import Design, Space
 
 _PREFIXES = {-5: "f", -4: "p", -3: "n", -2: "u", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T"}
 _SCALED = ("J", "s", "J s", "J*s", "W", "Hz")
@@ -16,7 +16,7 @@ def objectives(space: Space, design: Design) -> dict[str, dict[str, object]]:
     """Objective's text -> {"value", "unit", "exact"?}: `value` is a JSON number, null for what only running tells."""
     from fractions import Fraction
 
-    from cospace.compiler.exact import Enclosure, evaluate_all
+    from cospace.compiler.exact.exact import Enclosure, evaluate_all
 
     modelled = [o for o in space.objectives if not o.measured]
     results = dict(zip([o.text for o in modelled], evaluate_all([o.value for o in modelled], design), strict=True))

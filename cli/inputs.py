@@ -12,8 +12,8 @@ import typer
 from cospace.cli.guard import fail, show
 
 if TYPE_CHECKING:
-    from cospace.compiler.graph import Value
-    from cospace.compiler.model import Decision, Space
+    from cospace.compiler.space.graph import Value
+    from cospace.compiler.space.model import Decision, Space
     from cospace.dsl.diagnostics import Diagnostic
 
 sources: dict[str, str] = {}
@@ -65,7 +65,7 @@ def is_compiled(spec: Path) -> bool:
 
 def read_space(path: Path) -> Space:
     """A compiled space from its file, or from a result folder."""
-    from cospace.compiler.schema import loads
+    from cospace.compiler.space.schema import loads
 
     if path.is_dir():
         path = path / "space.json"
@@ -114,7 +114,7 @@ def _pair(item: str, option: str) -> tuple[str, str]:
 
 def pin_paths(space: Space, pairs: Iterable[tuple[str, str]]) -> tuple[Space, dict[str, Value]]:
     """As `read_fixed`, from pairs of path and text."""
-    from cospace.compiler.pins import pin
+    from cospace.compiler.space.pins import pin
 
     alone: dict[str, Value] = {}
     shared: dict[str, Value] = {}
@@ -139,8 +139,8 @@ def countable(spec: Path, settings: list[str] | None, fixed: list[str] | None) -
 
 def refuse_undefined(space: Space, pinned: Mapping[str, Value]) -> None:
     """Raises SpecError (CS602) where something has no value at a design that nothing excludes."""
-    from cospace.compiler.check import undefined
-    from cospace.compiler.pins import fix
+    from cospace.compiler.checks.check import undefined
+    from cospace.compiler.space.pins import fix
     from cospace.dsl.diagnostics import SpecError
 
     found = undefined(fix(space, pinned))
@@ -150,7 +150,7 @@ def refuse_undefined(space: Space, pinned: Mapping[str, Value]) -> None:
 
 def fixed_space(space: Space, fixed: list[str] | None) -> Space:
     """The space with every `--fix`, for verbs that take a space alone."""
-    from cospace.compiler.pins import fix
+    from cospace.compiler.space.pins import fix
 
     return fix(*read_fixed(space, fixed)) if fixed else space
 
@@ -191,7 +191,7 @@ def find_decisions(space: Space, path: str) -> list[Decision]:
 
 def read_value(decision: Decision, text: str) -> Value:
     """The value of the decision's domain that the text spells: `64 KiB`, `64KiB`, `64`, `gat`, `true`."""
-    from cospace.compiler.model import show as shown
+    from cospace.compiler.space.model import show as shown
 
     spelled: dict[str, Value] = {}
     for value in decision.values:
@@ -211,7 +211,7 @@ def _plain(value: object) -> str:
 
 def show_design(space: Space, design: Mapping[str, Value]) -> dict[str, str | bool | int | float]:
     """Decision path -> value as answers for programs spell it."""
-    from cospace.compiler.model import show as shown
+    from cospace.compiler.space.model import show as shown
 
     found = {d.path: d for d in space.decisions}
     return {path: shown(value, found[path].unit, found[path].scale) for path, value in design.items()}
@@ -219,7 +219,7 @@ def show_design(space: Space, design: Mapping[str, Value]) -> dict[str, str | bo
 
 def spell_design(space: Space, design: Mapping[str, Value]) -> dict[str, str]:
     """Decision path -> value as a person reads it."""
-    from cospace.compiler.model import spell
+    from cospace.compiler.space.model import spell
 
     found = {d.path: d for d in space.decisions}
     return {path: spell(value, found[path].unit, found[path].scale) for path, value in design.items()}

@@ -55,5 +55,5 @@ def _own_version() -> str:
         folder = Path(package.__path__[0]).resolve()
         for file in sorted(folder.rglob("*.py")):
             stat = file.stat()
-            found.append(f"{file.name}:{stat.st_mtime_ns}:{stat.st_size}")
+            found.append(f"{file.relative_to(folder)}:{stat.st_mtime_ns}:{stat.st_size}")
     return "\n".join(found)

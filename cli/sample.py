@@ -29,8 +29,8 @@ def sample(
 
     space, pinned = countable(spec, settings, fixed)  # rows count the values that are left
     with timed(time):
-        from cospace.compiler.designs import decode
-        from cospace.compiler.sample import Sampler
+        from cospace.compiler.sampling.sample import Sampler
+        from cospace.compiler.space.designs import decode
 
         sampler = Sampler(space, pinned)
         for start in range(0, number, BLOCK):

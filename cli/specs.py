@@ -47,7 +47,7 @@ def specs(
 def _counted(path: Path) -> dict[str, str]:
     """Raw and feasible designs in words: to the last digit, or the proved bounds rounded outwards."""
     from cospace.cli.inputs import countable
-    from cospace.compiler.count import count
+    from cospace.compiler.counting.count import count
 
     space, pinned = countable(path, None, None)
     found = count(space, pinned)

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 from cospace.cli.figures import human
-from cospace.compiler.model import spell_shown
+from cospace.compiler.space.model import spell_shown
 
 
 def print_summary(folder: Path, report: Path, again: str, seed: int) -> None:

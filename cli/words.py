@@ -7,11 +7,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cospace.compiler.model import spell
+from cospace.compiler.space.model import spell
 
 if TYPE_CHECKING:
-    from cospace.compiler.graph import Expr, Value
-    from cospace.compiler.model import Decision
+    from cospace.compiler.space.graph import Expr, Value
+    from cospace.compiler.space.model import Decision
 
 _INFIX = {"or": (1, " or "), "and": (2, " and "), "eq": (4, " = "), "lt": (4, " < "), "le": (4, " <= "),
           "add": (5, " + "), "mul": (6, " * "), "div": (6, " / "), "pow": (8, " ^ ")}  # fmt: skip

@@ -8,13 +8,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler import exact
-from cospace.compiler.dimension import Dimension
-from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undefined, Unknown
-from cospace.compiler.floats import nearest
-from cospace.compiler.graph import Expr, Symbol
-from cospace.compiler.model import Design, Objective, Placement, Requirement, Space, Work, show
-from cospace.compiler.units import natural_unit
+from cospace.compiler.exact import exact
+from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undefined, Unknown
+from cospace.compiler.space.dimension import Dimension
+from cospace.compiler.space.floats import nearest
+from cospace.compiler.space.graph import Expr, Symbol
+from cospace.compiler.space.model import Design, Objective, Placement, Requirement, Space, Work, show
+from cospace.compiler.space.units import natural_unit
 
 
 def breakdown(space: Space, design: Design) -> dict[str, Any]:

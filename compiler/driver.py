@@ -10,7 +10,7 @@ from pathlib import Path
 from attrs import field, frozen
 from cospace.compiler.elaborate.program import elaborate_into, space_of
 from cospace.compiler.elaborate.values import Context, Exhausted, State
-from cospace.compiler.model import Space
+from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import Diagnostic, Reporter, Span
 from cospace.dsl.load import Loaded, load, load_text
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy
 from attrs import evolve, field, frozen, mutable
-from cospace.compiler import columns, exact, graph
-from cospace.compiler.columns import Column, NotExact
-from cospace.compiler.graph import FALSE, TRUE, Expr, MapProblem, Type, Value, const, walk
-from cospace.compiler.lookups import lookup, table
-from cospace.compiler.model import Decision, Variant
-from cospace.compiler.numbers import Columns, Plan, _checks
-from cospace.compiler.numbers_build import Builder
+from cospace.compiler.exact import columns, exact
+from cospace.compiler.exact.columns import Column, NotExact
+from cospace.compiler.numbers.build import Builder
+from cospace.compiler.numbers.numbers import Columns, Plan, _checks
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapProblem, Type, Value, const, walk
+from cospace.compiler.space.lookups import lookup, table
+from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
 
 ROWS = 256

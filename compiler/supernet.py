@@ -11,9 +11,9 @@ from fractions import Fraction
 from itertools import product
 
 from attrs import frozen
-from cospace.compiler.exact import evaluate_all
-from cospace.compiler.graph import Expr, Value, mul
-from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space
+from cospace.compiler.exact.exact import evaluate_all
+from cospace.compiler.space.graph import Expr, Value, mul
+from cospace.compiler.space.model import Call, Choice, Design, Input, NetworkPlan, Space
 
 FLOAT = 4
 SLOTS = 2

@@ -14,8 +14,8 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 from cospace.compiler.driver import STANDARD, Compiled, compile_loaded
 from cospace.compiler.elaborate.values import Context
-from cospace.compiler.model import Space
 from cospace.compiler.recompile import Recompiled, as_before, outline, recompile
+from cospace.compiler.space.model import Space
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic, Reporter, Span
 from cospace.dsl.load import Loaded, Texts, load_text

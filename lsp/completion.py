@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.dimension import Dimension
 from cospace.compiler.elaborate.paths import segments
+from cospace.compiler.space.dimension import Dimension
 from cospace.dsl import tree
 from cospace.dsl.build import RESERVED
 from cospace.lsp import cursor

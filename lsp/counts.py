@@ -10,9 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from attrs import frozen
-from cospace.compiler.count import Count
-from cospace.compiler.model import Decision, spell
-from cospace.compiler.values import Bounds, ValueCounts
+from cospace.compiler.counting.count import Count
+from cospace.compiler.counting.values import Bounds, ValueCounts
+from cospace.compiler.space.model import Decision, spell
 from cospace.dsl.diagnostics import Span
 
 MOST = 12

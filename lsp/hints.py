@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cospace.compiler.model import Decision
+from cospace.compiler.space.model import Decision
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.lsp.analysis import Analysis

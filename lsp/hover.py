@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.model import Decision, spell
-from cospace.compiler.units import show_unit
+from cospace.compiler.space.model import Decision, spell
+from cospace.compiler.space.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.lsp.analysis import Analysis

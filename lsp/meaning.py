@@ -10,7 +10,6 @@ import logging
 from typing import Any
 
 from attrs import evolve
-from cospace.compiler.dimension import Dimension
 from cospace.compiler.elaborate.evaluate import evaluate
 from cospace.compiler.elaborate.names import force, symbols_of
 from cospace.compiler.elaborate.values import (
@@ -33,9 +32,10 @@ from cospace.compiler.elaborate.values import (
     encloses,
     is_number,
 )
-from cospace.compiler.graph import Expr
-from cospace.compiler.model import spell
-from cospace.compiler.units import COMMON, show_in, show_quantity, show_unit
+from cospace.compiler.space.dimension import Dimension
+from cospace.compiler.space.graph import Expr
+from cospace.compiler.space.model import spell
+from cospace.compiler.space.units import COMMON, show_in, show_quantity, show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter, Span
 from cospace.dsl.parse import parse

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
-from cospace.compiler.check import check
-from cospace.compiler.count import Count, solve_space
-from cospace.compiler.excluded import excluded
-from cospace.compiler.values import ValueCounts, values_of
+from cospace.compiler.checks.check import check
+from cospace.compiler.checks.excluded import excluded
+from cospace.compiler.counting.count import Count, solve_space
+from cospace.compiler.counting.values import ValueCounts, values_of
 from cospace.dsl.diagnostics import Diagnostic, Fix, Label, Span
 from cospace.lsp.analysis import Memory
 from cospace.lsp.counts import Counts
@@ -49,6 +49,7 @@ class Prover:
 
     def __init__(self) -> None:
         self.spare: asyncio.Task[asyncio.subprocess.Process] | None = None
+        self.ending: set[asyncio.Task[None]] = set()
         self.closed = False
 
     def prepare(self) -> None:
@@ -76,7 +77,7 @@ class Prover:
         except (ValueError, OSError, KeyError):
             pass
         finally:
-            _end(process)  # nodes of one text must not lend their places to another
+            self._end(process)  # nodes of one text must not lend their places to another
             self.prepare()
         if known.open:
             yield _closed(known, given_up)
@@ -94,12 +95,22 @@ class Prover:
                 if process.returncode is None:
                     return process
 
+    def _end(self, process: asyncio.subprocess.Process) -> None:
+        """End a process now, and see it out of the loop later."""
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        seen_out = asyncio.get_running_loop().create_task(_see_out(process))
+        self.ending.add(seen_out)
+        seen_out.add_done_callback(self.ending.discard)
+
     async def close(self) -> None:
-        """End the process that waits; none is started any more."""
+        """End the process that waits; none is started any more. Returns when all are gone, with their pipes."""
         self.closed = True
         if self.spare is not None:
             starting, self.spare = self.spare, None
-            _end(await starting)
+            self._end(await starting)
+        await asyncio.gather(*self.ending)
 
 
 async def _start() -> asyncio.subprocess.Process:
@@ -109,10 +120,10 @@ async def _start() -> asyncio.subprocess.Process:
     )
 
 
-def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+async def _see_out(process: asyncio.subprocess.Process) -> None:
+    """Wait until a process that was ended is gone and its pipes are closed: a loop must not close before them."""
+    with contextlib.suppress(OSError):
+        await process.communicate()
 
 
 async def _answer(stream: asyncio.StreamReader, until: float) -> dict[str, Any]:
@@ -210,7 +221,7 @@ def _read(row: list[Any]) -> Diagnostic:
 
 def serve() -> None:
     """Answer jobs until there are no more."""
-    from cospace.compiler import prove  # now, and not when the first proof needs it
+    from cospace.compiler.proofs import prove  # now, and not when the first proof needs it
 
     assert prove
     sys.set_int_max_str_digits(0)  # counts have no limit

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from cospace.compiler.driver import Compiled
-from cospace.compiler.model import Space
-from cospace.compiler.schema import Writer, to_json
+from cospace.compiler.space.model import Space
+from cospace.compiler.space.schema import Writer, to_json
 
 _PLACES = ("span", "files", "sources")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve
-from cospace.compiler.sample import Sampler
+from cospace.compiler.sampling.sample import Sampler
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Rows
 from cospace.runtime.derive import Entry, pick_finalists, refine_pool

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from attrs import define, field
-from cospace.compiler.model import Space, Stage
+from cospace.compiler.space.model import Space, Stage
 from cospace.runtime.costs import Costs
 from cospace.runtime.events import Cell, Event, Kind, Observe, ignore
 from cospace.runtime.plan import Planner

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from cospace.compiler.designs import decode, encode
-from cospace.compiler.graph import Expr, either, negate, walk
-from cospace.compiler.model import Design, Objective, Space
-from cospace.compiler.numbers import Decider, Program
+from cospace.compiler.numbers.numbers import Decider, Program
+from cospace.compiler.space.designs import decode, encode
+from cospace.compiler.space.graph import Expr, either, negate, walk
+from cospace.compiler.space.model import Design, Objective, Space
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]

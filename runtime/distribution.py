@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
-from cospace.compiler.graph import FALSE, TRUE, Expr
-from cospace.compiler.model import Decision
-from cospace.compiler.numbers import Program
+from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.space.graph import FALSE, TRUE, Expr
+from cospace.compiler.space.model import Decision
 from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.engines import Das, Engine, Gumbel
 from cospace.runtime.optimisers import Optimiser

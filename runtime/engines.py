@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attrs import field, frozen
-from cospace.compiler.model import Space, Stage
+from cospace.compiler.space.model import Space, Stage
 from cospace.runtime.optimisers import Adam, Number, Optimiser
 from cospace.runtime.registry import refuse, register
 from cospace.runtime.settings import build

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from cospace.compiler.designs import DesignError
-from cospace.compiler.enumerate import TooMany
-from cospace.compiler.exhaustive import Exhaustive
-from cospace.compiler.graph import const, div, mul
-from cospace.compiler.model import Design, Objective
+from cospace.compiler.engines.exhaustive import Exhaustive
+from cospace.compiler.numbers.enumerate import TooMany
+from cospace.compiler.space.designs import DesignError
+from cospace.compiler.space.graph import const, div, mul
+from cospace.compiler.space.model import Design, Objective
 from cospace.runtime.costs import Costs, Floats, Rows
 from cospace.runtime.distribution import Liveness
 from cospace.runtime.registry import refuse

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import define, field
-from cospace.compiler.model import Stage
-from cospace.compiler.sample import Sampler
+from cospace.compiler.sampling.sample import Sampler
+from cospace.compiler.space.model import Stage
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.distribution import Distribution

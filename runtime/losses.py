@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch.nn.functional as F
 from attrs import frozen
-from cospace.compiler.graph import Expr, add, const, mul, walk
+from cospace.compiler.space.graph import Expr, add, const, mul, walk
 from cospace.runtime.registry import refuse, register
 from cospace.runtime.settings import build
 from torch import Tensor

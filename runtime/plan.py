@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.exact import evaluate_all
-from cospace.compiler.graph import Expr, Symbol
-from cospace.compiler.model import Call, Choice, Design, Input, NetworkPlan, Space, Task
+from cospace.compiler.exact.exact import evaluate_all
+from cospace.compiler.space.graph import Expr, Symbol
+from cospace.compiler.space.model import Call, Choice, Design, Input, NetworkPlan, Space, Task
 from cospace.dsl.diagnostics import NOWHERE, Span
 from cospace.runtime.quantise import FULL, Precision
 from cospace.runtime.registry import refuse

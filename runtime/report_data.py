@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from attrs import frozen
-from cospace.compiler.designs import DesignError, parse_design
-from cospace.compiler.model import Design, Space
-from cospace.compiler.schema import loads
+from cospace.compiler.space.designs import DesignError, parse_design
+from cospace.compiler.space.model import Design, Space
+from cospace.compiler.space.schema import loads
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 
 

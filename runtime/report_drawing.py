@@ -11,9 +11,9 @@ from fractions import Fraction
 from html import escape
 
 from attrs import frozen
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Expr, Symbol, Value
-from cospace.compiler.model import Call, Choice, Decision, Design, Input, NetworkPlan, Space, show
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import Expr, Symbol, Value
+from cospace.compiler.space.model import Call, Choice, Decision, Design, Input, NetworkPlan, Space, show
 
 TIMES = " \u00d7 "
 BIT = (("bit", Fraction(1)),)

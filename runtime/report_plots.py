@@ -12,8 +12,8 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
-from cospace.compiler.model import Space
-from cospace.compiler.units import natural_unit
+from cospace.compiler.space.model import Space
+from cospace.compiler.space.units import natural_unit
 from cospace.runtime.report_data import Result, Work, number
 from matplotlib.figure import Figure
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler.exact import Enclosure, evaluate
-from cospace.compiler.model import Space
+from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import Span
 from cospace.runtime.report_data import Result, number
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from attrs import frozen
-from cospace.compiler.graph import Value
-from cospace.compiler.model import Objective, Space, show
+from cospace.compiler.space.graph import Value
+from cospace.compiler.space.model import Objective, Space, show
 from cospace.runtime.costs import Costs, Rows
 from cospace.runtime.events import Cell, Event
 from cospace.runtime.front import find_dominated

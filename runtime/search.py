@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import define, field, frozen
-from cospace.compiler.model import Space
-from cospace.compiler.schema import from_json, to_json
+from cospace.compiler.space.model import Space
+from cospace.compiler.space.schema import from_json, to_json
 from cospace.runtime import results
 from cospace.runtime.context import Run, Stopped, prepare
 from cospace.runtime.derive import Entry, change_one, pick_finalists, refine_pool

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Expr, External, Symbol, Value
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import Expr, External, Symbol, Value
 from cospace.runtime.registry import find, refuse
 
 
@@ -43,7 +43,7 @@ def build(expr: Expr, **more: Any) -> Any:
 
 
 def _moves(expr: Expr) -> bool:
-    from cospace.compiler.graph import walk
+    from cospace.compiler.space.graph import walk
 
     return expr.op != "external" and any(node.op == "input" for node in walk([expr]))
 

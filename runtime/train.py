@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from attrs import frozen
-from cospace.compiler.model import Stage
+from cospace.compiler.space.model import Stage
 from cospace.runtime.context import Run
 from cospace.runtime.losses import SplitLoss, split_loss
 from cospace.runtime.network import Weights, initial_weights, run

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import folds, listed, members, names
 from cospace.compiler.elaborate.values import (
     LISTS,
@@ -17,8 +16,9 @@ from cospace.compiler.elaborate.values import (
     describe,
     is_number,
 )
-from cospace.compiler.graph import FALSE, TRUE, Expr, const
-from cospace.compiler.units import show_unit
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, const
+from cospace.compiler.space.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.suggest import meant
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import (
     builtins,
     hardware,
@@ -32,8 +31,9 @@ from cospace.compiler.elaborate.values import (
     describe,
     evolve,
 )
-from cospace.compiler.graph import Expr, External, Symbol, const
-from cospace.compiler.model import Call, Task
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import Expr, External, Symbol, const
+from cospace.compiler.space.model import Call, Task
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

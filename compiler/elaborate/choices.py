@@ -6,7 +6,6 @@ import itertools
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import members, names, paths, readings, variants
 from cospace.compiler.elaborate.listed import ListDomain
 from cospace.compiler.elaborate.readings import MemberDomain
@@ -25,8 +24,9 @@ from cospace.compiler.elaborate.values import (
     describe,
     evolve,
 )
-from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, Symbol, Type, Value, const
-from cospace.compiler.model import Choice, Decision
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, Symbol, Type, Value, const
+from cospace.compiler.space.model import Choice, Decision
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 
@@ -336,7 +336,7 @@ def _checked(
     for value, condition in found:
         key = (isinstance(value, bool), value)
         if key in merged and merged[key] is TRUE and condition is TRUE:
-            from cospace.compiler.model import spell
+            from cospace.compiler.space.model import spell
 
             context.state.reporter.warn(
                 "CS219",
@@ -414,7 +414,7 @@ def possible(value: Expr, span: Span, context: Context) -> list[Value]:
     """Every value an expression may take: its decisions are tried one combination after the other."""
     if value.is_const:
         return [value.value]
-    from cospace.compiler.exact import UNDEFINED, evaluate
+    from cospace.compiler.exact.exact import UNDEFINED, evaluate
 
     tried = assignments(sorted(value.free), context)
     if tried is None:
@@ -443,7 +443,7 @@ def always(condition: Expr, context: Context) -> bool:
     """Whether a condition holds whatever its decisions take; False also when that can't be told."""
     if condition is TRUE:
         return True
-    from cospace.compiler.exact import evaluate
+    from cospace.compiler.exact.exact import evaluate
 
     tried = assignments(sorted(condition.free), context)
     return tried is not None and all(evaluate(condition, design) is True for design in tried)

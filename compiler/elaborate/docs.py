@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from attrs import evolve
-from cospace.compiler.model import Decision
+from cospace.compiler.space.model import Decision
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 

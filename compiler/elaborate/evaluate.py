@@ -6,7 +6,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import builtins, calls, choices, folds, levels, listed, members, names, readings
 from cospace.compiler.elaborate.values import (
     LISTS,
@@ -27,8 +26,9 @@ from cospace.compiler.elaborate.values import (
     is_number,
     one_of,
 )
-from cospace.compiler.graph import Expr, Symbol, const
-from cospace.compiler.units import show_unit
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import Expr, Symbol, const
+from cospace.compiler.space.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

@@ -11,13 +11,13 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler import graph
+from cospace.compiler.bounds.integrals import Known, NotPiecewise, integral
 from cospace.compiler.elaborate import variants
 from cospace.compiler.elaborate.values import Context, State, describe, is_number
-from cospace.compiler.graph import FALSE, TRUE, Expr, const, walk
-from cospace.compiler.integrals import Known, NotPiecewise, integral
-from cospace.compiler.model import Variant, spell
-from cospace.compiler.units import show_quantity
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, const, walk
+from cospace.compiler.space.model import Variant, spell
+from cospace.compiler.space.units import show_quantity
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

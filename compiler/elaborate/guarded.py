@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 from cospace.compiler.elaborate.values import Context, one_of
-from cospace.compiler.graph import FALSE, TRUE, Expr
+from cospace.compiler.space.graph import FALSE, TRUE, Expr
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 

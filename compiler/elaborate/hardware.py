@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from attrs import fields
-from cospace.compiler import graph
 from cospace.compiler.elaborate import guarded, parts, statements
 from cospace.compiler.elaborate.values import (
     AcceleratorClass,
@@ -29,8 +28,9 @@ from cospace.compiler.elaborate.values import (
     evolve,
     is_number,
 )
-from cospace.compiler.graph import Expr, const
-from cospace.compiler.model import Accelerator, Placement, Work
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import Expr, const
+from cospace.compiler.space.model import Accelerator, Placement, Work
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from cospace.compiler import graph
-from cospace.compiler.dimension import Dimension, unit_quotient
 from cospace.compiler.elaborate.values import Context
-from cospace.compiler.graph import Expr, const
+from cospace.compiler.space import graph
+from cospace.compiler.space.dimension import Dimension, unit_quotient
+from cospace.compiler.space.graph import Expr, const
 from cospace.dsl.diagnostics import Label, Span
 
 RATIO: Dimension = (("dB", Fraction(1)),)

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler import graph, lookups
 from cospace.compiler.elaborate.values import (
     Context,
     Gathered,
@@ -23,9 +22,10 @@ from cospace.compiler.elaborate.values import (
     describe,
     is_number,
 )
-from cospace.compiler.graph import FALSE, TRUE, Expr, Symbol, Type, Value, const
-from cospace.compiler.model import spell
-from cospace.compiler.units import natural_unit
+from cospace.compiler.space import graph, lookups
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Symbol, Type, Value, const
+from cospace.compiler.space.model import spell
+from cospace.compiler.space.units import natural_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 

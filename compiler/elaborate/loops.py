@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import members
 from cospace.compiler.elaborate.values import (
     BAD,
@@ -20,9 +19,10 @@ from cospace.compiler.elaborate.values import (
     describe,
     evolve,
 )
-from cospace.compiler.exact import evaluate as exactly
-from cospace.compiler.graph import FALSE, TRUE, Expr
-from cospace.compiler.model import Choice
+from cospace.compiler.exact.exact import evaluate as exactly
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr
+from cospace.compiler.space.model import Choice
 from cospace.dsl import tree
 
 Pass = tuple[Expr, dict[str, Any]]
@@ -119,6 +119,6 @@ def body_names(scope: Scope) -> set[str]:
 
 
 def index_of(value: Any) -> str:
-    from cospace.compiler.model import show
+    from cospace.compiler.space.model import show
 
     return str(show(value.value)) if isinstance(value, Expr) and value.is_const else str(value)

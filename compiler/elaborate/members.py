@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler import graph
 from cospace.compiler.elaborate import listed, names, parts, paths, readings, types
 from cospace.compiler.elaborate.listed import ListDomain
 from cospace.compiler.elaborate.tables import Row
@@ -30,8 +29,9 @@ from cospace.compiler.elaborate.values import (
     describe,
     evolve,
 )
-from cospace.compiler.graph import TRUE, Expr, const
-from cospace.compiler.model import Call
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import TRUE, Expr, const
+from cospace.compiler.space.model import Call
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import meant
@@ -237,7 +237,7 @@ def own_copy(owner: PerLayer, node: tree.Name, context: Context) -> Any:
 
 def _index_text(node: tree.Expr, context: Context) -> str:
     from cospace.compiler.elaborate.evaluate import evaluate
-    from cospace.compiler.model import show
+    from cospace.compiler.space.model import show
 
     if isinstance(node, tree.Name) and names.find(node.id, node.span, context) is None:
         return node.id
@@ -246,7 +246,7 @@ def _index_text(node: tree.Expr, context: Context) -> str:
 
 
 def _shown(value: Expr) -> str:
-    from cospace.compiler.model import show
+    from cospace.compiler.space.model import show
 
     return str(show(value.value))
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from cospace.compiler.elaborate.guarded import unguarded
 from cospace.compiler.elaborate.values import BAD, Context, Function, Lazy, Module, Scope, Stop, UnitValue, encloses
-from cospace.compiler.graph import Expr, Symbol, const
-from cospace.compiler.lookups import Lookup
+from cospace.compiler.space.graph import Expr, Symbol, const
+from cospace.compiler.space.lookups import Lookup
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import names, types
 from cospace.compiler.elaborate.values import (
     Context,
@@ -16,8 +15,9 @@ from cospace.compiler.elaborate.values import (
     is_number,
     one_of,
 )
-from cospace.compiler.graph import Expr, const
-from cospace.compiler.model import Constant, Param, spell
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import Expr, const
+from cospace.compiler.space.model import Constant, Param, spell
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import NOWHERE, Label, Reporter
 from cospace.dsl.suggest import closest, meant
@@ -58,7 +58,7 @@ def _text(s: tree.Param, module: Module) -> str:
 
 def _in_words(value: Expr, *units: UnitValue | None) -> str:
     """A value that was given, in the first of the units it was written in that is of its dimension."""
-    from cospace.compiler.units import show_in, show_quantity
+    from cospace.compiler.space.units import show_in, show_quantity
 
     if not is_number(value):
         return spell(value.value)

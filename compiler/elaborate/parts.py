@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import hardware, members, names
 from cospace.compiler.elaborate.values import (
     Chosen,
@@ -20,8 +19,9 @@ from cospace.compiler.elaborate.values import (
     evolve,
     is_number,
 )
-from cospace.compiler.graph import TRUE, Expr, Symbol, const
-from cospace.compiler.model import spell
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import TRUE, Expr, Symbol, const
+from cospace.compiler.space.model import spell
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import fields as attrs_fields
-from cospace.compiler import graph
 from cospace.compiler.elaborate import calls, choices, names, paths
 from cospace.compiler.elaborate.members import PathValue
 from cospace.compiler.elaborate.values import (
@@ -19,8 +18,9 @@ from cospace.compiler.elaborate.values import (
     Stop,
     evolve,
 )
-from cospace.compiler.graph import TRUE, Expr, Symbol, Value, const
-from cospace.compiler.model import Policy, Reference, Stage
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import TRUE, Expr, Symbol, Value, const
+from cospace.compiler.space.model import Policy, Reference, Stage
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import meant
@@ -393,7 +393,7 @@ def _matching(path: str, node: tree.Expr, context: Context) -> list[str]:
 
 def _member_value(path: str, node: tree.Expr, context: Context) -> Value:
     from cospace.compiler.elaborate.evaluate import scalar, symbol_or_scalar
-    from cospace.compiler.model import spell
+    from cospace.compiler.space.model import spell
 
     decision = next(d for d in context.state.decisions if d.path == path)
     variable = graph.var(path, decision.type)
@@ -415,7 +415,7 @@ def _member_value(path: str, node: tree.Expr, context: Context) -> Value:
 
 def _live(design: dict[str, Value], node: tree.Policy, context: Context) -> dict[str, Value]:
     """Only the decisions that are live in the design; every live one must be said."""
-    from cospace.compiler.exact import evaluate
+    from cospace.compiler.exact.exact import evaluate
 
     live: dict[str, Value] = {}
     missing = []

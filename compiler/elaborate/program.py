@@ -48,9 +48,9 @@ from cospace.compiler.elaborate.values import (
     evolve,
     is_number,
 )
-from cospace.compiler.graph import TRUE, Expr, const
-from cospace.compiler.model import Call, Input, NetworkPlan, Objective, Origin, Requirement, Space
-from cospace.compiler.units import natural_unit
+from cospace.compiler.space.graph import TRUE, Expr, const
+from cospace.compiler.space.model import Call, Input, NetworkPlan, Objective, Origin, Requirement, Space
+from cospace.compiler.space.units import natural_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.load import Loaded

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import Factory, evolve, frozen
-from cospace.compiler import graph, lookups
 from cospace.compiler.elaborate.listed import ListDomain, fixed_list, labels, merge, of_lists
 from cospace.compiler.elaborate.values import Context, Listed, SetValue, describe, is_number
-from cospace.compiler.graph import SYMBOL, TRUE, Expr, Symbol, Type, Value, const
+from cospace.compiler.space import graph, lookups
+from cospace.compiler.space.graph import SYMBOL, TRUE, Expr, Symbol, Type, Value, const
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler import graph
 from cospace.compiler.elaborate import statements, variants
 from cospace.compiler.elaborate.hardware import headline
 from cospace.compiler.elaborate.parts import rules_of
@@ -22,8 +21,9 @@ from cospace.compiler.elaborate.values import (
     evolve,
     is_number,
 )
-from cospace.compiler.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, const
-from cospace.compiler.model import Placement, Requirement, Work
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, const
+from cospace.compiler.space.model import Placement, Requirement, Work
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import choices, guarded, loops
 from cospace.compiler.elaborate.values import (
     BAD,
@@ -19,8 +18,9 @@ from cospace.compiler.elaborate.values import (
     describe,
     evolve,
 )
-from cospace.compiler.graph import TRUE, Expr
-from cospace.compiler.model import Requirement
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import TRUE, Expr
+from cospace.compiler.space.model import Requirement
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from attrs import frozen
 from cospace.compiler.elaborate.table_files import Wrong
-from cospace.compiler.graph import Symbol, Type, Value
+from cospace.compiler.space.graph import Symbol, Type, Value
 from cospace.dsl.suggest import closest
 
 

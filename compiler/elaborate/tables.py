@@ -13,7 +13,6 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import define, evolve, field, frozen
-from cospace.compiler import graph, lookups
 from cospace.compiler.elaborate import names, types
 from cospace.compiler.elaborate.table_cells import Column, parse, refused
 from cospace.compiler.elaborate.table_files import Missing, Wrong, read_csv
@@ -28,7 +27,8 @@ from cospace.compiler.elaborate.values import (
     describe,
     is_number,
 )
-from cospace.compiler.graph import Expr, Symbol, Value, const
+from cospace.compiler.space import graph, lookups
+from cospace.compiler.space.graph import Expr, Symbol, Value, const
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import closest, meant
@@ -202,7 +202,7 @@ def _settled(row: Row, context: Context) -> bool:
 def _tried(row: Row, context: Context) -> Iterator[tuple[Value, ...]] | None:
     """Each combination of keys that can stand here; None where there are too many to try."""
     from cospace.compiler.elaborate.choices import assignments
-    from cospace.compiler.exact import Evaluation
+    from cospace.compiler.exact.exact import Evaluation
 
     domains = _domains(row, context)
     if domains is not None and context.guard is graph.TRUE:
@@ -246,7 +246,7 @@ def _no_row(row: Row, name: str, key: tuple[Value, ...], span: Span, context: Co
 
 
 def _spell(value: Value, column: Column) -> str:
-    from cospace.compiler.model import spell
+    from cospace.compiler.space.model import spell
 
     return spell(value / column.scale if isinstance(value, Fraction) else value)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate import names
 from cospace.compiler.elaborate.values import (
     LISTS,
@@ -25,9 +24,10 @@ from cospace.compiler.elaborate.values import (
     describe,
     is_number,
 )
-from cospace.compiler.graph import Expr, Symbol, const
-from cospace.compiler.model import Requirement
-from cospace.compiler.units import show_unit
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import Expr, Symbol, const
+from cospace.compiler.space.model import Requirement
+from cospace.compiler.space.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant

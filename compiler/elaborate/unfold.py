@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from attrs import evolve
-from cospace.compiler import graph
+from cospace.compiler.bounds.integrals import NotPiecewise, pieces
 from cospace.compiler.elaborate import folds, rules, variants
 from cospace.compiler.elaborate.folds import EachValue
 from cospace.compiler.elaborate.values import Context, State, Stop
-from cospace.compiler.graph import FALSE, TRUE, Expr, Value, const, walk
-from cospace.compiler.integrals import NotPiecewise, pieces
-from cospace.compiler.model import Accelerator, Objective, Requirement, Stage, Variant, Work
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, const, walk
+from cospace.compiler.space.model import Accelerator, Objective, Requirement, Stage, Variant, Work
 from cospace.dsl.diagnostics import Reporter, Span
 
 MAX_CASES = 20_000

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import attrs
 from attrs import field, frozen, mutable
-from cospace.compiler.dimension import Dimension
-from cospace.compiler.graph import TRUE, Expr, MapDecision, both
-from cospace.compiler.model import (
+from cospace.compiler.space.dimension import Dimension
+from cospace.compiler.space.graph import TRUE, Expr, MapDecision, both
+from cospace.compiler.space.model import (
     Accelerator,
     Constant,
     Decision,
@@ -446,7 +446,7 @@ def is_number(value: Any) -> bool:
 
 def describe(value: Any) -> str:
     """What kind of thing a value is, for messages."""
-    from cospace.compiler.units import show_unit
+    from cospace.compiler.space.units import show_unit
 
     if isinstance(value, Expr):
         if value.type.kind == "number":

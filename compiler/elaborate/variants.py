@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from cospace.compiler import graph
 from cospace.compiler.elaborate.values import Context, Gathered, ListValue, PerLayer, RangeValue, State, is_number
-from cospace.compiler.graph import FALSE, TRUE, Expr, Type, Value, const
-from cospace.compiler.model import Variant
-from cospace.compiler.substitute import Substituter
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Type, Value, const
+from cospace.compiler.space.model import Variant
+from cospace.compiler.space.substitute import Substituter
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 
@@ -45,7 +45,7 @@ def register(
     """The variable of a variant, which the state now knows."""
     from cospace.compiler.elaborate import names
     from cospace.compiler.elaborate.choices import always
-    from cospace.compiler.model import Requirement
+    from cospace.compiler.space.model import Requirement
 
     state = context.state
     if path in state.domains:
@@ -122,7 +122,7 @@ def _function(
     """The function of the input that an `adapt` decision takes its value from."""
     from cospace.compiler.elaborate.choices import possible
     from cospace.compiler.elaborate.evaluate import scalar
-    from cospace.compiler.model import spell
+    from cospace.compiler.space.model import spell
 
     assert node.by is not None
     by = scalar(node.by, context.named(None))

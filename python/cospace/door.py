@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from cospace.compiler.model import Design, Space
+from cospace.compiler.space.model import Design, Space
 from cospace.dsl.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     import threading
 
-    from cospace.compiler.best import Best
-    from cospace.compiler.check import Report
-    from cospace.compiler.count import Count
+    from cospace.compiler.checks.check import Report
+    from cospace.compiler.counting.count import Count
+    from cospace.compiler.counting.values import ValueCounts
+    from cospace.compiler.engines.best import Best
     from cospace.compiler.supernet import Estimate
-    from cospace.compiler.values import ValueCounts
     from cospace.runtime.events import Observe
     from cospace.runtime.search import Outcome
 
@@ -35,7 +35,7 @@ class Model:
 
     def check(self, deep: bool = False) -> Report:
         """What is proved about the space; `deep` looks for redundant and vacuous requirements too."""
-        from cospace.compiler.check import check
+        from cospace.compiler.checks.check import check
 
         return check(self.space, deep=deep)
 
@@ -44,7 +44,7 @@ class Model:
 
         Raises SpecError where something has no value at a design that nothing excludes.
         """
-        from cospace.compiler.count import count
+        from cospace.compiler.counting.count import count
 
         return count(*self._countable(fixed))
 
@@ -53,14 +53,14 @@ class Model:
 
         Raises as `count`.
         """
-        from cospace.compiler.values import per_value_counts
+        from cospace.compiler.counting.values import per_value_counts
 
         return per_value_counts(*self._countable(fixed))
 
     def sample(self, n: int = 1, seed: int = 0, fixed: Fixed | None = None) -> list[Design]:
         """n feasible designs, exactly uniform: decision path -> value, live decisions only. Raises as `count`."""
-        from cospace.compiler.designs import decode
-        from cospace.compiler.sample import Sampler
+        from cospace.compiler.sampling.sample import Sampler
+        from cospace.compiler.space.designs import decode
 
         space, pinned = self._countable(fixed)
         rows = Sampler(space, pinned).sample(n, seed)
@@ -69,13 +69,13 @@ class Model:
     def cost(self, designs: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
         """What each design costs, with every work. Raises DesignError for what is not a design."""
         from cospace.compiler.cost import breakdown
-        from cospace.compiler.designs import parse_design
+        from cospace.compiler.space.designs import parse_design
 
         return [breakdown(self.space, parse_design(self.space, design)) for design in designs]
 
     def best(self, fixed: Fixed | None = None) -> Best:
         """The best of what is modelled, or the front; `certified` says whether that is proved."""
-        from cospace.compiler.best import best
+        from cospace.compiler.engines.best import best
 
         return best(*self._pinned(fixed))
 
@@ -104,7 +104,7 @@ class Model:
 
     def emit(self) -> str:
         """The compiled space as JSON text, which `load` reads back."""
-        from cospace.compiler.schema import dumps, to_json
+        from cospace.compiler.space.schema import dumps, to_json
 
         return dumps(to_json(self.space))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from attrs import frozen
-from cospace.compiler.model import Task
+from cospace.compiler.space.model import Task
 from cospace.runtime.registry import refuse
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cospace.compiler.graph import Symbol
-from cospace.compiler.model import Task
+from cospace.compiler.space.graph import Symbol
+from cospace.compiler.space.model import Task
 from cospace.runtime.operators.graphs import build_graph
 from cospace.runtime.operators.sparse import SparseMatrix, build_pattern
 from cospace.runtime.registry import refuse, register

@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from cospace.checker.certificates import judge
-from cospace.compiler.certify import Certified, certify
-from cospace.compiler.check import Claim, check
-from cospace.compiler.exact import evaluate
-from cospace.compiler.model import Design, Space
-from cospace.compiler.schema import dumps, to_json
-from cospace.compiler.tabulate import tabulate
+from cospace.compiler.checks.certify import Certified, certify
+from cospace.compiler.checks.check import Claim, check
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.proofs.tabulate import tabulate
+from cospace.compiler.space.model import Design, Space
+from cospace.compiler.space.schema import dumps, to_json
 
 from tests.compiler.generate import holds, raw_designs
 

@@ -16,11 +16,11 @@ import pytest
 from attrs import evolve
 from cospace.checker import certificates
 from cospace.checker.certificates import judge
-from cospace.compiler import graph as g
-from cospace.compiler.certify import certify
-from cospace.compiler.check import Claim
+from cospace.compiler.checks.certify import certify
+from cospace.compiler.checks.check import Claim
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.model import Decision, Space
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import Decision, Space
 
 from tests.checker.claims import Case, Item, attacks, damaged
 from tests.compiler import generate, texts

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cospace.compiler.cost import breakdown
-from cospace.compiler.exact import Enclosure, evaluate
-from cospace.compiler.model import Design, Space, show
-from cospace.compiler.schema import dumps, to_json
+from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.space.model import Design, Space, show
+from cospace.compiler.space.schema import dumps, to_json
 
 
 def as_float(value: Any, scale: Fraction = Fraction(1)) -> float | None:

@@ -10,9 +10,9 @@ from cospace.cli.inputs import show_design
 from cospace.cli.main import app
 from cospace.compiler.cost import holds
 from cospace.compiler.driver import compile_text
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space
 from typer.testing import CliRunner
 
 VALUES = """space values
@@ -235,7 +235,7 @@ def test_best_of_nothing_says_why_at_once(count: int, tmp_path: Path, monkeypatc
     def descend(*given: object) -> None:
         raise AssertionError("looked for designs where there are none")
 
-    monkeypatch.setattr("cospace.compiler.best._descend", descend)
+    monkeypatch.setattr("cospace.compiler.engines.best._descend", descend)
     names = [f"x{i}" for i in range(count)]
     text = NOTHING.replace("DECISIONS", "\n".join(f"{n} = choose 2..9" for n in names))
     spec = write(tmp_path, text.replace("SUM", " + ".join(names)))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from cospace.cli.main import app
-from cospace.compiler.difference import difference
+from cospace.compiler.checks.difference import difference
 from cospace.compiler.driver import compile_text
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import implies
-from cospace.compiler.model import Space
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import implies
+from cospace.compiler.space.model import Space
 from typer.testing import CliRunner
 
 from tests.compiler.generate import raw_designs

@@ -23,9 +23,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import sys
 
     sys.path.insert(0, str(Path(__file__).parent))
-    from cospace.compiler.designs import decode
     from cospace.compiler.driver import compile_file
-    from cospace.compiler.sample import Sampler
+    from cospace.compiler.sampling.sample import Sampler
+    from cospace.compiler.space.designs import decode
     from result_folder import write_result
 
     base = tmp_path_factory.mktemp("report")

@@ -7,18 +7,18 @@ from collections import Counter
 
 import pytest
 from attrs import define, field
-from cospace.compiler import graph as g
-from cospace.compiler.check import check
-from cospace.compiler.count import Count, Limits
-from cospace.compiler.count import count as count_space
-from cospace.compiler.designs import decode
+from cospace.compiler.checks.check import check
+from cospace.compiler.counting.count import Count, Limits
+from cospace.compiler.counting.count import count as count_space
+from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.driver import compile_text
-from cospace.compiler.exact import Enclosure, evaluate
-from cospace.compiler.model import Decision, Space
-from cospace.compiler.model import show as shown_by
-from cospace.compiler.operators import OPERATORS
-from cospace.compiler.sample import Sampler, Unsampled
-from cospace.compiler.values import per_value_counts
+from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.sampling.sample import Sampler, Unsampled
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.model import Decision, Space
+from cospace.compiler.space.model import show as shown_by
+from cospace.compiler.space.operators import OPERATORS
 from cospace.dsl.diagnostics import Diagnostic
 
 from tests.compiler.reference import Env, Reference, Rule, verdict

@@ -7,13 +7,13 @@ from collections import Counter
 from fractions import Fraction
 
 from attrs import define, field
-from cospace.compiler.check import check
-from cospace.compiler.conflict import Conflict, minimal_conflict
-from cospace.compiler.conflict_words import smallest
+from cospace.compiler.checks.check import check
+from cospace.compiler.conflicts.conflict import Conflict, minimal_conflict
+from cospace.compiler.conflicts.relief import Relief, reliefs
+from cospace.compiler.conflicts.words import smallest
 from cospace.compiler.driver import compile_text
-from cospace.compiler.model import Space
-from cospace.compiler.prove import Prover
-from cospace.compiler.relief import Relief, reliefs
+from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.space.model import Space
 
 from tests.compiler.unsatisfiable import Unsatisfiable, spelled
 

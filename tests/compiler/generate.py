@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from attrs import frozen
-from cospace.compiler import graph as g
-from cospace.compiler.exact import evaluate
-from cospace.compiler.lookups import lookup, table
-from cospace.compiler.model import Decision, Design, Objective, Requirement, Space
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.lookups import lookup, table
+from cospace.compiler.space.model import Decision, Design, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
 NAMES = ("red", "green", "blue", "grey")

@@ -12,8 +12,8 @@ from types import FrameType
 
 from attrs import define, field
 from cospace.cli.render import render_plain, to_json
-from cospace.compiler.check import check
-from cospace.compiler.count import count
+from cospace.compiler.checks.check import check
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import STANDARD, compile_loaded
 from cospace.dsl.diagnostics import Diagnostic, Reporter, SpecError
 from cospace.dsl.format import format_text

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space
 
 from tests.compiler.generate import holds, raw_designs
 

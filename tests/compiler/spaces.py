@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from cospace.compiler.driver import Compiled, compile_text
-from cospace.compiler.exact import Result, evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Requirement, Space
+from cospace.compiler.exact.exact import Result, evaluate
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Requirement, Space
 
 IMPORTS = """
 import std.tasks

@@ -7,18 +7,18 @@ from fractions import Fraction
 
 import numpy
 import pytest
-from cospace.compiler import graph as g
-from cospace.compiler.designs import encode
-from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undecided, evaluate
-from cospace.compiler.intervals import Bounder
-from cospace.compiler.lookups import lookup, table
-from cospace.compiler.numbers import Decider, Program, enclose
-from cospace.compiler.operators import OPERATORS
+from cospace.compiler.bounds.intervals import Bounder
+from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undecided, evaluate
+from cospace.compiler.numbers.numbers import Decider, Program, enclose
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.designs import encode
+from cospace.compiler.space.lookups import lookup, table
+from cospace.compiler.space.operators import OPERATORS
 
 from tests.compiler.generate import Generated, generate
 
 torch = pytest.importorskip("torch")
-from cospace.compiler.relaxed import Relaxed  # noqa: E402
+from cospace.compiler.numbers.relaxed import Relaxed  # noqa: E402
 
 BATCHES = [range(start, start + 25) for start in range(0, 400, 25)]
 DESIGNS = 25
@@ -200,7 +200,7 @@ def test_every_operator_has_a_sample() -> None:
 
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 def test_every_operator_is_in_every_backend(op: str) -> None:
-    from cospace.compiler.model import Decision
+    from cospace.compiler.space.model import Decision
 
     expr = SAMPLES[op]
     values = tuple(Fraction(v) for v in (0, 1, 2, 4, 6))

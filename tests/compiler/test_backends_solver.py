@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import pytest
 from attrs import evolve
-from cospace.compiler import graph as g
-from cospace.compiler.count import Limits, count
-from cospace.compiler.exact import evaluate
-from cospace.compiler.model import Requirement, Space
-from cospace.compiler.solver import Script
+from cospace.compiler.counting.count import Limits, count
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.proofs.solver import Script
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
 from tests.compiler.generate import Generated, generate, raw_designs

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy
 import pytest
-from cospace.compiler import enclosures
-from cospace.compiler import graph as g
-from cospace.compiler.designs import DesignError, decode, encode, parse_design
+from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import UNDEFINED, UNKNOWN, Enclosure, evaluate, evaluate_all, solve_maps
-from cospace.compiler.intervals import Bounder
-from cospace.compiler.model import Decision, Space, show
-from cospace.compiler.numbers import Decider, Program
+from cospace.compiler.exact import enclosures
+from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, evaluate, evaluate_all, solve_maps
+from cospace.compiler.numbers.numbers import Decider, Program
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.designs import DesignError, decode, encode, parse_design
+from cospace.compiler.space.model import Decision, Space, show
 
 SPEC = Path(__file__).parents[2] / "specs" / "gcos.cospace"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cospace.compiler.check import check
-from cospace.compiler.count import count
+from cospace.compiler.checks.check import check
+from cospace.compiler.counting.count import count
 
 from tests.compiler import spaces
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy
 import pytest
 from attrs import evolve
-from cospace.compiler import graph as g
-from cospace.compiler.best import best, restrict
-from cospace.compiler.candidates import find_front, find_least, surviving
-from cospace.compiler.designs import DesignError
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import Enclosure, evaluate
-from cospace.compiler.exhaustive import Exhaustive
-from cospace.compiler.model import Decision, Objective, Requirement, Space
-from cospace.compiler.numbers import Program
+from cospace.compiler.engines.best import best, restrict
+from cospace.compiler.engines.candidates import find_front, find_least, surviving
+from cospace.compiler.engines.exhaustive import Exhaustive
+from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.designs import DesignError
+from cospace.compiler.space.model import Decision, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
 from tests.compiler.generate import generate, holds, raw_designs

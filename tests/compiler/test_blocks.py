@@ -4,9 +4,9 @@ decisions, a choice by a decision made elsewhere, several networks; held against
 from __future__ import annotations
 
 import pytest
-from cospace.compiler.count import count
-from cospace.compiler.exact import evaluate
-from cospace.compiler.model import Choice
+from cospace.compiler.counting.count import count
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.model import Choice
 
 from tests.compiler import raw, spaces
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cospace.compiler import exact, findings, solver, witness
-from cospace.compiler import graph as g
-from cospace.compiler.check import check, undefined
-from cospace.compiler.count import count
+from cospace.compiler.checks import findings
+from cospace.compiler.checks.check import check, undefined
+from cospace.compiler.conflicts.why import why
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.model import Space
-from cospace.compiler.prove import Prover
-from cospace.compiler.why import why
+from cospace.compiler.exact import exact
+from cospace.compiler.proofs import solver, witness
+from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import Space
 
 from tests.compiler.generate import generate
 

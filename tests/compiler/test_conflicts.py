@@ -13,13 +13,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from cospace.compiler import roots
-from cospace.compiler.check import check
-from cospace.compiler.conflict import Conflicts
+from cospace.compiler.checks.check import check
+from cospace.compiler.conflicts.conflict import Conflicts
+from cospace.compiler.conflicts.why import why
 from cospace.compiler.driver import compile_text
-from cospace.compiler.model import Space
-from cospace.compiler.prove import Prover
-from cospace.compiler.why import why
+from cospace.compiler.exact import roots
+from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.space.model import Space
 
 from tests.compiler.conflicts_agree import Tally, agree
 from tests.compiler.unsatisfiable_made import unsatisfiable
@@ -63,7 +63,7 @@ def test_all_minimal_conflicts_are_found() -> None:
 def test_what_is_said_is_the_same_from_run_to_run() -> None:
     root = Path(__file__).parents[2]
     program = (
-        "from cospace.compiler.check import check\nfrom cospace.compiler.driver import compile_text\n"
+        "from cospace.compiler.checks.check import check\nfrom cospace.compiler.driver import compile_text\n"
         "from tests.compiler.unsatisfiable_made import unsatisfiable\n"
         "for seed in (1, 3, 39): print(check(compile_text(unsatisfiable(seed).render()[0]).space, deep=True))\n"
     )

@@ -6,10 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from cospace.compiler import graph as g
-from cospace.compiler.count import Limits, count
+from cospace.compiler.counting.count import Limits, count
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.model import Decision, Requirement, Space
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
 from tests.compiler.generate import generate

@@ -7,8 +7,8 @@ import math
 from fractions import Fraction
 
 import pytest
-from cospace.compiler.exact import UNDEFINED, evaluate, solve_maps
-from cospace.compiler.graph import Symbol
+from cospace.compiler.exact.exact import UNDEFINED, evaluate, solve_maps
+from cospace.compiler.space.graph import Symbol
 
 from tests.compiler import spaces
 

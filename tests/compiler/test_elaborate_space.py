@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol
-from cospace.compiler.model import Choice
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import Symbol
+from cospace.compiler.space.model import Choice
 
 from tests.compiler import spaces
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 from cospace.compiler.driver import compile_text
-from cospace.compiler.exact import UNDEFINED
-from cospace.compiler.graph import Symbol
+from cospace.compiler.exact.exact import UNDEFINED
+from cospace.compiler.space.graph import Symbol
 
 from tests.compiler import spaces
 

@@ -6,8 +6,8 @@ import math
 from fractions import Fraction
 
 import pytest
-from cospace.compiler.count import count
-from cospace.compiler.estimate import binomial_interval, estimate
+from cospace.compiler.counting.count import count
+from cospace.compiler.sampling.estimate import binomial_interval, estimate
 
 from tests.compiler.generate import generate
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cospace.compiler.count import count, solve_space
+from cospace.compiler.checks.excluded import excluded
+from cospace.compiler.counting.count import count, solve_space
 from cospace.compiler.driver import compile_text
-from cospace.compiler.excluded import excluded
-from cospace.compiler.model import Space
+from cospace.compiler.space.model import Space
 
 TEXTS = [
     "a = choose 1..6\nb = choose 1..6\nrequire a + b <= 8\nrequire a <= 4\nrequire a <= 5\n",

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Placement, Space
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Placement, Space
 
 HERE = Path(__file__).parent
 SPEC = Path(__file__).parents[2] / "specs" / "gcos.cospace"

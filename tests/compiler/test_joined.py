@@ -9,18 +9,19 @@ from fractions import Fraction
 
 import numpy
 import pytest
-from cospace.compiler import count as counting
-from cospace.compiler import dominance, exact, flags, joining, rowsums
-from cospace.compiler import graph as g
-from cospace.compiler import switched as switched_sums
-from cospace.compiler.count import Limits, components, count, split
-from cospace.compiler.dominance import Points, count_pairs, merge_points
+from cospace.compiler.counting import count as counting
+from cospace.compiler.counting import dominance, flags, joining, rowsums
+from cospace.compiler.counting import switched as switched_sums
+from cospace.compiler.counting.count import Limits, components, count, split
+from cospace.compiler.counting.dominance import Points, count_pairs, merge_points
+from cospace.compiler.counting.flags import Flags
+from cospace.compiler.counting.sums import NotASum
+from cospace.compiler.counting.switched import Switched
 from cospace.compiler.driver import compile_text
-from cospace.compiler.enumerate import Frame, TooMany, holds_at
-from cospace.compiler.flags import Flags
-from cospace.compiler.model import Decision, Requirement, Space
-from cospace.compiler.sums import NotASum
-from cospace.compiler.switched import Switched
+from cospace.compiler.exact import exact
+from cospace.compiler.numbers.enumerate import Frame, TooMany, holds_at
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
 WIDE = Limits(brute=0, table=1)

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy
 import pytest
-from cospace.compiler import layered, powers
-from cospace.compiler.count import Limits, components, count
-from cospace.compiler.designs import decode
-from cospace.compiler.draw_layers import LayeredDrawer
+from cospace.compiler.counting import layered, powers
+from cospace.compiler.counting.count import Limits, components, count
+from cospace.compiler.counting.levels import Group
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.enumerate import Frame
-from cospace.compiler.levels import Group
-from cospace.compiler.model import Space
-from cospace.compiler.ragged import Ragged, of_weights
-from cospace.compiler.sample import Sampler
+from cospace.compiler.numbers.enumerate import Frame
+from cospace.compiler.sampling.draw_layers import LayeredDrawer
+from cospace.compiler.sampling.ragged import Ragged, of_weights
+from cospace.compiler.sampling.sample import Sampler
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.model import Space
 
 from tests.compiler.test_sample import chi_square_is_plausible
 
@@ -159,7 +159,7 @@ def test_counts_and_samples_are_those_of_all_designs_listed(seed: int, monkeypat
 
 def test_states_that_are_too_many_leave_the_component_to_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layered, "GROUP", 1)
-    monkeypatch.setattr("cospace.compiler.states.ARCS", 4)
+    monkeypatch.setattr("cospace.compiler.counting.states.ARCS", 4)
     space = space_of(write(1))
     frame = Frame.of(space)
     (part,) = (p for p in components(frame, frame.structure(), frame.clauses(space.requirements)) if p.clauses)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from cospace.compiler.count import count
-from cospace.compiler.designs import decode
-from cospace.compiler.exact import evaluate
-from cospace.compiler.model import Space, show
-from cospace.compiler.sample import Sampler
-from cospace.compiler.schema import from_json, to_json
+from cospace.compiler.counting.count import count
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.sampling.sample import Sampler
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.model import Space, show
+from cospace.compiler.space.schema import from_json, to_json
 
 from tests.compiler.generate import raw_designs
 from tests.compiler.spaces import space_of, told

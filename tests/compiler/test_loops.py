@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from cospace.compiler.count import count
-from cospace.compiler.exact import evaluate
-from cospace.compiler.model import Choice, Space, show
+from cospace.compiler.counting.count import count
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.model import Choice, Space, show
 
 from tests.compiler.generate import raw_designs
 from tests.compiler.spaces import IMPORTS, space_of, told

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from cospace.compiler.best import best
-from cospace.compiler.count import count
-from cospace.compiler.designs import decode
-from cospace.compiler.exact import evaluate
-from cospace.compiler.sample import sample
-from cospace.compiler.schema import dumps, loads, to_json
+from cospace.compiler.counting.count import count
+from cospace.compiler.engines.best import best
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.sampling.sample import sample
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.schema import dumps, loads, to_json
 
 from tests.compiler import raw, spaces
 

@@ -7,11 +7,11 @@ import itertools
 import numpy
 import pytest
 from attrs import evolve
-from cospace.compiler.count import count
-from cospace.compiler.designs import encode
-from cospace.compiler.graph import TRUE
-from cospace.compiler.recheck import FEW, Recheck
-from cospace.compiler.sample import Sampler
+from cospace.compiler.counting.count import count
+from cospace.compiler.sampling.recheck import FEW, Recheck
+from cospace.compiler.sampling.sample import Sampler
+from cospace.compiler.space.designs import encode
+from cospace.compiler.space.graph import TRUE
 
 from tests.compiler.generate import generate
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cospace.compiler.check import check
-from cospace.compiler.count import count
+from cospace.compiler.checks.check import check
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_text
-from cospace.compiler.model import Space
+from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import Diagnostic
 
 HEAD = 'space s "t"\n'

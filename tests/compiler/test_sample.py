@@ -9,13 +9,13 @@ from fractions import Fraction
 
 import numpy
 import pytest
-from cospace.compiler import eliminate
-from cospace.compiler import graph as g
-from cospace.compiler.count import Limits
-from cospace.compiler.designs import DesignError, decode, encode
-from cospace.compiler.guided import Guided, draw_on, make_cuts
-from cospace.compiler.model import Decision, Requirement, Space
-from cospace.compiler.sample import Sampler, Unsampled
+from cospace.compiler.counting import eliminate
+from cospace.compiler.counting.count import Limits
+from cospace.compiler.counting.guided import Guided, draw_on, make_cuts
+from cospace.compiler.sampling.sample import Sampler, Unsampled
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.designs import DesignError, decode, encode
+from cospace.compiler.space.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
 from tests.compiler.generate import generate

@@ -9,8 +9,8 @@ from fractions import Fraction
 
 import pytest
 from attrs import evolve
-from cospace.compiler import graph as g
-from cospace.compiler.model import (
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import (
     Accelerator,
     Call,
     Choice,
@@ -27,7 +27,7 @@ from cospace.compiler.model import (
     Task,
     Work,
 )  # fmt: skip
-from cospace.compiler.schema import dumps, from_json, loads, to_json
+from cospace.compiler.space.schema import dumps, from_json, loads, to_json
 from cospace.dsl.diagnostics import NOWHERE, Span, SpecError
 
 BIT = (("bit", Fraction(1)),)
@@ -96,7 +96,7 @@ def test_round_trip_is_exact() -> None:
 
 
 def test_answers_survive() -> None:
-    from cospace.compiler.exact import evaluate
+    from cospace.compiler.exact.exact import evaluate
     from generate import generate
 
     for seed in range(6):

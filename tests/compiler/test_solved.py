@@ -8,15 +8,15 @@ from math import prod
 
 import numpy
 import pytest
-from cospace.compiler import columns
-from cospace.compiler.columns import NotExact
+from cospace.compiler.counting.rowsums import Options, count_rows
+from cospace.compiler.counting.separate import separate
 from cospace.compiler.driver import compile_text
 from cospace.compiler.elaborate import rules
-from cospace.compiler.exact import evaluate, solve_maps
-from cospace.compiler.graph import NUMBER, Value, const, div, var
-from cospace.compiler.model import Space
-from cospace.compiler.rowsums import Options, count_rows
-from cospace.compiler.separate import separate
+from cospace.compiler.exact import columns
+from cospace.compiler.exact.columns import NotExact
+from cospace.compiler.exact.exact import evaluate, solve_maps
+from cospace.compiler.space.graph import NUMBER, Value, const, div, var
+from cospace.compiler.space.model import Space
 
 HEAD = """space ahead
 import std.learn

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cospace.compiler import solver
+from cospace.compiler.proofs import solver
 
 from tests.compiler import spaces
 

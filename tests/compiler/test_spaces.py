@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
+from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import evaluate_all
-from cospace.compiler.graph import implies
-from cospace.compiler.model import Space
-from cospace.compiler.values import per_value_counts
+from cospace.compiler.exact.exact import evaluate_all
+from cospace.compiler.space.graph import implies
+from cospace.compiler.space.model import Space
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT.parent / "shared" / "oracle" / "spaces.json"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 
-from cospace.compiler.boxes import Boxes
+from cospace.compiler.bounds.boxes import Boxes
 from cospace.compiler.driver import compile_text
-from cospace.compiler.model import Space
-from cospace.compiler.prove import Prover
-from cospace.compiler.summed import exceeding
+from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.proofs.summed import exceeding
+from cospace.compiler.space.model import Space
 
 from tests.compiler import raw
 

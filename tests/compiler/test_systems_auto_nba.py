@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from cospace.compiler.best import best
-from cospace.compiler.check import check
-from cospace.compiler.count import count
+from cospace.compiler.checks.check import check
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol
-from cospace.compiler.model import Objective
-from cospace.compiler.sample import sample
+from cospace.compiler.engines.best import best
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.sampling.sample import sample
+from cospace.compiler.space.graph import Symbol
+from cospace.compiler.space.model import Objective
 
 from tests.compiler import spaces
 

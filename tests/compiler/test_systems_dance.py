@@ -8,11 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space
 
 SPEC = Path(__file__).parents[2] / "specs" / "dance.cospace"
 KEPT = [Fraction(n, 8) for n in (2, 3, 4, 5, 6, 7, 8)]

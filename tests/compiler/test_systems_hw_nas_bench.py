@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol
-from cospace.compiler.model import Space
-from cospace.compiler.numbers import Program
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.space.graph import Symbol
+from cospace.compiler.space.model import Space
 
 SPEC = Path(__file__).parents[2] / "specs" / "hw_nas_bench.cospace"
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")

@@ -12,12 +12,12 @@ from random import Random
 
 import numpy
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space
-from cospace.compiler.numbers import Program
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space
 
 SPEC = Path(__file__).parents[2] / "specs" / "hw_nas_bench_fbnet.cospace"
 OPS = ("k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip")

@@ -10,13 +10,13 @@ from random import Random
 
 import numpy
 import pytest
-from cospace.compiler.count import count
-from cospace.compiler.designs import decode
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.exact import evaluate, solve_maps
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space, Work
-from cospace.compiler.sample import sample
+from cospace.compiler.exact.exact import evaluate, solve_maps
+from cospace.compiler.sampling.sample import sample
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space, Work
 
 SPEC = Path(__file__).parents[2] / "specs" / "instantnet.cospace"
 BITS = (4, 8, 12, 16, 32)

@@ -8,11 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.exact import Enclosure, evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space
+from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space
 
 SPEC = Path(__file__).parents[2] / "specs" / "o_has.cospace"
 ONE = """space one

@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
-from cospace.compiler.model import Space
+from cospace.compiler.space.model import Space
 
 SPEC = Path(__file__).parents[2] / "specs" / "r2s.cospace"
 SETS = [(thin, dense, lean) for thin in (3, 5, 7) for dense in (15, 20, 30) for lean in (1, 2, 3)]

@@ -8,11 +8,11 @@ from math import log2
 from pathlib import Path
 
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.exact import Enclosure, evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space
+from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space
 
 SPECS = Path(__file__).parents[2] / "specs"
 DENSITIES = (1, 3, 5, 7, 8, 10, 15, 20, 30, 40, 50, 60, 90)

@@ -8,14 +8,14 @@ from math import ceil
 from pathlib import Path
 
 import pytest
-from cospace.compiler.check import check
-from cospace.compiler.count import count
-from cospace.compiler.designs import decode
+from cospace.compiler.checks.check import check
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.exact import evaluate
-from cospace.compiler.graph import Symbol, Value
-from cospace.compiler.model import Space
-from cospace.compiler.sample import sample
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.sampling.sample import sample
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.graph import Symbol, Value
+from cospace.compiler.space.model import Space
 
 SPEC = Path(__file__).parents[2] / "specs" / "two_in_one.cospace"
 KINDS = ("serial", "fusion", "tiled")

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy
 import pytest
-from cospace.compiler.check import check
+from cospace.compiler.checks.check import check
 from cospace.compiler.cost import breakdown
-from cospace.compiler.count import count
-from cospace.compiler.designs import decode
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
-from cospace.compiler.model import Space
-from cospace.compiler.numbers import Program
-from cospace.compiler.sample import Sampler
-from cospace.compiler.schema import dumps, loads, to_json
+from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.sampling.sample import Sampler
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.model import Space
+from cospace.compiler.space.schema import dumps, loads, to_json
 
 from tests.compiler.spaces import space_of, told
 

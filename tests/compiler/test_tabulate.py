@@ -6,8 +6,9 @@ import itertools
 from fractions import Fraction
 
 import pytest
-from cospace.compiler import exact, tabulate
-from cospace.compiler.tabulate import Tables
+from cospace.compiler.exact import exact
+from cospace.compiler.proofs import tabulate
+from cospace.compiler.proofs.tabulate import Tables
 
 from tests.compiler.generate import generate
 

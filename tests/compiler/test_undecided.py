@@ -5,13 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from cospace.compiler.best import best
-from cospace.compiler.check import check
-from cospace.compiler.count import Limits, count
-from cospace.compiler.exact import Undecided
-from cospace.compiler.sample import Unsampled, sample
-from cospace.compiler.units import show_quantity
-from cospace.compiler.values import per_value_counts
+from cospace.compiler.checks.check import check
+from cospace.compiler.counting.count import Limits, count
+from cospace.compiler.counting.values import per_value_counts
+from cospace.compiler.engines.best import best
+from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.sampling.sample import Unsampled, sample
+from cospace.compiler.space.units import show_quantity
 
 from tests.compiler import spaces
 

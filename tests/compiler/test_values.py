@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cospace.compiler.count import Limits
-from cospace.compiler.model import Space
-from cospace.compiler.values import per_value_counts
+from cospace.compiler.counting.count import Limits
+from cospace.compiler.counting.values import per_value_counts
+from cospace.compiler.space.model import Space
 
 from tests.compiler.generate import generate
 

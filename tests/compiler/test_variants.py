@@ -7,11 +7,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from cospace.compiler.count import count
-from cospace.compiler.exact import UNDEFINED, evaluate
-from cospace.compiler.graph import walk
-from cospace.compiler.model import Space
-from cospace.compiler.schema import from_json, to_json
+from cospace.compiler.counting.count import count
+from cospace.compiler.exact.exact import UNDEFINED, evaluate
+from cospace.compiler.space.graph import walk
+from cospace.compiler.space.model import Space
+from cospace.compiler.space.schema import from_json, to_json
 
 from tests.compiler import raw, spaces
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from cospace.compiler import witness
 from cospace.compiler.driver import compile_text
-from cospace.compiler.exact import UNKNOWN, Evaluation, evaluate
-from cospace.compiler.graph import implies, walk
-from cospace.compiler.witness import find_witnesses
+from cospace.compiler.exact.exact import UNKNOWN, Evaluation, evaluate
+from cospace.compiler.proofs import witness
+from cospace.compiler.proofs.witness import find_witnesses
+from cospace.compiler.space.graph import implies, walk
 
 from tests.compiler.generate import generate, holds
 
@@ -83,7 +83,7 @@ def test_a_space_with_room_is_checked_without_compiling_batches() -> None:
     """No numpy, no solver: what loads them costs more than the proof."""
     code = (
         "import sys\n"
-        "from cospace.compiler.check import check\n"
+        "from cospace.compiler.checks.check import check\n"
         "from cospace.compiler.driver import compile_file\n"
         f"report = check(compile_file({str(ROOT / 'cli' / 'template.cospace')!r}).space)\n"
         "print(report.ok, sorted({'numpy', 'z3', 'torch'} & set(sys.modules)))\n"

@@ -6,9 +6,9 @@ import asyncio
 from fractions import Fraction
 from pathlib import Path
 
-from cospace.compiler.count import Count, count, solve_space
+from cospace.compiler.counting.count import Count, count, solve_space
+from cospace.compiler.counting.values import ValueCounts, values_of
 from cospace.compiler.driver import compile_text
-from cospace.compiler.values import ValueCounts, values_of
 from cospace.lsp.analysis import Memory
 from cospace.lsp.counts import Counts, decision_words, hint_words, number, share, space_words
 from cospace.lsp.proofs import answers

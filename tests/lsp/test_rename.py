@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cospace.compiler.count import count
+from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
 from cospace.dsl.build import RESERVED
 from cospace.lsp.analysis import Trees, load_document

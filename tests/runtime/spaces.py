@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from cospace.compiler import graph as g
-from cospace.compiler.model import (
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import (
     Accelerator,
     Call,
     Choice,

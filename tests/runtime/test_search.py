@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from attrs import evolve
-from cospace.compiler.exact import evaluate
+from cospace.compiler.exact.exact import evaluate
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime import search as job
 from cospace.runtime import train as training

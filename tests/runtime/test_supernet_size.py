@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from cospace.compiler.driver import compile_file, compile_text
-from cospace.compiler.exact import evaluate
-from cospace.compiler.model import Call
+from cospace.compiler.exact.exact import evaluate
+from cospace.compiler.space.model import Call
 from cospace.compiler.supernet import estimate
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime.context import prepare

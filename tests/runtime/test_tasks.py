@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from attrs import evolve
-from cospace.compiler import graph as g
-from cospace.compiler.model import Task
+from cospace.compiler.space import graph as g
+from cospace.compiler.space.model import Task
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime.tasks.graph import load_graph_task
 

@@ -1,0 +1,1 @@
+"""What `check` asks of a space and what it says: dead values, what changes nothing, what a change did."""

@@ -1,0 +1,225 @@
+"""What is proved about a space before anything is searched: satisfiable, defined everywhere, no dead values.
+
+`deep` adds what the spec could leave out (`superfluous`). Each answer is a proof, a witness that was re-checked by the
+reference evaluator, or said to be skipped; never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import evolve, frozen
+from cospace.compiler.bounds.intervals import Bounder
+from cospace.compiler.checks.emptied import emptied
+from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, read_expressions, shown
+from cospace.compiler.checks.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
+from cospace.compiler.cost import holds
+from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.proofs.defined import Condition, conditions, open_to
+from cospace.compiler.space.graph import TRUE, Expr, both, either, implies, negate
+from cospace.compiler.space.model import Design, Requirement, Space
+from cospace.dsl.diagnostics import Diagnostic, Label
+
+COPIES = 6
+"""Copies of a decision that a message names."""
+
+
+@frozen
+class Report:
+    """ok: True when nothing is wrong, None when something stayed undecided. proved, skipped: in words.
+
+    claims: what was found of the space that a certificate can show.
+    """
+
+    ok: bool | None
+    proved: tuple[str, ...]
+    skipped: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    claims: tuple[Claim, ...] = ()
+
+
+def check(space: Space, deep: bool = False) -> Report:
+    """Check a space. Coverage was proved when its works were placed."""
+    case = Case(space)
+    findings = [_asked("satisfiable", lambda: _satisfiable(case, deep))]
+    if findings[0].ok:
+        findings += [_asked("definedness", lambda: _defined(case)), _asked("dead values", lambda: _dead_values(case))]
+        findings.append(unread_decisions(space))
+        if deep:
+            findings.append(_asked("redundancy", lambda: superfluous_requirements(case)))
+            findings.append(_asked("objectives", lambda: unmoved_objectives(case)))
+            if case.prover.undecided:
+                left = f"redundancy: {case.prover.undecided} designs were met where a requirement can't be decided"
+                findings.append(Finding(None, skipped=(left,)))
+    proved = ["coverage: every work is served by a rule"] * bool(space.works)
+    skipped: list[str] = []
+    diagnostics: list[Diagnostic] = []
+    claims: list[Claim] = []
+    for f in findings:
+        proved += f.proved
+        skipped += f.skipped
+        diagnostics += f.diagnostics
+        claims += f.claims
+    if not deep and findings[0].ok:
+        skipped.append("redundant requirements, guards that never hold, unmoved objectives: --deep looks for them")
+    failed = any(d.severity == "error" for d in diagnostics)
+    undecided = any(f.ok is None for f in findings)
+    ok = False if failed else None if undecided else True
+    return Report(ok, tuple(proved), tuple(skipped), tuple(diagnostics), tuple(claims))
+
+
+def _asked(name: str, question: Callable[[], Finding]) -> Finding:
+    """A question's answer; unknown where it meets a comparison that can't be decided."""
+    try:
+        return question()
+    except Undecided as stop:
+        return Finding(None, skipped=(f"{name}: unknown ({stop})",))
+
+
+def _satisfiable(case: Case, every: bool) -> Finding:
+    said = "satisfiable: a design meets every requirement, re-checked exactly"
+    if case.witnesses.designs:
+        return Finding(True, (said,))
+    verdict = case.prover.draw_or_settle()
+    if verdict.possible is None:
+        return Finding(None, skipped=(f"satisfiable: unknown ({verdict.limit or 'no limit was said'})",))
+    if verdict.possible is False:
+        from cospace.compiler.conflicts.words import all_conflicts, explain_conflict
+
+        if every:
+            found, complete = all_conflicts(case.prover)
+            if found:
+                said = f"conflicts: {len(found)} minimal" + (", and there are no others" if complete else "")
+                lost = () if complete else ("conflicts: others were not looked for any further",)
+                return Finding(False, (said,), lost, found, (Claim("empty"),))
+        found_one = explain_conflict(case.prover, verdict.core or case.space.requirements)
+        return Finding(False, diagnostics=(found_one,), claims=(Claim("empty"),))
+    witness = verdict.witness
+    assert witness is not None
+    if all(holds(r, witness) is True for r in case.space.requirements):
+        return Finding(True, (said,))
+    return Finding(None, skipped=("satisfiable: a witness could not be confirmed by the reference evaluator",))
+
+
+# ---- definedness
+
+
+def undefined(space: Space) -> tuple[Diagnostic, ...]:
+    """CS602 where something has no value at a design that nothing excludes; nothing where none was found.
+
+    Such a design is neither feasible nor infeasible, so that no number of designs would be right.
+    """
+    return _asked("definedness", lambda: _defined(Case(space))).diagnostics
+
+
+def _defined(case: Case) -> Finding:
+    """Every expression that a requirement, an objective or a quantity reads has a value at every design."""
+    space = case.space
+    bounder = Bounder({**{d.path: d.values for d in space.decisions}, **map_domains(space)})
+    excluded = [r for r in space.requirements if r.origin == "map"]
+    solvable = {id(r.value): r.guard for r in excluded}
+
+    is_open = open_to(lambda e: bounder.bounds(e).settled is True)
+
+    def unsettled_in(expr: Expr, guard: Expr) -> list[Condition]:
+        met = conditions(expr, guard, is_open)
+        found = [c for c in met if c.node.op != "solve" or not _is_excluded(c.holds, solvable)]
+        return [c for c in found if bounder.bounds(c.holds).settled is not True]
+
+    open_ones = [c for expr, guard in read_expressions(space) for c in unsettled_in(expr, guard)]
+    if not open_ones:
+        return Finding(True, ("definedness: nothing divides by zero or leaves a domain, at any design",))
+    unsettled = []
+    maps = set(map_domains(space))
+    excluding = [
+        _where_defined(r, [c for c in unsettled_in(r.value, r.guard) + unsettled_in(r.guard, TRUE)
+                           if not c.holds.free & maps])
+        for r in space.requirements
+    ]  # fmt: skip
+    for c in open_ones:
+        if c.holds.free & maps:
+            unsettled.append(c)
+            continue
+        broken = Requirement(negate(c.holds), TRUE, "undefined", c.node.span)
+        verdict = case.prover.settle([*excluding, broken])
+        if verdict.possible is None:
+            unsettled.append(c)
+        elif verdict.possible:
+            assert verdict.witness is not None
+            return Finding(False, diagnostics=(_undefined(c.node, verdict.witness, space),))
+    if unsettled:
+        return Finding(None, skipped=(f"definedness: {len(unsettled)} expressions were not decided",))
+    return Finding(True, ("definedness: nothing divides by zero or leaves a domain, at any feasible design",))
+
+
+def _where_defined(requirement: Requirement, needs: Sequence[Condition]) -> Requirement:
+    """What a requirement excludes: a design where it is false. Where it is undefined it excludes nothing."""
+    if not needs:
+        return requirement
+    value = either(negate(both(*(c.holds for c in needs))), implies(requirement.guard, requirement.value))
+    return evolve(requirement, value=value, guard=TRUE)
+
+
+def _is_excluded(holds_: Expr, solvable: dict[int, Expr]) -> bool:
+    """Whether a requirement of its own says that the work has a mapping."""
+    parts = holds_.args if holds_.op == "or" else (holds_,)
+    return any(id(p) in solvable for p in parts)
+
+
+def _undefined(node: Expr, witness: Design, space: Space) -> Diagnostic:
+    what = {
+        "div": "divides by zero", "mod": "divides by zero", "sqrt": "takes the root of a negative number",
+        "lookup": f"reads a row that `{getattr(node.payload, 'name', node.op)}` does not have",
+    }  # fmt: skip
+    said = what.get(node.op, "takes the logarithm of zero or less" if "log" in node.op else "has no value")
+    where = ", ".join(f"{p} = {shown(space, p, v)}" for p, v in witness.items() if p in node.free)
+    return Diagnostic(
+        "CS602", "error", f"this {said} at a design that nothing excludes: {where or 'every design'}", node.span,
+        help="exclude it by a `require`, or protect it: `if … then … else …`",
+    )  # fmt: skip
+
+
+# ---- dead values
+
+
+def _dead_values(case: Case) -> Finding:
+    """Values that no feasible design takes."""
+    if not case.witnesses.missing:
+        return Finding(True, ("dead values: none, each value is in a feasible design",))
+    from cospace.compiler.checks.dead import settle_missing
+    from cospace.compiler.conflicts.repairs import without_values
+
+    space = case.space
+    found = settle_missing(case.prover, case.witnesses)
+    dead_ones = {(space.decisions[v].path, k) for v, k in found.dead}
+    claims = tuple(Claim("dead", space.decisions[v].path, space.decisions[v].values[k]) for v, k in found.dead)
+    alike: dict[object, list[tuple[str, Diagnostic]]] = {}
+    for v in dict.fromkeys(v for v, _ in found.dead):
+        d = space.decisions[v]
+        mine = {k: core for (w, k), core in found.dead.items() if w == v}
+        values = [shown(space, d.path, d.values[k]) for k in mine]
+        core = next((c for c in mine.values() if c), ())
+        several = "values" if len(values) > 1 else "value"
+        labels = tuple(Label(r.span, f"because of this: {r.reason}") for r in core[:3])
+        told = Diagnostic(
+            "CS603",
+            "warning",
+            f"no feasible design takes the {several} {', '.join(values)} of ",
+            d.span,
+            labels or emptied(space, {d.path: d.values[next(iter(mine))]}),
+            "remove it, or relax what excludes it",
+            without_values(space, d, dead_ones),
+        )
+        alike.setdefault((d.span, tuple(values), tuple(label.span for label in told.labels)), []).append((d.path, told))
+    diagnostics = []
+    for copies in alike.values():
+        named = ", ".join(f"`{path}`" for path, _ in copies[:COPIES])
+        more = f" and {len(copies) - COPIES} more" if len(copies) > COPIES else ""
+        diagnostics.append(evolve(copies[0][1], message=copies[0][1].message + named + more))
+    if found.unknown:
+        pairs = [(space.decisions[v], k) for v, k in found.unknown]
+        left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:4])
+        return Finding(None, (), (f"dead values: not decided for {left}",), tuple(diagnostics), claims)
+    dead = len(found.dead)
+    said = f"dead values: {dead} found" if dead else "dead values: none, each value is in a feasible design"
+    return Finding(True, (said,), (), tuple(diagnostics), claims)

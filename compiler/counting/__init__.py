@@ -1,0 +1,1 @@
+"""How many designs are feasible: exact integers, or proved bounds."""

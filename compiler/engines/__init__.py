@@ -1,0 +1,1 @@
+"""The best design of what is modelled, without training: by listing, with a proof, or by descent."""

@@ -1,0 +1,211 @@
+"""The best design of what is modelled, without training: proved where all open designs can be listed.
+
+With one modelled objective the answer is one design, where it is proved the first in declared order of equals; with
+several it is the exact front, one design for each tuple of values. What is known only after running is left out, and
+`how` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import evolve
+from cospace.compiler.conflicts.words import explain_conflict
+from cospace.compiler.engines.candidates import as_number, find_front, merge
+from cospace.compiler.engines.descend import Descent, domain_conditions
+from cospace.compiler.engines.exhaustive import ROWS, Best, Exhaustive, TooMany, is_modelled, negated
+from cospace.compiler.exact import exact
+from cospace.compiler.numbers.enumerate import Frame, holds_at, index_of
+from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.space.designs import DesignError, decode, encode
+from cospace.compiler.space.fold import Fold, fold_decisions, settle
+from cospace.compiler.space.graph import TRUE, Expr, Value, either, negate, negative, walk
+from cospace.compiler.space.model import Design, Requirement, Space
+from cospace.compiler.space.pins import fix
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic
+
+OUTER = 100
+"""Settings of some decisions for each of which all others are listed, at most."""
+
+
+def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = ROWS) -> Best:
+    """The best values of the decisions that `fixed` leaves open.
+
+    limit: open designs that are listed at most; above it coordinate descent looks for good ones, not `certified`,
+    unless it is proved that there are none. No designs and `certified`: none is feasible, and `infeasible` says why.
+    Raises DesignError at a path or value in `fixed` that is not there.
+    """
+    fixed = dict(fixed or {})
+    pinned = restrict(space, fixed)
+    read = _read_decisions(pinned)
+    core = evolve(pinned, decisions=tuple(d for d in pinned.decisions if d.path in read))
+    search = Exhaustive(core, [d.path for d in core.decisions], limit=limit)
+    try:
+        found = search.best({})
+    except TooMany as error:
+        said = f"{error.rows:,} open designs, more than {limit:,}"
+        found = _refute(core) or _nest(core, limit) or _descend(core, search, said)
+    designs = tuple(_in_order(space, {**fixed, **_complete(pinned, d)}) for d in found.designs)
+    for design in designs:
+        wrong = next((r for r in space.requirements if is_modelled(r.value, r.guard) and not holds_at(r, design)), None)
+        if wrong is not None:
+            raise AssertionError(f"{space.name}: the best design does not meet `{wrong.reason}`")
+    return evolve(found, designs=designs, how=found.how + _left_out(space))
+
+
+def restrict(space: Space, fixed: Mapping[str, Value]) -> Space:
+    """The space of the open decisions: fixed ones are folded away and live in every design that is left.
+
+    Raises DesignError at a path or value that is not there.
+    """
+    known = {d.path: d for d in space.decisions}
+    for path in fixed:
+        if path not in known:
+            raise DesignError(path, "there is no such decision")
+    indices = {path: index_of(known[path], value) for path, value in fixed.items()}
+    closed = [known[path] for path in fixed]
+    fold = Fold(closed)
+    conditions = settle(fold, closed, indices, frozenset(known) - frozenset(fixed))
+    decisions = fold_decisions(fold, [d for d in space.decisions if d.path not in fixed])
+    requirements = [Requirement(c, TRUE, "a pinned decision is live", NOWHERE, "domain") for c in conditions]
+    requirements += [
+        evolve(r, value=fold(r.value), guard=fold(r.guard)) for r in space.requirements if is_modelled(r.value, r.guard)
+    ]
+    objectives = tuple(evolve(o, value=fold(o.value)) for o in space.objectives)
+    return evolve(
+        space,
+        decisions=decisions,
+        requirements=tuple(r for r in requirements if r.value is not TRUE),
+        objectives=objectives,
+        works=(), networks=(), accelerators=(), stages=(), references=(),
+    )  # fmt: skip
+
+
+def _read_decisions(space: Space) -> set[str]:
+    """The decisions that something reads, or whose own domain depends on others; the rest may take any value."""
+    exprs = [e for r in space.requirements for e in (r.value, r.guard)]
+    exprs += [o.value for o in space.objectives if is_modelled(o.value)]
+    exprs += [e for d in space.decisions for e in (d.guard, *(d.allowed or ()))]
+    return {d.path for d in space.decisions if d.allowed is not None}.union(*(e.free for e in exprs))
+
+
+def _complete(space: Space, design: Design) -> Design:
+    """A design with the decisions that nothing reads at their first value, where they are live."""
+    full = dict(design)
+    read = _read_decisions(space)
+    for d in space.decisions:
+        if d.path not in read and exact.evaluate(d.guard, full) is True:
+            full[d.path] = d.values[0]
+    return full
+
+
+def _refute(space: Space) -> Best | None:
+    """That no design is feasible, where that can be proved without listing them all: before any is looked for."""
+    if Prover(space).settle(space.requirements).possible is not False:
+        return None
+    return Best((), (), True, 0, "no design meets every requirement")
+
+
+def infeasible(space: Space, fixed: Mapping[str, Value] | None = None) -> Diagnostic | None:
+    """CS601: the requirements on what is modelled that exclude each other; None where that is not proved."""
+    pinned = fix(space, fixed or {})
+    asked = tuple(r for r in pinned.requirements if is_modelled(r.value, r.guard))
+    prover = Prover(evolve(pinned, requirements=asked))
+    verdict = prover.settle(asked)
+    if verdict.possible is not False:
+        return None
+    return explain_conflict(prover, verdict.core or asked)
+
+
+def _nest(space: Space, limit: int) -> Best | None:
+    """Every setting of the decisions that few works read, and for each of them every one of the others."""
+    inner: list[str] = []
+    size = 1
+    for d in sorted(space.decisions, key=lambda d: -_readers(space, d.path)):
+        if size * len(d.values) > limit:
+            break
+        size *= len(d.values)
+        inner.append(d.path)
+    outer = [j for j, d in enumerate(space.decisions) if d.path not in inner]
+    frame = Frame.of(space)
+    if any(p in inner for j in outer for e in _conditions(space, j) for p in e.free):
+        return None
+    try:
+        rows = frame.enumerate(outer, frame.clauses(space.requirements), limit=OUTER)
+    except TooMany:
+        return None
+    search = Exhaustive(space, inner, limit=limit)
+    answers = [search.best(frame.design(outer, row)) for row in rows]
+    every = [(d, v) for a in answers for d, v in zip(a.designs, a.objectives, strict=True)]
+    order = encode(space.decisions, [d for d, _ in every]).tolist()
+    every = [every[k] for k in sorted(range(len(every)), key=order.__getitem__)]
+    signs = [o.sense == "minimize" for o in search.objectives]
+    costs = [tuple(v if s else negated(v) for s, v in zip(signs, values, strict=True)) for _, values in every]
+    kept, sure = merge(costs)
+    how = f"every one of the {len(rows):,} settings of {len(outer)} decisions with every design of the others"
+    return Best(
+        tuple(every[k][0] for k in kept),
+        tuple(every[k][1] for k in kept),
+        sure and all(a.certified for a in answers),
+        sum(a.evaluated for a in answers),
+        how,
+    )
+
+
+def _readers(space: Space, path: str) -> int:
+    """How many mapping problems and requirements read a decision."""
+    roots = [r.value for r in space.requirements] + [o.value for o in space.objectives]
+    problems = {id(e.payload): e for e in walk(roots) if e.op in ("solve", "solvable")}
+    return sum(path in e.free for e in problems.values()) + sum(path in r.value.free for r in space.requirements)
+
+
+def _conditions(space: Space, j: int) -> list[Expr]:
+    d = space.decisions[j]
+    return [d.guard, *(d.allowed or ())]
+
+
+def _descend(space: Space, search: Exhaustive, why: str) -> Best:
+    conditions = [either(negate(r.guard), r.value) for r in space.requirements] + domain_conditions(space.decisions)
+    goals: list[Expr] = [o.value if o.sense == "minimize" else negative(o.value) for o in search.objectives]
+    descent = Descent(space.decisions, [c for c in conditions if c is not TRUE], goals)
+    rows, values = descent.run()
+    how = f"coordinate descent with restarts ({why})"
+    asked: dict[int, Design] = {}
+
+    def admit(i: int) -> bool | None:
+        asked[i] = decode(space.decisions, rows[i])
+        found = exact.evaluate_all(conditions, asked[i])
+        return all(f is True for f in found)
+
+    def price(i: int) -> tuple[object, ...] | None:
+        found = tuple(map(as_number, exact.evaluate_all(goals, decode(space.decisions, rows[i]))))
+        return None if None in found else found
+
+    if len(goals) < 2:
+        kept = next((i for i in range(len(rows)) if admit(i) and price(i) is not None), None)
+        order: Sequence[int] = () if kept is None else (kept,)
+    else:
+        order = find_front(values, values, price, admit).rows  # type: ignore[arg-type]
+    designs = tuple(asked[i] for i in order)
+    exact_values = tuple(
+        tuple(as_number(v) for v in exact.evaluate_all([o.value for o in search.objectives], d)) for d in designs
+    )
+    if not designs:
+        how += "; none that it met was feasible"
+    return Best(designs, exact_values, False, descent.evaluated, how)  # type: ignore[arg-type]
+
+
+def _in_order(space: Space, design: Design) -> Design:
+    return {d.path: design[d.path] for d in space.decisions if d.path in design}
+
+
+def _left_out(space: Space) -> str:
+    measured = [o.text for o in space.objectives if not is_modelled(o.value)]
+    unproved = sum(not is_modelled(r.value, r.guard) for r in space.requirements)
+    text = f"; without {', '.join(measured)}, known only after running" if measured else ""
+    if unproved:
+        text += f"; {unproved} requirement{'s' if unproved > 1 else ''} on what is measured not asked"
+    return text
+
+
+__all__ = ["Best", "Exhaustive", "best", "infeasible", "restrict"]

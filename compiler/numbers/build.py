@@ -1,0 +1,438 @@
+"""From the expression graph to a flat list of array steps.
+
+Owns: sharing, constant folding, tables (an expression of one or two decisions is computed for all their values at
+compile time and gathered), the axes of mapping problems, and which comparisons a certified run has to watch. An array
+has one axis for each map that it reads, leftmost first declared, nested problems further left, then the designs.
+
+Undefined numbers are nan, undefined symbols -1; an undefined Boolean is false and has a second array that says so.
+Reading a map that is not live gives its first value: a checked spec protects such readings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+import numpy
+from cospace.compiler.exact import exact
+from cospace.compiler.numbers import ranges
+from cospace.compiler.numbers.arrays import Array
+from cospace.compiler.numbers.lookup import Finder, look_up
+from cospace.compiler.numbers.maps import MapSolver, Scope
+from cospace.compiler.numbers.ranges import Range
+from cospace.compiler.numbers.steps import Ref, Value_, weight
+from cospace.compiler.space.floats import nearest
+from cospace.compiler.space.graph import Expr, External, MapProblem, Value, walk
+from cospace.compiler.space.model import Decision
+from cospace.compiler.space.walks import walk_outside_problems
+
+TABLE_LIMIT = 4096
+"""Entries of a table over two decisions, at most."""
+
+_COST = {"const": 0.0, "var": 2.5, "add": 1.0, "mul": 1.0, "div": 2.0, "if": 3.0, "solve": 40.0, "solvable": 40.0}
+
+
+class Builder(MapSolver):
+    """Compiles nodes into steps. `certify` adds, to each array, the checks under which its bounds hold."""
+
+    def __init__(self, decisions: Sequence[Decision], certify: bool = False) -> None:
+        super().__init__(certify)
+        self.decisions = {d.path: (j, d) for j, d in enumerate(decisions)}
+        self._memo: dict[tuple[object, ...], Value_] = {}
+        self._split: set[int] = set()
+        self._met: set[int] = set()
+        self._rounded: set[int] = set()
+        self.guarded: dict[tuple[int, int], Value_] = {}
+        """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
+        self._running: dict[int, bool] = {}
+        self.finders: dict[object, Finder] = {}
+
+    # ---- nodes
+
+    def compile(self, root: Expr, scope: Scope = (), table: tuple[str, ...] = ()) -> Value_:
+        """The array of a node; `table`: for every value of these decisions instead of for designs."""
+        key = self._key(root, scope, table)
+        found = self._memo.get(key)
+        if found is not None:
+            return found
+        self._alive.append(root)
+        self._mark_split(root)
+
+        def follow(node: Expr) -> list[Expr]:
+            """Arguments that are neither compiled already nor evaluated apart."""
+            return [
+                a
+                for i, a in enumerate(node.args)
+                if (table or (id(node), i) not in self.guarded) and self._key(a, scope, table) not in self._memo
+            ]
+
+        for node in walk_outside_problems(root, follow):
+            self._note_inputs(node)
+            key = self._key(node, scope, table)
+            if key not in self._memo:
+                self._memo[key] = self._build(node, key[1], table)  # type: ignore[arg-type]
+        return self._memo[self._key(root, scope, table)]
+
+    def _note_inputs(self, node: Expr) -> None:
+        """Whether `node` reads what is known only while running; arguments are noted before users."""
+        if id(node) in self._running:
+            return
+        reads = node.op in ("input", "measure") or any(self._any_input(a) for a in node.args)
+        if node.op in ("solve", "solvable"):
+            problem: MapProblem = node.payload  # type: ignore[assignment]
+            if id(problem) not in self._running:
+                self._alive.append(problem)
+                self._running[id(problem)] = False
+                for e in problem.expressions():
+                    self._running[id(problem)] |= self._any_input(e)
+            reads = self._running[id(problem)] or any(self._any_input(a) for a in node.args)
+        self._running[id(node)] = reads
+
+    def _any_input(self, root: Expr) -> bool:
+        if id(root) not in self._running:
+            for node in walk_outside_problems(root):
+                self._note_inputs(node)
+        return self._running[id(root)]
+
+    def _key(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> tuple[object, ...]:
+        while scope and not any(m.path in node.free for m in scope[-1].problem.maps):
+            scope = scope[:-1]
+        return id(node), scope, table
+
+    def _at(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> Value_:
+        return self._memo.get(self._key(node, scope, table)) or self.compile(node, scope, table)
+
+    def _build(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> Value_:
+        if not table and node.op not in ("const", "input", "measure", "external"):
+            over = self._tabulated(node, scope)
+            if over is not None:
+                return self._gathered(node, scope, over)
+        return self._plain(node, scope, table)
+
+    def _tabulated(self, node: Expr, scope: Scope) -> tuple[str, ...] | None:
+        """The decisions whose values `node` is worth computing for at compile time."""
+        maps = {m.path for f in scope for m in f.problem.maps}
+        reads = [p for p in node.free if p not in maps]
+        if not 1 <= len(reads) <= 2 or any(p not in self.decisions for p in reads) or self._running[id(node)]:
+            return None
+        reads.sort(key=lambda p: self.decisions[p][0])
+        if len(reads) == 1 and not any(p in node.free for p in maps):
+            return tuple(reads)
+        entries = math.prod(len(self.decisions[p][1].values) + 1 for p in reads)
+        axes = math.prod(len(m.values) for f in scope for m in f.problem.maps if m.path in node.free)
+        if entries * axes > TABLE_LIMIT or self._effort(node) <= 3.0 + 2.0 / axes * (len(reads) - 1):
+            return None
+        return tuple(reads)
+
+    def _effort(self, node: Expr) -> float:
+        """About how many passes over an array it takes to compute `node` from its decisions, up to a cap."""
+        total = 0.0
+        for part in walk([node]):
+            total += _COST.get(part.op, 1.5) * max(len(part.args) - 1, 1)
+            if total > 100:
+                break
+        return total
+
+    def _gathered(self, node: Expr, scope: Scope, over: tuple[str, ...]) -> Value_:
+        made = self.compile(node, scope, over)
+        doubtful = made.ref.checks or (self.certify and math.isinf(made.ref.range.error))
+        if doubtful and len(over) == 1 and node.free == frozenset(over):
+            made = self._exactly(node, over[0]) or made
+        index = self._index(over)
+        ref = self._gather(made.ref, index)
+        return Value_(ref, None if made.defined is None else self._gather(made.defined, index))
+
+    def _exactly(self, node: Expr, path: str) -> Value_ | None:
+        """An expression of one decision that rounding could decide, by the reference evaluator; None if it can't."""
+        _, d = self.decisions[path]
+        found = [exact.evaluate(node, {path: v}) for v in d.values] + [exact.UNDEFINED] * _guarded(d)
+        if node.type.kind != "number" or any(not isinstance(v, Fraction) and v is not exact.UNDEFINED for v in found):
+            return None
+        known = [v for v in found if isinstance(v, Fraction)]
+        array = numpy.array([nearest(v) if isinstance(v, Fraction) else math.nan for v in found])
+        span = ranges.hull(*map(ranges.of_constant, known)) if known else None
+        return Value_(self.constant(array, "number", (), span))
+
+    def _gather(self, table: Ref, index: Ref) -> Ref:
+        assert table.const is not None
+        checks = tuple(
+            self.emit("gather", c, index, kind="bool", dims=c.dims) for c in table.checks if c.const is not None
+        )
+        if table.const.shape[-1] == 1 and not checks:
+            return table
+        return self.emit(
+            "gather", table, index, kind=table.kind, dims=table.dims, span=table.range, nan=table.nan, checks=checks
+        )
+
+    def _index(self, over: tuple[str, ...]) -> Ref:
+        index = self.load("column", self.decisions[over[0]][0], "index")
+        for path in over[1:]:
+            j, d = self.decisions[path]
+            index = self.emit("joint", index, self.load("column", j, "index"), kind="index", setting=_slots(d))
+        return index
+
+    def _plain(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> Value_:
+        op = node.op
+        if op == "const":
+            return self._const(node.value)
+        if op == "var":
+            return self._variable(str(node.payload), scope, table)
+        if op == "input":
+            return Value_(self.load("input", str(node.payload), "number"))
+        if op == "measure":
+            named: External = node.payload  # type: ignore[assignment]
+            return Value_(self.load("input", named.name, "number"))
+        if op == "external":
+            return Value_(self.scalar(math.nan))
+        if op in ("solve", "solvable"):
+            return self.solve(node, scope, table)
+        args = [
+            self.guarded[id(node), i] if not table and (id(node), i) in self.guarded else self._at(a, scope, table)
+            for i, a in enumerate(node.args)
+        ]
+        if op in ("and", "or"):
+            return self._junction(args, op == "or")
+        if op == "not":
+            value = self.negate(args[0].ref)
+            return self.masked_bool(value, args[0].defined)
+        if op == "if":
+            return self._branch(*args)
+        if op in ("eq", "lt", "le"):
+            return self._compare(op, *args)
+        if op == "lookup":
+            return look_up(self, node.payload, args, node.type.kind)  # type: ignore[arg-type]
+        return Value_(self._arithmetic(node, [a.ref for a in args]))
+
+    def _const(self, value: Value) -> Value_:
+        if isinstance(value, bool):
+            return Value_(self.scalar(value))
+        key = ("constant", value.__class__, value)
+        if key not in self._emitted:
+            if isinstance(value, Fraction):
+                span = ranges.of_constant(value)
+                number = span.low if math.isfinite(span.low) else math.nan
+                self._emitted[key] = self.constant(numpy.array([number]), "number", (), span)
+            else:
+                self._emitted[key] = self.constant(numpy.array([self.code(value)]), "index")
+        return Value_(self._emitted[key])
+
+    def _values(self, values: Sequence[Value], slot: bool) -> tuple[Array, str, Range | None, bool]:
+        """Values as an array, with one more slot for a decision that is not live."""
+        if isinstance(values[0], bool):
+            return numpy.array([*values, *([False] if slot else [])], dtype=numpy.bool_), "bool", None, slot
+        if isinstance(values[0], Fraction):
+            each = [ranges.of_constant(v) for v in values]  # type: ignore[arg-type]
+            array = numpy.array([r.low for r in each] + ([math.nan] if slot else []))
+            return array, "number", ranges.hull(*each), False
+        return numpy.array([self.code(v) for v in values] + ([-1] if slot else [])), "index", None, False
+
+    def _variable(self, path: str, scope: Scope, table: tuple[str, ...]) -> Value_:
+        for frame in reversed(scope):
+            level = frame.level(path)
+            if level is not None:
+                m = next(m for m in frame.problem.maps if m.path == path)
+                array, kind, span, _ = self._values(m.values, False)
+                dims = (len(m.values),) + (1,) * (level - 1)
+                return Value_(self.constant(array.reshape((*dims, 1)), kind, dims, span))
+        if path not in self.decisions:
+            return Value_(self.scalar(math.nan))
+        _, d = self.decisions[path]
+        slot = _guarded(d)
+        array, kind, span, undefined = self._values(d.values, slot)
+        array = _spread(array, path, table, self.decisions)
+        present: Ref | None = None
+        if undefined:
+            alive = numpy.array([True] * len(d.values) + [False])
+            present = self.constant(_spread(alive, path, table, self.decisions), "bool")
+        return Value_(self.constant(array, kind, (), span), present)
+
+    # ---- logic
+
+    def _junction(self, args: list[Value_], stop: bool) -> Value_:
+        name = "or" if stop else "and"
+        value: Ref | None = None
+        for a in sorted(args, key=lambda v: weight(v.ref)):
+            value = a.ref if value is None else self.emit(name, value, a.ref, kind="bool")
+        assert value is not None
+        if all(a.defined is None for a in args):
+            return Value_(value)
+        defined: Ref | None = None
+        for a in reversed(args):
+            if defined is not None:
+                decided = a.ref if stop else self.negate(a.ref)
+                defined = self.emit("or", decided, defined, kind="bool")
+            defined = self.both(a.defined, defined)
+        return self.masked_bool(value, defined) if stop else Value_(value, defined)
+
+    def _branch(self, condition: Value_, then: Value_, otherwise: Value_) -> Value_:
+        c = condition.ref
+        if then.ref.kind == "bool":
+            value = self._choose(c, then.ref, otherwise.ref)
+            defined: Ref | None = None
+            if then.defined is not None or otherwise.defined is not None:
+                always = self.scalar(True)
+                defined = self._choose(c, then.defined or always, otherwise.defined or always)
+            defined = self.both(condition.defined, defined)
+            return Value_(self.masked_bool(value, condition.defined).ref, defined)
+        nothing = then.ref.kind == "number"
+        value = self._choose(c, then.ref, otherwise.ref)
+        if condition.defined is not None:
+            missing = self.scalar(math.nan) if nothing else self.constant(numpy.array([-1]), "index")
+            value = self.emit("where", condition.defined, value, missing, kind=value.kind, span=value.range, nan=True)
+        return Value_(value)
+
+    def _choose(self, c: Ref, a: Ref, b: Ref) -> Ref:
+        if a is b:
+            return a
+        if a.kind == "bool":
+            return self.emit("where", c, a, b, kind="bool")
+        return self.emit("where", c, a, b, kind=a.kind, nan=a.nan or b.nan, span=ranges.hull(a.range, b.range))
+
+    def _compare(self, op: str, a: Value_, b: Value_) -> Value_:
+        checks: tuple[Ref, ...] = ()
+        slack = a.ref.range.error + b.ref.range.error
+        apart = self._apart(a.ref, b.ref, slack)
+        if apart:
+            value = self._compare_apart(op, a.ref, b.ref, apart / 2)
+        else:
+            if self.certify and a.ref.kind == "number" and slack and a.ref is not b.ref:
+                checks = (self.emit("near", a.ref, b.ref, kind="bool", setting=slack * 1.01),)
+            value = self.emit(op, a.ref, b.ref, kind="bool", checks=checks)
+        defined = self.both(self.defined(a), self.defined(b))
+        if a.ref.kind == "number" and defined is not None:
+            return Value_(value, defined)  # a comparison with nan is false already
+        return self.masked_bool(value, defined)
+
+    def _apart(self, a: Ref, b: Ref, slack: float) -> float:
+        """How far apart two inexact numbers are where they are not equal, when that is well above what rounding moves
+        them; 0 when it isn't known."""
+        if not self.certify or a.kind != "number" or not 0 < slack < math.inf or a is b:
+            return 0.0
+        grid = ranges.joint_grid(a.range, b.range)
+        apart = 0.0 if grid is None else nearest(grid)
+        return apart if apart > 8 * slack and max(a.range.size, b.range.size) * 2.0**-50 < apart else 0.0
+
+    def _compare_apart(self, op: str, a: Ref, b: Ref, half: float) -> Ref:
+        """A comparison of multiples of a number, each less than a quarter of it off."""
+        if op == "eq":
+            return self.emit("near", a, b, kind="bool", setting=half)
+        shifted = self.emit("add", a if op == "lt" else b, self.scalar(half))
+        return self.emit(op, shifted, b, kind="bool") if op == "lt" else self.emit(op, a, shifted, kind="bool")
+
+    # ---- arithmetic
+
+    def _arithmetic(self, node: Expr, args: list[Ref]) -> Ref:
+        op = node.op
+        if op == "mul":
+            return self._product(node, args)
+        if op in ("add", "min", "max"):
+            return self._fold(op, args)
+        if op == "div":
+            return self._divide(args[0], args[1])
+        if op == "pow":
+            return self._power(node, args[0], args[1])
+        if op == "mod":
+            a, b = args
+            checks: tuple[Ref, ...] = ()
+            quotient = ranges.div(a.range, b.range)
+            if self.certify and not (a.range.exact and b.range.exact):
+                checks = (self.emit("near_integer", self._divide(a, b), kind="bool", setting=quotient.error * 1.01),)
+            return self.emit("mod", a, b, checks=checks, nan=a.nan or b.nan or _may_be_zero(b))
+        a = args[0]
+        if op in ("floor", "ceil"):
+            watch = self.certify and not (a.range.exact or a.range.ratio)
+            near = (self.emit("near_integer", a, kind="bool", setting=a.range.error * 1.01),) if watch else ()
+            return self.emit(op, a, checks=near)
+        partial = op in ("sqrt", "log2", "log10", "log") and not a.range.low > 0
+        if op == "sqrt" and a.range.low >= 0:
+            partial = False
+        return self.emit(op, a, nan=a.nan or partial)
+
+    def _fold(self, name: str, args: Iterable[Ref]) -> Ref:
+        """Small arrays first, so that few operations run at full size."""
+        total: Ref | None = None
+        for a in sorted(args, key=weight):
+            total = a if total is None else self.emit(name, total, a)
+        assert total is not None
+        return total
+
+    def _product(self, node: Expr, args: list[Ref]) -> Ref:
+        head = node.args[0]
+        if id(node) in self._split and head.is_const and isinstance(head.value, Fraction):
+            factor = head.value
+            below = factor.denominator
+            if below & (below - 1) and below < 2**53 and abs(factor.numerator) < 2**53:
+                top = self._const(Fraction(factor.numerator)).ref
+                rest = [*args[1:]] if factor.numerator == 1 else [top, *args[1:]]
+                return self._divide(self._fold("mul", rest), self._const(Fraction(below)).ref)
+        return self._fold("mul", args)
+
+    def _divide(self, a: Ref, b: Ref) -> Ref:
+        zero = _may_be_zero(b)
+        return self.emit("div" if zero else "quotient", a, b, nan=a.nan or b.nan or zero)
+
+    def _power(self, node: Expr, a: Ref, b: Ref) -> Ref:
+        exponent = node.args[1]
+        if exponent.is_const and isinstance(exponent.value, Fraction) and exponent.value.denominator == 1:
+            n = int(exponent.value)
+            if 0 < abs(n) <= 64:
+                raised = self._repeated(a, abs(n))
+                return raised if n > 0 else self._divide(self.scalar(1.0), raised)
+        sure = a.range.low > 0 or (a.range.low >= 0 and b.range.low > 0)
+        return self.emit("pow", a, b, nan=a.nan or b.nan or not sure)
+
+    def _repeated(self, a: Ref, n: int) -> Ref:
+        result: Ref | None = None
+        square = a
+        while n:
+            if n & 1:
+                result = square if result is None else self.emit("mul", result, square)
+            n >>= 1
+            if n:
+                square = self.emit("mul", square, square)
+        assert result is not None
+        return result
+
+    def _mark_split(self, root: Expr) -> None:
+        """Products with a factor p/q under a rounding or a comparison are divided by q, which is exact."""
+        pending: list[Expr] = []
+        below = [root]
+        while below:
+            node = below.pop()
+            if id(node) not in self._met:
+                self._met.add(id(node))
+                below.extend(node.args)
+                if node.op in ("floor", "ceil", "mod", "eq", "le", "lt"):
+                    pending.extend(node.args)
+        while pending:
+            node = pending.pop()
+            if id(node) in self._rounded:
+                continue
+            self._rounded.add(id(node))
+            if node.op == "mul":
+                self._split.add(id(node))
+            if node.op in ("add", "mul", "min", "max", "abs", "div"):
+                pending.extend(node.args)
+            elif node.op == "if":
+                pending.extend(node.args[1:])
+
+
+def _guarded(d: Decision) -> bool:
+    return not (d.guard.is_const and d.guard.value is True)
+
+
+def _slots(d: Decision) -> int:
+    return len(d.values) + (1 if _guarded(d) else 0)
+
+
+def _spread(array: Array, path: str, table: tuple[str, ...], decisions: dict[str, tuple[int, Decision]]) -> Array:
+    """Values of one decision along the joint axis of a table over several."""
+    sizes = [_slots(decisions[p][1]) for p in table]
+    shape = [1] * len(table)
+    shape[table.index(path)] = len(array)
+    return numpy.broadcast_to(array.reshape(shape), sizes).reshape(-1).copy()
+
+
+def _may_be_zero(b: Ref) -> bool:
+    return not (b.range.low > b.range.error or b.range.high < -b.range.error)

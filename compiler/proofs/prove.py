@@ -1,0 +1,296 @@
+"""Whether requirements can be met: boxes first (`refute`), then sums (`summed`), drawing and enumeration, then Z3.
+
+`Prover` answers questions about a set of requirements with a design, with a proof that there is none, or with nothing.
+A witness counts only after every requirement was decided exactly; a refutation only when it covers all designs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy
+from attrs import define, field, frozen
+from cospace.compiler.bounds.intervals import Bounder
+from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany
+from cospace.compiler.numbers.numbers import Decider
+from cospace.compiler.proofs.refute import Fact, Outcome, Refuter, facts_of, proof_requirements
+from cospace.compiler.proofs.summed import exceeding
+from cospace.compiler.space.designs import Rows, decode
+from cospace.compiler.space.graph import TRUE, Expr, Value, implies
+from cospace.compiler.space.model import Decision, Design, Requirement, Space
+from numpy.typing import NDArray
+
+Mask = NDArray[numpy.bool_]
+
+Anchors = tuple[list[int], Rows]
+"""Decisions, and combinations of their indices: (n, len(decisions))."""
+
+DRAWS = 1024
+ROUNDS = 24
+ROWS = 400_000
+"""Rows that one enumeration may hold."""
+BOXES = 2_000
+"""Boxes that one question may look at."""
+
+
+@frozen(eq=False)
+class Verdict:
+    """possible: True with a `witness`, False with the requirements that prove it (`core`), None when not decided."""
+
+    possible: bool | None
+    witness: Design | None = None
+    core: tuple[Requirement, ...] = ()
+    limit: str | None = None
+
+
+@define(eq=False)
+class Prover:
+    """Questions about one space, some of its decisions pinned. What is compiled and enumerated once is kept."""
+
+    space: Space
+    fixed: Mapping[str, Value] = field(factory=dict)
+    seed: int = 0
+    frame: Frame = field(init=False)
+    refuter: Refuter = field(init=False)
+    _deciders: dict[tuple[int, ...], Decider] = field(init=False, factory=dict)
+    _tables: dict[tuple[int, ...], list[tuple[tuple[Requirement, ...], Anchors]]] = field(init=False, factory=dict)
+    _all: Rows | None = field(init=False, default=None)
+    _truth: Mask | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self.frame = Frame.of(self.space, self.fixed)
+        self.refuter = Refuter(self.space.decisions)
+
+    # ---- drawing
+
+    def draw(self, n: int, seed: int, wanted: Rows | None = None, anchors: Anchors | None = None) -> Rows:
+        """Live assignments of all decisions, (m, d), m <= n: a column of `wanted` or `anchors` is kept where it may be.
+
+        Requirements are not looked at. Rows where a decision has no value left are dropped.
+        """
+        random = numpy.random.default_rng([self.seed, seed])
+        chosen = None
+        if anchors is not None:
+            columns, table = anchors
+            picked = table[random.integers(0, len(table), n)]
+            chosen = {v: picked[:, k] for k, v in enumerate(columns)}
+        rows = numpy.zeros((n, 0), dtype=numpy.int64)
+        done: list[int] = []
+        keep = numpy.ones(n, dtype=bool)
+        for v, d in enumerate(self.space.decisions):
+            domain = self.frame.domains[v]
+            wish = chosen[v] if chosen and v in chosen else wanted[:, v] if wanted is not None else None
+            if d.guard is TRUE and d.allowed is None and wish is None:
+                column = domain[random.integers(0, len(domain), n)]
+            else:
+                options = self.frame.options(v, rows, done)
+                keep &= options.any(axis=1)
+                score = random.random(options.shape) * options
+                if wish is not None:
+                    score += options & (domain[None, :] == wish[:, None])
+                column = domain[score.argmax(axis=1)]
+            rows = numpy.concatenate([rows, column[:, None]], axis=1)
+            done.append(v)
+        return rows[keep]
+
+    def decide(self, requirements: Sequence[Requirement], rows: Rows) -> Mask:
+        """Which requirements surely hold at which rows: (n, r); undefined ones don't, nor those that stay unknown."""
+        key = tuple(map(id, requirements))
+        if key not in self._deciders:
+            self._deciders[key] = Decider([implies(r.guard, r.value) for r in requirements], self.space.decisions)
+        return numpy.asarray(self._deciders[key].surely(rows), dtype=bool).reshape(len(rows), len(requirements))
+
+    def sample(self) -> tuple[Rows, Mask]:
+        """Some designs and which requirements of the space hold there; drawn once."""
+        if self._all is None or self._truth is None:
+            self._all = self.draw(DRAWS, 1)
+            self._truth = self.decide(self.space.requirements, self._all)
+        return self._all, self._truth
+
+    def search(self, requirements: Sequence[Requirement], anchors: Anchors | None = None) -> Rows:
+        """Rows at which all requirements hold, by drawing and by mending what violates least. Possibly none."""
+        rows = self.draw(DRAWS, 2, anchors=anchors)
+        truth = self.decide(requirements, rows)
+        for k in range(ROUNDS):
+            good = truth.all(axis=1)
+            if good.any() or not len(rows):
+                return rows[good]
+            best = numpy.argsort((~truth).sum(axis=1), kind="stable")[: DRAWS // 8]
+            rows = numpy.concatenate([rows[best], self.mutate(rows[best], DRAWS, 3 + k)])
+            truth = self.decide(requirements, rows)
+        return rows[truth.all(axis=1)]
+
+    def mutate(
+        self, rows: Rows, n: int, seed: int, column: tuple[int, int] | None = None, anchors: Anchors | None = None
+    ) -> Rows:
+        """Neighbours of rows, about two decisions changed; `column`: a decision and the index it is to take.
+
+        anchors: combinations that are known to go together; half of the neighbours take one that fits `column`.
+        """
+        random = numpy.random.default_rng([self.seed, seed])
+        base = rows[random.integers(0, len(rows), n)].copy()
+        count = base.shape[1]
+        fresh = random.random(base.shape) < 2.0 / max(count, 2)
+        base[fresh] = -2  # no index: drawn anew
+        if column is not None:
+            base[:, column[0]] = column[1]
+        if anchors is not None:
+            columns, table = anchors
+            if column is not None and column[0] in columns:
+                table = table[table[:, columns.index(column[0])] == column[1]]
+            if len(table):
+                base[::2, columns] = table[random.integers(0, len(table), len(base[::2]))]
+        return self.draw(n, seed + 1_000, wanted=base)
+
+    # ---- refuting
+
+    def refute(self, requirements: Sequence[Requirement]) -> tuple[Requirement, ...] | None:
+        """A subset of the requirements that no design meets, or None when that isn't proved."""
+        domains = self.domains()
+        bounder = Bounder(domains)
+        for r in requirements:
+            if bounder.bounds(implies(r.guard, r.value)).settled is False:
+                return (r,)
+        return next((core for core, (_, rows) in self._enumerated(requirements) if not len(rows)), None)
+
+    def domains(self) -> dict[str, tuple[Value, ...]]:
+        """The values each decision may take."""
+        return {
+            d.path: tuple(d.values[int(i)] for i in self.frame.domains[v] if i >= 0)
+            for v, d in enumerate(self.space.decisions)
+        }
+
+    def _groups(self, clauses: Sequence[Clause]) -> list[list[Clause]]:
+        """Sets of clauses to enumerate together: each alone, then growing ones, as far as the rows allow."""
+        small = sorted((c for c in clauses if self._size(c.scope) <= ROWS), key=lambda c: self._size(c.scope))
+        found = [[c] for c in small]
+        taken: list[tuple[set[int], list[Clause]]] = []
+        for c in small:
+            scope = set(self._closure(c.scope))
+            joined = [c]
+            rest = []
+            for other, group in taken:
+                if other & scope and self._size(tuple(other | scope)) <= ROWS * 64:
+                    scope |= other
+                    joined = group + joined
+                else:
+                    rest.append((other, group))
+            taken = [*rest, (scope, joined)]
+        return found + [group for _, group in taken if len(group) > 1]
+
+    def _size(self, scope: Iterable[int]) -> int:
+        size = 1
+        for v in self._closure(scope):
+            size *= len(self.frame.domains[v])
+        return size
+
+    def _closure(self, scope: Iterable[int]) -> tuple[int, ...]:
+        """The decisions of a scope with all that their guards and domains read."""
+        found: set[int] = set()
+        pending = list(scope)
+        while pending:
+            v = pending.pop()
+            if v not in found:
+                found.add(v)
+                d: Decision = self.space.decisions[v]
+                pending.extend(self.frame.scope(d.guard, *(d.allowed or ())))
+        return tuple(sorted(found))
+
+    def _enumerate(self, clauses: Sequence[Clause]) -> Rows:
+        scope = self._closure({v for c in clauses for v in c.scope})
+        return self.frame.enumerate(scope, clauses, ROWS)
+
+    def anchors(self, requirements: Sequence[Requirement]) -> Anchors | None:
+        """All assignments of some decisions at which the requirements that read only those hold."""
+        return max((a for _, a in self._enumerated(requirements) if len(a[1])), key=lambda a: len(a[0]), default=None)
+
+    def _enumerated(self, requirements: Sequence[Requirement]) -> list[tuple[tuple[Requirement, ...], Anchors]]:
+        """Every group of requirements that can be enumerated, with its assignments; kept."""
+        key = tuple(map(id, requirements))
+        if key not in self._tables:
+            found = []
+            for group in self._groups([c for c in self.frame.clauses(requirements) if c.scope]):
+                try:
+                    rows = self._enumerate(group)
+                except TooMany:
+                    continue
+                core = tuple(dict.fromkeys(c.requirement for c in group))
+                found.append((core, (list(self._closure({v for c in group for v in c.scope})), rows)))
+            self._tables[key] = found
+        return self._tables[key]
+
+    @property
+    def undecided(self) -> int:
+        """Rows met so far at which not even exact evaluation could tell whether a requirement holds."""
+        return sum(d.unknown for d in self._deciders.values())
+
+    # ---- both
+
+    def draw_or_settle(self) -> Verdict:
+        """Can all requirements of the space hold at once? What was drawn of the space comes first."""
+        rows, truth = self.sample()
+        good = rows[truth.all(axis=1)]
+        if len(good):
+            return Verdict(True, decode(self.space.decisions, good[0]))
+        return self.settle(self.space.requirements)
+
+    def settle(self, requirements: Sequence[Requirement], fixed: Mapping[str, Value] | None = None) -> Verdict:
+        """Can all of these hold at once, with more decisions pinned?"""
+        masks, live = self._pins({**self.fixed, **(fixed or {})})
+        outcome, _ = self.refuter.settle([*facts_of(requirements), *live], masks, BOXES)
+        if outcome.design is not None:
+            return Verdict(True, outcome.design)
+        if outcome.proof is not None:
+            used = {id(r) for r in proof_requirements(outcome.proof)}
+            return Verdict(False, core=tuple(r for r in requirements if id(r) in used))
+        weighed = exceeding(self.refuter.boxes, requirements, masks)
+        if weighed is not None:
+            return Verdict(False, core=tuple(dict.fromkeys(w.requirement for w in weighed)))
+        if fixed:
+            return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements)
+        return self._settle_rows(requirements)
+
+    def least(self, goal: Expr, facts: Sequence[Fact], visits: int = 3 * BOXES) -> tuple[Outcome, bool]:
+        """The design with the least value of a goal among those that meet the facts, and whether that is proved."""
+        masks, live = self.pins()
+        return self.refuter.least(goal, [*facts, *live], masks, visits)
+
+    def pins(self) -> tuple[dict[int, int], list[Fact]]:
+        """What is pinned, as a search takes it."""
+        return self._pins(self.fixed)
+
+    def _pins(self, pinned: Mapping[str, Value]) -> tuple[dict[int, int], list[Fact]]:
+        """For each pinned decision its value as a bit, and that it is live."""
+        masks: dict[int, int] = {}
+        live: list[Fact] = []
+        for path, value in pinned.items():
+            v = self.refuter.boxes.position[path]
+            d = self.space.decisions[v]
+            masks[v] = sum(1 << k for k, x in enumerate(d.values) if x.__class__ is value.__class__ and x == value)
+            live += [Fact(d.guard, ("live", path))] * (d.guard is not TRUE)
+        return masks, live
+
+    def _settle_rows(self, requirements: Sequence[Requirement]) -> Verdict:
+        """The same by rows of designs, where there are too many boxes."""
+        rows = self.search(requirements)
+        if len(rows):
+            return Verdict(True, decode(self.space.decisions, rows[0]))
+        try:
+            core = self.refute(requirements)
+            anchors = self.anchors(requirements)
+        except Undecided as unknown:
+            return Verdict(None, limit=str(unknown))
+        if core is not None:
+            return Verdict(False, core=core)
+        if anchors is not None:
+            rows = self.search(requirements, anchors)
+            if len(rows):
+                return Verdict(True, decode(self.space.decisions, rows[0]))
+        return self._solver(requirements)
+
+    def _solver(self, requirements: Sequence[Requirement]) -> Verdict:
+        """The last resort: Z3, in a process of its own."""
+        from cospace.compiler.proofs.solver import settle
+
+        return settle(self.space, requirements, self.fixed)

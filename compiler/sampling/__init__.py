@@ -1,0 +1,1 @@
+"""Exactly uniform feasible designs, and what decides each of them anew."""

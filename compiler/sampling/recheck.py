@@ -1,0 +1,95 @@
+"""Whether drawn designs are designs and feasible, decided anew for every one of them.
+
+What is asked is compiled from the expressions of the space alone, into tables that the reference evaluator fills and
+whole numbers (`recheck_tables`), which share no code with what a sampler counts, decides and draws with; what these
+refuse is asked of a batched program. A few designs are also put to the reference evaluator itself, one at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from cospace.compiler.exact import exact
+from cospace.compiler.numbers.numbers import Decider
+from cospace.compiler.sampling.recheck_tables import Tabled
+from cospace.compiler.space.designs import decode
+from cospace.compiler.space.graph import TRUE, Expr, both, implies
+from cospace.compiler.space.model import Space
+from numpy.typing import NDArray
+
+REFERENCED = 16
+"""Designs of a sample, spread evenly over it, that the reference evaluator checks too."""
+FEW = 32
+"""Up to so many designs the reference evaluator is quicker than compiling a program."""
+
+
+class Recheck:
+    """Compiled when it is first asked for, for many samples of one space."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._wanted = [implies(r.guard, r.value) for r in space.requirements]
+        self._tabled: Tabled | None = None
+        self._program: Decider | None = None
+        self._asked: dict[int, int] = {}
+
+    def __call__(self, rows: NDArray[Any]) -> None:
+        """rows: (n, d) indices. Raises AssertionError at a design that is none, or that breaks a requirement."""
+        n = len(rows)
+        if n > FEW:
+            self._batched(rows)
+        for i in range(n) if n <= FEW else range(0, n, -(-n // REFERENCED)):
+            self._reference(rows[i])
+
+    def _batched(self, rows: NDArray[Any]) -> None:
+        at = numpy.flatnonzero(~self.held(rows))
+        if len(at):
+            self._reference(rows[at[0]])
+            raise AssertionError(f"two evaluators differ at a sample: {decode(self.space.decisions, rows[at[0]])}")
+
+    def held(self, rows: NDArray[Any]) -> NDArray[numpy.bool_]:
+        """Whether each row is a feasible design, (n,). Raises AssertionError at an index that no decision has."""
+        if self._tabled is None:
+            self._tabled = Tabled(self.space.decisions, self._wanted)
+        tabled = self._tabled
+        held: NDArray[numpy.bool_] = tabled(rows)
+        if tabled.refused or tabled.legal_refused:
+            held &= self._decided(tabled, rows)
+        return held
+
+    def _decided(self, tabled: Tabled, rows: NDArray[Any]) -> NDArray[numpy.bool_]:
+        """What no table decides, by a batched program."""
+        decisions = self.space.decisions if tabled.legal_refused else ()
+        if self._program is None:
+            exprs: list[Expr] = [both(TRUE, *tabled.refused)]
+            for d in decisions:
+                for e in (d.guard, *(d.allowed or ())):
+                    if e is not TRUE and id(e) not in self._asked:
+                        self._asked[id(e)] = len(exprs)
+                        exprs.append(e)
+            self._program = Decider(exprs, self.space.decisions)
+        found = self._program(rows)
+        held: NDArray[numpy.bool_] = found[:, 0].copy()
+        for j, d in enumerate(decisions):
+            column = rows[:, j]
+            live = found[:, self._asked[id(d.guard)]] if d.guard is not TRUE else numpy.True_
+            held &= (column >= 0) == live
+            for index, e in enumerate(d.allowed or ()):
+                if e is not TRUE:
+                    held &= (column != index) | found[:, self._asked[id(e)]]
+        return held
+
+    def _reference(self, row: NDArray[Any]) -> None:
+        design = decode(self.space.decisions, row)
+        for d, index in zip(self.space.decisions, row, strict=True):
+            if (exact.evaluate(d.guard, design) is True) != (index >= 0):
+                raise AssertionError(f"a sample has `{d.path}` where it is not live, or lacks it: {design}")
+            if index >= 0 and d.allowed is not None and exact.evaluate(d.allowed[int(index)], design) is not True:
+                raise AssertionError(f"a sample has a value of `{d.path}` outside its domain: {design}")
+        for r, held in zip(self.space.requirements, exact.evaluate_all(self._wanted, design), strict=True):
+            if held is not True:
+                raise AssertionError(f"a sample does not meet `{r.reason}`: {design}")
+
+
+__all__ = ["Recheck"]

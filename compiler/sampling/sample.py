@@ -1,0 +1,313 @@
+"""Exactly uniform samples of feasible designs.
+
+A small component is listed and rows of the list are drawn. Else a component's guards and the requirements that fit a
+table are summed out exactly (`eliminate`), so that going back draws uniformly from the designs that meet those, or from
+those that also meet a long sum whose terms are rounded down (`draw_sums`), whichever are fewer. The other requirements
+are decided exactly on each proposal, and proposals that fail are dropped: what is left is exactly uniform over the
+feasible designs. Components are independent and drawn apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy
+from attrs import evolve, field, frozen
+from cospace.compiler.counting.count import Component, Limits, clause_factor, components, split
+from cospace.compiler.counting.coupled import Coupled
+from cospace.compiler.counting.eliminate import Drawer, Factor, TooLarge, eliminate
+from cospace.compiler.counting.layered import make_layered
+from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.numbers.enumerate import Clause, Frame, Mask, TooMany
+from cospace.compiler.sampling.draw_layers import LayeredDrawer
+from cospace.compiler.sampling.draw_sums import SumDrawer
+from cospace.compiler.sampling.recheck import Recheck
+from cospace.compiler.space.graph import Value, both, implies
+from cospace.compiler.space.model import Requirement, Space
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
+from numpy.typing import NDArray
+
+PROPOSALS = 4_000_000
+"""Proposals of one component before sampling is given up, however many are wanted, and beyond 2,000 for each."""
+BATCH = 1 << 16
+NEVER = "there is nothing to draw from: this requirement never holds"
+
+
+Decide = Callable[[NDArray[Any]], Mask]
+Drawn = NDArray[Any]
+Propose = Callable[[int, numpy.random.Generator], Sequence[Drawn]]
+"""At most n proposals for the decisions of a component: for each an array of indices into its values."""
+LISTED = 4_000_000
+"""Numbers (rows times decisions) of a component that is listed whole."""
+SHARED = 1 << 16
+"""Assignments of the decisions that a long sum's terms share, for sampling under it."""
+
+
+class Unsampled(SpecError):
+    """No sample: nothing is feasible (`empty`), or too few proposals were; `responsible`: the requirement, if one."""
+
+    def __init__(self, reason: str, empty: bool = False, responsible: Requirement | None = None) -> None:
+        span = NOWHERE if responsible is None else responsible.span
+        help = (
+            "`cospace check` names the smallest set of requirements that conflict"
+            if empty
+            else "pin some decisions with --fix, or loosen the requirement"
+        )
+        super().__init__((Diagnostic("CS607", "error", reason, span, help=help),))
+        self.reason = reason
+        self.empty = empty
+        self.responsible = responsible
+
+
+@frozen(eq=False)
+class _Source:
+    """One component: `propose` draws, `checks` decide; `tally` counts what was proposed and what was accepted.
+
+    drops: whether `propose` leaves out what it knows not to be feasible.
+    """
+
+    variables: tuple[int, ...]
+    propose: Propose
+    checks: tuple[Clause, ...]
+    decider: Decide | None
+    drops: bool = False
+    tally: list[int] = field(factory=lambda: [0, 0])
+
+
+class Sampler:
+    """Draws feasible designs of a space, those with the pinned values where some are given.
+
+    Raises Unsampled where it is proved that there are none, DesignError at a pinned path or value that is not there.
+    """
+
+    def __init__(
+        self, space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None,
+        frame: Frame | None = None,
+    ) -> None:  # fmt: skip
+        self.space = space
+        self.frame = frame or Frame.of(space, fixed)
+        self._limits = limits or Limits(cells=1 << 20)
+        self._recheck = Recheck(space)
+        most = max((len(d.values) for d in self.frame.decisions), default=0)
+        self._kind = numpy.min_scalar_type(-most - 1)
+        try:
+            structure = self.frame.structure()
+            clauses = self.frame.clauses(space.requirements)
+            nothing = numpy.zeros((1, 0), dtype=numpy.int64)
+            for c in clauses:
+                if not c.scope and not self.frame.holds(c, nothing, ())[0]:
+                    raise Unsampled(
+                        NEVER,
+                        empty=True,
+                        responsible=c.requirement,
+                    )
+            self._sources = [self._source(part) for part in components(self.frame, structure, clauses)]
+        except Undecided as stop:
+            raise Unsampled(str(stop)) from None
+        except (TooMany, TooLarge) as stop:
+            raise Unsampled(f"guards join too many decisions to draw from exactly: {stop}") from None
+
+    def _source(self, part: Component) -> _Source:
+        sizes = {v: len(self.frame.domains[v]) for v in part.variables}
+        listed = self._listed(part, sizes)
+        if listed is not None:
+            return listed
+        layered = self._layered(part)
+        if layered is not None:
+            return layered
+        narrow, wide = split(self.frame, part.clauses, self._limits)
+        factors = list(part.structure)
+        best = eliminate(factors, sizes, cells=self._limits.cells)
+        checks = list(wide)
+        tables = []
+        for c in sorted(narrow, key=lambda c: len(c.scope)):
+            table = clause_factor(self.frame, c, part.structure)
+            if not table.table.any():
+                raise Unsampled(NEVER, empty=True, responsible=c.requirement)
+            tables.append((c, table))
+        try:
+            best = eliminate([*factors, *(t for _, t in tables)], sizes, cells=self._limits.cells)
+            factors += [t for _, t in tables]
+        except TooLarge:
+            for c, table in tables:
+                try:
+                    best = eliminate([*factors, table], sizes, cells=self._limits.cells)
+                    factors.append(table)
+                except TooLarge:
+                    checks.append(c)
+        if best.total == 0:
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
+        propose = self._positions(part.variables, Drawer(best))
+        drops = False
+        if checks:
+            every = [*part.structure, *(t for _, t in tables)]
+            kept = [c for c, _ in tables]
+            summed = self._summed(part, every, kept, wide, best.total)
+            if summed is not None:
+                propose, decided = summed
+                drops = True
+                checks = [c for c in wide if c is not decided]
+        return _Source(part.variables, propose, tuple(checks), self.decider(part.variables, checks), drops)
+
+    def _listed(self, part: Component, sizes: Mapping[int, int]) -> _Source | None:
+        """Rows of a list of all feasible designs, where there are few; None where there may be many."""
+        if not part.clauses:
+            return None
+        raw = eliminate(part.structure, sizes, cells=self._limits.cells).total
+        if raw > self._limits.brute or raw * len(part.variables) > LISTED:
+            return None
+        try:
+            rows = self.frame.enumerate(part.variables, part.clauses, limit=self._limits.rows)
+        except TooMany:
+            return None
+        if not len(rows):
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
+        order = sorted(part.variables)
+        columns = [rows[:, order.index(v)].astype(self._kind) for v in part.variables]
+
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
+            at = rng.integers(0, len(rows), size=n)
+            return [column.take(at) for column in columns]
+
+        return _Source(part.variables, propose, (), None)
+
+    def _layered(self, part: Component) -> _Source | None:
+        """Many groups too large to list, under one sum: only what is feasible is proposed, with some left out."""
+        made = make_layered(self.frame, part.variables, part.clauses)
+        if made is None:
+            return None
+        try:
+            drawer = LayeredDrawer(self.frame, made)
+        except TooLarge:
+            return None
+        if drawer.total == 0:
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
+
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
+            found = drawer.draw(n, rng)
+            return [found[v] for v in part.variables]
+
+        return _Source(part.variables, propose, (), None, drops=True)
+
+    def _summed(
+        self, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause], most: int
+    ) -> tuple[Propose, Clause | None] | None:
+        """Proposals under a long sum rounded down, where these are fewer than `most`; and what they meet already."""
+        limits = evolve(self._limits, rows=min(SHARED, self._limits.rows))
+        best: SumDrawer | None = None
+        try:
+            made = Coupled(self.frame, part.variables, part.structure, factors, narrow, wide, limits)
+        except (TooMany, TooLarge):
+            return None
+        for chosen in range(len(made.sums)):
+            try:
+                drawer = SumDrawer(made, chosen)
+            except TooLarge:
+                continue
+            if drawer.total < most:
+                best, most = drawer, drawer.total
+        if most == 0:
+            raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
+        if best is None:
+            return None
+        drawer = best
+        own = best.clause if sum(1 for s in made.sums if s.clause is best.clause) == 1 else None
+        decide = None if own is None else self.decider(part.variables, [own])
+
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
+            found, open_ = drawer.draw(n, rng)
+            columns = [found[v] for v in part.variables]
+            if not len(open_) or decide is None:
+                return columns
+            held = numpy.ones(len(columns[0]), dtype=bool)
+            held[open_] = decide(self._gather([column.take(open_) for column in columns]))
+            return [column[held] for column in columns]
+
+        return propose, own
+
+    @property
+    def acceptance(self) -> float:
+        """The share of proposals accepted so far, over all components that needed any."""
+        proposed = [s.tally[0] for s in self._sources if s.checks or s.drops]
+        accepted = [s.tally[1] for s in self._sources if s.checks or s.drops]
+        return min((a / p for a, p in zip(accepted, proposed, strict=True) if p), default=1.0)
+
+    def sample(self, n: int, seed: int = 0) -> Drawn:
+        """n designs as an (n, d) array of indices into `Decision.values`, -1 where a decision is not live.
+
+        The array has the least integer type that holds them, and each decision's column in one piece.
+
+        Independent draws, each uniform over the feasible designs; the same seed gives the same rows. Every one of them
+        is checked anew (`recheck`); a disagreement raises AssertionError. Raises Unsampled when too few proposals are
+        accepted.
+        """
+        rows = self.draw(n, seed)
+        self._recheck(rows)
+        return rows
+
+    def draw(self, n: int, seed: int = 0) -> Drawn:
+        """As `sample`, for callers that decide the requirements themselves: nothing is checked anew."""
+        rng = numpy.random.Generator(numpy.random.PCG64(seed))
+        drawn = numpy.empty((len(self.frame.decisions), n), dtype=self._kind)
+        for source in self._sources:
+            self._draw(source, drawn, rng)
+        return drawn.T
+
+    def _draw(self, source: _Source, drawn: Drawn, rng: numpy.random.Generator) -> None:
+        """Fill in the columns of a source's decisions; drawn: (d, n)."""
+        n = drawn.shape[1]
+        have = proposed = 0
+        while have < n:
+            if proposed >= PROPOSALS + 2_000 * n:
+                share = f"{have} of {proposed} proposals met the requirements"
+                raise Unsampled(f"too few designs are feasible to draw from: {share}",
+                                responsible=source.checks[0].requirement if source.checks else None)  # fmt: skip
+            asked = n - have
+            if source.drops or source.decider is not None:
+                asked = int((asked + 64) * 1.05 * (proposed + 2) / (have + 1))
+            asked = min(asked, BATCH)
+            columns = source.propose(asked, rng)
+            proposed += asked
+            accepted = len(columns[0])
+            held: Drawn | None = None
+            if source.decider is not None:
+                held = numpy.flatnonzero(source.decider(self._gather(columns)))
+                accepted = len(held)
+            source.tally[0] += asked
+            source.tally[1] += accepted
+            many = min(accepted, n - have)
+            for v, column in zip(source.variables, columns, strict=True):
+                drawn[v, have : have + many] = column[:many] if held is None else column.take(held[:many])
+            have += many
+
+    def _gather(self, columns: Sequence[Drawn]) -> Drawn:
+        """Rows from their columns, each of which stays in one piece."""
+        rows = numpy.empty((len(columns), len(columns[0])), dtype=self._kind)
+        for into, column in zip(rows, columns, strict=True):
+            into[:] = column
+        return rows.T
+
+    def _positions(self, variables: Sequence[int], drawer: Drawer) -> Propose:
+        """What a drawer draws, as indices into values in place of positions on each variable's axis."""
+
+        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
+            positions = drawer.draw(n, rng, len(self.frame.decisions))
+            return [self.frame.domains[v].take(positions[:, v]) for v in variables]
+
+        return propose
+
+    def decider(self, variables: Sequence[int], checks: Sequence[Clause]) -> Decide | None:
+        """All checks in one exact batched program over the decisions of a component: (n, k) rows to (n,) Booleans."""
+        if not checks:
+            return None
+        from cospace.compiler.numbers.numbers import Decider
+
+        wanted = [implies(c.guard, c.value) for c in checks]
+        program = Decider([both(*wanted)], [self.frame.decisions[v] for v in variables])
+        return lambda rows: program(rows)[:, 0]
+
+
+def sample(space: Space, n: int, seed: int = 0, fixed: Mapping[str, Value] | None = None) -> Drawn:
+    """n exactly uniform feasible designs; see `Sampler`."""
+    return Sampler(space, fixed).sample(n, seed)
