@@ -18,6 +18,7 @@ from tests.compiler.generate import Generated, generate, raw_designs
 
 z3 = pytest.importorskip("z3")
 BATCHES = [range(start, start + 20) for start in range(0, 120, 20)]
+SPACES = [range(start, start + 60) for start in (0, 60)]
 EFFORT = 2_000_000
 
 
@@ -53,8 +54,9 @@ def test_z3_agrees(seeds: range) -> None:
         for design in [dict(d) for d in made.designs()][:4]:
             for expr, holds in conditions(made, design):
                 for condition, expected in ((expr, holds), (g.negate(expr), not holds)):
-                    assert status(made.space(), design, condition) in ("sat" if expected else "unsat", "unknown"), seed
-                    compared += 1
+                    found = status(made.space(), design, condition)
+                    assert found in ("sat" if expected else "unsat", "unknown"), seed
+                    compared += found != "unknown"
     assert compared >= 500
 
 
@@ -71,7 +73,7 @@ def test_z3_never_excludes_what_holds(seeds: range) -> None:
     assert compared >= 150
 
 
-@pytest.mark.parametrize("seeds", BATCHES, ids=lambda r: f"from {r.start}")
+@pytest.mark.parametrize("seeds", SPACES, ids=lambda r: f"from {r.start}")
 def test_the_count_agrees(seeds: range) -> None:
     designs = 0
     for seed in seeds:
@@ -88,4 +90,4 @@ def test_the_count_agrees(seeds: range) -> None:
             assert counted.raw == len(raw) and low <= sum(map(bool, found)) <= (high or 0), seed
             assert counted.exact or counted.limit, seed
             designs += len(raw)
-    assert designs >= 200
+    assert designs >= 1000
