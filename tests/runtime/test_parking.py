@@ -120,6 +120,7 @@ def load() -> Run:
 
 KILLED = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what was started in the background begins with it ignored
 sys.path.insert(0, {tests!r})
 from test_parking import begin
 joint = begin()
