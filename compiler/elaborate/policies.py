@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import fields as attrs_fields
@@ -93,6 +94,15 @@ def _written(path: str, node: tree.Policy, context: Context) -> Span:
 
 def _owners(paths: list[str]) -> str:
     return ", ".join(f"`{o}`" for o in dict.fromkeys(p.split(".")[0].split("[")[0] for p in paths))
+
+
+def _name_of(target: tree.Node, words: Sequence[str], has_no: str, here: Context) -> str:
+    """What a statement of a block sets; CS214 where the block has no such word."""
+    if isinstance(target, tree.Name) and target.id in words:
+        return target.id
+    shown = target.id if isinstance(target, tree.Name) else "…"
+    known = ", ".join(f"`{w}`" for w in words)
+    raise here.fail("CS214", target.span, f"{has_no} `{shown}`", help=meant(shown, words) or f"it has {known}")
 
 
 def _once(name: str, target: tree.Expr, given: dict[str, Any], context: Context) -> None:
@@ -194,17 +204,10 @@ def _fields(node: tree.Policy, declared: Function, here: Context) -> dict[str, A
             if not isinstance(s, tree.Bind):
                 raise here.fail("CS226", s.span, f"only `name = value` stands in a {node.kind} block")
             for t in s.targets:
-                if not isinstance(t, tree.Name) or t.id not in words:
-                    shown = t.id if isinstance(t, tree.Name) else "…"
-                    raise here.fail(
-                        "CS214",
-                        t.span,
-                        f"`{node.kind}` has no field `{shown}`",
-                        help=meant(shown, words) or f"it has {', '.join(f'`{w}`' for w in words)}",
-                    )
-                _once(t.id, t, given, here)
-                given[t.id] = _field(parameters[t.id], s.value, node, here)
-                here.scope.names[t.id] = given[t.id]
+                name = _name_of(t, words, f"`{node.kind}` has no field", here)
+                _once(name, t, given, here)
+                given[name] = _field(parameters[name], s.value, node, here)
+                here.scope.names[name] = given[name]
         except Stop:
             continue
     return given
@@ -272,16 +275,9 @@ def _stage(node: tree.Policy, declared: Function, context: Context) -> None:
                     if isinstance(t, tree.Name) and t.id not in words and _read_later(t.id, s, node.block):
                         scope.names[t.id] = evaluate(s.value, here.named(t.id))
                         continue
-                    if not isinstance(t, tree.Name) or t.id not in words:
-                        shown = t.id if isinstance(t, tree.Name) else "…"
-                        raise here.fail(
-                            "CS214",
-                            t.span,
-                            f"`{node.kind}` has no setting `{shown}`",
-                            help=meant(shown, words) or f"it has {', '.join(f'`{w}`' for w in words)}",
-                        )
-                    _once(t.id, t, given, here)
-                    given[t.id] = evaluate(s.value, here.named(t.id))
+                    name = _name_of(t, words, f"`{node.kind}` has no setting", here)
+                    _once(name, t, given, here)
+                    given[name] = evaluate(s.value, here.named(name))
             else:
                 raise here.fail(
                     "CS226",

@@ -65,19 +65,17 @@ def test_state_in_text_is_what_modules_train(joint: Joint) -> None:
             assert said == sorted(math.prod(shape) for _, shape in parameter_shapes(step).values()), step.path
 
 
+def step_along(joint: Joint, subnet: Subnet, split: torch.Tensor) -> None:
+    targets = joint.run.task.targets[split]
+    joint.supernet.step(
+        subnet, lambda out: torch.nn.functional.cross_entropy(out[split], targets), joint.settings.optimiser, 0
+    )
+
+
 def test_the_estimated_peak_is_near_the_measured_one(joint: Joint) -> None:
     subnet, split = resolve_largest(joint), joint.run.task.splits["train"]
-
-    def step() -> None:
-        joint.supernet.step(
-            subnet,
-            lambda out: torch.nn.functional.cross_entropy(out[split], joint.run.task.targets[split]),
-            joint.settings.optimiser,
-            0,
-        )
-
-    step()
-    measured = measure_peak(step)
+    step_along(joint, subnet, split)
+    measured = measure_peak(lambda: step_along(joint, subnet, split))
     assert estimate(joint.run.space).peak_bytes == pytest.approx(measured, rel=0.2)
 
 
@@ -110,26 +108,10 @@ def test_more_alternatives_or_bitwidths_take_no_more_memory(joint: Joint, double
     assert banks[1] == banks[0]
 
 
-def step_along(joint: Joint, subnet: Subnet, split: torch.Tensor) -> None:
-    targets = joint.run.task.targets[split]
-    joint.supernet.step(
-        subnet, lambda out: torch.nn.functional.cross_entropy(out[split], targets), joint.settings.optimiser, 0
-    )
-
-
 def test_a_path_alone_takes_no_less_than_in_the_supernet(joint: Joint) -> None:
     subnet, split = resolve_largest(joint), joint.run.task.splits["train"]
-
-    def step() -> None:
-        joint.supernet.step(
-            subnet,
-            lambda out: torch.nn.functional.cross_entropy(out[split], joint.run.task.targets[split]),
-            joint.settings.optimiser,
-            0,
-        )
-
-    step()
-    first = measure_peak(step)
+    step_along(joint, subnet, split)
+    first = measure_peak(lambda: step_along(joint, subnet, split))
     for row in joint.draw(30):  # more alternatives in the banks change nothing while one path runs
         joint.supernet.take(joint.run.planner.resolve(joint.run.costs.decode(row)))
-    assert measure_peak(step) <= 1.1 * first
+    assert measure_peak(lambda: step_along(joint, subnet, split)) <= 1.1 * first
