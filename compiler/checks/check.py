@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, frozen
 from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.checks.emptied import emptied
-from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, read_expressions, shown
+from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers, shown
 from cospace.compiler.checks.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
+from cospace.compiler.checks.undefined import undefined_at
 from cospace.compiler.cost import holds
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.proofs.defined import Condition, conditions, open_to
 from cospace.compiler.space.graph import TRUE, Expr, both, either, implies, negate
-from cospace.compiler.space.model import Design, Requirement, Space
-from cospace.dsl.diagnostics import Diagnostic, Label
+from cospace.compiler.space.model import Requirement, Space
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Label
 
 COPIES = 6
 """Copies of a decision that a message names."""
@@ -126,7 +127,7 @@ def _defined(case: Case) -> Finding:
         found = [c for c in met if c.node.op != "solve" or not _is_excluded(c.holds, solvable)]
         return [c for c in found if bounder.bounds(c.holds).settled is not True]
 
-    open_ones = [c for expr, guard in read_expressions(space) for c in unsettled_in(expr, guard)]
+    open_ones = [(c, place) for expr, guard, place in readers(space) for c in unsettled_in(expr, guard)]
     if not open_ones:
         return Finding(True, ("definedness: nothing divides by zero or leaves a domain, at any design",))
     unsettled = []
@@ -136,17 +137,17 @@ def _defined(case: Case) -> Finding:
                            if not c.holds.free & maps])
         for r in space.requirements
     ]  # fmt: skip
-    for c in open_ones:
+    for c, place in open_ones:
         if c.holds.free & maps:
             unsettled.append(c)
             continue
-        broken = Requirement(negate(c.holds), TRUE, "undefined", c.node.span)
+        broken = Requirement(negate(c.holds), TRUE, "undefined", NOWHERE)
         verdict = case.prover.settle([*excluding, broken])
         if verdict.possible is None:
             unsettled.append(c)
         elif verdict.possible:
             assert verdict.witness is not None
-            return Finding(False, diagnostics=(_undefined(c.node, verdict.witness, space),))
+            return Finding(False, diagnostics=(undefined_at(space, verdict.witness, c.node, place),))
     if unsettled:
         return Finding(None, skipped=(f"definedness: {len(unsettled)} expressions were not decided",))
     return Finding(True, ("definedness: nothing divides by zero or leaves a domain, at any feasible design",))
@@ -164,19 +165,6 @@ def _is_excluded(holds_: Expr, solvable: dict[int, Expr]) -> bool:
     """Whether a requirement of its own says that the work has a mapping."""
     parts = holds_.args if holds_.op == "or" else (holds_,)
     return any(id(p) in solvable for p in parts)
-
-
-def _undefined(node: Expr, witness: Design, space: Space) -> Diagnostic:
-    what = {
-        "div": "divides by zero", "mod": "divides by zero", "sqrt": "takes the root of a negative number",
-        "lookup": f"reads a row that `{getattr(node.payload, 'name', node.op)}` does not have",
-    }  # fmt: skip
-    said = what.get(node.op, "takes the logarithm of zero or less" if "log" in node.op else "has no value")
-    where = ", ".join(f"{p} = {shown(space, p, v)}" for p, v in witness.items() if p in node.free)
-    return Diagnostic(
-        "CS602", "error", f"this {said} at a design that nothing excludes: {where or 'every design'}", node.span,
-        help="exclude it by a `require`, or protect it: `if … then … else …`",
-    )  # fmt: skip
 
 
 # ---- dead values

@@ -9,7 +9,7 @@ from attrs import frozen
 from cospace.compiler.proofs.witness import Witnesses, find_witnesses
 from cospace.compiler.space.graph import TRUE, Expr, MapProblem, Value, walk
 from cospace.compiler.space.model import Requirement, Space, spell
-from cospace.dsl.diagnostics import Diagnostic
+from cospace.dsl.diagnostics import Diagnostic, Span
 
 if TYPE_CHECKING:
     from cospace.compiler.proofs.prove import Prover
@@ -79,11 +79,17 @@ def map_domains(space: Space) -> dict[str, tuple[Value, ...]]:
 
 def read_expressions(space: Space) -> list[tuple[Expr, Expr]]:
     """What requirements, objectives, quantities and domains read, each with the guard that it is read under."""
-    found = [(r.value, r.guard) for r in space.requirements] + [(r.guard, TRUE) for r in space.requirements]
-    found += [(o.value, TRUE) for o in space.objectives if not o.measured]
-    found += [(e, a.guard) for a in space.accelerators for _, e in a.quantities]
+    return [(expr, guard) for expr, guard, _ in readers(space)]
+
+
+def readers(space: Space) -> list[tuple[Expr, Expr, Span]]:
+    """As `read_expressions`, each with the place of what reads it."""
+    found = [(r.value, r.guard, r.span) for r in space.requirements]
+    found += [(r.guard, TRUE, r.span) for r in space.requirements]
+    found += [(o.value, TRUE, o.span) for o in space.objectives if not o.measured]
+    found += [(e, a.guard, a.span) for a in space.accelerators for _, e in a.quantities]
     for d in space.decisions:
-        found += [(d.guard, TRUE), *((c, d.guard) for c in d.allowed or ())]
+        found += [(d.guard, TRUE, d.span), *((c, d.guard, d.span) for c in d.allowed or ())]
     return found
 
 

@@ -138,7 +138,7 @@ def _argument(parameter: tree.Parameter, value: tree.Expr, context: Context, wha
     if isinstance(type, tree.SetOf) and isinstance(value, tree.Name):
         options = [a.value.id for a in type.alternatives if isinstance(a.value, tree.Name)]
         if value.id in options:
-            return const(Symbol(value.id), span=value.span)
+            return const(Symbol(value.id))
         if names.find(value.id, value.span, context) is None:
             listed = ", ".join(options)
             raise context.fail(

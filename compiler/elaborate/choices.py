@@ -115,7 +115,7 @@ def _choose(node: tree.Decision, path: str, context: Context) -> Any:
     values, conditions, type, unit = domain_of(domain, node, context)
     allowed = None if all(c is TRUE for c in conditions) else conditions
     _register(path, values, type, allowed, unit, node, context, domain)
-    return readings.reading(domain, graph.var(path, type, node.span), context)
+    return readings.reading(domain, graph.var(path, type), context)
 
 
 def _labelled(domain: tree.SetOf, context: Context) -> bool:
@@ -126,7 +126,7 @@ def _labelled(domain: tree.SetOf, context: Context) -> bool:
 def _alternatives(node: tree.Decision, domain: tree.SetOf, path: str, context: Context) -> Any:
     from cospace.compiler.elaborate.evaluate import boolean, evaluate
 
-    chosen = graph.var(path, graph.SYMBOL, node.span)
+    chosen = graph.var(path, graph.SYMBOL)
     taken: list[tuple[tree.Alternative, str, Expr]] = []
     for a in domain.alternatives:
         label = a.name or _callee(a.value)
@@ -271,7 +271,7 @@ def _map(node: tree.Decision, name: str, context: Context) -> Any:
         unique, k = f"{path}#{k}", k + 1
     allowed = None if all(c is TRUE for c in conditions) else conditions
     answering.maps.append(MapDecision(unique, values, type, context.guard, allowed, unit))
-    return readings.reading(domain, graph.var(unique, type, node.span), context)
+    return readings.reading(domain, graph.var(unique, type), context)
 
 
 # ---- domains

@@ -90,7 +90,7 @@ def _condition(found: Any, span: Span, context: Context) -> Expr:
 
 def _number(node: tree.Number, context: Context) -> Any:
     value = context.state.numbers.get(node.span) if context.state.numbers else None
-    plain = const(node.value, span=node.span) if value is None else value
+    plain = const(node.value) if value is None else value
     if node.unit is None:
         return plain
     unit = names.find_unit(node.unit, _unit_span(node), context)
@@ -103,7 +103,7 @@ def _unit_span(node: tree.Number | tree.SetOf) -> Span:
 
 
 def _text(node: tree.Text, context: Context) -> Any:
-    return const(node.value, span=node.span)
+    return const(node.value)
 
 
 def _name(node: tree.Name, context: Context) -> Any:
@@ -153,7 +153,7 @@ def _set(node: tree.SetOf, context: Context) -> Any:
         if condition is graph.FALSE:
             continue
         if symbols and is_bare:
-            items.append(const(Symbol(a.value.id), span=a.span))  # type: ignore[union-attr]
+            items.append(const(Symbol(a.value.id)))  # type: ignore[union-attr]
         else:
             inner = readings.inside_record(a.name, context) if a.name else context
             value = evaluate(a.value, inner)
@@ -368,7 +368,7 @@ def symbol_or_scalar(node: tree.Name, beside: Expr, context: Context) -> Expr:
     if options is None:
         return scalar(node, context)
     if node.id in options:
-        return const(Symbol(node.id), span=node.span)
+        return const(Symbol(node.id))
     found = names.find(node.id, node.span, context)
     if isinstance(found, Expr):
         return found

@@ -27,7 +27,7 @@ from cospace.compiler.space.graph import FALSE, TRUE, Expr, Symbol, Type, Value,
 from cospace.compiler.space.model import spell
 from cospace.compiler.space.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Span
+from cospace.dsl.diagnostics import NOWHERE, Span
 
 MOST = 100_000
 """Values of one domain, at most."""
@@ -224,16 +224,15 @@ def _item(options: Options, sets: bool, at: int) -> lookups.Lookup:
 
 def gathered(owner: Listed) -> Gathered:
     """The items as guarded values: of a list one a place, of a set one a member."""
-    span = owner.chosen.span
     one = const(1)
     if owner.sets:
-        return Gathered(tuple((i, contains(owner, v, span), one) for v, i in members_of(owner).items()))
+        return Gathered(tuple((i, contains(owner, v, NOWHERE), one) for v, i in members_of(owner).items()))
     found = []
     longest = max(len(o) for o in owner.options)
     for at in range(longest):
         reach = [o for o in owner.options if len(o) > at]
-        there = TRUE if len(reach) == len(owner.options) else tell(owner, lambda o: len(o) > at, graph.BOOL, span)  # noqa: B023
-        item = tell(owner, lambda o: o[at].value if len(o) > at else reach[0][at].value, reach[0][at].type, span)  # noqa: B023
+        there = TRUE if len(reach) == len(owner.options) else tell(owner, lambda o: len(o) > at, graph.BOOL, NOWHERE)  # noqa: B023
+        item = tell(owner, lambda o: o[at].value if len(o) > at else reach[0][at].value, reach[0][at].type, NOWHERE)  # noqa: B023
         found.append((item, there, one))
     return Gathered(tuple(found))
 

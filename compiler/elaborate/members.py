@@ -137,10 +137,10 @@ def _along(path: str, span: Span, context: Context) -> Any:
                 "CS209", span, f"`{path}` does not exist in every design that reads it here",
                 help="read it behind a `when` or an `if` that makes sure it is taken",
             )  # fmt: skip
-        return readings.read(graph.var(path, decision.type, span), context)
+        return readings.read(graph.var(path, decision.type), context)
     every = [d for d in context.state.decisions if paths.instance(d.path, path)]
     if every:
-        items = tuple((readings.read(graph.var(d.path, d.type, span), context), d.guard, ONE) for d in every)
+        items = tuple((readings.read(graph.var(d.path, d.type), context), d.guard, ONE) for d in every)
         return Instances(items, path, path)
     if any(paths.below(p, path) for p in (*known, *(c for c, _ in context.state.blocks))):
         return PathValue(path)

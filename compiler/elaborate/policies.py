@@ -230,7 +230,7 @@ def _field(parameter: tree.Parameter, value: tree.Expr, node: tree.Policy, here:
                 f"`{parameter.name}` of `{node.kind}` holds some of {', '.join(f'`{o}`' for o in options)}",
                 help=meant(a.value.id, options) if isinstance(a.value, tree.Name) else None,
             )  # fmt: skip
-    items = tuple(const(Symbol(a.value.id), span=a.span) for a in value.alternatives)  # type: ignore[union-attr]
+    items = tuple(const(Symbol(a.value.id)) for a in value.alternatives)  # type: ignore[union-attr]
     return SetValue(items, tuple(None for _ in items), tuple(TRUE for _ in items))
 
 

@@ -143,7 +143,7 @@ def tagged_set(node: tree.SetOf, context: Context) -> TaggedSet | None:
             raise context.fail("CS210", a.span, f"two members are called `{name.id}`")
         given = a.value.arguments if isinstance(a.value, tree.Call) else ()
         fields[name.id] = {str(g.name): evaluate(g.value, context.named(g.name)) for g in given}
-        items.append(const(Symbol(name.id), span=a.span))
+        items.append(const(Symbol(name.id)))
         conditions.append(boolean(a.guard, context) if a.guard is not None else TRUE)
     found = TaggedSet(tuple(items), tuple(None for _ in items), tuple(conditions), None, fields)
     for symbol, given_ in fields.items():

@@ -120,7 +120,7 @@ def _key(
     what = f"`{parameter.name}` of `{table}`"
     if isinstance(node, tree.Name) and columns[0].symbols and not _bound(node, context):
         if node.id in columns[0].symbols:
-            return [const(Symbol(node.id), span=node.span)]
+            return [const(Symbol(node.id))]
         raise _not_among(node.id, columns[0], what, node.span, context)
     value = evaluate(node, context.named(parameter.name))
     if _width(parameter) == 1:

@@ -73,7 +73,7 @@ def register(
     if some.free and not heard and not always(graph.implies(context.guard, some), context):
         reason = f"`{path}` has a value to take"
         state.requirements.append(Requirement(some, context.guard, reason, node.span, "domain"))
-    return graph.var(path, type, node.span)
+    return graph.var(path, type)
 
 
 def _weights(
@@ -166,7 +166,7 @@ def statistic(declaration: tree.Def, source: Expr, low: Fraction, high: Fraction
     context.state.variants.append(
         Variant(path, "statistic", (), graph.NUMBER, by=source, low=low, high=high, group=group, span=span)
     )
-    return graph.var(path, graph.NUMBER, span)
+    return graph.var(path, graph.NUMBER)
 
 
 def statistics(state: State) -> dict[str, Variant]:

@@ -33,9 +33,15 @@ def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = RO
 
     limit: open designs that are listed at most; above it coordinate descent looks for good ones, not `certified`,
     unless it is proved that there are none. No designs and `certified`: none is feasible, and `infeasible` says why.
-    Raises DesignError at a path or value in `fixed` that is not there.
+    Raises DesignError at a path or value in `fixed` that is not there, Undecided where a comparison can't be decided.
     """
-    fixed = dict(fixed or {})
+    try:
+        return _best(space, dict(fixed or {}), limit)
+    except exact.Undecided as stop:
+        raise stop.within(space) from None
+
+
+def _best(space: Space, fixed: Mapping[str, Value], limit: int) -> Best:
     pinned = restrict(space, fixed)
     read = _read_decisions(pinned)
     core = evolve(pinned, decisions=tuple(d for d in pinned.decisions if d.path in read))

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from weakref import WeakKeyDictionary
 
+from attrs import evolve
 from cospace.compiler.exact.enclosures import GivenUp
 from cospace.compiler.exact.reals import (
     ARITHMETIC,
@@ -26,12 +27,12 @@ from cospace.compiler.exact.reals import (
 )
 from cospace.compiler.space.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.space.lookups import Lookup
-from cospace.compiler.space.model import Design
-from cospace.dsl.diagnostics import Diagnostic, SpecError
+from cospace.compiler.space.model import Design, Space
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 
 __all__ = [
     "DIGITS", "UNDEFINED", "UNKNOWN", "Enclosure", "Evaluation", "Result", "Undecided", "Undefined", "Unknown",
-    "decided", "evaluate", "evaluate_all", "solve_maps",
+    "decided", "evaluate", "evaluate_all", "solve_maps", "undefined_in",
 ]  # fmt: skip
 
 DIGITS = (25, 50, 100, 200)
@@ -64,12 +65,20 @@ class Undecided(SpecError):
         node = next(met, expr)
         where = ", ".join(f"{p} = {v}" for p, v in design.items() if p in node.free)
         self.reason = f"a comparison can't be decided at {where or 'any design'}: its numbers are too near, or too long"
-        span = node.span if node.span.end else expr.span
+        self._design = design
         help = "compare with a number that is not just the value itself, or leave the comparison out"
-        super().__init__((Diagnostic("CS610", "error", self.reason, span, help=help),))
+        super().__init__((Diagnostic("CS610", "error", self.reason, NOWHERE, help=help),))
 
     def __str__(self) -> str:
         return self.reason
+
+    def within(self, space: Space) -> Undecided:
+        """The same, at the place of what asks for it in a space."""
+        asked = [(e, r.span) for r in space.requirements for e in (r.guard, r.value)]
+        asked += [(o.value, o.span) for o in space.objectives]
+        place = next((span for e, span in asked if evaluate(e, self._design) is UNKNOWN), NOWHERE)
+        self.diagnostics = tuple(evolve(d, span=place) for d in self.diagnostics)
+        return self
 
 
 def decided(expr: Expr, design: Design, inputs: Mapping[str, Value] | None = None) -> bool:
@@ -99,6 +108,25 @@ class Evaluation:
         """As `evaluate`."""
         result = _value(expr, self._scope)
         return evaluate(expr, self._scope.values) if result is UNKNOWN and self.left > 0 else result
+
+
+def undefined_in(expr: Expr, design: Design) -> Expr | None:
+    """The node that leaves an expression without a value at a design: all that it reads there has one; else None."""
+    value = Evaluation(design)
+    node = expr
+    if value(node) is not UNDEFINED:
+        return None
+    while True:
+        below = node.args
+        if node.op == "if":
+            condition = value(below[0])
+            below = below[:1] if condition is UNDEFINED else (below[1] if condition is True else below[2],)
+        elif node.op in ("solve", "solvable"):
+            return node  # what it reads is read at a mapping
+        found = next((a for a in below if value(a) is UNDEFINED), None)
+        if found is None:
+            return node
+        node = found
 
 
 def solve_maps(

@@ -47,7 +47,7 @@ class Fold(Rewrite):
         index = self._at.get(str(node.payload), -1)
         if index < 0:
             return node
-        return graph.const(self._decisions[str(node.payload)].values[index], node.type.unit, node.span)
+        return graph.const(self._decisions[str(node.payload)].values[index], node.type.unit)
 
     def _paths(self, of: Expr | MapProblem) -> tuple[str, ...]:
         """The fixed decisions that are read, in a fixed order."""

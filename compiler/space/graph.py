@@ -1,8 +1,9 @@
 """The expression graph: hash-consed, typed nodes that every backend walks, and their constructors.
 
 Owns constant folding; the operators are listed in `operators`. A node is made only by `make` or the helpers below, so
-two equal expressions are one object: compare with `is`. Numbers are exact rationals in base units (bit, s, J, …);
-types and units are checked before a node is made (`elaborate/`), so constructors trust their arguments.
+two equal expressions are one object, whatever text they come from: compare with `is`. So a node has no place in a text;
+where it is asked for one, its text is compiled once more with `places_apart`. Numbers are exact rationals in base units
+(bit, s, J, …); types and units are checked before a node is made (`elaborate/`), so constructors trust their arguments.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from weakref import ref
 
 from attrs import frozen
 from cospace.compiler.space.dimension import Dimension, unit_power, unit_product, unit_quotient
+from cospace.compiler.space.places import apart
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 
@@ -46,7 +48,10 @@ TEXT = Type("text")
 
 
 class Expr:
-    """One node. `free` are the paths of the decisions it reads (maps bound by a `solve` excluded)."""
+    """One node. `free` are the paths of the decisions it reads (maps bound by a `solve` excluded).
+
+    span: where it is written, of what may have no value made under `places_apart`; of all else `NOWHERE`.
+    """
 
     __slots__ = ("__weakref__", "_free", "_partial", "args", "op", "payload", "span", "type")
 
@@ -153,11 +158,18 @@ def _forget(held: _Held, table: dict[tuple[object, ...], _Held] = _table) -> Non
         del table[held.key]
 
 
+_PARTIAL = {"div", "mod", "pow", "sqrt", "log2", "log10", "log", "exp", "solve", "measure", "lookup"}
+
+
 def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, span: Span = NOWHERE) -> Expr:
-    """The one node with these parts."""
+    """The one node with these parts. span: where it is written, of no account except under `places_apart`."""
     kind = payload.__class__  # Fraction(1) == True in Python; they must not be one node
     part = (payload.numerator, payload.denominator) if kind is Fraction else payload  # type: ignore[attr-defined]
-    key = (op, tuple(map(id, args)), kind, part, type.kind, type.unit)
+    key: tuple[object, ...] = (op, tuple(map(id, args)), kind, part, type.kind, type.unit)
+    if op in _PARTIAL and apart.get():
+        key = (*key, span)
+    else:
+        span = NOWHERE
     held = _table.get(key)
     node = held() if held is not None else None
     if node is None:
@@ -170,15 +182,13 @@ def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, sp
 # ---- constants and variables
 
 
-def const(value: Value | int, unit: Dimension = (), span: Span = NOWHERE) -> Expr:
+def const(value: Value | int, unit: Dimension = ()) -> Expr:
     if isinstance(value, bool):
-        return make("const", (), BOOL, value, span)
+        return make("const", (), BOOL, value)
     if isinstance(value, (int, Fraction)):
         exact = value if value.__class__ is Fraction else Fraction(value)
-        return make("const", (), Type("number", unit) if unit else NUMBER, exact, span)
-    if isinstance(value, Symbol):
-        return make("const", (), SYMBOL, value, span)
-    return make("const", (), TEXT, value, span)
+        return make("const", (), Type("number", unit) if unit else NUMBER, exact)
+    return make("const", (), SYMBOL if isinstance(value, Symbol) else TEXT, value)
 
 
 ZERO, ONE = Fraction(0), Fraction(1)
@@ -186,8 +196,8 @@ TRUE = const(True)
 FALSE = const(False)
 
 
-def var(path: str, type: Type, span: Span = NOWHERE) -> Expr:
-    return make("var", (), type, path, span)
+def var(path: str, type: Type) -> Expr:
+    return make("var", (), type, path)
 
 
 # ---- arithmetic, folded where all is known
@@ -395,9 +405,6 @@ def branch(condition: Expr, then: Expr, otherwise: Expr, span: Span = NOWHERE) -
     if then is otherwise and not may_be_undefined(condition):
         return then
     return make("if", (condition, then, otherwise), then.type, None, span)
-
-
-_PARTIAL = {"div", "mod", "pow", "sqrt", "log2", "log10", "log", "exp", "solve", "measure", "lookup"}
 
 
 def may_be_undefined(e: Expr) -> bool:

@@ -77,9 +77,9 @@ def lookup(rows: Lookup, keys: Sequence[Expr], type: Type, span: Span = NOWHERE)
         kept = [r for r, key in enumerate(rows.keys) if tuple(key[i] for i in known) == wanted]
         open_ = [i for i in range(len(keys)) if i not in known]
         if not open_ and kept:
-            return const(rows.values[kept[0]], type.unit, span)
+            return const(rows.values[kept[0]], type.unit)
         if not kept and rows.default:
-            return const(rows.default[0], type.unit, span)
+            return const(rows.default[0], type.unit)
         if open_ and kept:
             fewer = table(
                 rows.name, [tuple(rows.keys[r][i] for i in open_) for r in kept], [rows.values[r] for r in kept],

@@ -312,8 +312,6 @@ class Writer:
             data["args"] = [self._node_ids[id(a)] for a in node.args]
         if node.op in _PAYLOADS:
             data["payload"] = self.write(node.payload, _PAYLOADS[node.op])
-        if node.span != NOWHERE:
-            data["span"] = self.span(node.span)
         return data
 
     def lookup(self, rows: Lookup) -> int:
@@ -380,7 +378,7 @@ class _Reader:
         kind = _decode_type(self, data.get("type"))
         payload = _codec(_PAYLOADS[op])[1](self, data.get("payload")) if op in _PAYLOADS else None
         check_node(op, args, kind, payload)
-        return graph.make(op, args, kind, payload, self.span(data.get("span")))
+        return graph.make(op, args, kind, payload)
 
     def record(self, cls: type, data: Any) -> Any:
         given = _dict(data)
