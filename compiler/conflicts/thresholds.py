@@ -331,7 +331,12 @@ class _Piece:
             self._divide(roots(steep, self.low, self.high))
         v = value(f, self.middle)
         assert v is not None
-        steps = [math.floor(v) + k for k in range(1 - STEPS // 2, STEPS // 2 + 1)]
+        first, last = math.floor(v) + 1 - STEPS // 2, math.floor(v) + STEPS // 2
+        ends = [None if x is None else value(f, x) for x in (self.low, self.high)]
+        if None not in ends:  # without poles and turns between its ends, it takes only what lies between those
+            low, high = sorted(e for e in ends if e is not None)
+            first, last = max(first, math.floor(low) + 1), min(last, math.ceil(high) - 1)
+        steps = range(first, last + 1)
         points = [p for s in steps for p in roots(add(f, constant(Fraction(-s)))[0], self.low, self.high)]
         self._divide(points)
         return constant(Fraction(math.ceil(v) if upwards else math.floor(v)))

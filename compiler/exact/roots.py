@@ -103,6 +103,8 @@ def roots(p: Poly, low: Fraction | None, high: Fraction | None) -> list[tuple[Fr
     if len(p) == 2:
         x = -p[0] / p[1]
         return [(x, x)] if (low is None or low < x) and (high is None or x < high) else []
+    if len(p) == 3:
+        return [r for r in _of_square(p, low, high) if (low is None or low < r[1]) and (high is None or r[0] < high)]
     bound = 1 + max(abs(a / p[-1]) for a in p[:-1])
     bottom, top = -bound if low is None else low, bound if high is None else high
     if bottom >= top:
@@ -111,6 +113,30 @@ def roots(p: Poly, low: Fraction | None, high: Fraction | None) -> list[tuple[Fr
     found: list[tuple[Fraction, Fraction]] = []
     _isolate(p, chain, bottom, top, _changes(chain, bottom), _changes(chain, top), found)
     return [r for r in found if bottom < r[1] and r[0] < top and r != (bottom, bottom) and r != (top, top)]
+
+
+def _of_square(p: Poly, low: Fraction | None, high: Fraction | None) -> list[tuple[Fraction, Fraction]]:
+    """Both roots of a polynomial of degree 2, by its formula; enclosures leave out `low` and `high`, and each other."""
+    scale = math.lcm(*(a.denominator for a in p)) * (1 if p[2] > 0 else -1)
+    c, b, a = (int(x * scale) for x in p)
+    inside = b * b - 4 * a * c
+    if inside < 0:
+        return []
+    whole = math.isqrt(inside)
+    if whole * whole == inside:
+        return [(x, x) for x in dict.fromkeys((Fraction(-b - whole, 2 * a), Fraction(-b + whole, 2 * a)))]
+    bits = BITS + max(0, b.bit_length() - inside.bit_length() // 2)
+    found: list[tuple[Fraction, Fraction]] = []
+    for sign in (-1, 1):
+        fine = bits
+        while True:
+            root = math.isqrt(inside << 2 * fine)
+            ends = sorted(Fraction((-b << fine) + sign * r, 2 * a << fine) for r in (root, root + 1))
+            if not any(x is not None and ends[0] <= x <= ends[1] for x in (low, high)):
+                break
+            fine *= 2
+        found.append((ends[0], ends[1]))
+    return found
 
 
 def _chain(p: Poly) -> list[Poly]:

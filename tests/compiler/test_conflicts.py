@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from cospace.compiler.checks.check import check
+from cospace.compiler.conflicts import thresholds
 from cospace.compiler.conflicts.conflict import Conflicts
 from cospace.compiler.conflicts.why import why
 from cospace.compiler.driver import compile_text
@@ -141,3 +143,36 @@ def test_roots_are_exact_or_enclosed() -> None:
         assert found == [(r, r) for r in sorted({r for r in wanted if low < r < high})]
     ((low, high),) = roots.roots((Fraction(-2), Fraction(0), Fraction(1)), Fraction(0), None)
     assert low < high and low**2 < 2 < high**2 and high - low < Fraction(1, 10**15)
+
+
+def test_roots_of_squares_are_enclosed_apart_from_the_ends() -> None:
+    rng = random.Random(2)
+    met = 0
+    for _ in range(300):
+        p = tuple(Fraction(rng.randint(-40, 40), rng.randint(1, 9)) for _ in range(2))
+        p = (*p, Fraction(rng.choice([-1, 1]) * rng.randint(1, 10**6), rng.randint(1, 9)))
+        low, high = sorted(Fraction(rng.randint(-30, 30), rng.randint(1, 3000)) for _ in range(2))
+        for a, b in roots.roots(p, low, high):
+            assert low < a <= b < high and b - a < Fraction(1, 10**15)
+            assert roots.at(p, a) * roots.at(p, b) < 0 if a < b else roots.at(p, a) == 0
+        every = roots.roots(p, None, None)
+        assert len(every) == (2 if p[1] ** 2 > 4 * p[0] * p[2] else 0)
+        assert all(one[1] < other[0] for one, other in itertools.pairwise(every))
+        inside = [e for e in every if low < e[0] and e[1] < high]
+        met += len(inside)
+        assert len(roots.roots(p, low, high)) == len(inside)
+    assert met > 40
+
+
+def test_a_rounding_looks_for_steps_only_between_its_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(p: roots.Poly, low: Fraction | None, high: Fraction | None) -> list[tuple[Fraction, Fraction]]:
+        asked.append(p)
+        return roots.roots(p, low, high)
+
+    monkeypatch.setattr(thresholds, "roots", counted)
+    text, _ = unsatisfiable(247).render()  # a quotient rounded by `mod`, in hundreds of designs
+    (said,) = check(compiled(text)).diagnostics
+    assert said.help and "35/12 is the nearest value that does" in said.help
+    assert len(asked) < 6_000  # 64 for each rounding came to 25,648
