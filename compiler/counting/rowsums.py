@@ -66,7 +66,7 @@ def _settle(groups: Sequence[Options], bounds: Sequence[Array], active: Sequence
     largest = math.prod(int(t.max(initial=0)) for t in totals)
     product: Array = numpy.ones(n, dtype=object if largest >= SAFE else numpy.int64)
     for t in totals:
-        product *= t
+        product = product * t  # a group of few designs beside others may hold long integers
     open_sums = []
     for k, bound in enumerate(bounds):
         least, most = numpy.zeros_like(bound), numpy.zeros_like(bound)
