@@ -17,6 +17,7 @@ import numpy
 from attrs import frozen
 from cospace.compiler.bounds.boxes import Box, Boxes, members
 from cospace.compiler.bounds.boxes_rules import NO
+from cospace.compiler.proofs.terms import Terms, terms_of
 from cospace.compiler.space.graph import TRUE, Expr
 from cospace.compiler.space.model import Requirement
 from numpy.typing import NDArray
@@ -30,8 +31,6 @@ ROUNDS = 60
 PAIRS = 200
 SPENT = 400_000
 """Terms at combinations that one question may ask for."""
-
-Terms = dict[int, tuple[Expr, Fraction]]
 
 
 @frozen(eq=False)
@@ -83,25 +82,9 @@ def _inequalities(boxes: Boxes, requirement: Requirement, box: Box) -> Iterator[
     parts = list(enumerate(whole.args)) if whole.op == "and" else [(None, whole)]
     for place, part in parts:
         if part.op in ("le", "lt"):
-            terms: Terms = {}
-            _collect(part.args[0], Fraction(1), terms)
-            _collect(part.args[1], Fraction(-1), terms)
+            terms = terms_of(part)
             groups = len(_groups(boxes, terms))
             yield _Inequality(requirement, place, part.op == "lt", terms, groups)
-
-
-def _collect(root: Expr, factor: Fraction, terms: Terms) -> None:
-    """Add a sum to terms, each with its factor; products with one factor that varies are taken apart."""
-    todo = [(root, factor)]
-    while todo:
-        node, by = todo.pop()
-        rest = [a for a in node.args if not a.is_const]
-        if node.op == "add":
-            todo += [(a, by) for a in node.args]
-        elif node.op == "mul" and len(rest) == 1:
-            todo.append((rest[0], by * math.prod((a.number for a in node.args if a.is_const), start=Fraction(1))))
-        else:
-            terms[id(node)] = (node, terms.get(id(node), (node, Fraction(0)))[1] + by)
 
 
 def _groups(boxes: Boxes, terms: Terms) -> list[tuple[list[tuple[Expr, Fraction]], tuple[int, ...]]]:

@@ -12,6 +12,7 @@ from random import Random
 
 from attrs import define
 from cospace.compiler.exact.exact import Evaluation
+from cospace.compiler.proofs.budget import Budget, budgets
 from cospace.compiler.space.graph import TRUE, Expr, Value, implies, walk
 from cospace.compiler.space.model import Decision, Design, Space
 
@@ -36,6 +37,9 @@ MENDS = 6
 NARROW = 12
 """Decisions that a requirement may read to be mended: one that reads more is seldom met by another value of one."""
 
+SAVINGS = 4
+"""Requirements of sums that are brought below their bounds, one after the other, to save a design."""
+
 
 @define(eq=False)
 class Witnesses:
@@ -52,7 +56,8 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
     too, with a chance that shrinks with every infeasible design and doubles with every feasible one, so that many
     values are shown at once where that works, and single ones where it doesn't. Where no design is feasible at first,
     many requirements may each exclude little: then designs are mended. Where few exclude much, two take
-    every decision's first and last value: budgets are met there most often.
+    every decision's first and last value: budgets are met there most often. A design that is over a budget gives up
+    what costs most.
     """
     look = _Look(space, Random(seed))
     found = Witnesses([], {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))})
@@ -70,7 +75,10 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
         if corner is None and not found.designs and not mending:
             crowded = crowded and (barren > EARLY or len(look.broken(design)) >= MANY)
             mending = barren > PLAIN or (barren == EARLY and crowded)
-        if (mending and not look.mend(design)) or not found.missing & look.taken or not look.holds(design):
+        if mending and not look.mend(design):
+            chance *= LESS
+            continue
+        if not found.missing & look.taken or not (look.holds(design) or look.save(design, found.missing)):
             chance *= LESS
             continue
         chance = min(1.0, chance * 2)
@@ -96,6 +104,7 @@ class _Look:
         self.base: Design = {}
         self.target = -1
         self.owners = _owners(space.decisions)
+        self.budgets: dict[int, list[Budget]] = {}
         self.at = Evaluation({}, ASSIGNMENTS)
         self.taken: set[tuple[int, int]] = set()
         self.pending: list[tuple[int, int]] = []
@@ -151,15 +160,51 @@ class _Look:
             self.at = Evaluation(design, self.at.left)
             asked = {at for path in changed for at in self.reading.get(path, ()) if self.narrow[at]}
             broken = (broken - asked) | {at for at in asked if self.at(self.asked[at]) is not True}
-        self.taken = {(v, d.values.index(design[d.path])) for v, d in enumerate(self.decisions) if d.path in design}
+        self._note(design)
         return not broken
+
+    def _note(self, design: Design) -> None:
+        """What a design takes after it was changed."""
+        self.taken = {(v, d.values.index(design[d.path])) for v, d in enumerate(self.decisions) if d.path in design}
+
+    def save(self, design: dict[str, Value], missing: set[tuple[int, int]]) -> bool:
+        """Bring a design below the bounds of sums that it exceeds, by cheaper values; False where others are broken.
+
+        What takes a missing value gives it up last, the decision that is to show one never.
+        """
+        kept = self.owners[self.target] | {self.decisions[self.target].path}
+        for _ in range(SAVINGS):
+            broken = next((at for at in range(len(self.asked)) if not self._met(at, design)), None)
+            if broken is None:
+                self._note(design)
+                return bool(missing & self.taken)
+            if broken not in self.budgets:
+                sums = budgets(self.asked[broken])
+                self.budgets[broken] = [Budget(e, self.places, self.decisions) for e in sums]
+            over = next((b for b in self.budgets[broken] if self.at(b.inequality) is False), None)
+            excess = over.excess(self.at) if over is not None else None
+            if over is None or excess is None:
+                return False
+            free = dict((v, k) for v, k in self.taken if self.decisions[v].path not in kept)
+            changes = over.cheaper(free, excess, lambda v: (v, free[v]) in missing)
+            if changes is None:
+                return False
+            for v, k in changes.items():
+                if self.decisions[v].path in design and self._draw_anew(design, v, self.decisions[v].values[k]) is None:
+                    return False
+            self.at = Evaluation(design, self.at.left)
+            self._note(design)
+        return self.holds(design) and bool(missing & self.taken)
 
     def broken(self, design: Design) -> set[int]:
         """The narrow requirements that a design does not meet."""
         return {at for at in range(len(self.asked)) if self.narrow[at] and not self._met(at, design)}
 
-    def _draw_anew(self, design: dict[str, Value], first: int) -> set[str] | None:
-        """Another value for a decision, and for what can't keep its own then; the paths that changed."""
+    def _draw_anew(self, design: dict[str, Value], first: int, value: Value | None = None) -> set[str] | None:
+        """Another value for a decision, the one given or any, and for what can't keep its own then.
+
+        The paths that changed; None where one has no value left.
+        """
         path = self.decisions[first].path
         changed = {path}
         for v, d in enumerate(self.decisions):
@@ -174,7 +219,7 @@ class _Look:
             if not options:
                 return None
             if v == first or design.get(d.path) not in options:
-                design[d.path] = self.random.choice(options)
+                design[d.path] = value if v == first and value is not None else self.random.choice(options)
                 changed.add(d.path)
         return changed
 
