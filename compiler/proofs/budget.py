@@ -5,7 +5,7 @@ It proves nothing: terms that several decisions share are left as they are, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 
 from cospace.compiler.exact.exact import Enclosure, Evaluation, Result, evaluate
@@ -31,16 +31,16 @@ class Budget:
                     continue
                 own = tuple(_scaled(evaluate(node, {path: value}), factor) for value in decisions[v].values)
                 known = self.costs.get(v, (Fraction(0),) * len(own))
-                self.costs[v] = tuple(None if a is None or b is None else a + b for a, b in zip(known, own, strict=True))
+                self.costs[v] = tuple(
+                    None if a is None or b is None else a + b for a, b in zip(known, own, strict=True)
+                )
 
     def excess(self, at: Evaluation) -> Fraction | None:
         """How much a design is above the bound."""
         a, b = (_scaled(at(e), Fraction(1)) for e in self.inequality.args)
         return None if a is None or b is None else a - b
 
-    def cheaper(
-        self, taken: Mapping[int, int], excess: Fraction, spared: Callable[[int], bool]
-    ) -> dict[int, int] | None:
+    def cheaper(self, taken: Mapping[int, int], excess: Fraction, spared: frozenset[int]) -> dict[int, int] | None:
         """Other values for as few decisions as will do, what is `spared` last. None where all together don't.
 
         taken: decision -> the index of its value, of those that may change.
@@ -52,7 +52,7 @@ class Budget:
                 least = min((c, j) for j, c in enumerate(costs) if c is not None)
                 savings.append((costs[k] - least[0], v, least[1]))  # type: ignore[operator]
         changes: dict[int, int] = {}
-        for saved, v, k in sorted(savings, key=lambda s: (spared(s[1]), -s[0], s[1])):
+        for saved, v, k in sorted(savings, key=lambda s: (s[1] in spared, -s[0], s[1])):
             if excess < 0 or (excess == 0 and self.inequality.op == "le"):
                 break
             if saved > 0:

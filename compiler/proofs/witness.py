@@ -39,6 +39,8 @@ NARROW = 12
 
 SAVINGS = 4
 """Requirements of sums that are brought below their bounds, one after the other, to save a design."""
+VAIN = 8
+"""Designs in a row that could not be saved, after which no other is tried."""
 
 
 @define(eq=False)
@@ -78,7 +80,7 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
         if mending and not look.mend(design):
             chance *= LESS
             continue
-        if not found.missing & look.taken or not (look.holds(design) or look.save(design, found.missing)):
+        if not found.missing & look.taken or not (look.holds(design) or look.saved(design, found.missing)):
             chance *= LESS
             continue
         chance = min(1.0, chance * 2)
@@ -105,6 +107,7 @@ class _Look:
         self.target = -1
         self.owners = _owners(space.decisions)
         self.budgets: dict[int, list[Budget]] = {}
+        self.vain = 0
         self.at = Evaluation({}, ASSIGNMENTS)
         self.taken: set[tuple[int, int]] = set()
         self.pending: list[tuple[int, int]] = []
@@ -167,7 +170,13 @@ class _Look:
         """What a design takes after it was changed."""
         self.taken = {(v, d.values.index(design[d.path])) for v, d in enumerate(self.decisions) if d.path in design}
 
-    def save(self, design: dict[str, Value], missing: set[tuple[int, int]]) -> bool:
+    def saved(self, design: dict[str, Value], missing: set[tuple[int, int]]) -> bool:
+        """Whether an infeasible design was changed to a feasible one with a missing value; tried while it helps."""
+        done = self.vain < VAIN and self._save(design, missing) and bool(missing & self.taken)
+        self.vain = 0 if done else self.vain + 1
+        return done
+
+    def _save(self, design: dict[str, Value], missing: set[tuple[int, int]]) -> bool:
         """Bring a design below the bounds of sums that it exceeds, by cheaper values; False where others are broken.
 
         What takes a missing value gives it up last, the decision that is to show one never.
@@ -176,8 +185,7 @@ class _Look:
         for _ in range(SAVINGS):
             broken = next((at for at in range(len(self.asked)) if not self._met(at, design)), None)
             if broken is None:
-                self._note(design)
-                return bool(missing & self.taken)
+                return True
             if broken not in self.budgets:
                 sums = budgets(self.asked[broken])
                 self.budgets[broken] = [Budget(e, self.places, self.decisions) for e in sums]
@@ -185,8 +193,8 @@ class _Look:
             excess = over.excess(self.at) if over is not None else None
             if over is None or excess is None:
                 return False
-            free = dict((v, k) for v, k in self.taken if self.decisions[v].path not in kept)
-            changes = over.cheaper(free, excess, lambda v: (v, free[v]) in missing)
+            free = {v: k for v, k in self.taken if self.decisions[v].path not in kept}
+            changes = over.cheaper(free, excess, frozenset(v for v, k in free.items() if (v, k) in missing))
             if changes is None:
                 return False
             for v, k in changes.items():
@@ -194,7 +202,7 @@ class _Look:
                     return False
             self.at = Evaluation(design, self.at.left)
             self._note(design)
-        return self.holds(design) and bool(missing & self.taken)
+        return self.holds(design)
 
     def broken(self, design: Design) -> set[int]:
         """The narrow requirements that a design does not meet."""

@@ -114,3 +114,16 @@ def test_what_is_mended_is_feasible(seed: int, monkeypatch: pytest.MonkeyPatch) 
     for v, k in found.missing:
         d = space.decisions[v]
         assert all(design.get(d.path) != d.values[k] for design in found.designs)
+
+
+def test_a_tight_budget_over_many_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly any design is within it, and every value of every decision is in one: what costs most is given up."""
+    text = "\n".join(f"a{i} = choose {{1, 2, 4, 8}}" for i in range(40))
+    text += f"\nrequire {' + '.join(f'{i + 1} * a{i}' for i in range(40))} <= 1_110\n"
+    space = compile_text(text).space
+    assert space is not None
+    found = find_witnesses(space)
+    assert not found.missing
+    assert all(holds(r, d) for d in found.designs for r in space.requirements)
+    monkeypatch.setattr(witness, "VAIN", 0)
+    assert len(find_witnesses(space).missing) > 50
