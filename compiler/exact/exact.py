@@ -28,6 +28,7 @@ from cospace.compiler.exact.reals import (
 from cospace.compiler.space.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.model import Design, Space
+from cospace.compiler.space.walks import walk_outside_problems
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 
 __all__ = [
@@ -179,22 +180,6 @@ class _Scope:
         """One more map assigned; `None` is a map that is not live."""
         return _Scope(self, path, value, self.values, self.inputs, self.precision)
 
-    def owner(self, node: Expr) -> _Scope:
-        """The outermost scope that knows all that `node` reads."""
-        scope, free = self, node.free
-        while scope.parent is not None and scope.path not in free:
-            scope = scope.parent
-        return scope
-
-    def known(self, node: Expr) -> Result | None:
-        """The value of `node` where it has been evaluated."""
-        if node.op == "const":
-            return node.payload  # type: ignore[return-value]
-        scope, free = self, node.free
-        while scope.parent is not None and scope.path not in free:
-            scope = scope.parent
-        return scope.memo.get(id(node))
-
     def read(self, path: str) -> Result:
         scope: _Scope | None = self
         while scope is not None:
@@ -215,41 +200,44 @@ class _Scope:
         return dict(reversed(found.items()))
 
 
-def _value(root: Expr, scope: _Scope) -> Result:
-    """Evaluate without recursion over the graph (only over nested mapping problems)."""
-    if root.op == "const":
-        return root.value
-    scope = scope.owner(root)
-    found = scope.memo.get(id(root))
-    if found is not None:
-        return found
-    stack: list[tuple[Expr, _Scope]] = [(root, scope)]
-    while stack:
-        node, home = stack[-1]
-        if id(node) in home.memo:
-            stack.pop()
-            continue
+DEEP = 100
+"""Levels of a graph that are evaluated from above; what lies below is evaluated first, arguments before users."""
+
+
+def _value(node: Expr, scope: _Scope, depth: int = 0) -> Result:
+    """The value of a node, once for all that ask in the outermost scope that knows all it reads."""
+    if node.op == "const":
+        return node.payload  # type: ignore[return-value]
+    free = node.free
+    while scope.parent is not None and scope.path not in free:
+        scope = scope.parent
+    found = scope.memo.get(id(node))
+    if found is None:
+        if depth > DEEP:
+            for below in walk_outside_problems(node):
+                found = _value(below, scope)
+            assert found is not None
+            return found
         try:
-            made = _step(node, home)
+            found = _made(node, scope, depth + 1)
         except GivenUp:
-            made = UNKNOWN
-        if isinstance(made, list):
-            stack.extend((a, home.owner(a)) for a in made)
-        else:
-            home.memo[id(node)] = made
-            stack.pop()
-    return scope.memo[id(root)]
+            found = UNKNOWN
+        scope.memo[id(node)] = found
+    return found
 
 
-def _step(node: Expr, scope: _Scope) -> Result | list[Expr]:
-    """The value of a node, or what has to be evaluated before; nothing that an earlier argument protects."""
+def _made(node: Expr, scope: _Scope, depth: int) -> Result:
+    """The value of a node from those of its arguments; nothing is asked that an earlier one protects."""
     op = node.op
     if op == "var":
         return scope.read(str(node.payload))
     if op in ("and", "or"):
-        return _junction(node, scope, stop=op == "or")
+        return _junction(node, scope, depth, stop=op == "or")
     if op == "if":
-        return _branch(node, scope)
+        condition = _value(node.args[0], scope, depth)
+        if not isinstance(condition, bool):
+            return UNDEFINED if condition is UNDEFINED else UNKNOWN
+        return _value(node.args[1] if condition else node.args[2], scope, depth)
     if op in ("solve", "solvable"):
         best = _solved(node.payload, scope)  # type: ignore[arg-type]
         if op == "solvable":
@@ -260,16 +248,7 @@ def _step(node: Expr, scope: _Scope) -> Result | list[Expr]:
     if op in ("measure", "external"):
         named: External = node.payload  # type: ignore[assignment]
         return scope.inputs.get(named.name, UNDEFINED) if op == "measure" else UNDEFINED
-    args: list[Result] = []
-    missing: list[Expr] = []
-    for a in node.args:
-        got = scope.known(a)
-        if got is None:
-            missing.append(a)
-        else:
-            args.append(got)
-    if missing:
-        return missing[::-1]
+    args = [_value(a, scope, depth) for a in node.args]
     kinds = set(map(type, args))
     if Undefined in kinds:
         return UNDEFINED
@@ -293,23 +272,10 @@ def _look(node: Expr, keys: list[Result]) -> Result:
     return UNDEFINED if found is None else found
 
 
-def _branch(node: Expr, scope: _Scope) -> Result | list[Expr]:
-    condition = scope.known(node.args[0])
-    if condition is None:
-        return [node.args[0]]
-    if not isinstance(condition, bool):
-        return UNDEFINED if condition is UNDEFINED else UNKNOWN
-    taken = node.args[1] if condition else node.args[2]
-    found = scope.known(taken)
-    return [taken] if found is None else found
-
-
-def _junction(node: Expr, scope: _Scope, stop: bool) -> Result | list[Expr]:
+def _junction(node: Expr, scope: _Scope, depth: int, stop: bool) -> Result:
     unknown = False
     for a in node.args:
-        got = scope.known(a)
-        if got is None:
-            return [a]
+        got = _value(a, scope, depth)
         if got is UNDEFINED:
             return UNKNOWN if unknown else UNDEFINED
         if got is stop:

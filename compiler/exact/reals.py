@@ -7,10 +7,8 @@ that a number compared with itself is equal however wide its bounds are.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from fractions import Fraction
-from functools import reduce
 
 from attrs import field, frozen, mutable
 from cospace.compiler.exact import enclosures
@@ -77,6 +75,9 @@ def _key(x: Result) -> object:
 
 
 def compare(op: str, a: Result, b: Result) -> bool | Unknown:
+    if a.__class__ is Fraction and b.__class__ is Fraction:
+        x, y = a.numerator * b.denominator, b.numerator * a.denominator
+        return x == y if op == "eq" else x < y if op == "lt" else x <= y
     if not isinstance(a, Enclosure) and not isinstance(b, Enclosure):
         if op == "eq":
             return a == b
@@ -105,9 +106,32 @@ def _bounded(x: Fraction) -> Fraction:
     return x
 
 
+def _sum(args: list[Fraction]) -> Fraction:
+    """As adding one by one, with one common divisor looked for at the end: sums over works are long."""
+    total, below = 0, 1
+    for a in args:
+        mine = a.denominator
+        if mine == below:
+            total += a.numerator
+        else:
+            common = math.gcd(mine, below)
+            total = total * (mine // common) + a.numerator * (below // common)
+            below = below // common * mine
+    return Fraction(total) if below == 1 else Fraction(total, below)
+
+
+def _times(args: list[Fraction]) -> Fraction:
+    """As multiplying one by one."""
+    total, below = 1, 1
+    for a in args:
+        total *= a.numerator
+        below *= a.denominator
+    return Fraction(total) if below == 1 else Fraction(total, below)
+
+
 def _add(args: list[Result], to: Precision) -> Result:
-    rational = [a for a in args if isinstance(a, Fraction)]
-    exact = reduce(operator.add, rational) if rational else Fraction(0)
+    rational = [a for a in args if a.__class__ is Fraction]
+    exact = _sum(rational)
     if len(rational) == len(args):
         return _bounded(exact)
     real = [a for a in args if isinstance(a, Enclosure)]
@@ -123,8 +147,8 @@ def _product(a: Bounds, b: Bounds) -> Bounds:
 
 
 def _mul(args: list[Result], to: Precision) -> Result:
-    rational = [a for a in args if isinstance(a, Fraction)]
-    exact = reduce(lambda a, b: _bounded(a * b), rational) if rational else Fraction(1)
+    rational = [a for a in args if a.__class__ is Fraction]
+    exact = _bounded(_times(rational))
     if len(rational) == len(args) or exact == 0:
         return exact
     real = [a for a in args if isinstance(a, Enclosure)]
@@ -172,7 +196,7 @@ def _mod(args: list[Result], to: Precision) -> Result:
 
 def _extreme(pick: str, args: list[Result], to: Precision) -> Result:
     choose = min if pick == "min" else max
-    if all(isinstance(a, Fraction) for a in args):
+    if all(a.__class__ is Fraction for a in args):
         return choose(args)
     bounds = [_ends(a) for a in args]
     low, high = choose(b[0] for b in bounds), choose(b[1] for b in bounds)

@@ -96,7 +96,7 @@ class Builder(MapSolver):
         return self._running[id(root)]
 
     def _key(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> tuple[object, ...]:
-        while scope and not any(m.path in node.free for m in scope[-1].problem.maps):
+        while scope and scope[-1].paths.isdisjoint(node.free):
             scope = scope[:-1]
         return id(node), scope, table
 
@@ -121,18 +121,18 @@ class Builder(MapSolver):
             return tuple(reads)
         entries = math.prod(len(self.decisions[p][1].values) + 1 for p in reads)
         axes = math.prod(len(m.values) for f in scope for m in f.problem.maps if m.path in node.free)
-        if entries * axes > TABLE_LIMIT or self._effort(node) <= 3.0 + 2.0 / axes * (len(reads) - 1):
+        if entries * axes > TABLE_LIMIT or not self._takes_more(node, 3.0 + 2.0 / axes * (len(reads) - 1)):
             return None
         return tuple(reads)
 
-    def _effort(self, node: Expr) -> float:
-        """About how many passes over an array it takes to compute `node` from its decisions, up to a cap."""
+    def _takes_more(self, node: Expr, passes: float) -> bool:
+        """Whether it takes about more than so many passes over an array to compute `node` from its decisions."""
         total = 0.0
         for part in walk([node]):
             total += _COST.get(part.op, 1.5) * max(len(part.args) - 1, 1)
-            if total > 100:
-                break
-        return total
+            if total > passes:
+                return True
+        return False
 
     def _gathered(self, node: Expr, scope: Scope, over: tuple[str, ...]) -> Value_:
         made = self.compile(node, scope, over)

@@ -25,6 +25,7 @@ class Frame:
 
     problem: MapProblem
     base: int
+    paths: frozenset[str]
 
     def level(self, path: str) -> int | None:
         for i, m in enumerate(self.problem.maps):
@@ -77,7 +78,9 @@ class MapSolver(Emitter):
         key = (id(problem), outer)
         if key not in self._frames:
             self._alive.append(problem)
-            self._frames[key] = Frame(problem, sum(len(f.problem.maps) for f in outer))
+            self._frames[key] = Frame(
+                problem, sum(len(f.problem.maps) for f in outer), frozenset(m.path for m in problem.maps)
+            )
         return self._frames[key]
 
     def _best(self, frame: Frame, outer: Scope, table: tuple[str, ...]) -> tuple[Ref, Ref, bool]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 
 from attrs import evolve, frozen
 
@@ -61,6 +62,9 @@ BOOLEAN = Range(0.0, 1.0, 1.0)
 
 def joint_grid(*ranges: Range) -> Fraction | None:
     """What all values of all these are multiples of."""
+    if all(r.grid is None for r in ranges):
+        grain = min(r.grain for r in ranges)
+        return _power_of_two(grain) if 0 < grain else None  # powers of two are multiples of the least
     total = Fraction(0)
     for r in ranges:
         grid = r.grid if r.grid is not None else Fraction(r.grain) if r.grain > 0 else None
@@ -69,6 +73,12 @@ def joint_grid(*ranges: Range) -> Fraction | None:
         common = math.lcm(total.denominator, grid.denominator)
         total = Fraction(math.gcd(int(total * common), int(grid * common)), common)
     return total if total.denominator.bit_length() < 64 else None
+
+
+@cache
+def _power_of_two(grain: float) -> Fraction | None:
+    found = Fraction(grain)
+    return found if found.denominator.bit_length() < 64 else None
 
 
 def of_constant(value: Fraction) -> Range:

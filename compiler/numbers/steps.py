@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy
-from attrs import define, evolve, frozen
+from attrs import define, frozen
 from cospace.compiler.numbers import ranges
 from cospace.compiler.numbers.arrays import DTYPES, NUMPY, Array
 from cospace.compiler.numbers.ranges import Range
@@ -69,11 +69,13 @@ class Emitter:
 
     def constant(self, array: Array, kind: str, dims: tuple[int, ...] = (), error: Range | None = None) -> Ref:
         if kind == "number":
-            nan = bool(numpy.isnan(array).any())
-            known = array[~numpy.isnan(array)] if nan else array
-            low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-            base = error or ranges.ANYTHING
-            span = evolve(base, low=low, high=high)
+            low, high = float(array.min()), float(array.max())
+            nan = math.isnan(low)
+            if nan:
+                known = array[~numpy.isnan(array)]
+                low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+            of = error or ranges.ANYTHING
+            span = Range(low, high, of.grain, of.error, of.ratio, of.relative, of.tiny, of.grid)
         else:
             nan = kind == "index" and bool((array < 0).any())
             span = ranges.BOOLEAN
