@@ -70,9 +70,11 @@ def _neighbours(path: Path) -> str | None:
         names = sorted(p.name for p in folder.iterdir() if p.suffix == ".cospace")
     except OSError:
         return f"there is no folder `{folder}` either" if not folder.exists() else None
-    near = closest(path.name, names)
+    stems = [name.removesuffix(".cospace") for name in names]
+    asked = path.name.removesuffix(".cospace")  # the ending is no sign of being alike
+    near = asked if asked in stems else closest(asked, stems)
     if near is not None:
-        return f"did you mean `{folder / near}`?"
+        return f"did you mean `{folder / near}.cospace`?"
     return f"`{folder}` holds {', '.join(names[:8])}" if names else None
 
 

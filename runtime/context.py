@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from attrs import define, field
-from cospace.compiler.space.model import Space, Stage
+from cospace.compiler.space.model import Call, Space, Stage
+from cospace.dsl.diagnostics import NOWHERE
 from cospace.runtime.costs import Costs
 from cospace.runtime.events import Cell, Event, Kind, Observe, ignore
 from cospace.runtime.plan import Planner
-from cospace.runtime.registry import find, refuse
+from cospace.runtime.registry import WITHOUT, find, refuse
 from cospace.runtime.settings import read
 from cospace.runtime.tasks.base import LoadedTask
 
@@ -86,9 +87,17 @@ def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: 
     """
     if not space.networks:
         raise refuse("CS707", "the space has no network to train; `best` finds accelerators without one")
+    for of in space.tasks:
+        find(of.source, of.span)
     if len(space.networks) > 1:
         names = ", ".join(n.name for n in space.networks)
-        raise refuse("CS707", f"the runtime trains one network at a time yet, and this space has {names}")
+        last = space.networks[1].nodes[space.networks[1].output]
+        raise refuse(
+            "CS707",
+            f"the runtime trains one network at a time yet, and this space has {names}",
+            last.span if isinstance(last, Call) else NOWHERE,
+            WITHOUT,
+        )
     torch.set_num_threads(1)  # tensors of small graphs lose more to threads than they gain
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     plan = space.networks[0]

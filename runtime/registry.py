@@ -6,13 +6,16 @@ Only what is registered here by a decorator can run: a spec never causes an impo
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeVar
 
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Span, SpecError
+from cospace.dsl.suggest import closest
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+WITHOUT = "check, count, sample, cost and best work without the runtime"
+"""The way out where a space is understood but can't be run yet."""
 
 _factories: dict[str, Callable[..., Any]] = {}
 _modules = (
@@ -44,15 +47,11 @@ def find(source: str, span: Span = NOWHERE) -> Callable[..., Any]:
     _load()
     if source in _factories:
         return _factories[source]
-    close = get_close_matches(source, _factories, 1)
+    near = closest(source, sorted(_factories))
     kind = source.split(".", 1)[0]
     same = sorted(name for name in _factories if name.startswith(kind + "."))
-    if close:
-        hint = f"did you mean `{close[0]}`?"
-    elif same:
-        hint = f"known here: {', '.join(same)}"
-    else:
-        hint = f"nothing in the runtime serves `{kind}` yet; check, count, sample, cost and best work without it"
+    runs = f"runs today: {', '.join(same)}" if same else f"nothing runs `{kind}` yet"
+    hint = f"did you mean `{near}`?" if near else f"{runs}; {WITHOUT}"
     raise SpecError((Diagnostic("CS701", "error", f"the runtime cannot run `{source}` yet", span, help=hint),))
 
 
