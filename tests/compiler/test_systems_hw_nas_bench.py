@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from fractions import Fraction
+from math import comb
 from pathlib import Path
 
 import numpy
@@ -58,7 +59,10 @@ def test_all_networks_are_counted_and_evaluated() -> None:
     space = spec()
     found = count(space)
     every = latencies(space)
-    assert found.raw == 5**6 and found.feasible == int((every <= 4 + 1e-12).sum())
+    assert found.raw == 5**6 == 15_625 and found.feasible == int((every <= 4 + 1e-12).sum())
+    # The second published row's cost is that of every network with three 3x3, one pool, and two edges that cost nothing,
+    # none or a shortcut; a rule that charged for none would leave half of them.
+    assert int((abs(every / 5.31536 - 1) < 1e-12).sum()) == comb(6, 3) * comb(3, 1) * 2**2 == 240
 
 
 @pytest.mark.skipif(not DATA.is_file(), reason="COSPACE_DATA names no folder with help_latency.npz")
@@ -67,6 +71,7 @@ def test_the_rule_gives_the_measured_column(tmp_path: Path) -> None:
     ops, fpga = stored["nb201_ops"].astype(int), stored["nb201/fpga"]
     at = (ops * 5 ** numpy.arange(5, -1, -1)).sum(axis=1)
     assert numpy.abs(latencies(spec())[at] / fpga - 1).max() < 1e-6
+    assert int((abs(fpga / 5.31536 - 1) < 1e-6).sum()) == 240
     lines = ["device,latency," + ",".join(f"op_{i}" for i in range(1, 7))]
     lines += [
         f"eyeriss,{v}," + ",".join(OPS[o] for o in row) for v, row in zip(stored["nb201/eyeriss"], ops, strict=True)

@@ -43,10 +43,11 @@ def pipelined(share: int) -> dict[str, Value]:
 # ---- the worked loop nests, by the library's functions
 
 
-def ask(far: str, far_inner: str, near: str, near_inner: str, wanted: str) -> Fraction:
+def ask(far: str, far_inner: str, near: str, near_inner: str, wanted: str, imported: str = "") -> Fraction:
     """A function of the library at two levels of steps, `K=2, C=1, P=1`, with what is innermost in each."""
     text = f"""space nest
 import std.loop_nest
+{imported}
 far_inner, near_inner = choose {{K, C, P}}
 minimize {wanted.format(nest=f"{{{far}}}, far_inner, {{{near}}}, near_inner", far=f"{{{far}}}, far_inner")}
 """
@@ -80,6 +81,37 @@ CONV1_W = ("K = 1, C = 3, P = 32", "C", "K = 3, C = 1, P = 55", "P")  # weights 
 ])  # fmt: skip
 def test_the_traffic_of_published_loop_nests(nest: tuple[str, str, str, str], wanted: str, number: int) -> None:
     assert ask(*nest, wanted) == number
+
+
+CONV1_ENERGY = {"fetched({far}, K) * 7_945": "152.544", "fetched({far}, C) * 36_960": "236.544",
+                "fetched({far}, P) * 11_616": "223.0272"}  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted, energy", CONV1_ENERGY.items())
+def test_what_memory_off_the_chip_takes_for_the_first_layer(wanted: str, energy: str) -> None:
+    """Inputs, outputs and weights of the worked layer at 16 bit, in uJ."""
+    found = ask(*CONV1, f"{wanted} * 16 bit * tech.dram", "import std.energy as tech")
+    assert found * 10**6 == Fraction(energy)
+
+
+@pytest.mark.parametrize("dims, times, macs", [
+    ("outs = 96, ins = 3, rows = 55, cols = 55, kh = 11, kw = 11, stride = 4", 4, 421_660_800),  # a batch of four
+    ("outs = 16, ins = 8, rows = 8, cols = 8, kh = 3, kw = 3, stride = 1", 1, 73_728),
+])  # fmt: skip
+def test_products_of_the_worked_layers(dims: str, times: int, macs: int) -> None:
+    space = compile_text(f"""space products
+import std.learn
+import std.works
+import std.loop_nest
+def job(x: tensor[a]) -> tensor[a] from "t.job" {{ ask nest({dims}, shared = true, times = {times}) }}
+def things() -> task from "t.things" {{ row = tensor[4] }}
+data = things()
+network net(x: data.row) {{ job(x) }}
+accelerator chip {{ on nest(outs) {{ cycles = outs }} }}
+minimize sum(net.works.macs)
+""").space
+    assert space is not None
+    assert evaluate(space.objectives[0].value, {}) == macs
 
 
 # ---- a layer's best mapping, in plain Python

@@ -123,12 +123,78 @@ def test_a_worked_layer_at_its_best_mapping(cores: int, tuner: str, settle: floa
     assert found == pytest.approx(min(every, key=lambda c: (c[0] * c[1], c[1])), rel=1e-9)
 
 
-def test_the_sheet_without_the_time_of_the_converters() -> None:
+def at_mapping(text: str, at: dict[str, Value], spread: tuple[int, int, int], keep: str) -> dict[str, float]:
+    """Every quantity of the worked layer's rule, as the text has it, at a mapping that is given and not solved."""
+    one = compile_text(text).space
+    assert one is not None
+    placement = one.works[0].placements[0]
+    given: dict[str, Value] = {}
+    for m in placement.problem.maps:
+        given[m.path] = Symbol(keep if m.path.endswith("keep") else str(list(spread)))
+    held = [evaluate(r, at | given) for r in placement.problem.requirements]
+    assert all(h is True for h in held)
+    inner = {name: e.args[0] if e.op == "solve" else e for name, e in placement.quantities}
+    wanted = ("cycles", "reloads", "seconds", "energy", "passes", "reads")
+    return {name: figure(evaluate(inner[name], at | given)) for name in wanted}
+
+
+PRODUCTS = 256 * 576 * 64
+
+
+@pytest.mark.parametrize("cores, spread, keep, tuner, cycles, loads, latency, energies, product", [
+    (1, (1, 1, 1), "hold", "electro_optic", 73_728, 288, 20.5, (4.894, 0.995, 0.020, 1.032), 0.736),
+    (4, (1, 1, 4), "hold", "electro_optic", 24_576, 96, 6.8, (6.525, 1.327, 0.027, 1.154), 0.957),
+    (4, (4, 1, 1), "hold", "electro_optic", 18_432, 288, 9.4, (4.894, 3.981, 0.081, 1.032), 1.058),
+    (1, (1, 1, 1), "stream", "electro_optic", 73_728, 73_728, 1489, (4.894, 254.8, 5.186, 4.921), 28.6),
+    (1, (1, 1, 1), "hold", "thermo_optic", 73_728, 288, 1167, (4.894, 199.1, 0.020, 1.032), 21.7),
+])  # fmt: skip
+def test_the_worked_mappings(
+    cores: int, spread: tuple[int, int, int], keep: str, tuner: str, cycles: int, loads: int, latency: float,
+    energies: tuple[float, ...], product: float,
+) -> None:  # fmt: skip
     """The printed rows take a reload to last as long as the tuner settles: 2.4 ns less than with its converters."""
-    latency, energy = mapped(1, 20 - 12 / 5, (1, 1, 1), True)
-    assert latency / 1e3 == pytest.approx(20.5, rel=5e-3) and energy / 1e6 == pytest.approx(6.941, rel=1e-3)
-    latency, energy = mapped(4, 20 - 12 / 5, (1, 1, 4), True)
-    assert latency / 1e3 == pytest.approx(6.8, rel=8e-3) and energy / 1e6 == pytest.approx(9.033, rel=1e-3)
+    found = at_mapping(ONE, design(cores, tuner=tuner), spread, keep)
+    assert (found["cycles"], found["reloads"]) == (cycles, loads)
+    converting = loads * 12 / 5
+    assert found["seconds"] * 1e6 - converting / 1e3 == pytest.approx(latency, rel=8e-3)  # two digits are printed
+    total = found["energy"] * 1e6 - cores * 172.8e-3 * converting * 1e-3
+    assert total == pytest.approx(sum(energies), rel=1e-3)
+    assert total * 1e6 / PRODUCTS == pytest.approx(product, rel=2e-3)
+    assert 0.8275 * found["reads"] / 2 / 1e6 == pytest.approx(energies[3], rel=1e-3)
+
+
+def test_operands_of_8_bit_in_slices_of_4() -> None:
+    eight = ONE.replace("both = 4 bit", "both = 8 bit")
+    found = at_mapping(eight, design(), (1, 1, 1), "hold")
+    assert (found["passes"], found["cycles"], found["reloads"]) == (4, 294_912, 576)
+    assert found["seconds"] * 1e6 - 576 * 12 / 5 / 1e3 == pytest.approx(70.5, rel=1e-3)
+    power, reload = quantities_of(eight, design(), "power", "reload_energy")
+    running = power * 294_912 / 5e9
+    assert running * 1e6 == pytest.approx(19.57, rel=1e-3)
+    waiting = found["energy"] - running - 576 * reload - 0.8275e-12 * found["reads"]
+    assert waiting * 20 / 22.4 * 1e6 == pytest.approx(1.99, rel=1e-3)
+
+
+@pytest.mark.parametrize("spacing, most", [(8, 23), (4, 46)])
+def test_how_many_channels_one_free_spectral_range_holds(space: Space, spacing: int, most: int) -> None:
+    """23 at 0.8 nm; at 0.4 nm 47, of which the space asks for 46."""
+    rule = next(r for r in space.requirements if r.reason == "all channels lie inside one free spectral range")
+    held = [
+        n for n in range(4, 47)
+        if evaluate(rule.value, {**design(length=n), "optics.spacing": Fraction(spacing, 10**10)})
+    ]  # fmt: skip
+    assert held == list(range(4, most + 1))
+    (free,) = quantities_of(ONE, design(), "free_range")
+    assert [int(free / (d * 1e-10)) for d in (8, 4)] == [23, 47]
+
+
+@pytest.mark.parametrize("quality, fastest", [(20_000, 9.7), (12_000, 16.1), (8_000, 24.2)])
+def test_a_better_ring_follows_a_slower_clock(space: Space, quality: int, fastest: float) -> None:
+    rule = next(r for r in space.requirements if r.reason == "the ring follows the clock")
+    for clock in (1, 2, 5, 10):
+        at = {**design(), "optics.quality": Fraction(quality), "optics.clock": Fraction(clock * 10**9)}
+        assert evaluate(rule.value, at) is (clock <= fastest)
+    assert 193_414 / quality == pytest.approx(fastest, abs=0.05)
 
 
 def test_operands_of_8_bit_need_slices(space: Space) -> None:

@@ -84,4 +84,11 @@ def test_what_a_mask_takes(pattern: str) -> None:
     assert isinstance(found, (Fraction, Enclosure))
     middle = found.middle if isinstance(found, Enclosure) else found
     assert float(middle) == pytest.approx(mask(pattern, 5, convolutions("resnet18", 64)), rel=1e-9)
-    assert log2(20) / 20 + 0.95 * log2(1 / 0.95) == pytest.approx(0.286, abs=5e-4)
+
+
+def test_what_a_bit_of_a_mask_takes_when_it_is_coded() -> None:
+    space = compile_text("space coded\nimport std.learn\nshare = choose {5, 50} %\nminimize entropy(share)\n").space
+    assert space is not None
+    found = evaluate(space.objectives[0].value, {"share": Fraction(5, 100)})
+    assert isinstance(found, Enclosure)
+    assert float(found.middle) == pytest.approx(0.286, abs=5e-4)
