@@ -64,7 +64,7 @@ def joint_grid(*ranges: Range) -> Fraction | None:
     """What all values of all these are multiples of."""
     if all(r.grid is None for r in ranges):
         grain = min(r.grain for r in ranges)
-        return _power_of_two(grain) if 0 < grain else None  # powers of two are multiples of the least
+        return _power_of_two(grain) if grain > 0 else None  # powers of two are multiples of the least
     total = Fraction(0)
     for r in ranges:
         grid = r.grid if r.grid is not None else Fraction(r.grain) if r.grain > 0 else None
