@@ -30,8 +30,8 @@ from cospace.compiler.elaborate.values import (
     evolve,
 )
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import TRUE, Expr, const
-from cospace.compiler.space.model import Call
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, const
+from cospace.compiler.space.model import Call, Design
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import meant
@@ -168,13 +168,22 @@ def _inside(path: str, what: str, context: Context) -> Gathered:
 
 def implied(guard: Expr, context: Context) -> bool:
     """Whether the place we stand at makes sure that `guard` holds: by its parts, else by trying all values."""
-    have = {id(a) for a in (context.guard.args if context.guard.op == "and" else (context.guard,))}
-    need = [a for a in (guard.args if guard.op == "and" else (guard,)) if a is not TRUE and id(a) not in have]
+    have = context.guard.args if context.guard.op == "and" else (context.guard,)
+    if any(a is FALSE for a in have):
+        return True  # nothing is read here at any design
+    known = {id(a) for a in have}
+    need = [a for a in (guard.args if guard.op == "and" else (guard,)) if a is not TRUE and id(a) not in known]
     if not need:
         return True
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.choices import assignments
+    from cospace.compiler.exact.exact import UNDEFINED, evaluate
 
-    return always(graph.implies(context.guard, guard), context)
+    def makes_sure(design: Design) -> bool:
+        here = evaluate(context.guard, design)
+        return here is False or here is UNDEFINED or evaluate(guard, design) is True  # undefined: an error of its own
+
+    tried = assignments(sorted(context.guard.free | guard.free), context)
+    return tried is not None and all(map(makes_sure, tried))
 
 
 def item(node: tree.Item, context: Context) -> Any:

@@ -105,3 +105,18 @@ def test_a_name_whose_condition_never_holds_may_stand_unread() -> None:
 )
 def test_refusals(text: str, code: str) -> None:
     assert told(f"space t\n{text}\n") == [code]
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "m <= 2",
+        "m < 3 and m > 1",  # by trying every value of m
+        "all(e <= 0 for e in [m, 2] when e > 1) and m <= 2",  # nothing is read there
+        "log10(m) <= 7 and m < 3",  # without a value at m = 0, which is said of the logarithm
+    ],
+)
+def test_what_is_read_where_its_condition_is_made_sure_of(guard: str) -> None:
+    head = "space t\nm = choose {0, 1, 2, 4}\nx = choose {1, 2, 6} when m <= 2\n"
+    assert told(f"{head}require log10(1 + m) > 7 or m == 4 or not ({guard} and x > 1)\n") == []
+    assert told(f"{head}require log10(1 + m) > 7 or m == 1 or x > 1\n") == ["CS209 x"]
