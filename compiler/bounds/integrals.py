@@ -19,11 +19,11 @@ MAX_PIECES = 4_096
 
 
 class NotPiecewise(Exception):
-    """An expression is not polynomial between thresholds. node: the part that is not; why: in words."""
+    """An expression is not polynomial between thresholds. why: in words."""
 
-    def __init__(self, node: Expr, why: str) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(why)
-        self.node, self.why = node, why
+        self.why = why
 
 
 @frozen
@@ -66,7 +66,7 @@ def pieces(value: Expr, path: str, low: Expr, high: Expr, known: Known = Known()
         if atom is None:
             found.append(piece)
             if len(found) > MAX_PIECES:
-                raise NotPiecewise(value, f"more than {MAX_PIECES:,} intervals")
+                raise NotPiecewise(f"more than {MAX_PIECES:,} intervals")
             continue
         cut, below = _threshold(atom, path)
         if cut is None:  # equality holds on a set of measure zero
@@ -159,8 +159,7 @@ def polynomial(value: Expr, path: str) -> list[Expr]:
     if value.op == "div" and path not in value.args[1].free:
         divisor, nothing = value.args[1], const(0, value.type.unit)
         return [
-            nothing if c.is_const and c.number == 0 else graph.div(c, divisor, span=value.span)
-            for c in polynomial(value.args[0], path)
+            nothing if c.is_const and c.number == 0 else graph.div(c, divisor) for c in polynomial(value.args[0], path)
         ]
     if value.op == "pow" and value.args[1].is_const:
         exponent = value.args[1].number
@@ -179,11 +178,11 @@ def polynomial(value: Expr, path: str) -> list[Expr]:
     if value.op == "solve":
         problem: MapProblem = value.payload  # type: ignore[assignment]
         if any(path in e.free for e in problem.expressions()):
-            raise NotPiecewise(value, "a map would be solved anew for each of infinitely many values")
-        return [graph.solve(problem, c, span=value.span) for c in polynomial(value.args[0], path)]
+            raise NotPiecewise("a map would be solved anew for each of infinitely many values")
+        return [graph.solve(problem, c) for c in polynomial(value.args[0], path)]
     if value.op == "div":
-        raise NotPiecewise(value, "it divides by what depends on it")
-    raise NotPiecewise(value, f"`{value.op}` of it is no polynomial")
+        raise NotPiecewise("it divides by what depends on it")
+    raise NotPiecewise(f"`{value.op}` of it is no polynomial")
 
 
 def _product(a: list[Expr], b: list[Expr]) -> list[Expr]:
@@ -209,10 +208,10 @@ def _threshold(atom: Expr, path: str) -> tuple[Expr | None, bool]:
     left, right = atom.args
     difference = polynomial(graph.sub(left, right), path) if left.type.kind == "number" else []
     if len(difference) != 2 or not difference[1].is_const:
-        raise NotPiecewise(atom, "it is compared with something else than a threshold free of it")
+        raise NotPiecewise("it is compared with something else than a threshold free of it")
     slope = difference[1].number
     if slope == 0:
-        raise NotPiecewise(atom, "it is compared with something else than a threshold free of it")
+        raise NotPiecewise("it is compared with something else than a threshold free of it")
     if atom.op == "eq":
         return None, False
     return graph.div(graph.negative(difference[0]), const(slope)), slope > 0

@@ -19,7 +19,7 @@ from cospace.compiler.space.graph import FALSE, TRUE, Expr, const, walk
 from cospace.compiler.space.model import Variant, spell
 from cospace.compiler.space.units import show_quantity
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label, Span
+from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import meant
 
 FOUR = "`mean(… for {0})`, `max(… for {0})`, `each(… for {0})` or `… at {0} = {1}`"
@@ -261,11 +261,8 @@ def known_to(context: Context) -> Known:
 
 
 def not_piecewise(reason: NotPiecewise, statistic: Variant, span: Span, context: Context) -> Exception:
-    at = reason.node.span  # of whoever wrote an equal node first, so perhaps elsewhere
-    inside = at.file == span.file and span.start <= at.start and at.end <= span.end
     return context.fail(
         "CS242", span, f"the mean over `{statistic.path}` is not exact: {reason.why}",
-        labels=(Label(at, "this"),) if inside else (),
         help=f"compare `{statistic.path}` with thresholds, and let it stand in polynomials only between them",
     )  # fmt: skip
 

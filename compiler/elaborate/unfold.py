@@ -166,7 +166,7 @@ def _piecewise(r: Requirement, path: str, statistic: Variant, context: Context) 
         parts = pieces(whole, path, const(statistic.low), const(statistic.high), folds.known_to(context))
         for p in parts:
             if path in p.value.free:
-                raise NotPiecewise(p.value, "it is not settled by comparisons with thresholds")
+                raise NotPiecewise("it is not settled by comparisons with thresholds")
     except NotPiecewise as reason:
         raise context.fail(
             "CS242", r.span, f"this must hold for all `{path}`, and that can't be told: {reason.why}",

@@ -147,7 +147,7 @@ def test_joint_and_ways_to_empty_it(more: str, proof: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "dead", "alive"),
     [
-        ("dance", {"t3": range(8)}, ("t3", 20)),
+        ("dance", {"t3": range(7)}, ("t3", 20)),
         (
             "o_has",
             {"optics.length": range(27, 43), "optics.slice_a": (2, 3), "optics.slice_w": (2, 3)},

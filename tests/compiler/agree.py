@@ -184,7 +184,10 @@ def _dead(space: Space, kept: dict[str, Counter[str]], found: tuple[Diagnostic, 
 
 def _conflict(reference: Reference, raw: list[tuple[dict[str, str], Env]], found: Diagnostic, where: str) -> bool:
     """What is named excludes every design, and without any one of it some design is left. True if lines were named."""
-    spans = {x.span.start for x in found.labels} | {found.span.start}
+    emptied = {x.span.start for x in found.labels if "has no value then" in x.text}  # no rule: no raw design is there
+    lines = reference.text.splitlines()
+    assert all(" = choose " in lines[reference.text.count("\n", 0, at)] for at in emptied), where
+    spans = {x.span.start for x in found.labels} - emptied | {found.span.start}
     named = {reference.text.count("\n", 0, at) + 1 for at in spans}
     by_line: dict[int, list[Rule]] = {}
     for r in reference.rules:
