@@ -1,10 +1,6 @@
-"""Proofs and the count of a space, in a process of their own, so that typing never waits for them and can end them.
+"""Proofs and the count of a space, from a process beside the editor's, so that typing never waits for them.
 
-    python -m cospace.lsp.proofs     reads jobs, a line of JSON each; answers each by several: the proofs, the
-    count, what each value keeps, what each requirement excludes
-
-A process that has all it needs in memory is kept waiting, so that no proof waits for a start. Owns both ends: the jobs
-that the server sends, and what is made of the answers.
+Owns the editor's end: the process, the jobs that it is sent, and what is made of the answers. `proving` is the other.
 """
 
 from __future__ import annotations
@@ -14,19 +10,18 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
-from cospace.compiler.checks.check import check
-from cospace.compiler.checks.excluded import excluded
-from cospace.compiler.counting.count import Count, solve_space
-from cospace.compiler.counting.values import ValueCounts, values_of
+from attrs import evolve, field, frozen, mutable
+from cospace.compiler.counting.count import Count
+from cospace.compiler.counting.values import ValueCounts
 from cospace.dsl.diagnostics import Diagnostic, Fix, Label, Span
-from cospace.lsp.analysis import Memory
 from cospace.lsp.counts import Counts
 from cospace.lsp.documents import Document
+from cospace.lsp.proving import FORKS, make_job
 
 SECONDS = 300.0
 """After which proofs and counts are given up."""
@@ -44,93 +39,129 @@ class Proved:
     open: bool = True
 
 
-class Prover:
-    """Processes that prove: one at work at most, and one that waits for the next job."""
+@mutable(eq=False)
+class _Process:
+    """A process that proves. waiting: what was answered and not yet read, by job; `{}` once no more will come."""
 
-    def __init__(self) -> None:
-        self.spare: asyncio.Task[asyncio.subprocess.Process] | None = None
-        self.ending: set[asyncio.Task[None]] = set()
+    process: asyncio.subprocess.Process
+    waiting: dict[int, asyncio.Queue[dict[str, Any]]] = field(factory=dict)
+    ended: bool = False
+
+    async def listen(self) -> None:
+        """Hand each answer to who waits for it, until the process ends."""
+        assert self.process.stdout is not None
+        with contextlib.suppress(ValueError, OSError, KeyError):
+            while line := await self.process.stdout.readline():
+                told = json.loads(line)
+                if told["job"] in self.waiting:
+                    self.waiting[told["job"]].put_nowait({} if "ended" in told else told)
+        self.end()
+        for queue in self.waiting.values():
+            queue.put_nowait({})
+        await self.process.communicate()  # a loop must not close before the pipes
+
+    def ask(self, asked: dict[str, Any]) -> None:
+        """Send a line; one that ended hears nothing."""
+        if self.process.stdin is not None and not self.ended:
+            with contextlib.suppress(OSError):
+                self.process.stdin.write(json.dumps(asked).encode() + b"\n")
+
+    def end(self) -> None:
+        self.ended = True
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+
+class Prover:
+    """The process that proves: one for all jobs; where it can't fork, one for each, and one that waits."""
+
+    def __init__(self, forks: bool = FORKS) -> None:
+        self.forks = forks
+        self.spare: asyncio.Task[_Process] | None = None
+        self.listening: set[asyncio.Task[None]] = set()
+        self.numbers = count(1)
         self.closed = False
 
     def prepare(self) -> None:
         """See to it that a process waits for the next job."""
         if self.spare is None and not self.closed:
-            self.spare = asyncio.get_running_loop().create_task(_start())
+            self.spare = asyncio.get_running_loop().create_task(self._start())
 
     async def prove(self, document: Document, buffers: dict[Path, str]) -> AsyncGenerator[Proved, None]:
         """What is proved about a text, then more and more that is counted; less when it was given up.
 
-        Ends its process when it is cancelled, or closed before the end.
+        Ends the job when it is cancelled, or closed before the end.
         """
         process = await self._take()
+        number = next(self.numbers)
+        answers = process.waiting[number] = asyncio.Queue()
         known, given_up = Proved(document), "not finished"
         until = asyncio.get_running_loop().time() + SECONDS
         try:
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.write(json.dumps(_job(document, buffers)).encode() + b"\n")
-            await process.stdin.drain()
+            process.ask({"number": number, "job": make_job(document, buffers)})
             while known.open:
-                known = _more(known, await _answer(process.stdout, until))
+                left = max(0.0, until - asyncio.get_running_loop().time())
+                told = await asyncio.wait_for(answers.get(), left)
+                if not told:
+                    break
+                known = _more(known, told)
                 yield known
         except asyncio.TimeoutError:
             given_up = f"given up after {SECONDS:g} s"
-        except (ValueError, OSError, KeyError):
+            if known.counts is None and not known.diagnostics:
+                process.end()  # compiling may be what takes so long
+        except KeyError:
             pass
         finally:
-            self._end(process)  # nodes of one text must not lend their places to another
+            del process.waiting[number]
+            if self.forks:
+                process.ask({"stop": number})
+            else:
+                process.end()
             self.prepare()
         if known.open:
             yield _closed(known, given_up)
 
-    async def _take(self) -> asyncio.subprocess.Process:
-        """A process for one job."""
+    async def _take(self) -> _Process:
+        """A process for a job."""
         while True:
             self.prepare()
             waiting = self.spare
             if waiting is None:
                 raise asyncio.CancelledError  # closed
-            process = await asyncio.shield(waiting)
+            found = await asyncio.shield(waiting)
             if self.spare is waiting:
-                self.spare = None
-                if process.returncode is None:
-                    return process
+                if found.ended or not self.forks:
+                    self.spare = None
+                if not found.ended:
+                    return found
 
-    def _end(self, process: asyncio.subprocess.Process) -> None:
-        """End a process now, and see it out of the loop later."""
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        seen_out = asyncio.get_running_loop().create_task(_see_out(process))
-        self.ending.add(seen_out)
-        seen_out.add_done_callback(self.ending.discard)
+    async def _start(self) -> _Process:
+        pipe = asyncio.subprocess.PIPE
+        command = [sys.executable, "-m", "cospace.lsp.proving", *([] if self.forks else ["here"])]
+        alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # no threads to fork with
+        made = await asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, limit=LINE, env={**os.environ, **alone}
+        )
+        found = _Process(made)
+        listening = asyncio.get_running_loop().create_task(found.listen())
+        self.listening.add(listening)
+        listening.add_done_callback(self.listening.discard)
+        return found
+
+    def forget(self, uri: str) -> None:
+        """A document was closed."""
+        if self.spare is not None and self.spare.done() and not self.spare.cancelled():
+            self.spare.result().ask({"forget": uri})
 
     async def close(self) -> None:
-        """End the process that waits; none is started any more. Returns when all are gone, with their pipes."""
+        """End the process; none is started any more. Returns when all are gone, with their pipes."""
         self.closed = True
         if self.spare is not None:
             starting, self.spare = self.spare, None
-            self._end(await starting)
-        await asyncio.gather(*self.ending)
-
-
-async def _start() -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cospace.lsp.proofs", stdin=pipe, stdout=pipe, limit=LINE
-    )
-
-
-async def _see_out(process: asyncio.subprocess.Process) -> None:
-    """Wait until a process that was ended is gone and its pipes are closed: a loop must not close before them."""
-    with contextlib.suppress(OSError):
-        await process.communicate()
-
-
-async def _answer(stream: asyncio.StreamReader, until: float) -> dict[str, Any]:
-    """The next line, as JSON; raises ValueError where the process ended."""
-    left = max(0.0, until - asyncio.get_running_loop().time())
-    found: dict[str, Any] = json.loads(await asyncio.wait_for(stream.readline(), left))
-    return found
+            (await starting).end()
+        await asyncio.gather(*self.listening)
 
 
 def _more(proved: Proved, told: dict[str, Any]) -> Proved:
@@ -167,75 +198,8 @@ def _closed(proved: Proved, why: str) -> Proved:
 TOO_MANY = "not counted, guards join too many decisions"
 
 
-def _job(document: Document, buffers: dict[Path, str]) -> dict[str, Any]:
-    return {
-        "uri": document.uri,
-        "text": document.text,
-        "path": None if document.path is None else str(document.path),
-        "buffers": {str(path): text for path, text in buffers.items()},
-    }
-
-
-def answers(job: dict[str, Any], memory: Memory) -> Iterator[dict[str, Any]]:
-    """What a job asks for, the soonest first: what `check` says, the count, what each value keeps, and last what each
-    requirement excludes by itself. memory: what is remembered from the jobs before.
-    """
-    path = None if job["path"] is None else Path(job["path"])
-    document = Document(job["uri"], job["text"], 0, path)
-    buffers = {Path(place): text for place, text in job["buffers"].items()}
-    space = memory.analyse(document, buffers, whole=True).compiled.space
-    if space is None:
-        yield {"diagnostics": [], "open": False}
-        return
-    report = check(space)
-    undefined = any(d.code == "CS602" for d in report.diagnostics)  # no number of designs would be right
-    yield {"diagnostics": [_write(d) for d in report.diagnostics], "open": not undefined}
-    if undefined:
-        return
-    whole = solve_space(space)
-    found = whole.count
-    yield {"raw": found.raw, "bounds": found.bounds, "method": found.method, "limit": found.limit}
-    kept = values_of(whole)
-    yield {"values": None if kept is None else [[c.path, c.counts, c.absent] for c in kept]}
-    for span, bounds in excluded(space, found):
-        yield {"excludes": [*_ends(span), *bounds]}
-    yield {"open": False}
-
-
-def _write(found: Diagnostic) -> list[Any]:
-    labels = [[*_ends(label.span), label.text] for label in found.labels]
-    fix = found.fix and [*_ends(found.fix.span), found.fix.replacement, found.fix.title, found.fix.sure]
-    return [found.code, found.severity, found.message, _ends(found.span), labels, found.help, fix]
-
-
-def _ends(span: Span) -> list[Any]:
-    return [span.file, span.start, span.end]
-
-
 def _read(row: list[Any]) -> Diagnostic:
     code, severity, message, ends, labels, help, fix = row
     points = tuple(Label(Span(*r[:3]), r[3]) for r in labels)
     repair = fix and Fix(Span(*fix[:3]), *fix[3:])
     return Diagnostic(code, severity, message, Span(*ends), points, help, repair)
-
-
-def serve() -> None:
-    """Answer jobs until there are no more."""
-    from cospace.compiler.proofs import prove  # now, and not when the first proof needs it
-
-    assert prove
-    sys.set_int_max_str_digits(0)  # counts have no limit
-    if hasattr(os, "nice"):
-        os.nice(5)  # typing comes first
-    memory = Memory()
-    try:
-        for line in sys.stdin:
-            for answer in answers(json.loads(line), memory):
-                sys.stdout.write(json.dumps(answer) + "\n")
-                sys.stdout.flush()
-    except BrokenPipeError:  # nobody waits for the answer any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-if __name__ == "__main__":
-    serve()

@@ -194,6 +194,7 @@ class Server(LanguageServer):
         self.analyses.pop(uri, None)
         self.sound.pop(uri, None)
         self.thread_of_analyses.submit(self.memory.forget, uri)
+        self.prover.forget(uri)
         for file in {uri} | self.published.pop(uri, set()):
             if file == uri or file not in self.documents.open:
                 self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(file, []))

@@ -11,7 +11,7 @@ from cospace.compiler.counting.values import ValueCounts, values_of
 from cospace.compiler.driver import compile_text
 from cospace.lsp.analysis import Memory
 from cospace.lsp.counts import Counts, decision_words, hint_words, number, share, space_words
-from cospace.lsp.proofs import answers
+from cospace.lsp.proving import answers, space_of
 from lsprotocol import types
 from pytest_lsp import LanguageClient
 
@@ -103,13 +103,13 @@ async def test_repairs_that_proofs_know_are_offered(client: LanguageClient, tmp_
 
 def test_what_is_known_comes_in_parts_and_nothing_where_a_value_is_undefined() -> None:
     job = {"uri": "untitled:1", "path": None, "buffers": {}}
-    told = list(answers(job | {"text": TEXT}, Memory()))
+    told = list(answers(space_of(job | {"text": TEXT}, Memory())))
     assert [sorted(t)[0] for t in told] == ["diagnostics", "bounds", "values", *["excludes"] * 3, "open"]
     assert told[1]["raw"] == 144
     undefined = 'space s "t"\na = choose {0, 1}\nrequire 1 / a <= 2\nminimize 1 / a\n'
-    (only,) = answers(job | {"text": undefined}, Memory())
+    (only,) = answers(space_of(job | {"text": undefined}, Memory()))
     assert only["diagnostics"][0][0] == "CS602" and only["open"] is False
-    assert list(answers(job | {"text": "x = ("}, Memory())) == [{"diagnostics": [], "open": False}]
+    assert list(answers(space_of(job | {"text": "x = ("}, Memory()))) == [{"diagnostics": [], "open": False}]
 
 
 def test_words_never_say_more_than_is_known() -> None:
