@@ -15,6 +15,7 @@ from pathlib import Path
 from attrs import evolve, field, frozen, mutable
 from cospace.compiler.dependence import Reach, Words, hardware_of, names_of, words_of
 from cospace.compiler.driver import DEPTH, Compiled, compile_loaded, in_order
+from cospace.compiler.elaborate import hiding
 from cospace.compiler.elaborate.program import HARDWARE, Outside, elaborate_into, space_of
 from cospace.compiler.elaborate.values import Context, State
 from cospace.dsl import tree
@@ -48,7 +49,8 @@ NOBODY, WORKS = -1, 0
 class Kept:
     """What is known of a text that was compiled.
 
-    told: what was said when a statement was elaborated, by the identity of the statement as it was read.
+    names: of each statement, where it was read. told: what was said when a statement was elaborated. Both by the
+    identity of the statement as it was read.
     stamps: the data files that were read, with their state.
     """
 
@@ -56,6 +58,7 @@ class Kept:
     modules: Mapping[str, tree.File]
     imports: Mapping[tuple[str, tuple[str, ...]], str]
     words: Mapping[int, tuple[tree.Statement, Words]]
+    names: Mapping[int, hiding.Names]
     hardware: frozenset[str]
     told: Mapping[int, tuple[Diagnostic, ...]]
     stamps: frozenset[tuple[Path, int, int]]
@@ -83,7 +86,8 @@ def recompile(parsed: Parsed, loaded: Loaded, reporter: Reporter, before: Kept |
     hardware = before.hardware if before is not None else hardware_of(loaded.modules.values())
     known = before.words if before is not None else {}
     words = {id(s): known.get(id(s)) or (s, words_of(s, hardware)) for s in statements}
-    kept = Kept(parsed, loaded.modules, loaded.imports, words, hardware, {}, frozenset())
+    names = _names(parsed, before.names if before is not None else {})
+    kept = Kept(parsed, loaded.modules, loaded.imports, words, names, hardware, {}, frozenset())
     if before is not None:
         try:
             found = _part(kept, loaded, before)
@@ -180,6 +184,10 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     telling = Telling(texts={**{f.path: f.text for f in loaded.modules.values()}, kept.parsed.path: kept.parsed.text})
     state = State(telling, {})
     elaborate_into(state, evolve(loaded, root=evolve(loaded.root, statements=tuple(chosen))), None, only)
+    hiding.warn_hidden(
+        [kept.names[id(s)].moved(stretch.by) for stretch in kept.parsed.stretches for s in stretch.origin.statements],
+        telling,
+    )
     said = _told(telling, kept)
     if said is None or state.variants or _loose(state, reach, kept):
         return None
@@ -190,6 +198,18 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     mine = {NOBODY, WORKS, *(ids[at] for at in changed)}
     told |= {key: found for key, found in said.items() if key in mine and key not in told}
     return evolve(kept, told=told, stamps=before.stamps | _stamps(state))
+
+
+def _names(parsed: Parsed, known: Mapping[int, hiding.Names]) -> dict[int, hiding.Names]:
+    """The names of each statement, by its identity as it was read, where it was read."""
+    found: dict[int, hiding.Names] = {}
+    for stretch in parsed.stretches:
+        for at, s in enumerate(stretch.origin.statements):
+            names = known.get(id(s))
+            if names is None:
+                names = hiding.names_of(stretch.statements[at], parsed.text).moved(-stretch.by)
+            found[id(s)] = names
+    return found
 
 
 def _differing(kept: Kept, before: Kept) -> tuple[set[int], set[int]]:

@@ -55,10 +55,16 @@ def _nearest(word: str, candidates: Iterable[str]) -> tuple[int, list[str]]:
     """The fewest edits that lead to a candidate, and all that they lead to, in order; none where none is near."""
     limit = max(1, len(word) // 3) if len(word) > 2 else 0
     fewest, found = limit, dict[str, None]()
+    lower = word.lower()
+    letters = [(letter, lower.count(letter)) for letter in set(lower)]
     for candidate in candidates:
-        if candidate == word or abs(len(candidate) - len(word)) > limit:
+        if candidate == word or abs(len(candidate) - len(word)) > fewest:
             continue
-        edits = _edits(word.lower(), candidate.lower(), limit)
+        there = candidate.lower()
+        shared = sum([min(n, there.count(letter)) for letter, n in letters])
+        if max(len(lower), len(there)) - shared > fewest:
+            continue  # each letter that only one of them has is an edit
+        edits = _edits(lower, there, fewest)
         if edits < fewest:
             fewest, found = edits, {candidate: None}
         elif edits == fewest:

@@ -107,17 +107,17 @@ def find_unit(name: str, span: Span, context: Context) -> UnitValue:
             value = force(source.scope, name, span, context)
             if isinstance(value, UnitValue):
                 return value
-    words = [n for m in (module, *module.imports.values()) for n, v in m.scope.names.items() if _is_unit(m, n, v)]
+    words = [n for m in (module, *module.imports.values()) for n in _units(m)]
     help = meant(name, words) or "units stand in std.units, or declare one: `unit name = 1e-3 s`"
     raise context.fail("CS203", span, f"`{name}` is not a unit", help=help)
 
 
-def _is_unit(module: Module, name: str, value: Any) -> bool:
+def _units(module: Module) -> list[str]:
+    """The names of a module that are units, known already or not."""
     from cospace.dsl import tree
 
-    return isinstance(value, UnitValue) or any(
-        isinstance(s, tree.Unit) and s.name == name for s in module.file.statements
-    )
+    declared = {s.name for s in module.file.statements if isinstance(s, tree.Unit)}
+    return [n for n, v in module.scope.names.items() if n in declared or isinstance(v, UnitValue)]
 
 
 def candidates(context: Context) -> Iterable[str]:

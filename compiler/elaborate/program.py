@@ -90,8 +90,9 @@ def elaborate_into(
 ) -> Module:
     """Everything a file declares, gathered in a fresh state; the module that the root file is.
 
-    only: the identities of the root's statements to be elaborated; all when unsaid. Raises `Outside` where these read
-    another one. Each diagnostic is reported while `reporter.owner` is the statement that it comes from.
+    only: the identities of the root's statements to be elaborated, all when unsaid; then no hidden name of the root is
+    told. Raises `Outside` where these read another one. Each diagnostic is reported while `reporter.owner` is the
+    statement that it comes from.
     """
     reporter = state.reporter
     root_place = loaded.places.get(loaded.root.path)
@@ -100,8 +101,8 @@ def elaborate_into(
     root = modules[ROOT]
     context = Context(state, root.scope)
     for key, module in modules.items():
-        if not key.startswith(LIBRARY):
-            hiding.warn_hidden(module.file, reporter)
+        if not key.startswith(LIBRARY) and (module is not root or only is None):
+            hiding.warn_hidden([hiding.names_of(s, module.file.text) for s in module.file.statements], reporter)
         for s in module.file.statements:
             if isinstance(s, tree.Language) and s.version != VERSION:
                 help = f"this compiler reads `language {VERSION}`"
