@@ -152,12 +152,16 @@ class Reach:
         """Whether a statement reads what is elaborated together."""
         return w.together or any(w.says & self.words[at].gives for at in self.together)
 
+    def touched(self, fresh: Iterable[int], gone: Iterable[Words], names: Iterable[str]) -> set[int]:
+        """What is new, and what may depend on that, on what is gone, or on names, by its words."""
+        return self._users(fresh, {*names, *(word for w in gone for word in w.gives)})
+
     def changed(
         self, fresh: Iterable[int], gone: Iterable[Words], names: Iterable[str], together: bool = False
     ) -> set[int]:
         """The statements that may mean something else when some are new, others are gone, and names come or go."""
         gone = list(gone)
-        found = self._users(fresh, {*names, *(word for w in gone for word in w.gives)})
+        found = self.touched(fresh, gone, names)
         if together or found & self.together or any(w.together for w in gone):
             found |= self.together
         return found

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 
 from attrs import evolve, field, frozen, mutable
 from cospace.compiler.dependence import Reach, Words, hardware_of, names_of, words_of
 from cospace.compiler.driver import DEPTH, Compiled, compile_loaded, in_order
 from cospace.compiler.elaborate import hiding
+from cospace.compiler.elaborate.answered import Answer, Answered
 from cospace.compiler.elaborate.program import HARDWARE, Outside, elaborate_into, space_of
 from cospace.compiler.elaborate.values import Context, State
 from cospace.dsl import tree
@@ -40,6 +41,8 @@ class Telling(Reporter):
         Reporter.report(self, diagnostic)
 
 
+_READING = (tree.Network, tree.Policy, tree.Require, tree.Objective)
+"""Statements that accelerators don't hang on, except by the works that they are asked."""
 _COMMENT = re.compile(r"#[^\n]*")
 NOBODY, WORKS = -1, 0
 """Whose a diagnostic is when it is no statement's of the file: found at each compilation, and while placing works."""
@@ -51,7 +54,7 @@ class Kept:
 
     names: of each statement, where it was read. told: what was said when a statement was elaborated. Both by the
     identity of the statement as it was read.
-    stamps: the data files that were read, with their state.
+    stamps: the data files that were read, with their state. answered: what rules answered works.
     """
 
     parsed: Parsed
@@ -62,6 +65,7 @@ class Kept:
     hardware: frozenset[str]
     told: Mapping[int, tuple[Diagnostic, ...]]
     stamps: frozenset[tuple[Path, int, int]]
+    answered: Mapping[Hashable, Answer] = field(factory=dict)
 
 
 @frozen(eq=False)
@@ -125,7 +129,7 @@ def _all(kept: Kept, loaded: Loaded, reporter: Reporter) -> Recompiled:
     """Everything elaborated anew; nothing is kept where statements reach others by more than their words."""
     loaded = evolve(loaded, root=kept.parsed.file(Reporter()))
     telling = Telling(list(reporter.found), reporter.texts)
-    state = State(telling, {})
+    state = State(telling, {}, answered=Answered())
     try:
         root = elaborate_into(state, loaded)
     except RecursionError:
@@ -141,7 +145,9 @@ def _all(kept: Kept, loaded: Loaded, reporter: Reporter) -> Recompiled:
         return Recompiled(compiled.diagnostics, compiled, None)
     if any(isinstance(s, tree.Loop) for s, _ in kept.words.values()):
         return Recompiled(compiled.diagnostics, compiled, None)
-    return Recompiled(compiled.diagnostics, compiled, evolve(kept, told=told, stamps=_stamps(state)))
+    return Recompiled(
+        compiled.diagnostics, compiled, evolve(kept, told=told, stamps=_stamps(state), answered=_answered(state))
+    )
 
 
 def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
@@ -161,6 +167,8 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
         fresh += reach.together if before.told.get(WORKS) else ()
     # what was said of a statement may be of the hardware that it was the first to read
     read = any(before.told.get(key) and reach.reads_hardware(w) for key, w in gone.items())
+    touched = reach.touched(fresh, gone.values(), names)
+    answered = before.answered if _steady(reach, kept, touched, [before.words[key] for key in removed]) else {}
     changed = reach.changed(fresh, gone.values(), names, read)
     if any(words[at].alone for at in changed) or any(w.alone for w in gone.values()):
         return None
@@ -170,7 +178,7 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     if told is None:
         return None
     if not changed and not before.told.get(NOBODY):
-        return evolve(kept, told=told, stamps=before.stamps)
+        return evolve(kept, told=told, stamps=before.stamps, answered=answered)
     wanted = {ids[at] for at in needed}
     chosen: list[tree.Statement] = []
     only: set[int] = set()
@@ -182,7 +190,7 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
             if id(origin) in wanted:
                 only.add(id(s))
     telling = Telling(texts={**{f.path: f.text for f in loaded.modules.values()}, kept.parsed.path: kept.parsed.text})
-    state = State(telling, {})
+    state = State(telling, {}, answered=Answered(answered))
     elaborate_into(state, evolve(loaded, root=evolve(loaded.root, statements=tuple(chosen))), None, only)
     hiding.warn_hidden(
         [kept.names[id(s)].moved(stretch.by) for stretch in kept.parsed.stretches for s in stretch.origin.statements],
@@ -197,7 +205,20 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
         return None
     mine = {NOBODY, WORKS, *(ids[at] for at in changed)}
     told |= {key: found for key, found in said.items() if key in mine and key not in told}
-    return evolve(kept, told=told, stamps=before.stamps | _stamps(state))
+    return evolve(kept, told=told, stamps=before.stamps | _stamps(state), answered=_answered(state))
+
+
+def _answered(state: State) -> Mapping[Hashable, Answer]:
+    assert state.answered is not None
+    return state.answered.handed_on()
+
+
+def _steady(reach: Reach, kept: Kept, touched: set[int], gone: Iterable[tuple[tree.Statement, Words]]) -> bool:
+    """Whether accelerators are what they were, by the words that the changed statements can reach."""
+    statements = list(kept.words.values())
+    met = [statements[at][0] for at in touched & reach.together]
+    met += [s for s, w in gone if reach.reads_hardware(w)]
+    return all(isinstance(s, _READING) for s in met)
 
 
 def _names(parsed: Parsed, known: Mapping[int, hiding.Names]) -> dict[int, hiding.Names]:

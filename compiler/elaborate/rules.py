@@ -402,15 +402,22 @@ def _placement(
     whole: Expr,
     context: Context,
 ) -> Placement:
+    state = context.state
     guard = graph.both(whole, condition)
     answering = Answering(instance, work.layer, facts, pins=pinned(guard))
     context_here = evolve(base, answering=answering)
     picked = picks(rule, work, owner, context_here).names
     met = (rule, owner, *picked.values(), *facts.values())
-    known: dict[Any, Any] = context.state.groups.setdefault("answered", {})
+    known: dict[Any, Any] = state.groups.setdefault("answered", {})
     key = (*map(id, met), *picked, *facts)
+    question = None
+    if key not in known and state.answered is not None:
+        question = state.answered.question(rule, owner, picked, answering, state)
     if key in known:
         _, problem, quantities, asked = known[key]
+    elif question is not None and (again := question.recall()) is not None:
+        problem, quantities, asked = again.problem, again.quantities, again.asked
+        known[key] = met, problem, quantities, asked
     else:
         fields, goal = run_rule(rule, work, owner, context_here)
         if goal is None:
@@ -424,11 +431,13 @@ def _placement(
         values = tuple(r for r, _, _ in asked)
         sure = not asked and all(_never_empty(m, work, instance) for m in answering.maps)
         own = MapProblem(work.path, tuple(answering.maps), values, goals, rule.span, sure)
-        problem, named = variants.substituter(context.state).problems.share(own)
+        problem, named = variants.substituter(state).problems.share(own)
         quantities = tuple((k, graph.solve(problem, named(v))) for k, v in fields.items())
         if not answering.local:  # works of one shape and one precision are answered once; `met` keeps the ids alive
             known[key] = met, problem, quantities, asked
-    _demand(work, instance, problem, guard, asked, context.state)
+            if question is not None:
+                question.keep(problem, quantities, asked)
+    _demand(work, instance, problem, guard, asked, state)
     title = f"{owner.path}: on {work.kind}"
     return Placement(title, condition, quantities, problem, rule.span, owner.path)
 

@@ -6,7 +6,7 @@ A scalar is an `Expr` of the graph. Everything here lives only during elaboratio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from attrs import field, frozen, mutable
@@ -31,6 +31,9 @@ from cospace.compiler.space.model import (
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Reporter, Span
 from cospace.dsl.suggest import Meant
+
+if TYPE_CHECKING:
+    from cospace.compiler.elaborate.answered import Answered
 
 T = TypeVar("T")
 
@@ -344,6 +347,8 @@ class State:
     """Numbers of the text that are read as something else than they say: where one stands -> its value."""
     kinds: list[Expr] = field(factory=list)
     """What the types of the text ask of such numbers."""
+    answered: Answered | None = None
+    """What rules answered in the text before; None where no text comes after."""
     placed: bool = False
     place: Callable[[], None] | None = None
     steps: int = 0

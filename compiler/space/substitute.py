@@ -7,6 +7,7 @@ values are put in, so that all that is read at its mapping is still solved once.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from itertools import count
 
 from attrs import evolve
 from cospace.compiler.space import graph
@@ -32,7 +33,26 @@ class ProblemTable:
 
     def __init__(self) -> None:
         self._known: dict[object, MapProblem] = {}
-        self._taken: dict[str, int] = {}
+        self._says: dict[MapProblem, object] = {}
+        self._used: set[str] = set()
+        self._many: dict[str, int] = {}
+
+    def says(self, problem: MapProblem) -> object:
+        """What a problem of this table says, whatever its maps are called."""
+        return self._says.get(problem)
+
+    def adopt(self, problem: MapProblem, says: object) -> bool:
+        """Take in a problem of another table, with its maps' paths; False where one is taken, or another says that."""
+        if not problem.maps:
+            return True
+        if says not in self._known and self._used.isdisjoint(m.path for m in problem.maps):
+            self._put(problem, says)
+        return self._known.get(says) is problem
+
+    def _put(self, problem: MapProblem, says: object) -> None:
+        self._known[says] = problem
+        self._says[problem] = says
+        self._used.update(m.path for m in problem.maps)
 
     def share(self, problem: MapProblem) -> tuple[MapProblem, Rename]:
         """The problem that stands for this one, and what its maps are called there, for quantities read at them."""
@@ -48,7 +68,8 @@ class ProblemTable:
         )  # fmt: skip
         found = self._known.get(same)
         if found is None:
-            found = self._known[same] = self._named(problem)
+            found = self._named(problem)
+            self._put(found, same)
         if found is problem:
             return found, lambda e: e
         names = {m.path: graph.var(f.path, f.type) for m, f in zip(problem.maps, found.maps, strict=True)}
@@ -59,8 +80,9 @@ class ProblemTable:
         names: dict[str, str] = {}
         for m in problem.maps:
             stem = m.path.split("~")[0]
-            again = self._taken[stem] = self._taken.get(stem, 0) + 1
-            names[m.path] = stem if again == 1 else f"{stem}~{again}"
+            paths = (stem if n == 1 else f"{stem}~{n}" for n in count(self._many.get(stem, 0) + 1))
+            names[m.path] = next(p for p in paths if p not in self._used and p not in names.values())
+            self._many[stem] = self._many.get(stem, 0) + 1
         if all(old == new for old, new in names.items()):
             return problem
         put = Substitution({m.path: graph.var(names[m.path], m.type) for m in problem.maps})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cospace.compiler.driver import STANDARD, compile_loaded
+from cospace.compiler.elaborate import rules
 from cospace.compiler.recompile import Kept, Recompiled, outline, recompile
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic, Reporter
@@ -240,3 +241,74 @@ def test_an_import_that_changes_counts_anew(tmp_path: Path) -> None:
     editing = Editing(text, tmp_path / "s.cospace")
     part.write_text("side = 4\n")
     assert [d.code for d in editing.change(text.replace("y = 1", "y = 2")).diagnostics] == ["CS201"]
+
+
+def test_hidden_names_are_told_where_they_stand_now(tmp_path: Path) -> None:
+    text = "n = choose 1..4\ntop = 3\nq = n + 1\ndef f(top) = top + 1\n"
+    text += "r = sum(top for top in 1..f(n))\nrequire r + q < 90\n"
+    editing = Editing(text, tmp_path / "s.cospace")
+    for line in ("q = n + 1 + 1_000", "q = n", "q = top", "stop = 3\nq = n", "n2 = 1; top2 = 4; q = n"):
+        found = editing.change(text.replace("q = n + 1", line))
+        assert found.compiled is None and [d.code for d in found.diagnostics].count("CS246") == 2
+    assert not editing.change(text.replace("top = 3", "tip = 3").replace("q = n + 1", "q = n")).diagnostics
+
+
+HARD = SMALL[: SMALL.index("kind  =")]
+"""Its network and engine."""
+
+
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The works for which a rule is run from now on."""
+    run: list[str] = []
+    before = rules.run_rule
+
+    def counted(rule, work, *rest):  # type: ignore[no-untyped-def]
+        run.append(work.path)
+        return before(rule, work, *rest)
+
+    monkeypatch.setattr(rules, "run_rule", counted)
+    return run
+
+
+def test_rules_answer_again_only_what_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    editing = Editing(HARD, tmp_path / "s.cospace")
+    run = asked(monkeypatch)
+    again = HARD.replace("more = block(x, out = wide)", "more = block(x, out = 8)")
+    other = again.replace("macs = 512", "macs = 511")
+    found: list[int] = []
+    for text in (again, "# above\n" + again, again.replace("the die", "die"), other, HARD):
+        run.clear()
+        assert editing.change(text).compiled is None
+        works = len(dict.fromkeys(run))  # for all of them by the whole compilation that it is compared with
+        found.append(len(run) - works)
+    assert works == 3 and found == [2, 0, 0, 3, 3], "the layer that changes and the next; none; all of another engine"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{1, 3}", "{0, 3}"),  # the domain of what a rule reads, and nothing else of the work
+        ("kernel = choose kernel {1, 3}", "kernel = choose kernel {1, 3} when wide > 3"),
+        ("x = block(x, out = wide)\n", "x = block(x, out = 2 * wide)\n"),
+        ("cycles = ceil(m / rows)", "cycles = ceil(m / (rows - k))"),
+        ("cycles = ceil(m / rows)", "cycles = ceil(m / rowz)"),
+        ("{4, 8} bit per layer", "{4, 8} per layer"),
+        ("{4, 8} bit per layer", "{4, 8} bit"),
+        ("64 KiB", "64 KiBs"),
+        ("require tile * k * abits <= 64 KiB", "require tile * k <= 64 KiB"),
+        ("dram = 20 pJ / byte", "dram = 20 pJ"),
+        ("param wide = 16", "param wide = 0"),
+        ("macs = 512", "macs = 512 bit"),
+        ("sum(works.cycles)", "sum(works.cycle)"),
+        ("accelerator engine", "unit KiB = 3 bit\naccelerator engine"),
+        ("accelerator engine", "param rows = 3\naccelerator engine"),
+        ("on matmul(m, k, n, wbits, abits) {", "on matmul(m, k, n, wbits, abits) when k > 20 {"),
+        ("on matmul(m, k, n, wbits, abits) {", "on matmul(m, k, n, wbits, abits, kind) {"),
+    ],
+)
+def test_what_rules_answered_is_used_where_it_still_holds(old: str, new: str, tmp_path: Path) -> None:
+    editing = Editing(HARD, tmp_path / "s.cospace")
+    assert HARD.count(old) >= 1
+    wider = HARD.replace("more = block(x, out = wide)", "more = block(x, out = 8)")
+    for text in (wider, HARD.replace(old, new), wider.replace(old, new), "\n" + HARD.replace(old, new), wider, HARD):
+        editing.change(text)
