@@ -15,12 +15,14 @@ from typing import Any
 
 from cospace.compiler.bounds.boxes_rules import ALL, BOTH, NO, NOTHING, RULES, YES, Range, choose, compare, equal
 from cospace.compiler.exact import exact
-from cospace.compiler.space.graph import Expr, MapDecision, MapProblem, Value
+from cospace.compiler.space.graph import Expr, MapDecision, MapProblem, Value, walk
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.model import Decision
 
 TRIED = 256
 """Mappings that are tried to solve a work at every combination of what it reads; at a single one all are."""
+POINTS = 8
+"""Expressions that are evaluated exactly at a point while one is looked at on a box."""
 REMEMBERED = 400_000
 """Answers kept, before all are forgotten."""
 
@@ -50,6 +52,9 @@ class Boxes:
         self._points: dict[Any, Any] = {}
         self.maps: dict[str, MapDecision] = {}
         self._alive: dict[int, Expr] = {}
+        self.effort = 0
+        """Expressions that were looked at so far; one that is evaluated exactly at a point counts for a part of one."""
+        self._sizes: dict[int, int] = {}
 
     def reads(self, node: Expr) -> tuple[int, ...]:
         """The decisions that a node reads, by position."""
@@ -75,6 +80,7 @@ class Boxes:
 
     def _visit(self, node: Expr, box: Sequence[int], reads: tuple[int, ...]) -> Any:
         op = node.op
+        self.effort += 1
         if op == "const":
             return abstract([node.value], node)
         if op in ("input", "measure", "external"):
@@ -137,8 +143,21 @@ class Boxes:
             if key not in self._points:
                 design = {self.decisions[v].path: self.decisions[v].values[k] for v, k in zip(reads, c, strict=True)}
                 self._points[key] = exact.evaluate(node, design)
+                self.effort += self._size(node)
             found.append(self._points[key])
         return abstract(found, node)
+
+    def _size(self, node: Expr) -> int:
+        """What evaluating it exactly counts for."""
+        found = self._sizes.get(id(node))
+        if found is None:
+            found = sum(1 for _ in walk([node]))
+            if node.op in ("solve", "solvable"):
+                problem: MapProblem = node.payload  # type: ignore[assignment]
+                tried = math.prod(len(m.values) for m in problem.maps)
+                found += tried * sum(1 for _ in walk(problem.expressions()))
+            found = self._sizes[id(node)] = 1 + found // POINTS
+        return found
 
     def _solved(self, node: Expr, box: Sequence[int], reads: tuple[int, ...]) -> Any:
         """At every combination where those are few; else what its argument can be over all mappings."""

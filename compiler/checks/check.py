@@ -98,6 +98,7 @@ def _satisfiable(case: Case, every: bool) -> Finding:
     witness = verdict.witness
     assert witness is not None
     if all(holds(r, witness) is True for r in case.space.requirements):
+        case.witnesses.add(witness, case.space)
         return Finding(True, (said,))
     return Finding(None, skipped=("satisfiable: a witness could not be confirmed by the reference evaluator",))
 

@@ -1,22 +1,38 @@
 """Which values no feasible design takes: those that no witness shows.
 
-A space of few designs is listed, which shows what its feasible ones take; what is left is settled one by one by the
-`Prover`.
+Neighbours of the designs that are known are drawn in batches and show most of what is left. For the rest, decision by
+decision, one question is asked of all its open values: a design with one shows others, too, and a proof that there is
+none says of each value which requirements leave it out. What boxes can't settle the count of a space may tell; only
+then values are asked one by one.
 """
 
 from __future__ import annotations
 
-from attrs import frozen
+import numpy
+from attrs import define, field, frozen
 from cospace.compiler.counting.count import solve_space
+from cospace.compiler.counting.values import values_of
+from cospace.compiler.numbers.enumerate import Rows
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
-from cospace.compiler.space.model import Requirement, Space
+from cospace.compiler.space.designs import encode
+from cospace.compiler.space.model import Requirement
 
 LISTED = 20_000
 """Designs that are listed at most, feasible or not."""
-
-GIVEN_UP = 3
+GIVEN_UP = 2
 """Values that may stay undecided before no others are asked for."""
+DRAWN = 1 << 12
+"""Neighbours that are drawn at once."""
+COPIES = 128
+"""Neighbours for each value, at most."""
+ROUNDS = 40
+"""Batches of neighbours in all, and how many in a row may show nothing new."""
+BARREN = 4
+EFFORT = 120_000
+"""Expressions that may be looked at on boxes for all decisions together; one takes half of what is left at most."""
+POOL = 512
+"""Designs whose neighbours are drawn: the last that were found."""
 
 Pair = tuple[int, int]
 """A decision and the index of one of its values."""
@@ -32,30 +48,99 @@ class Settled:
 
 def settle_missing(prover: Prover, witnesses: Witnesses) -> Settled:
     """Settle the values that no witness takes. A design found for one shows what it takes of the others, too."""
-    space = prover.space
-    dead: dict[Pair, tuple[Requirement, ...]] = {}
-    unknown: list[Pair] = []
-    shown = _listed(space)
-    for v, k in sorted(witnesses.missing):
-        if (v, k) in shown:
-            continue
-        if len(unknown) >= GIVEN_UP:
-            unknown.append((v, k))
-            continue
-        d = space.decisions[v]
-        verdict = prover.settle(space.requirements, {d.path: d.values[k]})
-        if verdict.possible is False:
-            dead[v, k] = verdict.core
-        elif verdict.witness is None:
-            unknown.append((v, k))
-        else:
-            design = verdict.witness
-            shown |= {(w, e.values.index(design[e.path])) for w, e in enumerate(space.decisions) if e.path in design}
-    return Settled(dead, tuple(unknown))
+    search = _Missing(prover, set(witnesses.missing) - _listed(prover))
+    if search.missing and witnesses.designs:
+        search.draw(encode(prover.space.decisions, witnesses.designs))
+    search.ask_together()
+    search.ask_counts()
+    search.ask_alone()
+    return Settled(search.dead, tuple(sorted(search.missing)))
 
 
-def _listed(space: Space) -> set[Pair]:
+@define(eq=False)
+class _Missing:
+    """missing: the values of which nothing is known yet."""
+
+    prover: Prover
+    missing: set[Pair]
+    dead: dict[Pair, tuple[Requirement, ...]] = field(factory=dict)
+    pool: Rows | None = None
+    rounds: int = ROUNDS
+    seed: int = 100
+
+    def draw(self, known: Rows) -> None:
+        """Neighbours of feasible designs, as long as they show what was missing."""
+        self.pool = known if self.pool is None else numpy.concatenate([known, self.pool])
+        barren = 0
+        while self.missing and self.rounds > 0 and barren < BARREN:
+            self.rounds -= 1
+            self.seed += 1
+            wanted = sorted(self.missing)
+            start = self.seed * DRAWN % len(wanted) if len(wanted) > DRAWN else 0
+            wanted = (wanted[start:] + wanted[:start])[:DRAWN]
+            rows = self.prover.beside(self.pool, wanted * min(COPIES, DRAWN // len(wanted)), self.seed)
+            good = rows[self.prover.decide(self.prover.space.requirements, rows).all(axis=1)]
+            before = len(self.missing)
+            self._show(good)
+            barren = 0 if len(self.missing) < before else barren + 1
+            if len(good):
+                self.pool = numpy.concatenate([good[:: max(1, len(good) * 4 // POOL)], self.pool])[:POOL]
+
+    def _show(self, rows: Rows) -> None:
+        """Feasible designs show what they take."""
+        for v in {v for v, _ in self.missing} if len(rows) else ():
+            self.missing -= {(v, int(k)) for k in numpy.unique(rows[:, v])}
+
+    def ask_together(self) -> None:
+        """All open values of a decision at once."""
+        space, boxes = self.prover.space, self.prover.refuter.boxes
+        end = boxes.effort + EFFORT
+        for v in sorted({v for v, _ in self.missing}):
+            while mine := [k for w, k in sorted(self.missing) if w == v]:
+                found = self.prover.settle_values(v, mine, max(end - boxes.effort, 0) // 2)
+                if isinstance(found, dict):
+                    self._exclude({(v, k): core for k, core in found.items()})
+                elif found.witness is not None:
+                    row = encode(space.decisions, [found.witness])
+                    self._show(row)
+                    self.draw(row)
+                else:
+                    break
+
+    def _exclude(self, found: dict[Pair, tuple[Requirement, ...]]) -> None:
+        self.dead |= found
+        self.missing -= found.keys()
+
+    def ask_counts(self) -> None:
+        """What the count of a space says of its values, where that is exact enough; requirements are not named."""
+        if not self.missing:
+            return
+        counts = values_of(solve_space(self.prover.space))
+        for pair in sorted(self.missing) if counts is not None else ():
+            low, high = counts[pair[0]].counts[pair[1]]  # type: ignore[index]
+            if low > 0:
+                self.missing.discard(pair)
+            elif high == 0:
+                self._exclude({pair: ()})
+
+    def ask_alone(self) -> None:
+        """One by one, until too many stay undecided."""
+        space, left = self.prover.space, GIVEN_UP
+        for v, k in sorted(self.missing):
+            if left > 0 and (v, k) in self.missing:
+                d = space.decisions[v]
+                verdict = self.prover.settle(space.requirements, {d.path: d.values[k]}, brief=True)
+                if verdict.possible is False:
+                    self._exclude({(v, k): verdict.core})
+                elif verdict.witness is not None:
+                    self._show(encode(space.decisions, [verdict.witness]))
+                else:
+                    left -= 1
+
+
+def _listed(prover: Prover) -> set[Pair]:
     """Values that feasible designs take, where all designs are few; nothing of larger spaces."""
+    space = prover.space
     size = 1
     for d in space.decisions:
         size *= len(d.values)

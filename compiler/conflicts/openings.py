@@ -56,8 +56,9 @@ def nearest_opening(
     """
     cells = _cells(value, up)
     number = Decision(path, "number", tuple(c[0] if up else c[1] for c in cells), NUMBER)
-    refuter = _Refuter((*decisions, number))
-    refuter.boxes.open(cells, facts)
+    boxes = _Boxes((*decisions, number))
+    boxes.open(cells, facts)
+    refuter = Refuter((*decisions, number), boxes)
     search = _Search(refuter, [*facts, *refuter.domains], visits, path, value, up, cells, effort)
     if within is not None:
         search.narrow(value + within if up else value - within, itself)
@@ -146,13 +147,6 @@ class _Boxes(Boxes):
             return (YES if mappings else 0) | (0 if any(sure for _, sure in mappings) else NO)
         kept = [i for i, _ in mappings if not problem.goals or self.ask(problem.goals[0], i)[0] <= least]
         return choose([self.ask(node.args[0], i) for i in kept], node.type.kind)
-
-
-class _Refuter(Refuter):
-    boxes: _Boxes
-
-    def _boxes(self) -> _Boxes:
-        return _Boxes(self.decisions)
 
 
 class _Search(Search):

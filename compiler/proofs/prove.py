@@ -6,6 +6,7 @@ A witness counts only after every requirement was decided exactly; a refutation 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy
@@ -14,7 +15,7 @@ from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany
 from cospace.compiler.numbers.numbers import Decider
-from cospace.compiler.proofs.refute import Fact, Outcome, Refuter, facts_of, proof_requirements
+from cospace.compiler.proofs.refute import Fact, Outcome, Refuter, facts_of, proof_requirements, requirements_at
 from cospace.compiler.proofs.summed import exceeding
 from cospace.compiler.space.designs import Rows, decode
 from cospace.compiler.space.graph import TRUE, Expr, Value, implies
@@ -22,6 +23,8 @@ from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from numpy.typing import NDArray
 
 Mask = NDArray[numpy.bool_]
+
+Core = tuple[Requirement, ...]
 
 Anchors = tuple[list[int], Rows]
 """Decisions, and combinations of their indices: (n, len(decisions))."""
@@ -32,6 +35,8 @@ ROWS = 400_000
 """Rows that one enumeration may hold."""
 BOXES = 2_000
 """Boxes that one question may look at."""
+BRIEF = 20_000
+"""Expressions that are looked at on boxes for a brief question."""
 
 
 @frozen(eq=False)
@@ -81,8 +86,10 @@ class Prover:
         for v, d in enumerate(self.space.decisions):
             domain = self.frame.domains[v]
             wish = chosen[v] if chosen and v in chosen else wanted[:, v] if wanted is not None else None
-            if d.guard is TRUE and d.allowed is None and wish is None:
+            if d.guard is TRUE and d.allowed is None:
                 column = domain[random.integers(0, len(domain), n)]
+                if wish is not None:
+                    column = numpy.where(numpy.isin(wish, domain), wish, column)
             else:
                 options = self.frame.options(v, rows, done)
                 keep &= options.any(axis=1)
@@ -121,27 +128,33 @@ class Prover:
             truth = self.decide(requirements, rows)
         return rows[truth.all(axis=1)]
 
-    def mutate(
-        self, rows: Rows, n: int, seed: int, column: tuple[int, int] | None = None, anchors: Anchors | None = None
-    ) -> Rows:
-        """Neighbours of rows, about two decisions changed; `column`: a decision and the index it is to take.
-
-        anchors: combinations that are known to go together; half of the neighbours take one that fits `column`.
-        """
+    def mutate(self, rows: Rows, n: int, seed: int) -> Rows:
+        """Neighbours of rows, about two decisions changed."""
         random = numpy.random.default_rng([self.seed, seed])
         base = rows[random.integers(0, len(rows), n)].copy()
-        count = base.shape[1]
-        fresh = random.random(base.shape) < 2.0 / max(count, 2)
+        fresh = random.random(base.shape) < 2.0 / max(base.shape[1], 2)
         base[fresh] = -2  # no index: drawn anew
-        if column is not None:
-            base[:, column[0]] = column[1]
-        if anchors is not None:
-            columns, table = anchors
-            if column is not None and column[0] in columns:
-                table = table[table[:, columns.index(column[0])] == column[1]]
-            if len(table):
-                base[::2, columns] = table[random.integers(0, len(table), len(base[::2]))]
         return self.draw(n, seed + 1_000, wanted=base)
+
+    def beside(self, rows: Rows, wanted: Sequence[tuple[int, int]], seed: int) -> Rows:
+        """For each wanted value, a decision and an index, a neighbour of a row with it where it may be had.
+
+        About two other decisions are changed: drawn anew, or as in another of the rows.
+        """
+        random = numpy.random.default_rng([self.seed, seed])
+        columns, indices = numpy.array(wanted, dtype=numpy.int64).T
+        at = random.integers(0, len(rows), len(wanted))
+        for v in numpy.unique(columns):
+            live = numpy.flatnonzero(rows[:, v] >= 0)
+            mine = columns == v
+            if len(live):
+                at[mine] = live[random.integers(0, len(live), int(mine.sum()))]
+        base = rows[at]
+        chance = random.random(base.shape) * max(base.shape[1], 2)
+        base = numpy.where(chance < 1, rows[random.integers(0, len(rows), len(base))], base)
+        base[(chance >= 1) & (chance < 2)] = -2  # no index: drawn anew
+        base[numpy.arange(len(base)), columns] = indices
+        return self.draw(len(base), seed + 1_000, wanted=base)
 
     # ---- refuting
 
@@ -235,10 +248,13 @@ class Prover:
             return Verdict(True, decode(self.space.decisions, good[0]))
         return self.settle(self.space.requirements)
 
-    def settle(self, requirements: Sequence[Requirement], fixed: Mapping[str, Value] | None = None) -> Verdict:
-        """Can all of these hold at once, with more decisions pinned?"""
+    def settle(
+        self, requirements: Sequence[Requirement], fixed: Mapping[str, Value] | None = None, brief: bool = False
+    ) -> Verdict:
+        """Can all of these hold at once, with more decisions pinned? brief: less may be done before it is given up."""
         masks, live = self._pins({**self.fixed, **(fixed or {})})
-        outcome, _ = self.refuter.settle([*facts_of(requirements), *live], masks, BOXES)
+        effort = BRIEF if brief else math.inf
+        outcome, _ = self.refuter.settle([*facts_of(requirements), *live], masks, BOXES, effort)
         if outcome.design is not None:
             return Verdict(True, outcome.design)
         if outcome.proof is not None:
@@ -248,8 +264,30 @@ class Prover:
         if weighed is not None:
             return Verdict(False, core=tuple(dict.fromkeys(w.requirement for w in weighed)))
         if fixed:
-            return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements)
-        return self._settle_rows(requirements)
+            return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements, brief)
+        return self._settle_rows(requirements, brief)
+
+    def settle_values(self, v: int, indices: Sequence[int], effort: int) -> Verdict | dict[int, Core]:
+        """Can all requirements of the space hold with one of these values of a decision?
+
+        A design with one, or for each value requirements that prove that it is in none; else what limit was hit.
+        effort: what looking at boxes may take (`Boxes.effort`).
+        """
+        asked = self.space.requirements
+        masks, live = self.pins()
+        d = self.space.decisions[v]
+        masks[v] = sum(1 << k for k in indices)
+        live += [Fact(d.guard, ("live", d.path))] * (d.guard is not TRUE)
+        outcome, _ = self.refuter.settle([*facts_of(asked), *live], masks, BOXES, effort)
+        if outcome.design is not None:
+            return Verdict(True, outcome.design)
+        if outcome.proof is not None:
+            used = {k: {id(r) for r in requirements_at(outcome.proof, v, k)} for k in indices}
+            return {k: tuple(r for r in asked if id(r) in used[k]) for k in indices}
+        weighed = exceeding(self.refuter.boxes, asked, masks)
+        if weighed is not None:
+            return dict.fromkeys(indices, tuple(dict.fromkeys(w.requirement for w in weighed)))
+        return Verdict(None, limit=outcome.limit)
 
     def least(self, goal: Expr, facts: Sequence[Fact], visits: int = 3 * BOXES) -> tuple[Outcome, bool]:
         """The design with the least value of a goal among those that meet the facts, and whether that is proved."""
@@ -271,7 +309,7 @@ class Prover:
             live += [Fact(d.guard, ("live", path))] * (d.guard is not TRUE)
         return masks, live
 
-    def _settle_rows(self, requirements: Sequence[Requirement]) -> Verdict:
+    def _settle_rows(self, requirements: Sequence[Requirement], brief: bool) -> Verdict:
         """The same by rows of designs, where there are too many boxes."""
         rows = self.search(requirements)
         if len(rows):
@@ -287,10 +325,10 @@ class Prover:
             rows = self.search(requirements, anchors)
             if len(rows):
                 return Verdict(True, decode(self.space.decisions, rows[0]))
-        return self._solver(requirements)
+        return self._solver(requirements, brief)
 
-    def _solver(self, requirements: Sequence[Requirement]) -> Verdict:
+    def _solver(self, requirements: Sequence[Requirement], brief: bool) -> Verdict:
         """The last resort: Z3, in a process of its own."""
-        from cospace.compiler.proofs.solver import settle
+        from cospace.compiler.proofs.solver import EFFORT, settle
 
-        return settle(self.space, requirements, self.fixed)
+        return settle(self.space, requirements, self.fixed, EFFORT // 10 if brief else EFFORT)

@@ -8,6 +8,7 @@ step by step. The search is complete; it gives up after a stated number of boxes
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -105,24 +106,28 @@ class Refuter:
     """Answers for one space. Lemmas of facts that are asked again stay known."""
 
     decisions: tuple[Decision, ...]
-    boxes: Boxes = field(init=False)
+    boxes: Boxes = field()
     domains: list[Fact] = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self.boxes = self._boxes()
-        self.domains = domain_facts(self.decisions)
-
-    def _boxes(self) -> Boxes:
+    @boxes.default
+    def _plain(self) -> Boxes:
         return Boxes(self.decisions)
 
+    def __attrs_post_init__(self) -> None:
+        self.domains = domain_facts(self.decisions)
+
     def settle(
-        self, facts: Iterable[Fact], pinned: dict[int, int] | None = None, visits: int = VISITS
+        self,
+        facts: Iterable[Fact],
+        pinned: dict[int, int] | None = None,
+        visits: int = VISITS,
+        effort: float = math.inf,
     ) -> tuple[Outcome, int]:
         """Can all facts hold at once? pinned: decision -> values (by bits) that it may take.
 
-        Also how many boxes were looked at.
+        Also how many boxes were looked at. effort: what that may take in all (`Boxes.effort`).
         """
-        outcome = Search(self, [*facts, *self.domains], visits).run(pinned or {})
+        outcome = Search(self, [*facts, *self.domains], visits, effort=effort).run(pinned or {})
         return outcome, outcome.looked
 
     def least(
@@ -150,7 +155,9 @@ class Refuter:
 class Search:
     """One question. facts that are surely met in a box are not asked again inside it."""
 
-    def __init__(self, refuter: Refuter, facts: Sequence[Fact], visits: int, goal: Expr | None = None) -> None:
+    def __init__(
+        self, refuter: Refuter, facts: Sequence[Fact], visits: int, goal: Expr | None = None, effort: float = math.inf
+    ) -> None:
         self.refuter = refuter
         self.boxes = refuter.boxes
         self.facts = list({id(f.value): f for f in facts if f.value is not TRUE}.values())
@@ -160,6 +167,7 @@ class Search:
         self.weights = [1.0] * len(self.facts)
         self.bounded = False
         self.left = visits
+        self.until = self.boxes.effort + effort
         self.visits = visits
         self.lemmas: list[Lemma] = []
         self.below: dict[int, list[int]] = {}
@@ -178,13 +186,13 @@ class Search:
         except Found as found:
             return Outcome(design=found.design, looked=self.visits - self.left)
         except GivenUp:
-            limit = f"{self.visits:,} boxes were looked at"
-            return Outcome(limit=limit, looked=self.visits - max(self.left, 0))
+            looked = self.visits - max(self.left, 0)
+            return Outcome(limit=f"{looked:,} boxes were looked at", looked=looked)
 
     def refute(self, box: Box, asked: list[int]) -> Lemma:
         """A lemma that covers the box. Raises Found where there is a design, GivenUp at the limit."""
         self.left -= 1
-        if self.left < 0:
+        if self.left < 0 or self.boxes.effort > self.until:
             raise GivenUp
         known = self._known(box)
         if known is not None:
@@ -365,6 +373,25 @@ def proof_requirements(proof: Lemma) -> list[Requirement]:
     for lemma in lemmas_of(proof):
         if lemma.by is not None and lemma.by.requirement is not None:
             found[id(lemma.by.requirement)] = lemma.by.requirement
+    return list(found.values())
+
+
+def requirements_at(proof: Lemma, v: int, index: int) -> list[Requirement]:
+    """As `proof_requirements`, of designs with one value of a decision alone."""
+    found: dict[int, Requirement] = {}
+    seen: set[int] = set()
+    stack = [proof]
+    while stack:
+        lemma = stack.pop()
+        if id(lemma) in seen:
+            continue
+        seen.add(id(lemma))
+        if lemma.by is not None and lemma.by.requirement is not None:
+            found[id(lemma.by.requirement)] = lemma.by.requirement
+        if lemma.split == v:
+            stack.append(next(c for c in lemma.cases if c.box.get(v, -1) >> index & 1))
+        else:
+            stack += lemma.cases
     return list(found.values())
 
 

@@ -33,8 +33,10 @@ LARGEST = 200_000
 """Nodes of the graph that are written out at most."""
 
 
-def settle(space: Space, requirements: Sequence[Requirement], fixed: Mapping[str, Value] | None = None) -> Verdict:
-    """Whether the requirements can hold together, some decisions pinned."""
+def settle(
+    space: Space, requirements: Sequence[Requirement], fixed: Mapping[str, Value] | None = None, effort: int = EFFORT
+) -> Verdict:
+    """Whether the requirements can hold together, some decisions pinned. effort: Z3's own limit."""
     from cospace.compiler.proofs.prove import Verdict
 
     try:
@@ -42,7 +44,7 @@ def settle(space: Space, requirements: Sequence[Requirement], fixed: Mapping[str
         text = script.write(requirements)
     except TooLarge:
         return Verdict(None, limit=f"more than {LARGEST:,} expressions for the solver")
-    answer = run(text)
+    answer = run(text, effort)
     if answer.get("status") == "unsat":
         named = {f"r{i}": r for i, r in enumerate(requirements)}
         return Verdict(
@@ -56,9 +58,9 @@ def settle(space: Space, requirements: Sequence[Requirement], fixed: Mapping[str
     return Verdict(None, limit=str(answer.get("reason", "the solver gave up")))
 
 
-def run(text: str) -> dict[str, object]:
+def run(text: str, effort: int = EFFORT) -> dict[str, object]:
     """The child's answer: {"status": sat | unsat | unknown, "model": name -> integer, "core": names, "reason"}."""
-    command = [sys.executable, "-I", "-m", "cospace.compiler.proofs.solver"]
+    command = [sys.executable, "-I", "-m", "cospace.compiler.proofs.solver", str(effort)]
     try:
         child = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
         answer = json.loads(child.stdout.strip().splitlines()[-1])
@@ -346,12 +348,12 @@ class Script:
 
 
 def main() -> None:
-    """The child: SMT-LIB text on standard input, one line of JSON on standard output."""
+    """The child: its limit as the argument, SMT-LIB text on standard input, one line of JSON on standard output."""
     import z3
 
     z3.set_param("memory_max_size", MEGABYTES)
     solver = z3.Solver()
-    solver.set("rlimit", EFFORT)
+    solver.set("rlimit", int(sys.argv[1]) if len(sys.argv) > 1 else EFFORT)
     try:
         solver.from_string(sys.stdin.read())
         status = solver.check()

@@ -50,6 +50,11 @@ class Witnesses:
     designs: list[Design]
     missing: set[tuple[int, int]]
 
+    def add(self, design: Design, space: Space) -> None:
+        """One more feasible design."""
+        self.designs.append(design)
+        self.missing -= {(v, d.values.index(design[d.path])) for v, d in enumerate(space.decisions) if d.path in design}
+
 
 def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
     """Look for designs that meet every requirement and, together, take every value of every decision.
