@@ -20,7 +20,7 @@ from cospace.compiler.counting.scaling import Place, Scale, find_undefined, scal
 from cospace.compiler.counting.sums import Sum, Term
 from cospace.compiler.numbers.enumerate import Clause, Frame, Mask, Rows, TooMany
 from cospace.compiler.numbers.measure import Measured, Tables
-from cospace.compiler.space.graph import Expr, negate
+from cospace.compiler.space.graph import Expr, may_be_undefined, negate
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -176,6 +176,8 @@ class Groups:
         for s in self.sums:
             for t in s.terms:
                 touched |= inside.intersection(term_scope(self.frame, t))
+            for conditions, condition in _doubtful(s):
+                touched |= inside.intersection(self.frame.scope(condition, *conditions))
         own = [f for f in self.factors if inside.issuperset(f.scope)]
         sizes = {v: len(self.frame.domains[v]) for v in members}
         left = eliminate(own, sizes, frozenset(touched), cells=self.limits.cells)
@@ -195,9 +197,9 @@ class Groups:
         for s, scale in zip(self.sums, scales, strict=True):
             mine = [(t, i) for i, t in enumerate(s.terms) if not inside.isdisjoint(term_scope(self.frame, t))]
             terms.append(tuple(self._term(t, scale, i, order, options) for t, i in mine))
-            for conditions, condition in s.settled:
+            for conditions, condition in _doubtful(s):
                 if not inside.isdisjoint(self.frame.scope(condition, *conditions)):
-                    weights = self._settle(conditions, condition, order, options, weights)
+                    mixed.append(self._settle(s.guards, conditions, condition, order, options))
         return OptionGroup(members, tuple(own), order, options, weights, tuple(mixed), tuple(terms))
 
     def join(self, order: tuple[int, ...], factors: Sequence[Factor]) -> tuple[Rows, Array]:
@@ -272,17 +274,21 @@ class Groups:
             raise TooMany(self.cells, self.limits.terms, scope)
 
     def _settle(
-        self, conditions: Sequence[Expr], c: Expr, order: tuple[int, ...], options: Rows, weights: Array
-    ) -> Array:
-        """Leave out options at which an `if` of a sum has no value."""
+        self, guards: Sequence[Expr], conditions: Sequence[Expr], c: Expr, order: tuple[int, ...], options: Rows
+    ) -> tuple[Array, Rows, Rows]:
+        """Leave out where an `if` of a sum has no value, at the hubs where the sum is asked."""
         scope = self.frame.scope(c, *conditions)
-        if not set(scope) <= set(order):
-            return weights
-        asked = numpy.ones(len(options), dtype=bool)
-        for condition in conditions:
-            asked &= self.frame.truth(condition, options, order)
-        decided = self.frame.truth(c, options, order) | self.frame.truth(negate(c), options, order)
-        return numpy.where(asked & ~decided, 0, weights)
+        hub = tuple(sorted({*self.frame.scope(*guards), *(v for v in scope if v in self.hub_set)}))
+        own = tuple(v for v in scope if v not in self.hub_set)
+        above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
+        below, which = self.frame.project(options, order, own)
+        self.spend(len(above) * len(below), scope)
+        rows, columns = _grid(hub, above, own, below)
+        asked = numpy.ones(len(rows), dtype=bool)
+        for condition in (*guards, *conditions):
+            asked &= self.frame.truth(condition, rows, columns)
+        decided = self.frame.truth(c, rows, columns) | self.frame.truth(negate(c), rows, columns)
+        return (~asked | decided).reshape(len(above), len(below)), where, which
 
     def _term(self, t: Term, scale: Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
         """The term's table joined with conditions of its group; options at which it does not count get 0."""
@@ -381,7 +387,7 @@ class Groups:
         if bad is not None:
             valid &= ~(bad & active)
             offset = numpy.where(bad, 0, offset)
-        for conditions, c in s.settled:
+        for conditions, c in _doubtful(s):
             if set(self.frame.scope(c, *conditions)) <= self.hub_set:
                 asked = active.copy()
                 for condition in conditions:
@@ -395,6 +401,11 @@ class _HubPart:
     offset: Array
     active: Mask
     valid: Mask
+
+
+def _doubtful(s: Sum) -> list[tuple[tuple[Expr, ...], Expr]]:
+    """What has to be defined for the sum to be, where it may not be."""
+    return [(conditions, c) for conditions, c in s.settled if may_be_undefined(c)]
 
 
 def _grid(hub: tuple[int, ...], above: Rows, own: tuple[int, ...], below: Rows) -> tuple[Rows, list[int]]:

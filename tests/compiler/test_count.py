@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from cospace.compiler.counting.count import Limits, count
+from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.space import graph as g
 from cospace.compiler.space.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
+from tests.compiler import spaces
 from tests.compiler.generate import generate
 
 BRUTE = Limits()
@@ -169,3 +171,27 @@ def test_a_compiled_spec_is_counted_alike_by_every_method(limits: Limits) -> Non
     assert enumerated.method.startswith("enumeration")
     found = count(compiled.space, pins, limits)
     assert found.exact and found.feasible == enumerated.feasible
+
+
+DOUBTFUL = {
+    "its guard is shared": ("require (if 6 / a >= 4 then b else 2 * b) + c * h + d <= 9 when h != 1", 345),
+    "its condition reads a shared decision": (
+        "require (if 6 / (a * h) >= 4 then b else 2 * b) + c + d * h <= 9 when h < 2", 274,
+    ),
+    "its condition is asked under another": (
+        "require (if a > 0 then (if 6 / (a * h) >= 4 then b else 2 * b) else 3) + c * h + d <= 9 when h != 1", 306,
+    ),
+    "both its branches are the same": ("require (if 6 / a >= 4 then b else b) + c * h + d <= 9 when h != 1", 376),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("requirement", "feasible"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_an_if_without_a_value_leaves_out_designs_only_where_the_sum_is_asked(requirement: str, feasible: int) -> None:
+    domains = "h = choose {0, 1, 2}\na = choose {0, 1, 2}\n" + "".join(f"{v} = choose 1..4\n" for v in "bcd")
+    space = spaces.space_of(f"space s\n{domains}{requirement}\n")
+    listed = count(space)
+    convolved = count(space, limits=Limits(brute=0, table=8))
+    assert listed.method == "enumeration" and "convolved" in convolved.method
+    assert listed.feasible == convolved.feasible == feasible
+    kept, other = (per_value_counts(space, limits=limits) for limits in (Limits(), Limits(brute=0, table=8)))
+    assert kept is not None and kept == other
