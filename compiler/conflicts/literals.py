@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from attrs import evolve, frozen
-from cospace.compiler.elaborate.program import elaborate
-from cospace.compiler.elaborate.values import encloses
+from cospace.compiler.elaborate.program import elaborate_into, space_of
+from cospace.compiler.elaborate.values import State, encloses
 from cospace.compiler.engines.exhaustive import is_modelled
 from cospace.compiler.space.graph import NUMBER, Expr, const, var
 from cospace.compiler.space.model import Requirement, Space
@@ -24,7 +24,8 @@ from cospace.dsl.diagnostics import Reporter, Span
 from cospace.dsl.walk import children
 
 TRIES = 40
-"""Compilations while it is found out which numbers can't be left open."""
+STEPS = 100_000
+"""Compilations while it is found out which numbers can't be left open, and expressions that these evaluate."""
 
 
 @frozen(eq=False)
@@ -47,10 +48,14 @@ class Literal:
 
 @frozen(eq=False)
 class Opened:
-    """The space with some of its numbers open: everything a design has to meet, read with those as variables."""
+    """The space with some of its numbers open: everything a design has to meet, read with those as variables.
+
+    untried: numbers of which it was not found out whether they can be left open.
+    """
 
     space: Space
     literals: tuple[Literal, ...]
+    untried: tuple[Literal, ...] = ()
 
     def requirements(self, literal: Literal | None) -> list[Requirement]:
         """All requirements with every number but one as the text has it."""
@@ -64,34 +69,52 @@ def opened(space: Space, places: Sequence[Span]) -> Opened | None:
     if space.origin is None:
         return None
     literals = _numbered(_near(space, places))
-    left = TRIES
+    own = [x for x in literals if any(x.span.file == p.file and p.start <= x.span.start < p.end for p in places)]
+    halves = [own, [x for x in literals if x not in own]] if 0 < len(own) < len(literals) else _halved(literals)
     pending = [literals]
+    tries, steps = TRIES, STEPS
     sure: list[Literal] = []
-    while pending and left > 0:
+    while pending and tries > 0 and steps > 0:
         group = pending.pop(0)
         if not group:
             continue
-        left -= 1
-        found = compiled(space, {x.span: x.variable for x in (*sure, *group)})
+        tries -= 1
+        found, spent = _compiled(space, {x.span: x.variable for x in (*sure, *group)})
+        steps -= spent
         if found is not None:
             sure += group
             best = found
         elif len(group) > 1:
-            half = len(group) // 2
-            pending = [group[:half], group[half:], *pending]
+            pending = [*(halves if group is literals else _halved(group)), *pending]
     if not sure:
         return None
-    return Opened(best, tuple(sorted(sure, key=lambda x: literals.index(x))))
+    untried = {id(x) for group in pending for x in group}
+    return Opened(
+        best, tuple(x for x in literals if x in sure), tuple(x for x in literals if id(x) in untried and x not in sure)
+    )
+
+
+def _halved(group: list[Literal]) -> list[list[Literal]]:
+    return [group[: len(group) // 2], group[len(group) // 2 :]]
 
 
 def compiled(space: Space, numbers: Mapping[Span, Expr]) -> Space | None:
     """The space as its text says with other numbers in it, decisions unchanged and pinned as they are; else None."""
+    return _compiled(space, numbers)[0]
+
+
+def _compiled(space: Space, numbers: Mapping[Span, Expr]) -> tuple[Space | None, int]:
+    """As `compiled`, and how many expressions were evaluated."""
     origin = space.origin
     assert origin is not None
-    reporter = Reporter()
-    found = elaborate(origin.loaded, dict(origin.settings), reporter, origin.data, numbers)
-    if found is None or reporter.failed:
-        return None
+    state = State(Reporter(), dict(origin.settings), numbers=numbers)
+    root = elaborate_into(state, origin.loaded, origin.data)
+    found = None if state.reporter.failed else space_of(root, origin.loaded, state)
+    return None if found is None or state.reporter.failed else _as_before(space, found, numbers), state.steps
+
+
+def _as_before(space: Space, found: Space, numbers: Mapping[Span, Expr]) -> Space | None:
+    """What was compiled, pinned as the space is; None where its decisions differ or read an open number."""
     if space.pinned:
         found = pin(found, {path: value for path, value, live in space.pinned if not live})
         found = fix(found, {path: value for path, value, live in space.pinned if live})

@@ -76,6 +76,7 @@ def reliefs(prover: Prover, places: Sequence[Span]) -> tuple[Relief, ...]:
     literals.sort(key=lambda x: not any(x.span.file == p.file and p.start <= x.span.start < p.end for p in places))
     search = _Reliefs(found, Prover(evolve(found.space, requirements=()), prover.fixed))
     made = [search.of(x) for x in literals[:MOST]]
+    made += [Relief(x, (), 0) for x in (*literals[MOST:], *found.untried)]
     return tuple(sorted((m for m in made if m is not None), key=lambda m: (m.literal.span.file, m.literal.span.start)))
 
 

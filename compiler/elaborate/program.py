@@ -6,7 +6,7 @@ Networks come before policies because `per layer` copies need the layers; works 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ from cospace.compiler.space.graph import TRUE, Expr, const
 from cospace.compiler.space.model import Call, Input, NetworkPlan, Objective, Origin, Requirement, Space
 from cospace.compiler.space.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label, Reporter, Span
+from cospace.dsl.diagnostics import Label
 from cospace.dsl.load import Loaded
 from cospace.dsl.source import word_span
 
@@ -66,23 +66,6 @@ HARDWARE = "hardware"
 
 class Outside(Exception):
     """A statement was read that was not among those to be elaborated."""
-
-
-def elaborate(
-    loaded: Loaded,
-    settings: dict[str, str],
-    reporter: Reporter,
-    data: Path | None = None,
-    numbers: Mapping[Span, Expr] | None = None,
-) -> Space | None:
-    """The space a file declares; None when it has errors (all of them reported). data: where tables' files may lie.
-
-    numbers: of the text, by where they stand, that are read as another value or as a variable. What the text's types
-    ask of a variable is then a requirement (origin `number`).
-    """
-    state = State(reporter, settings, numbers=numbers or {})
-    root = elaborate_into(state, loaded, data)
-    return None if reporter.failed else space_of(root, loaded, state)
 
 
 def elaborate_into(
@@ -422,4 +405,4 @@ def _with_facts(node: Any, state: State) -> Any:
     return node
 
 
-__all__ = ["calls", "elaborate"]
+__all__ = ["calls", "elaborate_into", "space_of"]

@@ -12,10 +12,11 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cospace.compiler.checks.check import check
-from cospace.compiler.conflicts import thresholds
+from cospace.compiler.conflicts import literals, thresholds
 from cospace.compiler.conflicts.conflict import Conflicts
 from cospace.compiler.conflicts.why import why
 from cospace.compiler.driver import compile_text
@@ -176,3 +177,20 @@ def test_a_rounding_looks_for_steps_only_between_its_ends(monkeypatch: pytest.Mo
     (said,) = check(compiled(text)).diagnostics
     assert said.help and "35/12 is the nearest value that does" in said.help
     assert len(asked) < 6_000  # 64 for each rounding came to 25,648
+
+
+def test_the_numbers_of_a_conflicts_own_lines_are_asked_where_others_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Path(__file__).parents[2] / "specs" / "hw_nas_bench.cospace"
+    space = compiled(spec.read_text() + "\nrequire latency <= 1 us\n")
+    spent = []
+    plain = literals._compiled
+
+    def counted(*given: Any) -> Any:
+        found = plain(*given)
+        spent.append(found[1])
+        return found
+
+    monkeypatch.setattr(literals, "_compiled", counted)
+    (said,) = check(space).diagnostics
+    assert said.help == "one number: the bound 1 us is short: 1132.96 us is the least that would do"
+    assert sum(spent) < 2 * literals.STEPS  # 28 compilations that evaluated 550,000 expressions
