@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.counting.coupled import LEVELS, Coupled
 from cospace.compiler.counting.eliminate import CELLS, Factor, TooLarge, count_values, eliminate
@@ -23,11 +23,14 @@ from cospace.compiler.counting.sums import NotASum
 from cospace.compiler.counting.switched import Switched
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany, unite
-from cospace.compiler.space.graph import Value, implies
+from cospace.compiler.space.graph import TRUE, Value, implies, negate
 from cospace.compiler.space.model import Requirement, Space
 
 ENUMERATED = 16_000_000
 """Numbers (rows times decisions) that an enumeration may hold."""
+
+GUARDS = 4_096
+"""Assignments of what a guard reads, at which it is looked whether pinned values settle it."""
 
 
 @frozen
@@ -110,9 +113,30 @@ def _unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple
     wide = [c for c in clauses if math.prod(sizes[v] for v in c.scope) > limits.table]
     if not wide:
         return tuple(clauses)
-    bounder = Bounder({d.path: d.values for d in frame.decisions})
+    bounder = Bounder(
+        {
+            d.path: tuple(d.values[i] for i in own if i >= 0)
+            for d, own in zip(frame.decisions, frame.domains, strict=True)
+        }
+    )
     sure = {id(c) for c in wide if bounder.bounds(implies(c.guard, c.value)).settled is True}
     return tuple(c for c in clauses if id(c) not in sure)
+
+
+def asked_clauses(frame: Frame, requirements: Sequence[Requirement]) -> tuple[Clause, ...]:
+    """The clauses without those whose guard the pinned values leave out; a guard that they imply is none."""
+    found = []
+    for c in frame.clauses(requirements):
+        scope = frame.scope(c.guard)
+        if scope and any(len(frame.domains[v]) == 1 for v in scope):
+            if math.prod(len(frame.domains[v]) for v in scope) <= GUARDS:
+                rows = frame.product(scope)
+                if frame.truth(negate(c.guard), rows, scope).all():
+                    continue
+                if frame.truth(c.guard, rows, scope).all():
+                    c = evolve(c, guard=TRUE, scope=frame.scope(c.value))
+        found.append(c)
+    return tuple(found)
 
 
 def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None) -> Whole:
@@ -124,7 +148,7 @@ def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: 
     except (TooMany, TooLarge, Undecided) as stop:
         upper = math.prod(len(d) for d in frame.domains)
         return Whole(frame, Count(None, None, (0, upper), False, "given up", f"guards: {stop}"), ())
-    clauses = _unsettled(frame, frame.clauses(space.requirements), limits)
+    clauses = _unsettled(frame, asked_clauses(frame, space.requirements), limits)
     constant = [c for c in clauses if not c.scope]
     try:
         never = raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 from attrs import evolve, field, frozen
-from cospace.compiler.counting.count import Component, Limits, clause_factor, components, split
+from cospace.compiler.counting.count import Component, Limits, asked_clauses, clause_factor, components, split
 from cospace.compiler.counting.coupled import Coupled
 from cospace.compiler.counting.eliminate import Drawer, Factor, TooLarge, eliminate
 from cospace.compiler.counting.layered import make_layered
@@ -93,7 +93,7 @@ class Sampler:
         self._kind = numpy.min_scalar_type(-most - 1)
         try:
             structure = self.frame.structure()
-            clauses = self.frame.clauses(space.requirements)
+            clauses = asked_clauses(self.frame, space.requirements)
             nothing = numpy.zeros((1, 0), dtype=numpy.int64)
             for c in clauses:
                 if not c.scope and not self.frame.holds(c, nothing, ())[0]:

@@ -299,3 +299,13 @@ def test_designs_that_are_drawn_meet_the_requirements(space: Space) -> None:
             assert evaluate(r.guard, design) is False or evaluate(r.value, design) is True
         choice = Random(0).choice(space.objectives[-2:])
         assert isinstance(evaluate(choice.value, design), Fraction)
+
+
+def test_counts_with_each_style_pinned_add_up_and_condition_on_no_more(space: Space) -> None:
+    """A requirement that the pinned value leaves out joins nothing: it did, and no count came in minutes."""
+    whole = count(space)
+    pinned = [count(space, {"chip.style": value}) for value in space.decision("chip.style").values]
+    assert whole.exact and whole.feasible == sum(found.feasible or 0 for found in pinned)
+    assert [found.method for found in pinned] == [
+        f"sums convolved over {rows} assignments of {hubs} shared decisions" for rows, hubs in ((1, 0), (4, 2))
+    ]
