@@ -15,12 +15,14 @@ from cospace.dsl.diagnostics import SpecError
 
 BATCH = 1 << 14
 BATCHES = 8
+PATIENCE = 1 / 200
+"""Of what drawing may take elsewhere: where it needs more, other ways to a design are quicker."""
 
 
 def add_drawn(found: Witnesses, space: Space) -> None:
     """Adds a feasible design, if there was none, and takes from what is missing what drawn designs show."""
     try:
-        sampler = Sampler(space)
+        sampler = Sampler(space, patience=PATIENCE)
         for seed in range(BATCHES):
             rows = sampler.sample(BATCH, seed)
             first = decode(space.decisions, rows[0])

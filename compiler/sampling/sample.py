@@ -29,7 +29,8 @@ from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 from numpy.typing import NDArray
 
 PROPOSALS = 4_000_000
-"""Proposals of one component before sampling is given up, however many are wanted, and beyond 2,000 for each."""
+FOR_EACH = 2_000
+"""Proposals of one component before sampling is given up, however many are wanted, and beyond these for each."""
 BATCH = 1 << 16
 NEVER = "there is nothing to draw from: this requirement never holds"
 
@@ -78,14 +79,16 @@ class _Source:
 class Sampler:
     """Draws feasible designs of a space, those with the pinned values where some are given.
 
+    patience: the share of the usual proposals before it is given up.
     Raises Unsampled where it is proved that there are none, DesignError at a pinned path or value that is not there.
     """
 
     def __init__(
         self, space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None,
-        frame: Frame | None = None,
+        frame: Frame | None = None, patience: float = 1,
     ) -> None:  # fmt: skip
         self.space = space
+        self._patience = patience
         self.frame = frame or Frame.of(space, fixed)
         self._limits = limits or Limits(cells=1 << 20)
         self._recheck = Recheck(space)
@@ -259,7 +262,7 @@ class Sampler:
         n = drawn.shape[1]
         have = proposed = 0
         while have < n:
-            if proposed >= PROPOSALS + 2_000 * n:
+            if proposed >= self._patience * (PROPOSALS + FOR_EACH * n):
                 share = f"{have} of {proposed} proposals met the requirements"
                 raise Unsampled(f"too few designs are feasible to draw from: {share}",
                                 responsible=source.checks[0].requirement if source.checks else None)  # fmt: skip

@@ -306,6 +306,5 @@ def test_counts_with_each_style_pinned_add_up_and_condition_on_no_more(space: Sp
     whole = count(space)
     pinned = [count(space, {"chip.style": value}) for value in space.decision("chip.style").values]
     assert whole.exact and whole.feasible == sum(found.feasible or 0 for found in pinned)
-    assert [found.method for found in pinned] == [
-        f"sums convolved over {rows} assignments of {hubs} shared decisions" for rows, hubs in ((1, 0), (4, 2))
-    ]
+    over = [f"over {rows} assignments of {hubs} shared decisions" for rows, hubs in ((1, 0), (4, 2))]
+    assert all(said in found.method for said, found in zip(over, pinned, strict=True))
