@@ -52,9 +52,8 @@ fuzz: $(VENV)/.dev  ## 100,000 random texts through every pass, or FUZZ of them;
 
 coverage: $(VENV)/.dev  ## branch coverage of dsl/ and compiler/ by all tests; fails under 95 %
 	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n $(JOBS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n $(JOBS); tests=$$?; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$tests
 
 format: $(VENV)/.dev  ## rewrite the Python files in the house's style
 	$(BIN)/ruff check --fix .

@@ -345,13 +345,16 @@ def work_of(node: tree.Ask, context: Context) -> rules.Pending:
     extra = bind(declaration.parameters, node.arguments, inner, outer, node.span, f"work `{kind}`", ("times",))
     dims = {p.name: scope.names[p.name] for p in declaration.parameters}
     times = extra.get("times", const(1))
-    facts = {}
+    facts: dict[str, Any] = {}
     for s in declaration.block.statements if declaration.block else ():
         if isinstance(s, tree.Bind):
             statements.bind_names(s, inner, lazily=False)
-            for t in s.targets:
-                if isinstance(t, tree.Name):
-                    facts[t.id] = scope.names[t.id]
+            facts |= {t.id: scope.names[t.id] for t in s.targets if isinstance(t, tree.Name)}
+        elif not (isinstance(s, tree.Yield) and isinstance(s.value, tree.Ask)):
+            raise inner.fail(
+                "CS226", s.span, f"{statements._word(s)} does not belong in a kind of work",
+                help="what it always meets stands in the operator that asks for it, or in the rule that serves it",
+            )  # fmt: skip
     owner = context.answering.layer if context.answering else context.direct or context.prefix
     network = context.building.name if context.building else ""
     return rules.Pending(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from cospace.compiler.elaborate import members, names, paths, readings, variants
-from cospace.compiler.elaborate.listed import ListDomain
+from cospace.compiler.elaborate.listed import ListDomain, one_type
 from cospace.compiler.elaborate.readings import MemberDomain
 from cospace.compiler.elaborate.values import (
     Chosen,
@@ -284,6 +284,8 @@ def domain_of(
     span = node.domain.span
     unit = getattr(domain, "unit", None)
     if isinstance(domain, (ListDomain, MemberDomain)):
+        if isinstance(domain, ListDomain):
+            one_type(domain.options, span, context)
         labels, conditions, kind = readings.constants(domain)
         return _checked(list(zip(labels, conditions, strict=True)), kind, None, node, context)
     if isinstance(domain, RangeValue):

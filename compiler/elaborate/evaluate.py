@@ -328,14 +328,7 @@ def _pair(left: tree.Expr, right: tree.Expr, op: str, node: tree.Compare, contex
         return same if op == "==" else graph.negate(same)
     a, b = symbolic_pair(left, right, context)
     if op in ("==", "!="):
-        if a.type.kind != b.type.kind:
-            raise context.fail(
-                "CS301", node.span, f"can't compare {describe(a)} with {describe(b)}",
-                labels=(Label(left.span, describe(a)), Label(right.span, describe(b))),
-            )  # fmt: skip
-        if is_number(a):
-            same_unit(a, b, left.span, right.span, "compare", context)
-        result = graph.eq(a, b, span=node.span)
+        result = equal(a, b, (left.span, right.span), context, node.span)
         return result if op == "==" else graph.negate(result)
     for value, part in ((a, left), (b, right)):
         if not is_number(value):
@@ -344,6 +337,19 @@ def _pair(left: tree.Expr, right: tree.Expr, op: str, node: tree.Compare, contex
     if op in (">", ">="):
         a, b = b, a
     return (graph.lt if op in ("<", ">") else graph.le)(a, b, span=node.span)
+
+
+def equal(a: Expr, b: Expr, place: tuple[Span, Span], context: Context, span: Span | None = None) -> Expr:
+    """Whether two values of one kind, numbers of one unit, are the same. place: of both; span: of the comparison."""
+    left, right = place
+    if a.type.kind != b.type.kind:
+        raise context.fail(
+            "CS301", span or left.to(right), f"can't compare {describe(a)} with {describe(b)}",
+            labels=(Label(left, describe(a)), Label(right, describe(b))),
+        )  # fmt: skip
+    if is_number(a):
+        same_unit(a, b, left, right, "compare", context)
+    return graph.eq(a, b, span=span or right)
 
 
 def symbolic_pair(left: tree.Expr, right: tree.Expr, context: Context) -> tuple[Expr, Expr]:
@@ -383,33 +389,35 @@ def _membership(left: tree.Expr, right: tree.Expr, context: Context) -> Expr:
     if isinstance(among, Listed):
         known = {str(v): i for v, i in listed.members_of(among).items() if isinstance(v, Symbol)}
         item = known.get(left.id) if isinstance(left, tree.Name) else None
-        return listed.membership(item if item is not None else scalar(left, context), among, right.span)
+        place = left.span, right.span
+        return listed.membership(item if item is not None else scalar(left, context), among, place, context)
     a = scalar(left, context)
     options = names.symbols_of(a, context)
-    if options is not None and isinstance(right, tree.SetOf):
-        tests = [
-            graph.eq(
-                a, symbol_or_scalar(x.value, a, context) if isinstance(x.value, tree.Name) else scalar(x.value, context)
-            )
-            for x in right.alternatives
-        ]
-        return graph.either(graph.FALSE, *tests) if tests else graph.FALSE
+    if (
+        options is not None
+        and isinstance(right, tree.SetOf)
+        and not (right.unit or any(x.name for x in right.alternatives))
+    ):
+        tests = []
+        for x in right.alternatives:
+            guard = boolean(x.guard, context) if x.guard is not None else graph.TRUE
+            one = symbol_or_scalar(x.value, a, context) if isinstance(x.value, tree.Name) else scalar(x.value, context)
+            tests.append(graph.both(guard, equal(a, one, (left.span, right.span), context)))
+        return graph.either(graph.FALSE, *tests)
     domain = among if among is not None else evaluate(right, context)
     if isinstance(domain, RangeValue):
         same_unit(a, domain.low, left.span, right.span, "compare", context)
         offset = graph.div(graph.sub(a, domain.low), domain.step)
         return graph.both(graph.le(domain.low, a), graph.le(a, domain.high), graph.eq(offset, graph.floor(offset)))
     if isinstance(domain, SetValue):
-        for item in domain.items:
-            if is_number(a) and is_number(item):
-                same_unit(a, item, left.span, right.span, "compare", context)
-        tests = [graph.both(c, graph.eq(a, as_scalar(i, right.span, context)))
-                 for i, c in zip(domain.items, domain.conditions, strict=True)]  # fmt: skip
-        return graph.either(graph.FALSE, *tests)
-    items = members.as_gathered(domain).items if isinstance(domain, LISTS) else None
-    if items is None:
+        held = list(zip(domain.items, domain.conditions, strict=True))
+    elif isinstance(domain, LISTS):
+        held = [(v, g) for v, g, _ in members.as_gathered(domain).items]
+    else:
         raise context.fail("CS301", right.span, f"`in` needs a set, a range or a list, and this is {describe(domain)}")
-    return graph.either(graph.FALSE, *(graph.both(g, graph.eq(a, v)) for v, g, _ in items))
+    place = left.span, right.span
+    tests = [graph.both(g, equal(a, as_scalar(v, right.span, context), place, context)) for v, g in held]
+    return graph.either(graph.FALSE, *tests)
 
 
 # ---- conditionals
@@ -435,8 +443,10 @@ def merge(condition: Expr, then: Any, other: Any, node: tree.If, context: Contex
             )  # fmt: skip
         same_unit(then, other, node.then.span, node.otherwise.span, "choose between", context)
         return graph.branch(condition, then, other, span=node.span)
+    if isinstance(then, Listed) or isinstance(other, Listed):
+        then, other = listed.fixed_list(then), listed.fixed_list(other)
     if isinstance(then, Listed) and isinstance(other, Listed) and then.sets == other.sets:
-        return listed.merge(condition, then, other)
+        return listed.merge(condition, then, other, node.span, context)
     if isinstance(then, Record) and isinstance(other, Record):
         shared = {}
         for key in then.fields.keys() & other.fields.keys():

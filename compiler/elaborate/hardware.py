@@ -100,6 +100,7 @@ def prepare(block: tree.Block, here: Context, instance: Instance) -> None:
         if isinstance(s, tree.Bind):
             for t in s.targets:
                 if not isinstance(t, tree.Name):
+                    here.fail("CS226", t.span, "a name is needed before `=`")
                     continue
                 if t.id in scope.names:
                     state.reporter.error(

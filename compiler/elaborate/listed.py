@@ -252,24 +252,38 @@ def _holders(options: Options, sets: bool, kind: Hashable, value: Value) -> look
     return lookups.table("values", [(s,) for s in _labels(options, sets)], has, (has[-1],))
 
 
-def membership(a: Expr, owner: Listed, span: Span) -> Expr:
-    """`x in list`."""
+def membership(a: Expr, owner: Listed, place: tuple[Span, Span], context: Context) -> Expr:
+    """`x in list`. place: of both sides."""
+    from cospace.compiler.elaborate.evaluate import equal
+
+    known = members_of(owner).items()
+    tests = [(v, equal(a, i, place, context)) for v, i in known]
     if a.is_const:
-        return contains(owner, a.value, span)
-    tests = [graph.both(graph.eq(a, i), contains(owner, v, span)) for v, i in members_of(owner).items()]
-    return graph.either(FALSE, *tests, span=span)
+        return contains(owner, a.value, place[1])
+    return graph.either(FALSE, *(graph.both(e, contains(owner, v, place[1])) for v, e in tests), span=place[1])
 
 
 def fixed_list(value: Any) -> Any:
-    """A list of constants as one that could be chosen; anything else as it is."""
-    if isinstance(value, ListValue) and all(isinstance(i, Expr) and i.is_const for i in value.items):
-        return Listed(const(Symbol(label(value.items, False))), (tuple(value.items),))
+    """A list or set of constants as one that could be chosen; anything else as it is."""
+    if isinstance(value, (ListValue, SetValue)) and all(isinstance(i, Expr) and i.is_const for i in value.items):
+        sets = isinstance(value, SetValue)
+        if not isinstance(value, SetValue) or all(c is TRUE for c in value.conditions):
+            return Listed(const(Symbol(label(value.items, sets))), (tuple(value.items),), sets)
     return value
 
 
-def merge(condition: Expr, then: Listed, other: Listed) -> Listed:
+def one_type(options: Options, span: Span, context: Context) -> None:
+    """What is read of a list has one kind and unit, whichever list it is."""
+    types = {i.type: i for o in options for i in o}
+    if len(types) > 1:
+        one, other = [*types.values()][:2]
+        raise context.fail("CS302", span, f"these lists hold {describe(one)} beside {describe(other)}")
+
+
+def merge(condition: Expr, then: Listed, other: Listed, span: Span, context: Context) -> Listed:
     """`if condition then one list else another`."""
     options = tuple({label(o, then.sets): o for o in (*then.options, *other.options)}.values())
+    one_type(options, span, context)
     return Listed(graph.branch(condition, then.chosen, other.chosen), options, then.sets)
 
 
@@ -283,39 +297,48 @@ def compare(left: tree.Expr, right: tree.Expr, context: Context) -> Expr | None:
             if isinstance(owner, Listed):
                 return _same(owner, one, context)
             if isinstance(owner, (ListValue, SetValue)):
-                return _equal_lists(owner, evaluate(one, context), one.span, context)
+                return _equal_lists(owner, evaluate(one, context), one.span, other.span, context)
     return None
 
 
-def _equal_lists(a: Any, b: Any, span: Span, context: Context) -> Expr:
+def _equal_lists(a: Any, b: Any, one: Span, other: Span, context: Context) -> Expr:
+    """Two lists item by item; two sets whose members are constants."""
+    from cospace.compiler.elaborate.evaluate import as_scalar, equal
+
     if not isinstance(b, type(a)):
-        raise context.fail("CS301", span, f"can't compare {describe(a)} with {describe(b)}")
+        raise context.fail("CS301", one, f"can't compare {describe(a)} with {describe(b)}")
     if isinstance(a, SetValue):
-        return const({i for i in a.items} == {i for i in b.items})
+        x, y = (_constants(v, at, context) if v.items else [] for v, at in ((a, other), (b, one)))
+        if x and y:
+            equal(x[0], y[0], (other, one), context)
+        return const(set(x) == set(y))
     if len(a.items) != len(b.items):
         return FALSE
-    return graph.both(TRUE, *(graph.eq(x, y) for x, y in zip(a.items, b.items, strict=True)))
+    pairs = [(as_scalar(x, other, context), as_scalar(y, one, context)) for x, y in zip(a.items, b.items, strict=True)]
+    return graph.both(TRUE, *(equal(x, y, (other, one), context) for x, y in pairs))
 
 
 def _same(owner: Listed, written: tree.ListOf | tree.SetOf, context: Context) -> Expr:
     """Whether the list is the one written out; a list it can't be is an error, most often a slip."""
-    from cospace.compiler.elaborate.evaluate import scalar
+    from cospace.compiler.elaborate.evaluate import evaluate, scalar
 
     known = {v.name: i for v, i in members_of(owner).items() if isinstance(v, Symbol)}
-    parts = written.items if isinstance(written, tree.ListOf) else tuple(a.value for a in written.alternatives)
-    items = []
-    for part in parts:
-        item = known.get(part.id) if isinstance(part, tree.Name) else None
-        items.append(item if item is not None else scalar(part, context))
-    if owner.sets:
-        wanted = {i.value for i in items if i.is_const}
-        found = next((o for o in owner.options if {i.value for i in o} == wanted), None)
+    items: list[Expr]
+    if isinstance(written, tree.SetOf) and (written.unit or any(a.name or a.guard for a in written.alternatives)):
+        items = _constants(evaluate(written, context), written.span, context)
     else:
-        found = next((o for o in owner.options if [i for i in o] == items), None)
-    if found is None:
+        parts = written.items if isinstance(written, tree.ListOf) else tuple(a.value for a in written.alternatives)
+        named = [known.get(part.id) if isinstance(part, tree.Name) else None for part in parts]
+        items = [scalar(part, context) if item is None else item for part, item in zip(parts, named, strict=True)]
+        if not all(i.is_const for i in items):
+            said = "a list or set that is chosen is compared with constants"
+            raise context.fail("CS405", written.span, said, help="compare its items, or ask `x in` it")
+    alike = [o for o in owner.options if (set(o) == set(items) if owner.sets else [*o] == items)]
+    if not alike or isinstance(written, tree.SetOf) is not owner.sets:
         shown = ", ".join(str(s) for s in labels(owner)[:6]) + (", …" if len(owner.options) > 6 else "")
         raise context.fail("CS206", written.span, f"this is none of the values, which are {shown}")
-    return graph.eq(owner.chosen, const(Symbol(label(found, owner.sets))), span=written.span)
+    tests = [graph.eq(owner.chosen, const(Symbol(label(o, owner.sets))), span=written.span) for o in alike]
+    return tests[0] if len(tests) == 1 else graph.either(FALSE, *tests, span=written.span)
 
 
 def down_to(node: tree.Call, context: Context) -> Gathered | ListValue:

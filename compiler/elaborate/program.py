@@ -289,7 +289,7 @@ def _settle(root: Module, context: Context, only: Container[int] | None) -> None
             root.scope.names.setdefault(s.name or s.kind, Lazy(_outside if closed else view, s.span))
     steps = [s for s in root.file.statements if only is None or id(s) in only]
     for s in steps:
-        if isinstance(s, (tree.Param, tree.Network)):
+        if isinstance(s, (tree.Param, tree.Network, tree.Unit)):
             _try(s, state, partial(names.force, root.scope, s.name, s.span, context))
     for s in steps:
         if isinstance(s, tree.Policy) and not _is_stage(s, context) and s.kind != "baseline":
@@ -299,6 +299,8 @@ def _settle(root: Module, context: Context, only: Container[int] | None) -> None
             for t in s.targets:
                 if isinstance(t, tree.Name):
                     _try(s, state, partial(names.settle, root.scope, t.id, s.span, context))
+                else:
+                    _try(s, state, partial(statements.nameless, t, context))
         elif isinstance(s, tree.Accelerator) and s.parameters is None:
             _try(s, state, partial(names.force, root.scope, s.name, s.span, context))
     if state.place is not None and not state.placed:

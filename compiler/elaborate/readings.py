@@ -142,6 +142,9 @@ def tagged_set(node: tree.SetOf, context: Context) -> TaggedSet | None:
         if name.id in fields:
             raise context.fail("CS210", a.span, f"two members are called `{name.id}`")
         given = a.value.arguments if isinstance(a.value, tree.Call) else ()
+        for at, g in enumerate(given):
+            if any(g.name == other.name for other in given[:at]):
+                raise context.fail("CS214", g.span, f"`{g.name}` is given twice")
         fields[name.id] = {str(g.name): evaluate(g.value, context.named(g.name)) for g in given}
         items.append(const(Symbol(name.id)))
         conditions.append(boolean(a.guard, context) if a.guard is not None else TRUE)
@@ -250,8 +253,8 @@ def join(symbol: Expr, options: list[tuple[Symbol, Any]], span: Span, context: C
     found = values[-1][1]
     for name, value in reversed(values[:-1]):
         condition = graph.eq(symbol, const(name))
-        if isinstance(value, Listed) and isinstance(found, Listed):
-            found = merge(condition, value, found)
+        if isinstance(value, Listed) and isinstance(found, Listed) and value.sets == found.sets:
+            found = merge(condition, value, found, span, context)
         elif isinstance(value, Expr) and isinstance(found, Expr) and value.type == found.type:
             found = graph.branch(condition, value, found)
         else:

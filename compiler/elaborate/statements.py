@@ -126,11 +126,16 @@ def _home(s: tree.Statement) -> str | None:
     return homes.get(type(s))
 
 
+def nameless(target: tree.Expr, context: Context) -> Stop:
+    """What stands before `=` is no name."""
+    return context.fail("CS226", target.span, "a name is needed before `=`")
+
+
 def bind_names(s: tree.Bind, context: Context, lazily: bool, counts: dict[str, int] | None = None) -> None:
     """`a, b = expr`: the expression evaluated anew for each name."""
     for target in s.targets:
         if not isinstance(target, tree.Name):
-            raise context.fail("CS226", target.span, "a name is needed before `=`")
+            raise nameless(target, context)
         inner = context.named(target.id)
         once = counts is not None and counts.get(target.id, 0) == 1 and context.scope.find(target.id) is None
         if context.building is not None and once:

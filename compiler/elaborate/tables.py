@@ -265,7 +265,13 @@ def load(table: TableValue, context: Context) -> Loaded:
     keys: list[Column] = []
     for p in declaration.parameters:
         keys += _key_columns(p, here)
-    columns = {s.name: _column(s.name, s.type, here) for s in declaration.block.statements if isinstance(s, tree.Typed)}
+    columns: dict[str, Column] = {}
+    for s in declaration.block.statements:
+        if not isinstance(s, tree.Typed):
+            raise here.fail("CS226", s.span, "only columns stand in a table", help="`name: unit`, one a line")
+        if s.name in columns:
+            raise here.fail("CS210", s.span, f"two columns are called `{s.name}`", help="give each its own name")
+        columns[s.name] = _column(s.name, s.type, here)
     if isinstance(declaration.source.value, tree.ListOf):
         found = _in_place(declaration, tuple(keys), columns, here)
     else:

@@ -27,7 +27,7 @@ from cospace.compiler.elaborate.values import (
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import Expr, Symbol, const
 from cospace.compiler.space.model import Requirement
-from cospace.compiler.space.units import show_unit
+from cospace.compiler.space.units import show_quantity, show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
@@ -73,7 +73,7 @@ def check(type: tree.Expr, value: Any, span: Span, what: str, context: Context) 
     if isinstance(type, tree.Name) and type.id in PLAIN | OPAQUE:
         return _kind(type.id, value, span, what, context)
     if isinstance(type, tree.Call) and isinstance(type.function, tree.Name) and type.function.id == "list":
-        return _kind("list", value, span, what, context)
+        return _listed(type.arguments, _kind("list", value, span, what, context), span, what, context)
     if isinstance(type, tree.SetOf) and all(isinstance(a.value, tree.Name) for a in type.alternatives):
         options = [a.value.id for a in type.alternatives]  # type: ignore[union-attr]
         found = names.symbols_of(value, context) if isinstance(value, Expr) else None
@@ -160,6 +160,21 @@ def _kind(kind: str, value: Any, span: Span, what: str, context: Context) -> Any
     if scalar.type.kind != kind and not (kind == "loss" and scalar.type.kind == "number" and not scalar.type.unit):
         raise context.fail("CS301", span, f"{what} is a {kind}, and this is {describe(scalar)}")
     return scalar
+
+
+def _listed(of: tuple[tree.Argument, ...], value: Any, span: Span, what: str, context: Context) -> Any:
+    """A list, its items of the type that `list(type, count)` names and as many."""
+    from cospace.compiler.elaborate.evaluate import number
+    from cospace.compiler.elaborate.members import as_gathered
+
+    items = as_gathered(value).items
+    wanted = number(of[1].value, context) if len(of) > 1 else None
+    if wanted is not None and wanted.is_const and wanted.number != len(items):
+        shown = show_quantity(wanted.number, (), 6)
+        raise context.fail("CS301", span, f"{what} is a list of {shown}, and this has {len(items)}")
+    for item, guard, _ in items if of else ():
+        check(of[0].value, item, span, f"an item of {what}", context.under(guard))
+    return value
 
 
 def _ask(condition: Expr, value: Expr, context: Context) -> None:

@@ -468,6 +468,8 @@ def describe(value: Any) -> str:
         return _with_article(value.kind)
     if value is None:
         return "nothing"
+    if isinstance(value, Listed) and value.sets:
+        return "a set"
     return names.get(type(value)) or str(getattr(value, "noun", "part of a network"))
 
 

@@ -106,6 +106,46 @@ def test_records_of_decisions_have_its_name_in_their_paths() -> None:
     assert shown(space) == [{"cut.K": "[2, 2]", "l": "K"}]
 
 
+def test_lists_that_are_chosen_are_summed_compared_and_searched_in() -> None:
+    text = """
+space t
+a = choose {[1], [2, 3], []}
+n = choose {1, 2, 3}
+b = choose {true, false}
+s = choose subsets({1, 2} bit)
+c = if b then a else [n_, 2]
+require sum(a) >= n or n in a
+require s == {2 when true, 1} bit or s == {}
+require sum(c) != 4
+n_ = 2
+"""
+    wanted = []
+    for a, n, b, s in itertools.product(([1], [2, 3], []), (1, 2, 3), (True, False), ("{}", "{1 bit, 2 bit}")):
+        if (sum(a) >= n or n in a) and sum(a if b else [2, 2]) != 4:
+            wanted.append({"a": str(a), "n": n, "b": b, "s": s})
+    agree(text, wanted)
+
+
+def test_sets_are_equal_in_whatever_order_they_are_written() -> None:
+    text = """
+space t
+b = choose {true, false}
+s = choose subsets({1, 2})
+c = if b then s else {2, 1}
+require c == {1, 2}
+l = [1, 2]
+require l == [1, 2] and l != [1, 3] and l != [1] and not ({1, 2} == m)
+m = {1, 3}
+"""
+    wanted = [{"b": b, "s": s} for b in (True, False) for s in ("{}", "{1}", "{2}", "{1, 2}") if not b or s == "{1, 2}"]
+    agree(text, wanted)
+
+
+def test_a_guard_within_a_set_counts_wherever_the_set_is_read() -> None:
+    text = "space t\nk = choose {p, q}\nb = choose {true, false}\nrequire k in {p when b, q}\n"
+    agree(text, [{"k": "p", "b": True}, {"k": "q", "b": True}, {"k": "q", "b": False}])
+
+
 @pytest.mark.parametrize(
     "text, code",
     [
