@@ -143,7 +143,7 @@ def test_intervals_hold_every_value_and_say_where_there_may_be_none(name: str) -
             elif isinstance(result, (Fraction, Enclosure)):
                 low, high = ends(result)
                 assert found.low <= high and low <= found.high, (box, result)
-                assert not found.integral or low == high and low.denominator == 1
+                assert not found.integral or (low == high and low.denominator == 1)
             elif result is not UNKNOWN:
                 assert found.may_be(result), (box, result)
 
