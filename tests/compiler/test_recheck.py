@@ -8,6 +8,7 @@ import numpy
 import pytest
 from attrs import evolve
 from cospace.compiler.counting.count import count
+from cospace.compiler.sampling import recheck_tables
 from cospace.compiler.sampling.recheck import FEW, Recheck
 from cospace.compiler.sampling.sample import Sampler
 from cospace.compiler.space.designs import encode
@@ -67,3 +68,23 @@ def test_a_sampler_that_forgets_a_requirement_is_caught() -> None:
             sampler.sample(2000)
         caught += 1
     assert caught > 5
+
+
+@pytest.mark.parametrize("refuses", ["every table", "tables of what is live"])
+def test_what_no_table_holds_a_program_decides_alike(refuses: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def heavy(exprs: object) -> bool:
+        return True
+
+    monkeypatch.setattr(recheck_tables, "_is_heavy", heavy)
+    if refuses == "tables of what is live":
+        monkeypatch.setattr(recheck_tables, "LEAVES", 0)
+    judged = 0
+    for made in MADE[:12]:
+        space = made.space()
+        feasible = {tuple(int(i) for i in row) for row in encode(space.decisions, made.feasible())}
+        columns = [range(-1 if d.guard is not TRUE else 0, len(d.values)) for d in space.decisions]
+        rows = list(itertools.islice(itertools.product(*columns), 1000))
+        held = Recheck(space).held(numpy.array(rows, dtype=numpy.int8))
+        assert [row in feasible for row in rows] == held.tolist()
+        judged += len(rows)
+    assert judged > 1_000

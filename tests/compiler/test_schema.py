@@ -164,6 +164,61 @@ def test_damage_is_refused_with_a_reason() -> None:
         assert refusal(json.dumps(data)) == "CS803"
 
 
+def node(data: dict, op: str) -> dict:  # type: ignore[type-arg]
+    return next(n for n in data["nodes"] if n["op"] == op)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda d: node(d, "le").update(args=[5]), "takes 2 arguments"),
+        (lambda d: node(d, "le").update(type="number"), "can't have type"),
+        (lambda d: node(d, "le").update(op="and"), "and of"),
+        (lambda d: node(d, "div").update(args=[8, 3]), "div of"),
+        (lambda d: node(d, "eq").update(args=[2, 0]), "eq of"),
+        (lambda d: node(d, "le").update(op="if", args=[1, 5, 1]), "if of"),
+        (lambda d: node(d, "const").update(type="bool"), "a constant digits of type bool"),
+        (lambda d: node(d, "var").update(payload="net.nothing"), "read but not declared"),
+        (lambda d: d["space"]["decisions"][0].update(values=["1", "2"]), "a value of another type"),
+        (lambda d: d["space"]["decisions"][0].update(scale="0"), "a unit of size 0"),
+        (lambda d: d["space"]["decisions"][2].update(allowed=[1]), "2 values and 1 conditions"),
+        (lambda d: d["space"]["requirements"][0].update(value=6), "a condition is not true or false"),
+        (lambda d: d["space"]["networks"][0]["nodes"][2].update(decision="net.no"), "is not a decision"),
+        (lambda d: d["space"]["networks"][0]["nodes"][1].update(inputs=[["x", 2]]), "uses a later one"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(change, said: str) -> None:  # type: ignore[no-untyped-def]
+    data = copy.deepcopy(to_json(small_space()))
+    change(data)
+    with pytest.raises(SpecError) as caught:
+        loads(json.dumps(data), "x.json")
+    (found,) = caught.value.diagnostics
+    assert found.code == "CS803" and said in found.message + str(found.help), found.message
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda t: t.update(keys=[], values=[]), "has no rows"),
+        (lambda t: t["values"].pop(), "not one value each"),
+        (lambda t: t["values"].__setitem__(0, True), "several kinds"),
+        (lambda t: t["keys"][0].append("1"), "a short row"),
+        (lambda t: t["keys"].__setitem__(0, t["keys"][1]), "two rows with one key"),
+        (lambda t: t.update(values=[True] * len(t["values"]), default=[True] * len(t["default"])), "a look-up in"),
+    ],
+)
+def test_a_table_of_other_rows_is_named(change, said: str) -> None:  # type: ignore[no-untyped-def]
+    from tests.compiler.spaces import space_of
+
+    rows = "table t(k: int) from [[1, 2], [2, 5], [3, 1]] { v: int }\n"
+    data = to_json(space_of(f"space t\n{rows}a = choose 1..3\nrequire t(a).v <= 2\n"))
+    change(data["lookups"][0])
+    with pytest.raises(SpecError) as caught:
+        loads(json.dumps(data), "x.json")
+    (found,) = caught.value.diagnostics
+    assert found.code == "CS803" and said in found.message + str(found.help), found.message
+
+
 def test_mutations_never_crash() -> None:
     """Random edits of any value give a space or a diagnostic."""
     good = to_json(small_space())

@@ -150,3 +150,51 @@ require cost(fast, 4 bit, true).name == "a"
 )
 def test_refusals(text: str, code: str) -> None:
     assert told(f"space t\n{text}\n") == [code]
+
+
+IN_FILE = 'space t\ntable c(op: text) from "c.csv" { n: TYPE }\nrequire c("a").n == VALUE\n'
+
+
+def refused(folder: Path, text: str, data: bytes | None = None) -> str:
+    """Code and message of the only error of a spec beside a file `c.csv`."""
+    if data is not None:
+        (folder / "c.csv").write_bytes(data)
+    spec = folder / "spec.cospace"
+    spec.write_text(text, encoding="utf-8")
+    (found,) = compile_file(spec, {}, None).diagnostics
+    return f"{found.code} {found.message}"
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        (b"", "needs a first line that names its columns"),
+        (b"op,op\na,1\n", "needs a first line that names its columns, each once"),
+        (b"op,n\na,1,2\n", "line 2 of `c.csv` has 3 cells, and its first line 2"),
+        (b"op,n\na,\xff\n", "`c.csv` can't be read: "),
+        (b'op,n\na,"1\n', "`c.csv` can't be read: "),
+        (b"op,n\na,1\na,2\n", "two rows for"),
+        (b"op,n\n,2\na,1\n", "line 2 of `c.csv` has no `op`, which is a key"),
+        (b"op,m\na,1\n", "`n`"),
+        (b"op,n\na,x\n", "is a number, and `x` isn't one"),
+        (b"op,n\na," + b"1" * 65 + b"\n", "is a number, and"),
+        (b"op,n\na,1e9999\n", "is out of reach"),
+    ],
+)
+def test_a_file_that_is_no_such_table_is_named_with_its_line(tmp_path: Path, data: bytes, said: str) -> None:
+    assert said in refused(tmp_path, IN_FILE.replace("TYPE", "real").replace("VALUE", "1"), data)
+
+
+def test_cells_are_read_as_their_columns_say(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("op,n\n\na, TRUE \nb,false\nc,nan\n", encoding="utf-8")
+    text = IN_FILE.replace("TYPE", "bool").replace("VALUE", "true")
+    assert count(compiled(tmp_path, text)).feasible == 1
+    assert count(compiled(tmp_path, text.replace('"a"', '"b"'))).feasible == 0
+    (tmp_path / "c.csv").write_text("op,n\na,yes\n", encoding="utf-8")
+    assert "is true or false, not `yes`" in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../c.csv", ""])
+def test_a_file_outside_of_the_folder_is_not_read(tmp_path: Path, name: str) -> None:
+    text = IN_FILE.replace("TYPE", "real").replace("VALUE", "1").replace("c.csv", name)
+    assert "is not a file below the spec's folder" in refused(tmp_path, text)
