@@ -46,12 +46,20 @@ def bounds(expr: Expr, domains: Mapping[str, Sequence[Value]]) -> Interval:
 
 def narrow(domains: Mapping[str, Sequence[Value]], fact: Expr, holds: bool = True) -> dict[str, tuple[Value, ...]]:
     """The domains left when `fact` holds (or doesn't): by every part of it that reads one decision alone."""
-    left = {path: tuple(values) for path, values in domains.items()}
+    return {path: tuple(values) for path, values in {**domains, **_narrower(domains, fact, holds)}.items()}
+
+
+def _narrower(domains: Mapping[str, Sequence[Value]], fact: Expr, holds: bool) -> dict[str, tuple[Value, ...]]:
+    """Those domains that lose values when `fact` holds (or doesn't), with what is left of them."""
+    left: dict[str, tuple[Value, ...]] = {}
     for part, positive in _conjuncts(fact, holds):
         if len(part.free) == 1:
             (path,) = part.free
-            if len(left.get(path, ())) in range(1, ENUMERATED + 1):
-                left[path] = tuple(v for v in left[path] if evaluate(part, {path: v}) in (positive, Unknown()))
+            before = left[path] if path in left else domains.get(path, ())
+            if 1 <= len(before) <= ENUMERATED:
+                kept = tuple(v for v in before if evaluate(part, {path: v}) in (positive, Unknown()))
+                if len(kept) < len(before):
+                    left[path] = kept
     return left
 
 
@@ -199,10 +207,10 @@ class Bounder:
         """None when no value is left: what stands behind `fact` is never reached."""
         if self._visits > VISITS:
             return domains
-        left = narrow(domains, fact, holds)
-        if any(not left[p] and domains[p] for p in left):
+        left = _narrower(domains, fact, holds)
+        if not all(left.values()):
             return None
-        return {p: domains[p] if left[p] == domains[p] else left[p] for p in domains}
+        return {**domains, **left} if left else domains
 
     def _branch(self, node: Expr, domains: _Domains) -> _Work:
         condition, then, otherwise = node.args

@@ -355,7 +355,7 @@ class State:
     """Expressions evaluated so far."""
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class Context:
     """Where an expression stands. guard: when it is live; prefix and indices: of the paths it makes.
 
@@ -382,7 +382,7 @@ class Context:
         return evolve(self, guard=both(self.guard, condition))
 
     def named(self, hint: str | None) -> Context:
-        return evolve(self, hint=hint, direct=None)
+        return self if self.hint == hint and self.direct is None else evolve(self, hint=hint, direct=None)
 
     def at(self, scope: Scope) -> Context:
         return evolve(self, scope=scope)
@@ -411,19 +411,13 @@ class Context:
         return span, tuple(Label(s, "called here") for s in self.calls[-1:] if not encloses(s, span))
 
 
-_SLOTS = tuple(
-    (f.name, getattr(Context, f.name).__get__, getattr(Context, f.name).__set__) for f in attrs.fields(Context)
-)
-
-
 def evolve(value: T, /, **changes: Any) -> T:
-    """As `attrs.evolve`, and several times as fast for a context: one is made at every step of elaboration."""
+    """As `attrs.evolve`, and many times as fast for a context: one is made at every step of elaboration."""
     if value.__class__ is not Context:
         other: Any = value
         return attrs.evolve(other, **changes)  # type: ignore[no-any-return]
     made = object.__new__(Context)
-    for name, get, set in _SLOTS:
-        set(made, changes[name] if name in changes else get(value))
+    made.__dict__.update(value.__dict__, **changes)
     return made  # type: ignore[return-value]
 
 

@@ -10,11 +10,15 @@ import decimal
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 Bounds = tuple[Fraction, Fraction]
 
 LARGEST_EXPONENT = 100_000
 """Beyond this `exp` is given up: the result would not fit a sensible amount of memory."""
+
+KEPT = 4_096
+"""Results that are remembered: designs differ in few arguments, and digits are dear."""
 
 
 class GivenUp(ArithmeticError):
@@ -37,6 +41,7 @@ def outward(lo: Fraction, hi: Fraction, digits: int) -> Bounds:
     return Fraction(_to_decimal(lo, digits, False)), Fraction(_to_decimal(hi, digits, True))
 
 
+@lru_cache(KEPT)
 def _increasing(name: str, lo: Fraction, hi: Fraction, digits: int) -> Bounds:
     context = _context(digits, decimal.ROUND_HALF_EVEN)
     function: Callable[[decimal.Decimal], decimal.Decimal] = getattr(context, name)
@@ -57,6 +62,7 @@ def log10(lo: Fraction, hi: Fraction, digits: int) -> Bounds:
     return _increasing("log10", lo, hi, digits)
 
 
+@lru_cache(KEPT)
 def log2(lo: Fraction, hi: Fraction, digits: int) -> Bounds:
     above, below = ln(lo, hi, digits), ln(Fraction(2), Fraction(2), digits)
     ends = [a / b for a in above for b in below]
