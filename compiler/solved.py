@@ -220,7 +220,7 @@ def _candidates(problem: MapProblem, declared: Sequence[Decision], designs: NDAr
     size = math.prod(len(m.values) for m in problem.maps)
     rows = Columns(numpy, designs, declared)
     kept: list[NDArray[numpy.int64]] = []
-    block = max(1, min(plan.block, (4 << 20) // size))
+    block = max(1, min(plan.block, (1 << 18) // size))
     with numpy.errstate(all="ignore"):
         for low in range(0, len(designs), block):
             high = min(low + block, len(designs))

@@ -230,6 +230,13 @@ def _sqrt(args: list[Result], to: Precision) -> Result:
     return _enclose(enclosures.sqrt(low, high, to.digits), to, "sqrt", _key(a))
 
 
+_LOGARITHMS: dict[str, Callable[[Fraction, Fraction, int], Bounds]] = {
+    "log2": enclosures.log2,
+    "log10": enclosures.log10,
+    "log": enclosures.ln,
+}
+
+
 def _log(op: str, args: list[Result], to: Precision) -> Result:
     a = args[0]
     low, high = _ends(a)
@@ -243,8 +250,7 @@ def _log(op: str, args: list[Result], to: Precision) -> Result:
         whole = enclosures.exact_log(a, 2 if op == "log2" else 10) if op != "log" else None
         if whole is not None:
             return whole
-    function = {"log2": enclosures.log2, "log10": enclosures.log10, "log": enclosures.ln}[op]
-    return _enclose(function(low, high, to.digits), to, op, _key(a))
+    return _enclose(_LOGARITHMS[op](low, high, to.digits), to, op, _key(a))
 
 
 def _smooth(op: str, args: list[Result], to: Precision) -> Result:

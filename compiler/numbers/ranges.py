@@ -65,6 +65,13 @@ def joint_grid(*ranges: Range) -> Fraction | None:
     if all(r.grid is None for r in ranges):
         grain = min(r.grain for r in ranges)
         return _power_of_two(grain) if grain > 0 else None  # powers of two are multiples of the least
+    return _grid(*ranges)
+
+
+def _grid(*ranges: Range) -> Fraction | None:
+    """As `joint_grid`, None where the least grain says as much."""
+    if all(r.grid is None for r in ranges):
+        return None
     total = Fraction(0)
     for r in ranges:
         grid = r.grid if r.grid is not None else Fraction(r.grain) if r.grain > 0 else None
@@ -107,7 +114,7 @@ def hull(*ranges: Range) -> Range:
     ratio = all(r.ratio or (r.exact and r.grain >= 1) for r in ranges) and any(r.ratio for r in ranges)
     return Range(
         min(r.low for r in ranges), max(r.high for r in ranges), grain, max(r.error for r in ranges), ratio,
-        max(r.share for r in ranges), min(r.least for r in ranges), joint_grid(*ranges),
+        max(r.share for r in ranges), min(r.least for r in ranges), _grid(*ranges),
     )  # fmt: skip
 
 
@@ -129,7 +136,7 @@ def add(a: Range, b: Range) -> Range:
     if min(a.low, b.low) >= 0 or max(a.high, b.high) <= 0:
         relative = _compound(max(a.share, b.share), 0.0, min(a.least, b.least))
     tiny = 0.0 if math.isinf(relative) else min(a.least, b.least)
-    return Range(low, high, grain, error, False, relative, tiny, joint_grid(a, b))
+    return Range(low, high, grain, error, False, relative, tiny, _grid(a, b))
 
 
 def mul(a: Range, b: Range) -> Range:
@@ -141,8 +148,10 @@ def mul(a: Range, b: Range) -> Range:
     if error or not _fits(size, grain):
         error += UNIT * (size + error) * 1.01 + 1e-320
     tiny = _times(a.least, b.least) * (1 - 4 * UNIT)
-    grids = joint_grid(a), joint_grid(b)
-    grid = grids[0] * grids[1] if grids[0] is not None and grids[1] is not None else None
+    grid = None
+    if a.grid is not None or b.grid is not None or not grain:
+        grids = joint_grid(a), joint_grid(b)
+        grid = grids[0] * grids[1] if grids[0] is not None and grids[1] is not None else None
     return Range(min(ends), max(ends), grain, error, False, _compound(a.share, b.share, tiny), tiny, grid)
 
 
