@@ -4,13 +4,18 @@ Prints ratios of runs taken in turn: with the cache folder there (where what was
 proving again with only parsed files kept (`--fresh`), and with an empty cache folder. Python keeps its bytecode, for
 cospace as for the libraries, as it does where a package is installed.
 
+With `--systems`, a line for each spec (all of `specs/`, unless some are named): the processor seconds, user and system,
+of `check --fresh` less those of the imports, and of `count`; the least of a few runs, for others use the machine too.
+
     python benchmarks/check_time.py [SPEC ...] [--runs 11]
+    python benchmarks/check_time.py --systems [SPEC ...] [--runs 3]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -29,13 +34,44 @@ def measure(command: list[str], environment: dict[str, str]) -> float:
     return time.perf_counter() - begin
 
 
+def processor(command: list[str], environment: dict[str, str]) -> float:
+    """Processor seconds of a process that has to succeed, and of those it started."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("specs", nargs="*", default=[str(ROOT / "specs" / "gcos.cospace")])
-    parser.add_argument("--runs", type=int, default=11)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("specs", nargs="*")
+    parser.add_argument("--systems", action="store_true")
+    parser.add_argument("--runs", type=int)
     options = parser.parse_args()
-    for spec in options.specs:
-        compare(spec, options.runs)
+    if options.systems:
+        tabulate(options.specs or sorted(map(str, (ROOT / "specs").glob("*.cospace"))), options.runs or 3)
+        return
+    for spec in options.specs or [str(ROOT / "specs" / "gcos.cospace")]:
+        compare(spec, options.runs or 11)
+
+
+def tabulate(specs: list[str], runs: int) -> None:
+    """Print what a check and a count of each spec take."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    cospace = [sys.executable, "-m", "cospace"]
+    with tempfile.TemporaryDirectory() as folder:
+        environment |= {"COSPACE_CACHE": folder, "OMP_NUM_THREADS": "1"}
+
+        def least(command: list[str]) -> float:
+            return min(processor(command, environment) for _ in range(runs))
+
+        base = least([sys.executable, "-c", IMPORTS])
+        print(f"{IMPORTS}: {base:.2f} s of processor time; least of {runs} runs, load {os.getloadavg()[0]:.1f}")
+        print("| spec | check over the imports, s | count, s |\n| --- | --- | --- |")
+        for spec in specs:
+            processor([*cospace, "check", "--fresh", spec], environment)  # files are parsed
+            check, count = least([*cospace, "check", "--fresh", spec]), least([*cospace, "count", spec])
+            print(f"| {Path(spec).stem} | {check - base:.2f} | {count:.1f} |", flush=True)
 
 
 def compare(spec: str, runs: int) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy
 from attrs import field, frozen
@@ -21,6 +22,9 @@ from cospace.compiler.space.fingerprint import Interner
 from cospace.compiler.space.graph import TRUE, Expr, Value, both, negate
 from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cospace.compiler.numbers.numbers import Decider
 
 Rows = NDArray[numpy.int64]
 Mask = NDArray[numpy.bool_]
@@ -120,12 +124,20 @@ class Frame:
             self._prints[id(expr)] = known
         return known[1], known[2]
 
-    def key(self, expr: Expr, rows: Rows, columns: Sequence[int]) -> Hashable:
-        """What makes `expr` at these rows the same question as another's: equal up to the names of decisions."""
+    def key(
+        self, expr: Expr, rows: Rows, columns: Sequence[int], digests: dict[tuple[int, ...], bytes] | None = None
+    ) -> Hashable:
+        """What makes `expr` at these rows the same question as another's: equal up to the names of decisions.
+
+        digests: of these rows by their columns' order, for who asks of the same rows again.
+        """
         number, paths = self.fingerprint(expr)
-        order = [columns.index(self.position[p]) for p in paths]
+        order = tuple([columns.index(self.position[p]) for p in paths])
         domains = tuple(tuple((v.__class__, v) for v in self.decisions[self.position[p]].values) for p in paths)
-        return number, domains, rows.shape[0], digest(rows[:, order])
+        known = digests if digests is not None else {}
+        if order not in known:
+            known[order] = digest(rows[:, order])
+        return number, domains, rows.shape[0], known[order]
 
     def truth(self, expr: Expr, rows: Rows, columns: Sequence[int]) -> Mask:
         """Whether `expr` is surely true at each row, an (n,) array; exact. `columns`: the decision of each column."""
@@ -175,24 +187,35 @@ class Frame:
             codes = codes // base
         return unique, inverse.reshape(-1)
 
-    def _evaluate_together(self, clauses: Sequence[Clause], rows: Rows, columns: Sequence[int]) -> None:
-        """Clauses that read the same decisions by one program, for `truth` to find: what they share is solved once."""
+    def _hold_together(self, clauses: Sequence[Clause], rows: Rows, columns: Sequence[int]) -> list[Mask]:
+        """As `holds` of each. Those that read the same decisions are one program: what they share is solved once."""
         alike: dict[tuple[int, tuple[int, ...]], list[Clause]] = {}
         for c in clauses:
             if not c.value.is_const:
                 alike.setdefault((id(c.guard), self.scope(c.value)), []).append(c)
+        found: dict[int, Mask] = {}
+        made: dict[tuple[int, ...], Decider] = {}
         for (_, scope), group in alike.items():
-            asked = rows[self.truth(group[0].guard, rows, columns)]
-            unique, _ = self.project(asked, columns, scope)
-            keys = {self.key(c.value, unique, list(scope)): c.value for c in group}
-            missing = {k: e for k, e in keys.items() if k not in self._truths}
+            guard = group[0].guard
+            asked = self.truth(guard, rows, columns)
+            unique, inverse = self.project(rows[asked], columns, scope)
+            digests: dict[tuple[int, ...], bytes] = {}
+            keys = [self.key(c.value, unique, scope, digests) for c in group]
+            missing = {k: c.value for k, c in zip(keys, group, strict=True) if k not in self._truths}
             if len(missing) < 2 or len(unique) <= FEW:
                 continue
-            from cospace.compiler.numbers.numbers import decide
+            from cospace.compiler.numbers.numbers import Decider
 
-            met = decide(list(missing.values()), [self.decisions[v] for v in scope], unique)
+            asks = Decider(list(missing.values()), [self.decisions[v] for v in scope], made.get(scope))
+            made.setdefault(scope, asks)
+            met = asks(unique)
             for column, k in enumerate(missing):
                 self._truths[k] = met[:, column]
+            free = self.truth(negate(guard), rows, columns)
+            for c, k in zip(group, keys, strict=True):
+                found[id(c)] = free.copy()
+                found[id(c)][asked] = self._truths[k][inverse]
+        return [found[id(c)] if id(c) in found else self.holds(c, rows, columns) for c in clauses]
 
     def holds(self, clause: Clause, rows: Rows, columns: Sequence[int]) -> Mask:
         """Whether the clause holds at each row; its value is asked only where its guard does."""
@@ -308,9 +331,7 @@ class Frame:
             due = [c for c in waiting if known.issuperset(c.scope)]
             waiting = [c for c in waiting if not known.issuperset(c.scope)]
             if FEW < len(rows) <= TOGETHER and len(due) > 1:
-                self._evaluate_together(due, rows, done)
-                met = [self.holds(c, rows, done) for c in due]
-                rows = rows[numpy.logical_and.reduce(met)]
+                rows = rows[numpy.logical_and.reduce(self._hold_together(due, rows, done))]
             else:
                 for c in due:
                     rows = rows[self.holds(c, rows, done)]

@@ -33,17 +33,25 @@ class Program:
     program(designs) -> one array of shape (n,) for each output: float64 (nan where undefined), bool (false where
     undefined), or int64 codes of symbols and texts (`values[code]`, -1 where undefined). `designs` has shape (n, d),
     indices into `Decision.values`, -1 where a decision is not live (`designs.encode`).
-    xp: numpy, or torch handed in by the caller; then results are tensors.
+    xp: numpy, or torch handed in by the caller; then results are tensors. like: a program over the same decisions, made
+    in the same way, with which this one may share what it is made of.
     """
 
     def __init__(
-        self, outputs: Sequence[Expr], decisions: Sequence[Decision], xp: Any = numpy, *, certify: bool = False
+        self,
+        outputs: Sequence[Expr],
+        decisions: Sequence[Decision],
+        xp: Any = numpy,
+        *,
+        certify: bool = False,
+        like: Program | None = None,
     ) -> None:
         self.decisions = tuple(decisions)
         self.xp = xp
         self._numpy = xp is numpy
-        builder = Builder(self.decisions, certify)
         self._parts = [_Part(group, self.decisions, certify) for group in find_guarded(outputs)] if self._numpy else []
+        shared = None if like is None or self._parts or like._parts else like._builder
+        builder = Builder(self.decisions, certify) if shared is None else shared
         for i, part in enumerate(self._parts):
             part.register(builder, i)
         compiled = [builder.compile(e) for e in outputs]
@@ -56,7 +64,7 @@ class Program:
         self.grains = [v.ref.range.grain for v in compiled]
         """A power of two that divides the exact value of each output, 0 where none is known."""
         self.values: tuple[Value, ...] = tuple(v for _, v in builder.codes)
-        self._builder = builder
+        self._builder: Builder = builder
         self._plans: dict[tuple[int, ...], Plan] = {}
 
     @property
@@ -339,13 +347,14 @@ def decide(
 
 
 class Decider:
-    """`decide`, compiled once for many batches. `doubted` counts the rows that needed exact evaluation, `unknown` those
+    """`decide`, compiled once for many batches; what `like` has in common with it, over the same decisions, is not
+    compiled again. `doubted` counts the rows that needed exact evaluation, `unknown` those
     of them that `surely` took for false because not even that could tell."""
 
-    def __init__(self, exprs: Sequence[Expr], decisions: Sequence[Decision]) -> None:
+    def __init__(self, exprs: Sequence[Expr], decisions: Sequence[Decision], like: Decider | None = None) -> None:
         self.exprs = list(exprs)
         self.decisions = tuple(decisions)
-        self.program = Program(exprs, decisions, certify=True)
+        self.program: Program = Program(exprs, decisions, certify=True, like=None if like is None else like.program)
         self.doubted = self.unknown = 0
 
     def __call__(self, designs: Rows, inputs: Mapping[str, Value] | None = None) -> NDArray[numpy.bool_]:
