@@ -75,10 +75,24 @@ def _end(end: End, instead: float) -> End:
     return instead if end.numerator.bit_length() > BITS else end
 
 
-def _plus(a: End, b: End) -> End:
-    if isinstance(a, float):
-        return a
-    return b if isinstance(b, float) else a + b
+def _total(ends: list[End]) -> End:
+    """A sum, with one common divisor looked for at the end; what is not bounded stays so."""
+    whole, above, below = 0, 0, 1
+    for e in ends:
+        if e.__class__ is int:
+            whole += e
+        elif isinstance(e, Fraction):
+            mine = e.denominator
+            common = math.gcd(mine, below)
+            above = above * (mine // common) + e.numerator * (below // common)
+            below = below // common * mine
+        else:
+            return e
+    return whole if not above else Fraction(above + whole * below, below)
+
+
+def _negative(end: End) -> bool:
+    return end < 0 if isinstance(end, float) else end.numerator < 0
 
 
 def _times(a: End, b: End) -> End:
@@ -90,17 +104,13 @@ def _times(a: End, b: End) -> End:
 
 
 def _add(args: Sequence[Range]) -> Range:
-    low: End = 0
-    high: End = 0
-    for a in args:
-        low, high = _plus(low, a[0]), _plus(high, a[1])
-    return shorten((low, high))
+    return shorten((_total([a[0] for a in args]), _total([a[1] for a in args])))
 
 
 def _mul(args: Sequence[Range]) -> Range:
     low, high = args[0]
     for c, d in args[1:]:
-        if low >= 0 and c >= 0:
+        if not _negative(low) and not _negative(c):
             low, high = _times(low, c), _times(high, d)
         else:
             ends = (_times(low, c), _times(low, d), _times(high, c), _times(high, d))
