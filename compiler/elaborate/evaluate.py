@@ -52,10 +52,10 @@ def scalar(node: tree.Expr, context: Context) -> Expr:
 
 
 def as_scalar(value: Any, span: Span, context: Context) -> Expr:
-    if isinstance(value, UnitValue):
-        return value.scale
     if isinstance(value, Expr):
         return value
+    if isinstance(value, UnitValue):
+        return value.scale
     if isinstance(value, Chosen) and value.decision is not None:
         return value.decision
     if isinstance(value, Listed):

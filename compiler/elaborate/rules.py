@@ -27,6 +27,7 @@ from cospace.compiler.space.model import Placement, Requirement, Work
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
+from cospace.dsl.walk import walk
 
 ASSUMED = {"wbits": 32, "abits": 32, "density": 1}
 LARGE = 512
@@ -82,7 +83,6 @@ def answer(work: Pending, context: Context) -> Record:
 def applicable(work: Pending, instance: Instance, context: Context) -> list[tuple[tree.Rule, Instance, Expr]]:
     """The rules that may serve a work, of an accelerator and its parts: (rule, whose, it is the first that holds)."""
     from cospace.compiler.elaborate.choices import always
-    from cospace.compiler.elaborate.evaluate import boolean
 
     rules = rules_of(instance, work.kind)
     found: list[tuple[tree.Rule, Instance, Expr]] = []
@@ -90,8 +90,7 @@ def applicable(work: Pending, instance: Instance, context: Context) -> list[tupl
     for rule, owner in rules:
         guard = TRUE if owner is instance else relative(owner, instance)
         if rule.guard is not None:
-            here = evolve(context.under(guard), scope=picks(rule, work, owner, context), hint=None)
-            guard = graph.both(guard, boolean(rule.guard, here))
+            guard = graph.both(guard, _asked(rule, work, owner, context.under(guard)))
         if guard is FALSE:
             continue
         others = (graph.negate(e) for e in earlier if not _apart(e, guard))
@@ -110,6 +109,26 @@ def applicable(work: Pending, instance: Instance, context: Context) -> list[tupl
             labels=tuple(Label(p, "this guard does not hold then") for p in places),
             help="add a rule without a guard, or widen one",
         )  # fmt: skip
+    return found
+
+
+def _asked(rule: tree.Rule, work: Pending, owner: Instance, context: Context) -> Expr:
+    """What the guard of a rule asks of a work: once for all works that are alike in what it reads."""
+    from cospace.compiler.elaborate.evaluate import boolean
+
+    assert rule.guard is not None and context.answering is not None
+    scope = picks(rule, work, owner, context)
+    words: dict[int, frozenset[str]] = context.state.groups.setdefault("words", {})
+    if id(rule) not in words:
+        words[id(rule)] = frozenset(n.id for n in walk(rule.guard) if isinstance(n, tree.Name))
+    met = (rule, owner, context.guard, *(value for name, value in scope.names.items() if name in words[id(rule)]))
+    known: dict[Any, Any] = context.state.groups.setdefault("asked", {})
+    key = tuple(map(id, met))
+    if key in known:
+        return known[key][1]  # type: ignore[no-any-return]
+    found = boolean(rule.guard, evolve(context, scope=scope, hint=None))
+    if not context.answering.local:
+        known[key] = met, found  # `met` keeps the ids alive
     return found
 
 

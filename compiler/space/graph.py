@@ -45,6 +45,17 @@ NUMBER = Type("number")
 BOOL = Type("bool")
 SYMBOL = Type("symbol")
 TEXT = Type("text")
+_numbers: dict[Dimension, Type] = {(): NUMBER}
+
+
+def number_in(unit: Dimension) -> Type:
+    """The type of numbers in a unit: one object for each."""
+    if not unit:
+        return NUMBER
+    found = _numbers.get(unit)
+    if found is None:
+        found = _numbers[unit] = Type("number", unit)
+    return found
 
 
 class Expr:
@@ -187,7 +198,7 @@ def const(value: Value | int, unit: Dimension = ()) -> Expr:
         return make("const", (), BOOL, value)
     if isinstance(value, (int, Fraction)):
         exact = value if value.__class__ is Fraction else Fraction(value)
-        return make("const", (), Type("number", unit) if unit else NUMBER, exact)
+        return make("const", (), number_in(unit), exact)
     return make("const", (), SYMBOL if isinstance(value, Symbol) else TEXT, value)
 
 
@@ -221,7 +232,7 @@ def add(*args: Expr, span: Span = NOWHERE) -> Expr:
     if len(flat) == 1:
         return flat[0]
     kind = next((a.type.kind for a in flat if a.type.kind != "number"), "number")
-    return make("add", tuple(flat), Type(kind, unit), None, span)
+    return make("add", tuple(flat), number_in(unit) if kind == "number" else Type(kind, unit), None, span)
 
 
 def mul(*args: Expr, span: Span = NOWHERE) -> Expr:
@@ -247,7 +258,7 @@ def mul(*args: Expr, span: Span = NOWHERE) -> Expr:
     if len(flat) == 1:
         return flat[0]
     kind = next((a.type.kind for a in flat if a.type.kind != "number"), "number")
-    return make("mul", tuple(flat), Type(kind, unit), None, span)
+    return make("mul", tuple(flat), number_in(unit) if kind == "number" else Type(kind, unit), None, span)
 
 
 def negative(a: Expr, span: Span = NOWHERE) -> Expr:
@@ -265,7 +276,7 @@ def div(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
     if b.is_const and b.payload != 0:
         inverse = const(1 / b.number, unit_power(b.type.unit, Fraction(-1)))
         return mul(inverse, a, span=span)
-    return make("div", (a, b), Type("number", unit), None, span)
+    return make("div", (a, b), number_in(unit), None, span)
 
 
 def power(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
@@ -279,7 +290,7 @@ def power(a: Expr, b: Expr, span: Span = NOWHERE) -> Expr:
         if small and (base != 0 or exponent >= 0):
             whole = int(exponent)
             return const(base**whole if whole >= 0 else 1 / base**-whole, unit)
-    return make("pow", (a, b), Type("number", unit), None, span)
+    return make("pow", (a, b), number_in(unit), None, span)
 
 
 def _unary(op: str, unit_of: Callable[[Dimension], Dimension], fold: Callable[[Fraction], Fraction] | None):  # type: ignore[no-untyped-def]
@@ -287,7 +298,7 @@ def _unary(op: str, unit_of: Callable[[Dimension], Dimension], fold: Callable[[F
         unit = unit_of(a.type.unit)
         if fold and a.is_const:
             return const(fold(a.payload), unit)  # type: ignore[arg-type]
-        return make(op, (a,), Type("number", unit), None, span)
+        return make(op, (a,), number_in(unit), None, span)
 
     return build
 
