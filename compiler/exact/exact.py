@@ -239,6 +239,8 @@ def _made(node: Expr, scope: _Scope, depth: int) -> Result:
             return UNDEFINED if condition is UNDEFINED else UNKNOWN
         return _value(node.args[1] if condition else node.args[2], scope, depth)
     if op in ("solve", "solvable"):
+        if op == "solvable" and id(node.payload) not in scope.solved:
+            return _solvable(node.payload, scope)  # type: ignore[arg-type]
         best = _solved(node.payload, scope)  # type: ignore[arg-type]
         if op == "solvable":
             return UNKNOWN if isinstance(best, Unknown) else isinstance(best, _Scope)
@@ -358,6 +360,19 @@ def _solve(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknown:
         if better:
             best, best_goals = candidate, goals
     return UNDEFINED if best is None else best
+
+
+def _solvable(problem: MapProblem, scope: _Scope) -> bool | Unknown:
+    """Whether there is a mapping: the first one tells, which of them is best may never be asked."""
+    for candidate in _mappings(problem, scope):
+        if isinstance(candidate, Unknown):
+            return UNKNOWN
+        goals = [_value(g, candidate) for g in problem.goals]
+        if any(g is UNKNOWN for g in goals):
+            return UNKNOWN
+        if not any(g is UNDEFINED for g in goals):
+            return True
+    return False
 
 
 def _before(a: list[Result], b: list[Result]) -> bool | Unknown:

@@ -20,7 +20,7 @@ DRAWS = 200
 """Designs that are drawn before a first one has to be feasible."""
 BARREN = 50
 """Designs in a row that may show no value that was missing, after a first feasible one."""
-ASSIGNMENTS = 6_000
+ASSIGNMENTS = 3_000
 """Assignments of maps that are tried in all: where works have many mappings, batches are quicker."""
 LOOKS = 1_000_000
 """Values of decisions that are looked at in all: where there are very many, lists and batches are quicker."""
@@ -113,6 +113,8 @@ class _Look:
         self.owners = _owners(space.decisions)
         self.budgets: dict[int, list[Budget]] = {}
         self.vain = 0
+        self.order = list(range(len(self.asked)))
+        self.heavy = sum(not _effort(e)[0] for e in self.asked)
         self.at = Evaluation({}, ASSIGNMENTS)
         self.taken: set[tuple[int, int]] = set()
         self.pending: list[tuple[int, int]] = []
@@ -252,9 +254,17 @@ class _Look:
         return pair
 
     def holds(self, design: Design) -> bool:
-        """Whether the design meets every requirement, exactly; those that cost least are asked first."""
+        """Whether the design meets every requirement, exactly.
+
+        Those that cost least are asked first, and of those with mapping problems what another design broke last.
+        """
         self.at = Evaluation(design, self.at.left)
-        return all(self._met(at, design) for at in range(len(self.asked)))
+        for place, at in enumerate(self.order):
+            if not self._met(at, design):
+                if at >= self.heavy:
+                    self.order.insert(self.heavy, self.order.pop(place))
+                return False
+        return True
 
     def _options(self, d: Decision) -> list[int]:
         if d.allowed is None:
