@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from fractions import Fraction
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 
 import numpy
@@ -50,20 +50,19 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r[0]}{r[1]}x{r[3]}")
-def test_the_worked_layers_of_the_published_code(row) -> None:
-    kind, cin, cout, rows, kernel, mode, tiles, unrolls, bits, parts, cycles, dsp, bram = row
-    maps, widths = sorted({*tiles[:2], *unrolls[:2]}), sorted({*tiles[2:], *unrolls[2:]})
-    sets = f"{{{', '.join(map(str, maps))}}}", f"{{{', '.join(map(str, widths))}}}"
-    asked = f"channels = {cin}" if kind == "dwconv" else f"cin = {cin}, cout = {cout}"
+def at_layer(kind: str, layer: str, bits: int, mode: str, tiles: tuple[int, ...], unrolls: tuple[int, ...]):
+    """A board that runs one layer, a design of its chunk, and the chunk's path; tiles Tr Tc Tm Tn, unrolls r c m n."""
+    rows, cols = sorted({tiles[0], unrolls[0]}), sorted({tiles[1], unrolls[1]})
+    sets = [f"{{{', '.join(map(str, s))}}}" for s in (cols, rows, sorted({*tiles[2:], *unrolls[2:]}))]
     text = f"""
 space t
 {spaces.IMPORTS}
 import std.fpga_chunks
-def layer(x: tensor[v, f]) -> tensor[v, f] from "t.layer" {{ ask {kind}({asked}, rows = {rows}, kh = {kernel}) }}
+def layer(x: tensor[v, f]) -> tensor[v, f] from "t.layer" {{ ask {kind}({layer}) }}
 {spaces.NETWORK} {{ x = layer(x); linear(x, out = nodes.classes) }}
 precision of net {{ both = {bits} bit }}
-fpga = fpga_chunks(precisions = {{{bits}}} bit, boundary = 1, large_maps = {sets[0]}, large_channels = {sets[1]})
+fpga = fpga_chunks(precisions = {{{bits}}} bit, boundary = 1, large_maps = {sets[0]}, large_rows = {sets[1]},
+                   large_channels = {sets[2]})
 """
     space = spaces.space_of(text)
     part = f"fpga.{'channelwise' if kind == 'dwconv' else 'standard'}[large, {bits} bit]"
@@ -71,6 +70,14 @@ fpga = fpga_chunks(precisions = {{{bits}}} bit, boundary = 1, large_maps = {sets
     design |= dict(zip((f"{part}.{n}" for n in ("Tr", "Tc", "Tm", "Tn")), map(Fraction, tiles), strict=True))
     design |= dict(zip((f"{part}.{n}" for n in "rcmn"), map(Fraction, unrolls), strict=True))
     design[f"{part}.unroll"] = Symbol(mode)
+    return space, design, part
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r[0]}{r[1]}x{r[3]}")
+def test_the_worked_layers_of_the_published_code(row) -> None:
+    kind, cin, cout, rows, kernel, mode, tiles, unrolls, bits, parts, cycles, dsp, bram = row
+    asked = f"channels = {cin}" if kind == "dwconv" else f"cin = {cin}, cout = {cout}"
+    space, design, part = at_layer(kind, f"{asked}, rows = {rows}, kh = {kernel}", bits, mode, tiles, unrolls)
     found = {f"{a.path}.{n}": e for a in space.accelerators for n, e in a.quantities}
     assert evaluate(found[f"{part}.cycles"], design) == cycles
     assert evaluate(found[f"{part}.dsp"], design) == dsp == evaluate(found["fpga.dsp"], design)
@@ -82,6 +89,35 @@ fpga = fpga_chunks(precisions = {{{bits}}} bit, boundary = 1, large_maps = {sets
         for p in w.placements if evaluate(w.guard, design) and evaluate(p.guard, design)
     ]  # fmt: skip
     assert [tuple(evaluate(p[n], design) for n in ("comp", "read", "load", "write")) for p in served] == [parts]
+
+
+def signal_cycles(cin: int, cout: int, t: int, k: int, mode: str, tiles: tuple[int, ...], unrolls: tuple[int, ...]):
+    """The published rule with rows and columns, kernel heights and widths apart, at one row and 16 bit."""
+    (tr, tc, tm, tn), (r, c, m, n) = tiles, unrolls
+    hr, hc = max(r, tr), max(c + k - 1, tc)
+    port = {x: max(min(4, x), 2) for x in (hr, m, n, r)}
+    by_line = mode == "lines"
+    out = r if by_line else m
+    comp = Fraction(tm * tn * tr * tc * k, {"outputs": m, "pairs": m * n, "lines": r}[mode])
+    read = ceil(Fraction(tn * hc * hr, port[hr if by_line else n]))
+    load = tm * tn if by_line else ceil(Fraction(tm * tn * k, port[m]))
+    write = ceil(Fraction(tm * tr * tc, port[out])) + Fraction(tr * tc * tm, out)
+    return (
+        Fraction(1, tr) * Fraction(t, tc) * Fraction(cout, tm) * (write + Fraction(cin, tn) * (max(comp, read) + load))
+    )
+
+
+@pytest.mark.parametrize("mode", ["outputs", "pairs", "lines"])
+@pytest.mark.parametrize("cin, cout, t, k, tiles, unrolls", [
+    (5, 48, 128, 7, (1, 32, 16, 4), (1, 8, 8, 2)), (96, 96, 64, 3, (1, 16, 32, 32), (1, 16, 16, 8)),
+])  # fmt: skip
+def test_a_signal_is_a_map_of_one_row(
+    mode: str, cin: int, cout: int, t: int, k: int, tiles: tuple[int, ...], unrolls: tuple[int, ...]
+) -> None:
+    layer = f"cin = {cin}, cout = {cout}, rows = 1, cols = {t}, kh = 1, kw = {k}"
+    space, design, _ = at_layer("conv", layer, 16, mode, tiles, unrolls)
+    found = dict(next(a for a in space.accelerators if a.path == "fpga").quantities)["bottleneck"]
+    assert evaluate(found, design) == signal_cycles(cin, cout, t, k, mode, tiles, unrolls)
 
 
 @pytest.fixture(scope="module")

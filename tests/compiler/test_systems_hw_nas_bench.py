@@ -60,8 +60,8 @@ def test_all_networks_are_counted_and_evaluated() -> None:
     found = count(space)
     every = latencies(space)
     assert found.raw == 5**6 == 15_625 and found.feasible == int((every <= 4 + 1e-12).sum())
-    # The second published row costs what every network with three 3x3, one pool, and two edges that cost nothing,
-    # none or a shortcut, costs; a rule that charged for none would leave half of them.
+    # The second published row's cost is that of all networks with three 3x3, one pool, and two edges that cost nothing:
+    # none or a shortcut. A rule that charged for none would leave half of them.
     assert int((abs(every / 5.31536 - 1) < 1e-12).sum()) == comb(6, 3) * comb(3, 1) * 2**2 == 240
 
 
