@@ -108,10 +108,16 @@ def count(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits
 
 
 def _unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple[Clause, ...]:
-    """The clauses but those too wide for a table that hold by their bounds alone, whatever their decisions take."""
+    """The clauses but those that hold by their bounds alone, whatever their decisions take.
+
+    Asked of those too wide for a table, and of mappings: that one serves all designs is seen at once, that each design
+    has a best one is not.
+    """
     sizes = frame.sizes
-    wide = [c for c in clauses if math.prod(sizes[v] for v in c.scope) > limits.table]
-    if not wide:
+    asked = [
+        c for c in clauses if c.value.op == "solvable" or math.prod(sizes[v] for v in c.scope) > limits.table
+    ]  # fmt: skip
+    if not asked:
         return tuple(clauses)
     bounder = Bounder(
         {
@@ -119,7 +125,7 @@ def _unsettled(frame: Frame, clauses: Sequence[Clause], limits: Limits) -> tuple
             for d, own in zip(frame.decisions, frame.domains, strict=True)
         }
     )
-    sure = {id(c) for c in wide if bounder.bounds(implies(c.guard, c.value)).settled is True}
+    sure = {id(c) for c in asked if bounder.bounds(implies(c.guard, c.value)).settled is True}
     return tuple(c for c in clauses if id(c) not in sure)
 
 

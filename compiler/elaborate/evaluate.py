@@ -452,7 +452,13 @@ def merge(condition: Expr, then: Any, other: Any, node: tree.If, context: Contex
         for key in then.fields.keys() & other.fields.keys():
             shared[key] = merge(condition, then.fields[key], other.fields[key], node, context)
         return Record(dict(sorted(shared.items())), then.kind)
-    raise context.fail("CS301", node.span, f"one branch is {describe(then)}, the other {describe(other)}")
+    if describe(then) != describe(other):
+        raise context.fail("CS301", node.span, f"one branch is {describe(then)}, the other {describe(other)}")
+    reads = ", ".join(f"`{path}`" for path in sorted(condition.free)[:3]) or "what is known only later"
+    raise context.fail(
+        "CS301", node.condition.span, f"`if` takes {describe(then)} by what is known when compiling, not by {reads}",
+        help="compare what no decision changes, or write `choose name { … }` so that each branch is an alternative",
+    )  # fmt: skip
 
 
 def _each(node: tree.Each, context: Context) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cospace.compiler.checks.check import check
 from cospace.compiler.counting.count import count
+from cospace.compiler.driver import compile_text
 
 from tests.compiler import spaces
 
@@ -24,6 +25,22 @@ TABLE = "a = choose {1, 2}\ntable t(k: real) from [[1, %s]] { v: real }\nrequire
 )
 def test_a_mistake_has_a_code(text: str, code: str) -> None:
     assert code in [line.split()[0] for line in spaces.told(f"space s\n{text}\n")]
+
+
+def test_a_tensor_is_not_taken_by_a_decision_without_a_name_for_each_branch() -> None:
+    text = f"""space s
+{spaces.IMPORTS}
+{spaces.NETWORK} {{
+    wide = choose {{true, false}}
+    x = if wide then relu(x) else elu(x)
+    linear(x, out = nodes.classes)
+}}
+"""
+    compiled = compile_text(text)
+    assert compiled.space is None
+    (told,) = compiled.diagnostics
+    assert told.code == "CS301" and text[told.span.start : told.span.end] == "wide"
+    assert "not by `net.wide`" in told.message and "choose name" in str(told.help)
 
 
 def test_a_newer_language_is_refused() -> None:

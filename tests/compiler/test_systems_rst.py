@@ -16,11 +16,13 @@ from cospace.compiler.space.model import Space
 
 SPECS = Path(__file__).parents[2] / "specs"
 DENSITIES = (1, 3, 5, 7, 8, 10, 15, 20, 30, 40, 50, 60, 90)
+BACKBONES = ("resnet18", "vgg16", "wide_resnet32", "mobilenet_v2")
 PATTERNS = ("element", "row", "kernel", "filter")
 
 
-def load(name: str) -> Space:
-    compiled = compile_file(SPECS / f"{name}.cospace")
+@pytest.fixture(scope="module")
+def space() -> Space:
+    compiled = compile_file(SPECS / "rst.cospace")
     assert compiled.space is not None, [d.message for d in compiled.diagnostics]
     return compiled.space
 
@@ -43,6 +45,21 @@ def convolutions(backbone: str, width: int) -> list[tuple[int, int, int]]:
     if backbone == "vgg16":
         widths = [width * w for w, n in zip((1, 2, 4, 8, 8), (2, 2, 3, 3, 3), strict=True) for _ in range(n)]
         return [(c, d, 3) for c, d in itertools.pairwise([3, *widths])] + [(8 * width, 10, 1)]
+    if backbone == "wide_resnet32":
+        layers, c = [(3, 16, 3)], 16
+        for stage in range(3):
+            out = width * 5 // 2 * 2**stage
+            layers += [(c, out, 3), (c, out, 1), *[(out, out, 3)] * 9]
+            c = out
+        return [*layers, (c, 10, 1)]
+    if backbone == "mobilenet_v2":
+        layers, c = [(3, width // 2, 3)], width // 2
+        for w, n, wider in zip((16, 24, 32, 64, 96, 160, 320), (1, 2, 3, 4, 3, 3, 1), (1, *[6] * 6), strict=True):
+            for _ in range(n):
+                out, between = w * width // 64, c * wider
+                layers += [(c, between, 1), (1, between, 3), (between, out, 1)]
+                c = out
+        return [*layers, (c, 1280, 1), (1280, 10, 1)]
     layers, c = [(3, width, 3)], width
     for stage in range(4):
         out = width * 2**stage
@@ -62,28 +79,27 @@ def mask(pattern: str, density: int, layers: list[tuple[int, int, int]]) -> floa
     return units(pattern, layers) * (k * log2(1 / k) + (1 - k) * log2(1 / (1 - k)))
 
 
-def test_the_space_is_counted_exactly() -> None:
-    found = count(load("rst"))
-    assert found.raw == len(PATTERNS) * len(DENSITIES) * 5 * 2 * 2 * 2
+def test_the_space_is_counted_exactly(space: Space) -> None:
+    found = count(space)
+    assert found.raw == len(PATTERNS) * len(DENSITIES) * 5 * 2 * len(BACKBONES) * 2
     fits = sum(
         mask(pattern, density, convolutions(backbone, width)) <= 8 * 2**20
-        for pattern in PATTERNS for density in DENSITIES for backbone in ("resnet18", "vgg16") for width in (32, 64)
+        for pattern in PATTERNS for density in DENSITIES for backbone in BACKBONES for width in (32, 64)
     )  # fmt: skip
     assert found.exact and found.feasible == 5 * 2 * fits
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_what_a_mask_takes(pattern: str) -> None:
-    space = load("rst")
-    objective = space.objectives[-1]
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_what_a_mask_takes(space: Space, pattern: str, backbone: str) -> None:
     design: dict[str, Value] = {
         "robust.pattern": Symbol(pattern), "robust.density": Fraction(1, 20), "robust.init": Symbol("signed_constant"),
-        "classifier.width": Fraction(64), "classifier.backbone": Symbol("resnet18"),
+        "classifier.width": Fraction(64), "classifier.backbone": Symbol(backbone),
     }  # fmt: skip
-    found = evaluate(objective.value, design)
+    found = evaluate(space.objectives[-1].value, design)
     assert isinstance(found, (Fraction, Enclosure))
     middle = found.middle if isinstance(found, Enclosure) else found
-    assert float(middle) == pytest.approx(mask(pattern, 5, convolutions("resnet18", 64)), rel=1e-9)
+    assert float(middle) == pytest.approx(mask(pattern, 5, convolutions(backbone, 64)), rel=1e-9)
 
 
 def test_what_a_bit_of_a_mask_takes_when_it_is_coded() -> None:
