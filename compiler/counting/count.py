@@ -134,13 +134,13 @@ def asked_clauses(frame: Frame, requirements: Sequence[Requirement]) -> tuple[Cl
     found = []
     for c in frame.clauses(requirements):
         scope = frame.scope(c.guard)
-        if scope and any(len(frame.domains[v]) == 1 for v in scope):
-            if math.prod(len(frame.domains[v]) for v in scope) <= GUARDS:
-                rows = frame.product(scope)
-                if frame.truth(negate(c.guard), rows, scope).all():
-                    continue
-                if frame.truth(c.guard, rows, scope).all():
-                    c = evolve(c, guard=TRUE, scope=frame.scope(c.value))
+        sizes = [len(frame.domains[v]) for v in scope]
+        if 1 in sizes and math.prod(sizes) <= GUARDS:
+            rows = frame.product(scope)
+            if frame.truth(negate(c.guard), rows, scope).all():
+                continue
+            if frame.truth(c.guard, rows, scope).all():
+                c = evolve(c, guard=TRUE, scope=frame.scope(c.value))
         found.append(c)
     return tuple(found)
 
