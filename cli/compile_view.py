@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cospace.cli.words import condition, domain
+from cospace.cli.words import condition, domain, number
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -28,6 +28,8 @@ def print_space(space: Space, spec: Path, settings: list[str]) -> None:
         console = Console(highlight=False, width=WIDTH)
     console.print(f"[bold]{escape(space.name)}[/]" + (f"  {escape(space.doc)}" if space.doc else ""))
     console.print(_decisions(space))
+    if space.variants:
+        console.print(_variants(space))
     _count(console, space)
     if space.works:
         console.print(_works(space))
@@ -81,6 +83,30 @@ def _decisions(space: Space) -> Table:
             notes += ["values depend on earlier decisions"] if any(d.allowed is not None for d in decisions) else []
             notes += [first.doc] if first.doc else []
             table.add_row(escape(_family(decisions)), escape(domain(first)), f"[dim]{escape('; '.join(notes))}[/]")
+    return table
+
+
+BOUND = {
+    "switch": "the user binds it at run time",
+    "random": "chance draws it",
+    "adapt": "the input decides it",
+    "statistic": "a statistic of the input",
+}
+"""How a variant is bound, in words."""
+
+
+def _variants(space: Space) -> Table:
+    """What is bound after the search, none of it counted."""
+    known = {d.path: d for d in space.decisions}
+    table = _table("bound later", "values", "")
+    for v in space.variants:
+        notes = [BOUND[v.binding] + (f", per {v.per}" if v.per else "")]
+        notes += ["weighed"] if v.weights is not None else []
+        when = condition(v.guard, known)
+        notes += [f"if {when}"] if when else []
+        notes += ["values depend on decisions"] if v.allowed is not None else []
+        between = "" if v.low is None or v.high is None else f"{number(v.low)}..{number(v.high)}"
+        table.add_row(escape(v.path), escape(domain(v) if v.values else between), f"[dim]{escape('; '.join(notes))}[/]")
     return table
 
 

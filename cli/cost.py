@@ -105,7 +105,8 @@ def _say(number: int, answer: dict[str, Any]) -> None:
         figures = ", ".join(
             f"{name} {human(_number(work[name]), _unit(work[name]))}" for name in ("cycles", "energy") if name in work
         )
-        typer.echo(f"  {work['path']}: {work['rule']}; {figures}" + (f"; {maps}" if maps else ""))
+        at = "".join(f" at {path} = {spell_shown(value)}" for path, value in work["at"].items())
+        typer.echo(f"  {work['path']}{at}: {work['rule']}; {figures}" + (f"; {maps}" if maps else ""))
 
 
 def _figures(given: Any) -> list[tuple[str, dict[str, Any]]]:

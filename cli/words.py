@@ -11,7 +11,7 @@ from cospace.compiler.space.model import spell
 
 if TYPE_CHECKING:
     from cospace.compiler.space.graph import Expr, Value
-    from cospace.compiler.space.model import Decision
+    from cospace.compiler.space.model import Decision, Variant
 
 _INFIX = {"or": (1, " or "), "and": (2, " and "), "eq": (4, " = "), "lt": (4, " < "), "le": (4, " <= "),
           "add": (5, " + "), "mul": (6, " * "), "div": (6, " / "), "pow": (8, " ^ ")}  # fmt: skip
@@ -33,7 +33,7 @@ def plain(value: Value, unit: str | None = None, scale: Fraction = Fraction(1)) 
     return spell(value)
 
 
-def domain(decision: Decision) -> str:
+def domain(decision: Decision | Variant) -> str:
     """The values of a decision: a range where they are one, else a set, shortened when long."""
     values = decision.values
     numbers = [v / decision.scale for v in values if isinstance(v, Fraction)]

@@ -5,6 +5,7 @@ Everything is computed by the reference evaluator (`exact`), which shares no cod
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +14,7 @@ from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, 
 from cospace.compiler.space.dimension import Dimension
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import Expr, Symbol
-from cospace.compiler.space.model import Design, Objective, Placement, Requirement, Space, Work, show
+from cospace.compiler.space.model import Design, Objective, Placement, Requirement, Space, Variant, Work, show
 from cospace.compiler.space.units import natural_unit
 
 
@@ -22,12 +23,14 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
 
     feasible: bool, or None where a comparison could not be decided. objectives and quantities: name -> {value, unit,
     exact}; a measure is {value: None}. violated: [{reason, origin}]. works: the live ones, each with its rule, maps,
-    dimensions and quantities. Numbers are floats in the unit beside them; `exact` is the rational in base units. An
+    dimensions and quantities, `at` the values of `switch`, `random` and `adapt` that these numbers stand
+    for. Numbers are floats in the unit beside them; `exact` is the rational in base units. An
     objective has one unit for all designs, so that they compare by eye; others have the unit that suits the number.
     """
     verdicts = [(r, holds(r, design)) for r in space.requirements]
     violated = [{"reason": r.reason, "origin": r.origin} for r, v in verdicts if v is False]
     undecided = any(v is None for _, v in verdicts)
+    variants = {v.path: v for v in space.variants}
     return {
         "feasible": False if violated else None if undecided else True,
         "violated": violated,
@@ -38,7 +41,7 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
             if exact.evaluate(a.guard, design) is True
             for name, e in a.quantities
         },
-        "works": [_work(w, design) for w in space.works if exact.evaluate(w.guard, design) is True],
+        "works": [_work(w, design, variants) for w in space.works if exact.evaluate(w.guard, design) is True],
     }
 
 
@@ -82,8 +85,9 @@ def _figure(value: Result, dimension: Dimension, shown: tuple[str, Fraction] | N
     }
 
 
-def _work(work: Work, design: Design) -> dict[str, Any]:
+def _work(work: Work, design: Design, variants: Mapping[str, Variant]) -> dict[str, Any]:
     answer: dict[str, Any] = {"path": work.path, "kind": work.kind, "layer": work.call, "accelerator": work.accelerator}
+    answer["at"] = {path: show(value, variants[path].unit, variants[path].scale) for path, value in work.at}
     answer["times"] = _plain(work.times, design)
     answer["dims"] = {name: _plain(e, design) for name, e in (*work.dims, *work.facts) if e.op != "external"}
     placement = next((p for p in work.placements if exact.evaluate(p.guard, design) is True), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -27,6 +28,7 @@ from cospace.compiler.elaborate.values import (
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, Symbol, Type, Value, const
 from cospace.compiler.space.model import Choice, Decision
+from cospace.compiler.space.units import COMMON, natural_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 
@@ -356,7 +358,17 @@ def _checked(
         )  # fmt: skip
     if len(kept) > MAX_VALUES:
         raise context.fail("CS404", node.domain.span, f"more than {MAX_VALUES:,} values in one decision")
-    return tuple(v for _, v in kept), tuple(kept.values()), type, unit
+    values = tuple(v for _, v in kept)
+    return values, tuple(kept.values()), type, unit or _unit_of(values, type)
+
+
+def _unit_of(values: Sequence[Value], type: Type) -> str | None:
+    """The unit to show quantities in that are written without one, as `lowest..highest`: the least of them decides."""
+    if type.kind != "number" or len(type.unit) != 1 or type.unit not in COMMON:
+        return None  # units of imports may have no name here
+    sizes = [abs(v) for v in values if isinstance(v, Fraction) and v]
+    unit = natural_unit(min(sizes, default=Fraction(1)), type.unit)[0]
+    return "bit" if unit == "byte" else unit  # widths are said in bits
 
 
 def spread(domain: RangeValue, span: Span, context: Context) -> tuple[list[Fraction], list[Expr]]:

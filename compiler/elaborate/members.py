@@ -9,6 +9,7 @@ from cospace.compiler.elaborate import listed, names, parts, paths, readings, ty
 from cospace.compiler.elaborate.listed import ListDomain
 from cospace.compiler.elaborate.tables import Row
 from cospace.compiler.elaborate.values import (
+    AcceleratorClass,
     Builtin,
     Chosen,
     Context,
@@ -102,7 +103,16 @@ def field_of(owner: Any, name: str, span: Span, context: Context) -> Any:
         return attribute
     if isinstance(owner, Expr) and owner.op == "var" and owner.type.kind == "symbol":
         return _along(f"{owner.payload}.{name}", span, context)
-    raise context.fail("CS211", span, f"{describe(owner)} has no field `{name}`")
+    if isinstance(owner, AcceleratorClass):
+        made = owner.declaration.name
+        raise context.fail(
+            "CS211", span, f"`{made}` has parameters, and its `{name}` is known only of one that is made",
+            help=f"make one, `mine = {made}()`, and read `mine.{name}`",
+        )  # fmt: skip
+    raise context.fail(
+        "CS211", span, f"{describe(owner)} has no field `{name}`",
+        help="fields are read from accelerators, networks, policies, records, imports, and rows of tables",
+    )  # fmt: skip
 
 
 def _of_each(owner: Gathered, name: str, span: Span, context: Context) -> Gathered:

@@ -238,7 +238,9 @@ def run_rule(
             elif isinstance(s, tree.Require):
                 statements.require(s, here)
             else:
-                raise here.fail("CS226", s.span, f"{statements._word(s)} does not belong in a rule")
+                raise here.fail(
+                    "CS226", s.span, f"{statements._word(s)} does not belong in a rule", help=statements._home(s)
+                )
         except Stop:
             failed = True
             if isinstance(s, tree.Bind):

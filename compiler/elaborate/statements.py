@@ -121,7 +121,8 @@ def _home(s: tree.Statement) -> str | None:
         tree.Language: "`language` is the first line of the file", tree.Network: f"a network {top}",
         tree.Accelerator: f"an accelerator {top}", tree.Work: f"a kind of work {top}", tree.Table: f"a table {top}",
         tree.Policy: f"a block like this {top}", tree.Typed: "it belongs in an operator or a table",
-        tree.Yield: "give it a name: `name = …`",
+        tree.Yield: "give it a name: `name = …`", tree.Def: f"a def {top}, or in an accelerator",
+        tree.Part: "a part belongs in an accelerator",
     }  # fmt: skip
     return homes.get(type(s))
 

@@ -335,3 +335,54 @@ def test_emit_supernet_and_hardware_say_what_a_network_and_its_engine_become() -
     engine = run("compile", spec, "--emit", "hardware").stdout
     assert "engine: gnn_engine, rules matmul" in engine and "  by engine: on matmul" in engine
     assert "area = " in engine and "map " in engine
+
+
+LATER = """space later
+import std.tasks
+import std.graph
+import std.learn
+nodes = node_classification("digits")
+network net(x: nodes.features, adj: nodes.graph) -> tensor[nodes.nodes, nodes.classes] {
+    linear(x, out = nodes.classes)
+}
+highest = choose {4, 8} bit
+precision drawn of net { both = random 2 bit..highest step 2 bit per image }
+speed = switch {1, 2}
+least = choose 2 bit..highest step 2 bit
+accelerator array(rows = choose {4, 8}) {
+    on matmul(m, k, n, wbits) { cycles = m * k * n * (wbits / 1 bit) / rows; energy = 0 pJ }
+    cycles = sum(works.cycles)
+}
+chip = array()
+require least <= highest
+minimize mean(chip.cycles for drawn.both)
+minimize highest * speed at speed = 2
+"""
+
+
+def test_what_is_bound_later_is_shown_with_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "later.cospace"
+    path.write_text(LATER)
+    shown = run("compile", str(path)).stdout
+    (drawn,) = [line for line in shown.splitlines() if line.strip().startswith("drawn.both")]
+    assert "{2, 4, 6, 8} bit" in drawn or "2..8 bit step 2" in drawn
+    assert "chance draws it, per image; values depend on decisions" in drawn
+    (speed,) = [line for line in shown.splitlines() if line.strip().startswith("speed")]
+    assert "{1, 2}" in speed and "the user binds it at run time" in speed
+
+    (tmp_path / "one.json").write_text('{"highest": "4 bit", "least": "2 bit", "chip.rows": 4}')
+    words = ("cost", str(path), "--designs", str(tmp_path / "one.json"))
+    lines = [line for line in run(*words).stdout.splitlines() if "net.linear" in line]
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "net.linear.matmul at drawn.both = 2 bit", "net.linear.matmul at drawn.both = 4 bit"
+    ]  # fmt: skip
+    answer = json.loads(run(*words, "--json").stdout)
+    assert [w["at"] for w in answer["works"]] == [{"drawn.both": "2 bit"}, {"drawn.both": "4 bit"}]
+
+
+def test_a_missing_file_suggests_what_is_alike_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("chip", "other"):
+        (tmp_path / f"{name}.cospace").write_text("space s\na = choose {1, 2}\n")
+    assert "did you mean" in (told := run("check", str(tmp_path / "chjp.cospace")).stderr) and "chip.cospace" in told
+    assert "did you mean" in run("check", str(tmp_path / "chip")).stderr
+    assert "did you mean" not in run("check", str(tmp_path / "xy.cospace")).stderr
