@@ -246,6 +246,9 @@ def _foreign_word(m: Mistake) -> Diagnostic | None:
     return None
 
 
+_BINDINGS = ("choose", "switch", "random", "adapt", "map")
+
+
 def _misspelt(m: Mistake) -> Diagnostic | None:
     """`requir x <= 3`: two words in a row at the start, the first close to a keyword."""
     word = m.first_word
@@ -277,6 +280,9 @@ def _reserved(m: Mistake) -> Diagnostic | None:
 
 def _hint(m: Mistake) -> str | None:
     found = m.token.type
+    before = re.search(r"(\w+)[ \t]*\Z", m.text[max(0, m.start - 40) : m.start])
+    if found == "LBRACE" and before and (near := closest(before[1], _BINDINGS)):
+        return f"did you mean `{near}`?"
     if found in ("_NL", "$END", "SEMICOLON") and m.expected >= {"FROM", "EQUAL", "LBRACE"}:
         return 'a `def` has a body: `= expression`, `{ … }`, or `from "module.name"`'
     if found == "DOT" and m.last == "DOTS":

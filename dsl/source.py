@@ -47,7 +47,10 @@ def decode_source(data: bytes, shown: str, reporter: Reporter, at: Span | None =
         )  # fmt: skip
         return None
     if b"\0" in data:
-        reporter.error("CS002", here, f"`{shown}` is not a text file: it holds a NUL byte (byte {data.index(0)})")
+        reporter.error(
+            "CS002", here, f"`{shown}` is not a text file: it holds a NUL byte (byte {data.index(0)})",
+            help="name a `.cospace` file; if it is one, save it anew as UTF-8",
+        )  # fmt: skip
         return None
     try:
         text = data.decode("utf-8-sig")

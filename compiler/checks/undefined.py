@@ -34,6 +34,8 @@ def undefined_at(space: Space, design: Design, node: Expr, reader: Span) -> Diag
         "div": "divides by zero", "mod": "divides by zero", "sqrt": "takes the root of a negative number",
         "lookup": f"reads a row that `{getattr(node.payload, 'name', node.op)}` does not have",
     }  # fmt: skip
+    if _outside(node):
+        what["div"] = "reads past the end of a list"
     said = what.get(node.op, "takes the logarithm of zero or less" if "log" in node.op else "has no value")
     where = ", ".join(f"{p} = {shown(space, p, v)}" for p, v in design.items() if p in node.free)
     others = dict.fromkeys(other for _, other in plain if other != place)
@@ -42,6 +44,15 @@ def undefined_at(space: Space, design: Design, node: Expr, reader: Span) -> Diag
         tuple(Label(other, "this has no value there, either") for other in list(others)[:NAMED]),
         "exclude it by a `require`, or protect it: `if … then … else …`",
     )  # fmt: skip
+
+
+def _outside(node: Expr) -> bool:
+    """Whether this is what `list[index]` has no item for: division by the index less itself."""
+    if node.op != "div" or node.args[1].op != "add" or len(node.args[1].args) != 2:
+        return False
+    index, less = node.args[1].args
+    same = less.op == "mul" and less.args[0].is_const and less.args[0].payload == -1
+    return same and len(less.args) == 2 and (less.args[1].op, less.args[1].free) == (index.op, index.free)
 
 
 def _apart(space: Space) -> Space:

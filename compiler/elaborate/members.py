@@ -279,7 +279,7 @@ def pick(values: list[Any], index: Expr, span: Span, context: Context) -> Any:
         return values[int(at) - 1]  # type: ignore[call-overload]
     if not values:
         raise context.fail("CS213", span, "the list is empty")
-    bad = graph.div(const(1), graph.sub(index, index))  # undefined outside, so that definedness finds it
+    bad = graph.div(const(1), graph.sub(index, index), span=span)  # undefined outside, so that definedness finds it
     result = graph.branch(
         graph.eq(index, const(len(values))), values[-1], bad if values[-1].type == bad.type else values[-1]
     )

@@ -57,3 +57,23 @@ def test_all_of_nothing_holds() -> None:
     assert (
         count(spaces.space_of("space s\na = choose {0, 2}\nrequire all(e > 5 for e in [a] when e > 9)\n")).feasible == 2
     )
+
+
+def test_an_index_past_a_list_is_told_as_such_where_it_stands() -> None:
+    text = "space s\na = choose {1, 5}\nl = [1, 2, 3]\nminimize l[a]\nminimize 1 / (6 - a)\n"
+    (told,) = check(spaces.space_of(text)).diagnostics
+    assert told.code == "CS602" and "past the end of a list" in told.message and "a = 5" in told.message
+    assert text[told.span.start : told.span.end] == "l[a]"
+    (told,) = check(spaces.space_of("space s\na = choose {1, 5}\nminimize 1 / (5 - a)\n")).diagnostics
+    assert "divides by zero" in told.message
+
+
+def test_a_misspelt_binding_before_a_set_is_named() -> None:
+    (told,) = compile_text("space s\nrows = choos {1, 2}\n").diagnostics
+    assert told.code == "CS101" and "`choose`" in str(told.help)
+
+
+def test_what_needs_parameters_is_made_before_it_is_read() -> None:
+    text = "space s\naccelerator chip(rows = choose {1, 2}) { area = 1 mm2 * rows }\nminimize chip.area\n"
+    (told,) = compile_text(text).diagnostics
+    assert told.code == "CS211" and "`mine = chip()`" in str(told.help)
