@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
-SECONDS = 10.0 if MEASURED else 2.0
-"""Of the processor, the start of Python included: a loaded machine is not a slow compiler, nor one whose every line is
-traced to measure coverage."""
+from tests.pace import at_most
+
+SECONDS = at_most(2.0)
+"""Of the processor, the start of Python included: a loaded machine is not a slow compiler."""
 MEBIBYTES = 512
 
 START = "space s\n"

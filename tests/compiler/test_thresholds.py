@@ -102,12 +102,4 @@ def test_a_spent_effort_and_what_is_no_quotient_of_polynomials_are_not_told() ->
     wide = g.MapProblem("w", tuple(g.MapDecision(f"m{i}", values, g.NUMBER) for i in range(8)), (), (N,))
     asked = at_least(g.solve(wide, g.add(N, g.var("m0", g.NUMBER))), 9)
     with pytest.raises(Untold):
-        nearest(
-            [at_least(g.solve(wide, g.add(N, g.var("m0", g.NUMBER))), 9)],
-            DESIGN,
-            "n",
-            Fraction(0),
-            None,
-            True,
-            Effort(),
-        )
+        nearest([asked], DESIGN, "n", Fraction(0), None, True, Effort())

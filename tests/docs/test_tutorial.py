@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from tests.pace import at_most
+
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+) ?(.*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FEWER = {"epochs    = 200": "epochs = 2; candidates = 1", "param epochs = 200": "param epochs = 2"}
@@ -60,7 +62,9 @@ def run(command: str, folder: Path, status: int) -> Ran:
     if words[0] in ("cospace", "python"):
         words = [sys.executable, *(["-m", "cospace"] if words[0] == "cospace" else []), *words[1:]]
     environment = {**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=at_most(300), check=False
+    )
     assert done.returncode == status, f"{command}\n{done.stdout}\n{done.stderr}"
     if kept is not None:
         kept.write_text(done.stdout, "utf-8")
