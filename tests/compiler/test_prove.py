@@ -33,7 +33,7 @@ def meeting(space: Space, requirements: tuple[Requirement, ...], pinned: dict) -
 def test_rows_prove_what_brute_force_finds(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     left = []
 
-    def leave(self: Prover, requirements: object) -> Verdict:
+    def leave(self: Prover, requirements: object, *_: object) -> Verdict:
         left.append(requirements)
         return Verdict(None, limit="left")
 
