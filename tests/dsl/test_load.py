@@ -63,6 +63,29 @@ def test_missing(tmp_path: Path) -> None:
     loaded(write(tmp_path, root="# only a comment\n"), "CS004")
 
 
+def told(path: Path) -> tuple[str, str, str | None]:
+    reporter = Reporter()
+    load(path, reporter, STD)
+    (found,) = reporter.found
+    return found.code, found.message, found.help
+
+
+def test_what_is_there_instead_of_a_missing_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path, spaces="x = 1\n", other="y = 1\n")
+    assert "did you mean" in str(told(tmp_path / "space.cospace")[2])
+    assert "holds other.cospace, spaces.cospace" in str(told(tmp_path / "quite_else.cospace")[2])
+    assert "there is no folder" in str(told(tmp_path / "none" / "a.cospace")[2])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert told(empty / "a.cospace")[2] is None
+
+
+def test_what_is_no_ordinary_file_or_has_no_such_name_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.cospace")
+    assert told(tmp_path / "pipe.cospace")[:2] == ("CS005", f"`{tmp_path}/pipe.cospace` is not an ordinary file")
+    assert told(tmp_path / ("a" * 300 + ".cospace"))[0] == "CS005"
+
+
 def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     write(outside, secret="x = 1")
