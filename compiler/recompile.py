@@ -192,10 +192,7 @@ def _part(kept: Kept, loaded: Loaded, before: Kept) -> Kept | None:
     telling = Telling(texts={**{f.path: f.text for f in loaded.modules.values()}, kept.parsed.path: kept.parsed.text})
     state = State(telling, {}, answered=Answered(answered))
     elaborate_into(state, evolve(loaded, root=evolve(loaded.root, statements=tuple(chosen))), None, only)
-    hiding.warn_hidden(
-        [kept.names[id(s)].moved(stretch.by) for stretch in kept.parsed.stretches for s in stretch.origin.statements],
-        telling,
-    )
+    hiding.warn_hidden(_hiding(kept), telling)
     said = _told(telling, kept)
     if said is None or state.variants or _loose(state, reach, kept):
         return None
@@ -231,6 +228,13 @@ def _names(parsed: Parsed, known: Mapping[int, hiding.Names]) -> dict[int, hidin
                 names = hiding.names_of(stretch.statements[at], parsed.text).moved(-stretch.by)
             found[id(s)] = names
     return found
+
+
+def _hiding(kept: Kept) -> list[hiding.Names]:
+    """The names that may hide others, and those of the file that they may hide, where they stand now."""
+    every = [(kept.names[id(s)], stretch.by) for stretch in kept.parsed.stretches for s in stretch.origin.statements]
+    inner = {b.name for names, _ in every for b in names.inner}
+    return [n.moved(by) for n, by in every if n.inner or any(b.name in inner for b in n.outer)]
 
 
 def _differing(kept: Kept, before: Kept) -> tuple[set[int], set[int]]:
