@@ -36,6 +36,9 @@ STACK = 64 << 20
 SWITCH = 0.001
 """Seconds after which the thread that compiles lets the one that answers go on."""
 
+COLLECT = (20_000, 20, 100)
+"""How seldom garbage is looked for: compiling makes many objects that live as long as the text, and few circles."""
+
 PAUSE = 0.2
 """Seconds without a change before proofs begin."""
 
@@ -259,5 +262,6 @@ def run() -> None:
     sys.set_int_max_str_digits(0)  # counts have no limit
     with os.fdopen(os.dup(1), "wb") as out:
         gc.freeze()  # what is imported lives as long as the session
+        gc.set_threshold(*COLLECT)
         os.dup2(2, 1)  # what a library prints must not stand between the answers
         make_server().start_io(None, out)
