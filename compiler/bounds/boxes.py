@@ -8,6 +8,7 @@ not live would be makes no difference to what is read.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -23,6 +24,8 @@ TRIED = 256
 """Mappings that are tried to solve a work at every combination of what it reads; at a single one all are."""
 POINTS = 8
 """Expressions that are evaluated exactly at a point while one is looked at on a box."""
+WIDE = 4
+"""Arguments of which so many count as one expression more."""
 REMEMBERED = 400_000
 """Answers kept, before all are forgotten."""
 
@@ -53,8 +56,9 @@ class Boxes:
         self.maps: dict[str, MapDecision] = {}
         self._alive: dict[int, Expr] = {}
         self.effort = 0
-        """Expressions that were looked at so far; one that is evaluated exactly at a point counts for a part of one."""
+        """Expressions that were looked at so far, wide ones for more; one evaluated exactly at a point for a part."""
         self._sizes: dict[int, int] = {}
+        self._growing: dict[int, bool] = {}
 
     def reads(self, node: Expr) -> tuple[int, ...]:
         """The decisions that a node reads, by position."""
@@ -80,7 +84,7 @@ class Boxes:
 
     def _visit(self, node: Expr, box: Sequence[int], reads: tuple[int, ...]) -> Any:
         op = node.op
-        self.effort += 1
+        self.effort += 1 + len(node.args) // WIDE
         if op == "const":
             return abstract([node.value], node)
         if op in ("input", "measure", "external"):
@@ -134,6 +138,8 @@ class Boxes:
 
     def _tried(self, node: Expr, box: Sequence[int], reads: tuple[int, ...]) -> Any:
         """At every combination of the values that are in the box."""
+        if node.op == "var":
+            return self._taken(node, box[reads[0]], reads[0])
         found = []
         combinations: list[tuple[int, ...]] = [()]
         for v in reads:
@@ -146,6 +152,16 @@ class Boxes:
                 self.effort += self._size(node)
             found.append(self._points[key])
         return abstract(found, node)
+
+    def _taken(self, node: Expr, mask: int, v: int) -> Any:
+        """What a decision itself can be; numbers that grow from value to value are not compared one by one."""
+        values = self.decisions[v].values
+        if v not in self._growing:
+            growing = node.type.kind == "number" and all(a < b for a, b in itertools.pairwise(values))  # type: ignore[operator]
+            self._growing[v] = growing
+        if self._growing[v] and mask:
+            return plain(values[(mask & -mask).bit_length() - 1]), plain(values[mask.bit_length() - 1])
+        return abstract([values[k] for k in members(mask)], node)
 
     def _size(self, node: Expr) -> int:
         """What evaluating it exactly counts for."""

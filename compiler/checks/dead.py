@@ -63,10 +63,14 @@ class _Missing:
 
     prover: Prover
     missing: set[Pair]
+    order: list[Pair] = field(init=False)
     dead: dict[Pair, tuple[Requirement, ...]] = field(factory=dict)
     pool: Rows | None = None
     rounds: int = ROUNDS
     seed: int = 100
+
+    def __attrs_post_init__(self) -> None:
+        self.order = sorted(self.missing)
 
     def draw(self, known: Rows) -> None:
         """Neighbours of feasible designs, as long as they show what was missing."""
@@ -75,7 +79,7 @@ class _Missing:
         while self.missing and self.rounds > 0 and barren < BARREN:
             self.rounds -= 1
             self.seed += 1
-            wanted = sorted(self.missing)
+            wanted = self.order = [pair for pair in self.order if pair in self.missing]
             start = self.seed * DRAWN % len(wanted) if len(wanted) > DRAWN else 0
             wanted = (wanted[start:] + wanted[:start])[:DRAWN]
             rows = self.prover.beside(self.pool, wanted * min(COPIES, DRAWN // len(wanted)), self.seed)
@@ -96,7 +100,8 @@ class _Missing:
         space, boxes = self.prover.space, self.prover.refuter.boxes
         end = boxes.effort + EFFORT
         for v in sorted({v for v, _ in self.missing}):
-            while mine := [k for w, k in sorted(self.missing) if w == v]:
+            domain = range(len(space.decisions[v].values))
+            while mine := [k for k in domain if (v, k) in self.missing]:
                 found = self.prover.settle_values(v, mine, max(end - boxes.effort, 0) // 2)
                 if isinstance(found, dict):
                     self._exclude({(v, k): core for k, core in found.items()})

@@ -222,9 +222,8 @@ class Builder(MapSolver):
         if isinstance(values[0], bool):
             return numpy.array([*values, *([False] if slot else [])], dtype=numpy.bool_), "bool", None, slot
         if isinstance(values[0], Fraction):
-            each = [ranges.of_constant(v) for v in values]  # type: ignore[arg-type]
-            array = numpy.array([r.low for r in each] + ([math.nan] if slot else []))
-            return array, "number", ranges.hull(*each), False
+            numbers, span = ranges.of_constants(tuple(values))
+            return numpy.array([*numbers, *([math.nan] if slot else [])]), "number", span, False
         return numpy.array([self.code(v) for v in values] + ([-1] if slot else [])), "index", None, False
 
     def _variable(self, path: str, scope: Scope, table: tuple[str, ...]) -> Value_:

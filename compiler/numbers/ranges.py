@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 from attrs import evolve, frozen
 
@@ -98,6 +98,13 @@ def of_constant(value: Fraction) -> Range:
         least = abs(number) * (1 - 4 * UNIT)
         return Range(number, number, 0.0, abs(number) * UNIT + 5e-324, False, relative, least, abs(value))
     return Range(number, number, grain_of(value))
+
+
+@lru_cache(maxsize=256)
+def of_constants(values: tuple[Fraction, ...]) -> tuple[tuple[float, ...], Range]:
+    """Each as a float, and the hull of all; decisions often share a domain."""
+    each = [of_constant(v) for v in values]
+    return tuple(r.low for r in each), hull(*each)
 
 
 def grain_of(value: Fraction) -> float:

@@ -273,6 +273,8 @@ class Prover:
         A design with one, or for each value requirements that prove that it is in none; else what limit was hit.
         effort: what looking at boxes may take (`Boxes.effort`).
         """
+        if effort <= 0:
+            return Verdict(None, limit="too many expressions were looked at")
         asked = self.space.requirements
         masks, live = self.pins()
         d = self.space.decisions[v]

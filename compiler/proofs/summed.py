@@ -32,6 +32,9 @@ PAIRS = 200
 SPENT = 400_000
 """Terms at combinations that one question may ask for."""
 
+TERMS = 4
+"""Terms at a combination that count as one expression that is looked at on a box."""
+
 
 @frozen(eq=False)
 class Weighed:
@@ -159,6 +162,7 @@ class _Adder:
             return []
         combinations = list(itertools.product(*(members(self.box[v]) for v in reads)))
         self.left -= len(combinations) * len(mine)
+        self.boxes.effort += len(combinations) * len(mine) // TERMS
         if self.left < 0:
             return []
         found = []

@@ -1,0 +1,54 @@
+"""Dead values where designs are too many to list: asked together, each with the requirements that leave it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cospace.compiler.checks.dead import EFFORT, settle_missing
+from cospace.compiler.cost import holds
+from cospace.compiler.counting.values import per_value_counts
+from cospace.compiler.driver import compile_text
+from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.proofs.witness import find_witnesses
+from cospace.compiler.space.designs import decode
+
+from tests.compiler.spaces import space_of
+
+SPECS = Path(__file__).parents[2] / "specs"
+FOUR = "".join(f"{v} = choose 1..40\n" for v in "abcd")
+
+
+def test_values_asked_together_are_left_out_each_by_its_own_requirement() -> None:
+    space = space_of(f'space s\n{FOUR}require a <= 30 "top"\nrequire a >= b + 3 "above"\nrequire c + d <= 70 "free"\n')
+    found = settle_missing(Prover(space), find_witnesses(space))
+    assert not found.unknown
+    said = {(space.decisions[v].path, k + 1): [r.reason for r in core] for (v, k), core in found.dead.items()}
+    assert all(said["a", k] == ["above"] for k in (1, 2, 3)) and all(said["a", k] == ["top"] for k in range(31, 41))
+    counts = per_value_counts(space)
+    assert counts is not None
+    assert set(found.dead) == {(v, k) for v, kept in enumerate(counts) for k in kept.dead}
+
+
+def test_neighbours_take_what_is_wanted_and_are_designs() -> None:
+    space = space_of(f"space s\n{FOUR}e = choose one {{ p = choose {{1, 2}}, q = 3 }}\nrequire a + b <= 30\n")
+    prover = Prover(space)
+    known = prover.search(space.requirements)
+    wanted = [(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))] * 4
+    rows = prover.beside(known, wanted, 5)
+    assert all(row[v] == k for row, (v, k) in zip(rows, wanted, strict=True) if v < 4)
+    sure = prover.decide(space.requirements, rows).all(axis=1)
+    for row, met in zip(rows[:40], sure[:40], strict=True):
+        design = decode(space.decisions, row)
+        assert met == all(holds(r, design) is True for r in space.requirements)
+    assert sure.sum() > len(wanted) / 4
+
+
+def test_a_bound_on_a_product_of_sums_is_settled_within_a_stated_effort() -> None:
+    bound = "require engine.energy * engine.latency <= 0.002721 * 1 mJ * 1 ms\n"
+    space = compile_text((SPECS / "gcos.cospace").read_text() + bound).space
+    assert space is not None
+    prover, witnesses = Prover(space), find_witnesses(space)
+    assert len(witnesses.missing) > 20
+    found = settle_missing(prover, witnesses)
+    assert len(found.unknown) + len(found.dead) < 5
+    assert prover.refuter.boxes.effort < 2 * EFFORT  # a single question took ten times that
