@@ -51,4 +51,4 @@ def test_a_bound_on_a_product_of_sums_is_settled_within_a_stated_effort() -> Non
     assert len(witnesses.missing) > 20
     found = settle_missing(prover, witnesses)
     assert len(found.unknown) + len(found.dead) < 5
-    assert prover.refuter.boxes.effort < 2 * EFFORT
+    assert prover.refuter.boxes.effort < 4 * EFFORT  # sums weighed against each other come on top of boxes
