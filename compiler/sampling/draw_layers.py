@@ -1,24 +1,29 @@
 """Uniform draws of many large groups under one sum: first what each costs, then, where the sum holds, its decisions.
 
-A row of hubs is drawn, then each group's cost rounded down to a grid, by what the groups after it leave within the room
-that is left; then one of its last states, whose cost is exact. Where the exact costs stay within the bound the way back
-to the decisions is drawn (`leaps`), else the row is dropped: exactly uniform over what is feasible.
+A row of hubs is drawn, then each group's cost rounded down to a grid (`halves`); then one of its last states, whose
+cost is exact. Where the exact costs stay within the bound the way back to the decisions is drawn (`leaps`), else the
+row is dropped: exactly uniform over what is feasible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
+from attrs import frozen
 from cospace.compiler.counting.eliminate import TooLarge
-from cospace.compiler.counting.guided import BITS, Wide
+from cospace.compiler.counting.guided import Wide
 from cospace.compiler.counting.layered import Layered
 from cospace.compiler.counting.levels import Group
-from cospace.compiler.counting.powers import Polynomial, count_powers
+from cospace.compiler.counting.powers import count_powers
 from cospace.compiler.numbers.enumerate import Frame
+from cospace.compiler.sampling.columns import Column, join_columns
+from cospace.compiler.sampling.halves import Halves, TooWide
 from cospace.compiler.sampling.leaps import Back
 from cospace.compiler.sampling.ragged import Ragged, of_weights
+from cospace.compiler.sampling.scratch import Scratch
+from cospace.compiler.space.graph import Expr
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -26,34 +31,78 @@ LEVELS = 320
 """Steps of the grid: more accept more rows and take larger tables."""
 CELLS = 60_000_000
 """Cells of all tables of rounded costs together."""
-_KIND = numpy.longdouble
+AT_ONCE = 4_096
+"""Rows drawn at once: what is worked on stays in the cache."""
+
+
+@frozen(eq=False)
+class _Lot:
+    """at: which groups of a kind; places: for each where its columns begin among all."""
+
+    at: Array
+    back: Back
+    places: list[int]
 
 
 class LayeredDrawer:
     """Draws from the assignments of a layered component. Raises TooLarge where its tables would be too many.
 
     total: how many assignments have a sum of rounded costs within the bound, of which the feasible ones are part.
+    columns: what it draws numbers of.
     """
 
-    def __init__(self, frame: Frame, made: Layered) -> None:
+    def __init__(self, frame: Frame, made: Layered, exprs: Sequence[Expr] = ()) -> None:
         self.frame, self.made = frame, made
+        self._scratch = Scratch()
         self._grid()
-        cells = len(made.groups) * int((self._room + 1).sum()) * (int(self._room.max(initial=0)) + 1) // 2
+        most = int(self._room.max(initial=0)) + 1
+        many = [sum(1 for k, _ in made.groups if k == kind) for kind in range(len(made.kinds))]
+        tables = sum(2 * n.bit_length() for n in many)
+        cells = tables * int((self._room + 1).sum()) * most // 2
         if cells > CELLS:
             raise TooLarge(cells, made.hubs)
+        groups = [[self._group(kind, b) for b in range(len(made.rows))] for kind in range(len(made.kinds))]
         weights = numpy.empty(len(made.rows), dtype=object)
         for b in range(len(made.rows)):
-            groups = [(self._group(kind, b), self._many(kind)) for kind in range(len(made.kinds))]
-            weights[b] = count_powers(groups, int(self._room[b]))[0] if self._room[b] >= 0 else 0
+            own = [(g[b], n) for g, n in zip(groups, many, strict=True)]
+            weights[b] = count_powers(own, int(self._room[b]))[0] if self._room[b] >= 0 else 0
         self._rows = Wide(weights)
         self.total = self._rows.total
-        self._base = numpy.concatenate([[0], numpy.cumsum(numpy.maximum(self._room + 1, 0))])
-        self._exact: dict[tuple[int, int], list[int]] = {}
-        self._classes = self._tables() if self.total else []
-        self._back = [Back(t) for t in made.kinds] if self.total else []
+        self.columns: tuple[Column, ...] = ()
+        if not self.total:
+            return
+        try:
+            self._costs = Halves(groups, many, self._room, self._scratch)
+        except TooWide:
+            raise TooLarge(CELLS + 1, made.hubs) from None
+        self._columns(exprs)
 
-    def _many(self, kind: int) -> int:
-        return sum(1 for k, _ in self.made.groups if k == kind)
+    def _columns(self, exprs: Sequence[Expr]) -> None:
+        """The columns, and how the groups of each kind are drawn: those of the same values together."""
+        decisions, domains = self.frame.decisions, self.frame.domains
+        columns = [Column((v,), (len(decisions[v].values),)) for v in self.made.hubs]
+        self._lots: list[list[_Lot]] = []
+        for kind, table in enumerate(self.made.kinds):
+            alike: dict[tuple[tuple[int, bytes], ...], list[int]] = {}
+            groups = [members for k, members in self.made.groups if k == kind]
+            for at, members in enumerate(groups):
+                key = tuple((len(decisions[v].values), domains[v].tobytes()) for v in members)
+                alike.setdefault(key, []).append(at)
+            lots = []
+            for held in alike.values():
+                first = groups[held[0]]
+                sizes = [len(decisions[v].values) for v in first]
+                joined = join_columns([decisions[v].path for v in first], sizes, exprs)
+                place = self.made.places[kind]
+                of = {at: v for v, at in place.items()}
+                own = [Column(tuple(of[k] for k in c), tuple(sizes[k] for k in c)) for c in joined]
+                indices = {v: domains[first[at]] for v, at in place.items()}
+                places = [len(columns) + k * len(joined) for k in range(len(held))]
+                lots.append(_Lot(numpy.array(held), Back(table, own, indices, self._scratch), places))
+                for at in held:
+                    columns += [Column(tuple(groups[at][k] for k in c), tuple(sizes[k] for k in c)) for c in joined]
+            self._lots.append(lots)
+        self.columns = tuple(columns)
 
     def _grid(self) -> None:
         """Rounded costs: for each kind of group, at each row of hubs, its states by what they cost."""
@@ -75,7 +124,6 @@ class LayeredDrawer:
         self._room = numpy.where(room >= 0, room // self._step, -1)
         self._weights: list[list[Array]] = []
         self._states: list[Ragged] = []
-        self._state: list[Array] = []
         size = int(self._room.max(initial=0)) + 1
         for kind, t in enumerate(made.kinds):
             totals, items, lengths = [], [], []
@@ -92,110 +140,51 @@ class LayeredDrawer:
             state = numpy.concatenate(items)
             starts = numpy.concatenate([[0], numpy.cumsum(numpy.concatenate(lengths))])
             self._weights.append(totals)
-            self._state.append(state.astype(numpy.int32))
-            self._states.append(of_weights(starts, t.weights[-1][state]))
+            self._states.append(of_weights(starts, t.weights[-1][state], state.astype(numpy.int64), self._scratch))
         self._size = size
+        self._cost = [numpy.ascontiguousarray(t.cost) for t in made.kinds]
 
     def _group(self, kind: int, b: int) -> Group:
         weights = self._weights[kind][b]
         return Group.of([int(v) for v in numpy.flatnonzero(weights)], [int(w) for w in weights[weights > 0]])
 
-    # ---- rounded costs, group after group
-
-    def _tables(self) -> list[Ragged]:
-        """For each group its rounded costs at each row of hubs and room; shares in floats whose error is bounded."""
-        groups, n = self.made.groups, len(self.made.rows)
-        eps = float(numpy.finfo(_KIND).eps)
-        margin = int(len(groups) * (self._size + 8) * 4 * eps * 2.0**BITS) + 4
-        if margin > 1 << 50:
-            raise TooLarge(margin, self.made.hubs)
-        after = [numpy.ones(int(r) + 1, dtype=_KIND) for r in self._room]
-        tables: list[Ragged] = []
-        for number in range(len(groups) - 1, -1, -1):
-            kind = groups[number][0]
-            lengths, cuts = [], []
-            for b in range(n):
-                size = len(after[b])
-                if not size:
-                    continue
-                weight = self._weights[kind][b][:size].astype(_KIND)
-                grid = numpy.zeros((size, size), dtype=_KIND)
-                for c in numpy.flatnonzero(weight):
-                    grid[c:, c] = after[b][: size - c] * weight[c]
-                running = numpy.cumsum(grid, axis=1)
-                total = running[:, -1]
-                share = running / numpy.where(total > 0, total, 1)[:, None]
-                inside = numpy.tril(numpy.ones((size, size), dtype=bool))
-                cuts.append(numpy.minimum(share[inside] * _KIND(1 << BITS), _KIND((1 << BITS) - 1)).astype(numpy.int64))
-                lengths.append(numpy.arange(1, size + 1))
-                top = total.max()
-                after[b] = total / top if top > 0 else total
-                if (after[b][after[b] > 0] < numpy.finfo(_KIND).tiny * 2.0**80).any():
-                    raise TooLarge(CELLS + 1, self.made.hubs)
-            starts = numpy.concatenate([[0], numpy.cumsum(numpy.concatenate(lengths))]).astype(numpy.int64)
-            tables.append(Ragged(starts, numpy.concatenate(cuts), margin, self._recall(number)))
-        tables.reverse()
-        return tables
-
-    def _recall(self, number: int) -> Any:
-        """The running sums of a group's rounded costs as whole numbers, made when a draw needs them."""
-
-        def recall(segment: int) -> Array:
-            b = int(numpy.searchsorted(self._base, segment, side="right")) - 1
-            room = segment - int(self._base[b])
-            left = self._left(number + 1, b)
-            weights = self._weights[self.made.groups[number][0]][b]
-            return numpy.cumsum(numpy.array([int(weights[c]) * left[room - c] for c in range(room + 1)], dtype=object))
-
-        return recall
-
-    def _left(self, number: int, b: int) -> list[int]:
-        """What the groups from `number` on leave within each room."""
-        if (number, b) not in self._exact:
-            size = int(self._room[b]) + 1
-            made = Polynomial.of(Group((0,), (1,)), size)
-            for kind, _ in self.made.groups[number:]:
-                made = made.times(Polynomial.of(self._group(kind, b), size), size)
-            running, found = 0, []
-            coefficients = made.coefficients()
-            for k in range(size):
-                running += coefficients[k] if k < len(coefficients) else 0
-                found.append(running)
-            self._exact[number, b] = found
-        return self._exact[number, b]
-
     # ---- draws
 
-    def draw(self, n: int, rng: numpy.random.Generator) -> Mapping[int, Array]:
-        """At most n assignments: for each decision an array of indices into its values."""
-        groups = self.made.groups
+    def draw(self, n: int, rng: numpy.random.Generator) -> list[Array]:
+        """For each of the columns at most n numbers."""
+        found = [numpy.empty(n, dtype=c.kind) for c in self.columns]
+        have = 0
+        for start in range(0, n, AT_ONCE):
+            have += self._draw(min(AT_ONCE, n - start), rng, [f[have:] for f in found])
+        return [f[:have] for f in found]
+
+    def _draw(self, n: int, rng: numpy.random.Generator, into: list[Array]) -> int:
+        made = self._scratch
         b = self._rows.draw(n, rng)
-        base = self._base.take(b)
-        room = self._room.take(b)
+        first = b * self._size
         spent = numpy.zeros(n, dtype=numpy.int64)
         states: list[Array] = []
-        for (kind, _), table in zip(groups, self._classes, strict=True):
-            segment = base + room
-            grade = table.draw(segment, rng) - table.starts.take(segment)
-            room -= grade
-            state = self._state[kind].take(self._states[kind].draw(b * self._size + grade, rng))
-            spent += self.made.kinds[kind].cost.take(state)
-            states.append(state)
+        for kind, grades in enumerate(self._costs.draw(b, rng)):
+            at = made.get("at", grades.size, numpy.int64)
+            numpy.add(first, grades, out=at.reshape(grades.shape))
+            state = self._states[kind].draw(at, rng, f"state of {kind}")
+            for cost in made.taken("cost", self._cost[kind], state).reshape(grades.shape):
+                spent += cost
+            states.append(state.reshape(grades.shape))
         kept = numpy.flatnonzero(spent <= self.made.bound)
-        found: dict[int, Array] = {}
+        many = len(kept)
         b = b.take(kept)
-        for k, v in enumerate(self.made.hubs):
-            found[v] = self.made.rows[:, k].take(b)
-        for (kind, members), state in zip(groups, states, strict=True):
-            for v, position in self._decisions(kind, members, state.take(kept), rng):
-                found[v] = position
-        return found
-
-    def _decisions(self, kind: int, members: tuple[int, ...], state: Array, rng: numpy.random.Generator) -> Any:
-        for variable, position in self._back[kind].draw(state, rng).items():
-            v = members[self.made.places[kind][variable]]
-            domain = self.frame.domains[v]
-            yield v, position if len(domain) == len(self.frame.decisions[v].values) else domain.take(position)
+        for k in range(len(self.made.hubs)):
+            into[k][:many] = self.made.rows[:, k].take(b)
+        for lots, state in zip(self._lots, states, strict=True):
+            for lot in lots:
+                own = made.get("kept", len(lot.at) * many, numpy.int64).reshape(len(lot.at), many)
+                for row, group in zip(own, lot.at, strict=True):
+                    row[:] = state[group].take(kept)
+                for k, codes in enumerate(lot.back.draw(own.reshape(-1), rng)):
+                    for place, numbers in zip(lot.places, codes.reshape(own.shape), strict=True):
+                        into[place + k][:many] = numbers
+        return many
 
 
 __all__ = ["LayeredDrawer"]

@@ -1,130 +1,194 @@
-"""From a state of a group back to its decisions: several steps at once, a draw among the ways that lead there."""
+"""From a state of a group back to its decisions: several steps at once, a draw among the ways that lead there.
+
+A leap's ways tell the classes of the values that its steps take, as parts of the numbers of the columns that decisions
+stand in; then each column's number is drawn among those of its classes, each as likely.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 from attrs import frozen
+from cospace.compiler.counting.guided import BITS
 from cospace.compiler.counting.states import Table, Taken
+from cospace.compiler.sampling.columns import Column
 from cospace.compiler.sampling.ragged import Ragged, of_weights
+from cospace.compiler.sampling.scratch import Scratch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+WORD = 32
+"""Random bits of a draw within a column."""
 WAYS = 4_000_000
 """Ways of one leap, at most, but for one step alone."""
-SMALL = 64
-"""Up to so many values of a class, one is drawn by 16 random bits."""
 
 
 @frozen(eq=False)
 class _Leap:
-    """ways: drawn by the state they lead to; source: the state they come from (None: the start).
+    """ways: drawn by the state they lead to; what each tells is several numbers side by side in bits.
 
-    code: their classes as digits; bases: the decision of each digit and how many classes it has, the last digit first.
+    parts: for each column that the leap's steps are part of, which it is, and where in the bits its part stands and how
+    wide it is; above them all is the state that the way comes from, unless it is the start.
     """
 
     ways: Ragged
-    source: Array | None
-    code: Array
-    bases: tuple[tuple[Taken, int], ...]
+    parts: tuple[tuple[int, int, int], ...]
+    above: int | None
 
 
 class Back:
-    """The decisions of one kind of group, drawn from its last states with probability exactly their share."""
+    """The columns of one kind of group, drawn from its last states with probability exactly their share.
 
-    def __init__(self, table: Table) -> None:
+    columns: their decisions are those of the table's steps, by the step's `variable`; indices: of each decision's
+    positions in its domain, the index of the value.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[Column], indices: dict[int, Array], scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._columns = [_Members(c, table.steps, indices, scratch) for c in columns]
+        self._stride = {v: (k, s) for k, m in enumerate(self._columns) for v, s in m.strides.items()}
         self._leaps: list[_Leap] = []
         last = len(table.steps)
         while last:
             last = self._leap(table, last)
-        self._values = {id(s): _Members(s) for s in table.steps}
 
     def _leap(self, table: Table, last: int) -> int:
         """The longest leap to the states after step `last` (from 1); the step it starts after."""
+        layout: dict[int, int] = {}
+        used = self._room_for(table.steps[last - 1], layout, 0)
         step = table.steps[last - 1]
         starts = numpy.append(step.first, len(step.source)).astype(numpy.int64)
-        source, code = step.source.astype(numpy.int64), step.group.astype(numpy.int64)
-        sizes = numpy.array([len(c) for c in step.classes], dtype=numpy.int64)
-        weight = sizes[step.group]
-        base = len(step.classes)
-        bases = [(step, base)]
+        source, told = step.source.astype(numpy.int64), self._told(step, layout)[step.group]
+        weight = _sizes(step)[step.group]
         at = last - 1
         while at:
             step = table.steps[at - 1]
             ends = numpy.append(step.first, len(step.source)).astype(numpy.int64)
-            many = numpy.diff(ends)[source]
+            many = (ends[1:] - ends[:-1])[source]
             total = int(many.sum())
-            if total > WAYS or base * len(step.classes) >= 1 << 62:
+            needed = self._room_for(step, dict(layout), used)
+            if total > WAYS or needed + len(table.weights[at - 2] if at > 1 else ()).bit_length() > BITS:
                 break
+            used = self._room_for(step, layout, used)
             way = numpy.repeat(ends[source] - (numpy.cumsum(many) - many), many) + numpy.arange(total)
             starts = numpy.concatenate([[0], numpy.cumsum(many)])[starts]
-            sizes = numpy.array([len(c) for c in step.classes], dtype=numpy.int64)
-            weight = numpy.repeat(weight, many) * sizes[step.group[way]]
-            code = numpy.repeat(code, many) + base * step.group[way].astype(numpy.int64)
+            group = step.group[way]
+            weight = numpy.repeat(weight, many) * _sizes(step)[group]
+            told = numpy.repeat(told, many) + self._told(step, layout)[group]
             source = step.source[way].astype(numpy.int64)
-            base *= len(step.classes)
-            bases.append((step, len(step.classes)))
             at -= 1
         if at:
             weight = weight * table.weights[at - 1][source]
-        kind = numpy.int32 if base < 1 << 31 else numpy.int64
-        leap = _Leap(
-            of_weights(starts, weight), source.astype(numpy.int32) if at else None, code.astype(kind), tuple(bases)
-        )
-        self._leaps.append(leap)
+        told, parts, used = self._packed(told, layout)
+        if at:
+            told = told + (source << used)
+        self._leaps.append(_Leap(of_weights(starts, weight, told, self._scratch), parts, used if at else None))
         return at
 
-    def draw(self, state: Array, rng: numpy.random.Generator) -> dict[int, Array]:
-        """For each decision of the group positions in its domain, (n,)."""
-        found: dict[int, Array] = {}
-        for leap in self._leaps:
-            way = leap.ways.draw(state, rng)
-            code = leap.code.take(way)
-            for number, (step, base) in enumerate(leap.bases):
-                if number == len(leap.bases) - 1:
-                    group = code
+    def _packed(self, told: Array, layout: dict[int, int]) -> tuple[Array, tuple[tuple[int, int, int], ...], int]:
+        """The same parts close together, where they stand, and the bits that they take."""
+        used, parts = 0, []
+        made: Array = numpy.zeros(len(told), dtype=numpy.int64)
+        for k, low in layout.items():
+            part = (told >> low) & ((1 << self._columns[k].bits) - 1)
+            bits = int(part.max(initial=0)).bit_length()
+            if bits:
+                made += part << used
+                parts.append((k, used, bits))
+                used += bits
+        return made, tuple(parts), used
+
+    def _room_for(self, step: Taken, layout: dict[int, int], used: int) -> int:
+        """Bits in use when a step's column has its place."""
+        k, _ = self._stride[step.variable]
+        if k in layout or not self._columns[k].bits:
+            return used
+        layout[k] = used
+        return used + self._columns[k].bits
+
+    def _told(self, step: Taken, layout: dict[int, int]) -> Array:
+        """What a step's classes add to the bits."""
+        k, stride = self._stride[step.variable]
+        return numpy.arange(len(step.classes), dtype=numpy.int64) * stride << layout.get(k, 0)
+
+    def draw(self, state: Array, rng: numpy.random.Generator) -> list[Array]:
+        """For each column its numbers, (n,), in arrays of the scratch."""
+        n, made = len(state), self._scratch
+        classes: list[Array | None] = [None] * len(self._columns)
+        for number, leap in enumerate(self._leaps):
+            told = leap.ways.draw(state, rng)
+            for last, (k, low, bits) in enumerate(leap.parts, 1 - len(leap.parts)):
+                before = classes[k]
+                part = made.get(f"class {k}" if before is None else "part of a class", n, numpy.int64)
+                numpy.right_shift(told, low, out=part)
+                if last or leap.above is not None:
+                    part &= (1 << bits) - 1
+                if before is None:
+                    classes[k] = part
                 else:
-                    rest = code // code.dtype.type(base)
-                    group = code - rest * code.dtype.type(base)
-                    code = rest
-                found[step.variable] = self._values[id(step)].draw(group, rng)
-            if leap.source is not None:
-                state = leap.source.take(way)
-        return found
+                    before += part
+            if leap.above is not None:
+                state = made.get(f"state {number}", n, numpy.int64)
+                numpy.right_shift(told, leap.above, out=state)
+        return [m.draw(c, n, rng, f"codes {k}") for k, (m, c) in enumerate(zip(self._columns, classes, strict=True))]
+
+
+def _sizes(step: Taken) -> Array:
+    return numpy.array([len(c) for c in step.classes], dtype=numpy.int64)
 
 
 class _Members:
-    """One of the values of a class, each as likely."""
+    """Numbers of one column by the classes of its decisions: one of those of a combination of classes, each as likely.
 
-    def __init__(self, step: Taken) -> None:
-        sizes = numpy.array([len(c) for c in step.classes])
-        largest = int(sizes.max(initial=1))
-        self._single = largest == 1
-        self._bits = 16 if largest <= SMALL else 32
-        self._word: Any = numpy.uint16 if self._bits == 16 else numpy.uint32
-        self._wide: Any = numpy.uint32 if self._bits == 16 else numpy.uint64
-        self._sizes = sizes.astype(self._wide)
-        self._first = (numpy.cumsum(sizes) - sizes).astype(numpy.int32)
-        self._unfair = (1 << self._bits) % sizes
-        values = numpy.concatenate(step.classes)
-        self._values = values.astype(numpy.int16 if int(values.max(initial=0)) < 1 << 15 else numpy.int32)
+    strides: what a decision's class counts in the number of the combination; bits: how many that number takes.
+    """
 
-    def draw(self, group: Array, rng: numpy.random.Generator) -> Array:
-        """Positions in the decision's domain; Lemire's way, redrawn where it would favour some."""
+    def __init__(self, column: Column, taken: Sequence[Taken], indices: dict[int, Array], scratch: Scratch) -> None:
+        self._scratch = scratch
+        self.strides: dict[int, int] = {}
+        many = 1
+        # what is taken last counts least: it is what a leap tells along with many states
+        for step in reversed([s for s in taken if s.variable in column.members]):
+            self.strides[step.variable] = many
+            many *= len(step.classes)
+        self.bits = (many - 1).bit_length()
+        steps = {s.variable: s for s in taken}
+        which: Array = numpy.zeros(1, dtype=numpy.int64)
+        codes: Array = numpy.zeros(1, dtype=numpy.int64)
+        for v, size in zip(column.members, column.sizes, strict=True):
+            classes = steps[v].classes
+            of = numpy.concatenate([numpy.full(len(c), number) for number, c in enumerate(classes)])
+            which = (which[:, None] + of * self.strides[v]).reshape(-1)
+            codes = (codes[:, None] * size + indices[v][numpy.concatenate(classes)]).reshape(-1)
+        self._codes = codes[numpy.argsort(which, kind="stable")].astype(column.kind)
+        sizes = numpy.bincount(which, minlength=many)
+        self._single = int(sizes.max(initial=1)) == 1
+        self._sizes = sizes.astype(numpy.uint64)
+        self._largest = numpy.uint32(sizes.max(initial=1))
+        self._first = numpy.cumsum(sizes) - sizes
+        self._unfair = ((1 << WORD) % numpy.maximum(sizes, 1)).astype(numpy.uint32)
+
+    def draw(self, which: Array | None, n: int, rng: numpy.random.Generator, name: str) -> Array:
+        """which: combinations of classes; None where there is one. Lemire's way, redrawn where it would favour some."""
+        made = self._scratch
+        if which is None:
+            which = numpy.zeros(n, dtype=numpy.int64)
         if self._single:
-            return self._values.take(group)
-        size = self._sizes.take(group)
-        product = size * rng.integers(0, 1 << self._bits, size=len(group), dtype=self._word)
-        low = product.astype(self._word)
-        left = numpy.flatnonzero(low < size)
+            return made.taken(name, self._codes, which)
+        first, size = made.taken("first", self._first, which), made.taken("size", self._sizes, which)
+        product, low = made.get("product", n, numpy.uint64), made.get("low", n, numpy.uint32)
+        numpy.multiply(size, made.words(n, rng), out=product)
+        numpy.copyto(low, product, casting="unsafe")
+        left = numpy.flatnonzero(numpy.less(low, self._largest, out=made.get("same", n, numpy.bool_)))
         while len(left):
-            left = left[low[left] < self._unfair[group[left]]]
-            again = rng.integers(0, 1 << self._bits, size=len(left), dtype=self._word)
-            product[left] = size[left] * again
-            low[left] = product[left].astype(self._word)
-        product = product >> self._wide(self._bits)
-        return numpy.asarray(self._values.take(self._first.take(group) + product.astype(numpy.int32)))
+            left = left[low[left] < self._unfair[which[left]]]
+            product[left] = size[left] * made.words(len(left), rng)
+            low[left] = product[left].astype(numpy.uint32)
+        product >>= numpy.uint64(WORD)
+        first += product.view(numpy.int64)
+        return made.taken(name, self._codes, first)
 
 
 __all__ = ["Back"]

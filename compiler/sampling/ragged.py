@@ -1,8 +1,10 @@
 """Draws of items with exact integer weights from many segments of differing lengths, some of them long.
 
-A segment's items have cut-offs of 62 bits, known within a margin. The first bits of a random number name a cell of the
-segment's own; a cell within one item, clear of its cut-offs, needs no more. What falls within the margin of a cut-off
-is decided with whole numbers. Nothing here knows of decisions or expressions.
+Walker's alias method, with shares rounded down to units of a random number's bits: a segment's buckets hold as much
+each, all of it of one item or of two. What rounding leaves is an item of its own, drawn hardly ever, and then the one
+that it stands for is drawn with whole numbers by what rounding took from each; so every item has its exact share. The
+buckets are filled for all segments at once: those of light items are topped up by heavy ones in order (Hübschle-
+Schneider and Sanders, Parallel Weighted Random Sampling, 2019). Nothing here knows of decisions or expressions.
 """
 
 from __future__ import annotations
@@ -12,87 +14,153 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy
-from cospace.compiler.counting.guided import BITS, draw_on
+from cospace.compiler.counting.guided import BITS
+from cospace.compiler.sampling.scratch import Scratch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-CELLS = 1
-"""Cells for each item of a segment, at least."""
+SHORT = 10
+"""Segments of up to 2^this buckets are drawn from with 32 random bits, others with 64."""
+TOLD = 8
+"""Bits of how a bucket is shared that stand beside its two items, at least."""
 
 
 class Ragged:
     """starts: (segments + 1,) where each segment's items begin; a segment that is drawn from has some weight.
 
     cuts: (items,) the share of a segment's items up to and with each, times 2^62, within `margin`; that of a segment's
-    last is never read. recall(segment): its exact running sums.
+    last is never read. recall(segment): its exact running sums. tells: what each item stands for, not negative; None:
+    its place in the segment.
     """
 
-    def __init__(self, starts: Array, cuts: Array, margin: int, recall: Callable[[int], Array]) -> None:
-        self.starts, self.margin, self._recall = starts, margin, recall
+    def __init__(
+        self, starts: Array, cuts: Array, margin: int, recall: Callable[[int], Array], tells: Array | None = None,
+        scratch: Scratch | None = None,
+    ) -> None:  # fmt: skip
+        self.starts, self.cuts, self.margin, self._recall, self._tells = starts, cuts, margin, recall, tells
+        self._scratch = scratch or Scratch()
         lengths = numpy.diff(starts)
-        self.cuts = cuts.copy()
-        ends = starts[1:][lengths > 0] - 1
-        self.cuts[ends] = (1 << 63) - 1
-        bits = numpy.ceil(numpy.log2(numpy.maximum(CELLS * lengths, 1))).astype(numpy.int64)
-        bits[lengths <= 1] = 0
-        self.shift = (BITS - bits).astype(numpy.uint8)
-        cells = numpy.where(lengths > 0, numpy.int64(1) << bits, 0)
-        self.offset = numpy.cumsum(cells) - cells
-        self.cells = self._guide(lengths, bits, int(cells.sum()))
-        self.plain = bool((lengths == 1).all())
+        # one bucket more than items, for what rounding leaves
+        self._bits = numpy.where(lengths > 1, numpy.frexp(lengths.astype(numpy.float64))[1], 0).astype(numpy.int64)
+        most = int(self._bits.max(initial=0))
+        self._word = 32 if most <= SHORT else 64
+        self._fine = 32 if self._word == 64 else 32 - most
+        buckets = numpy.int64(1) << self._bits
+        self._offset = numpy.cumsum(buckets) - buckets
+        self._shift = (self._word - self._bits).astype(numpy.uint8)
+        self._plain = not most
+        told = numpy.arange(len(cuts)) - numpy.repeat(starts[:-1], lengths) if tells is None else tells
+        self._rest = int(told.max(initial=0)) + 1
+        self._wide = self._rest.bit_length()
+        self._then: Array | None = None
+        if 2 * self._wide + TOLD > 63:  # what is told twice leaves no room: the items' numbers are
+            self._then, told = tells, numpy.arange(len(cuts))
+            self._rest = len(cuts)
+            self._wide = self._rest.bit_length()
+        self._fill(lengths, told, int(buckets.sum()))
 
-    def _guide(self, lengths: Array, bits: Array, size: int) -> Array:
-        """For each cell its one item, or -1 - the first that may lie in it."""
+    def _floors(self, lengths: Array, segment: Array, cuts: Array) -> Array:
+        """What each item has for sure, in units: its share rounded down. lengths: of the segments that items lie in."""
+        ends = numpy.cumsum(lengths) - 1
+        upper = cuts.copy()
+        upper[ends[lengths > 0]] = 1 << BITS
+        lower = numpy.concatenate([numpy.zeros(1, dtype=numpy.int64), upper[:-1]])
+        lower[(numpy.cumsum(lengths) - lengths)[lengths > 0]] = 0
+        return numpy.maximum(upper - lower - 2 * self.margin, 0) >> (BITS - self._fine - self._bits[segment])
+
+    def _fill(self, lengths: Array, told: Array, size: int) -> None:
+        full = 1 << self._fine
         of = numpy.repeat(numpy.arange(len(lengths)), lengths)
-        inner = self.cuts != (1 << 63) - 1
-        of, cut = of[inner], self.cuts[inner]
-        shift, base = (BITS - bits)[of], self.offset[of]
-        home, low, high = (
-            base + (numpy.clip(cut + off, 0, (1 << BITS) - 1) >> shift) for off in (0, -self.margin, self.margin)
-        )
-        after = numpy.bincount(home, minlength=size)
-        open_ = after > 0
-        open_[low] = open_[high] = True
-        # a cell's first item comes after all whose cut-offs lie in earlier cells, but for those within the margin
-        first = numpy.cumsum(after) - after - numpy.bincount(high[high > home], minlength=size)
-        many = numpy.where(lengths > 0, numpy.int64(1) << bits, 0)
-        filled = numpy.maximum(lengths - 1, 0)
-        first += numpy.repeat(self.starts[:-1] - (numpy.cumsum(filled) - filled), many)
-        return numpy.where(open_, -1 - first, first).astype(numpy.int32 if len(self.cuts) < 1 << 31 else numpy.int64)
+        floors = self._floors(lengths, of, self.cuts)
+        place = numpy.arange(len(of)) + (self._offset - self.starts[:-1])[of]
+        held: Array = numpy.zeros(size, dtype=numpy.int64)
+        tells: Array = numpy.zeros(size, dtype=numpy.int64)
+        held[place], tells[place] = floors, told
+        held[self._offset[lengths <= 1]] = full
+        several = numpy.flatnonzero(lengths > 1)
+        running = numpy.concatenate([numpy.zeros(1, dtype=numpy.int64), numpy.cumsum(floors)])
+        sure = running[self.starts[several + 1]] - running[self.starts[several]]
+        rest = self._offset[several] + lengths[several]
+        held[rest], tells[rest] = (numpy.int64(full) << self._bits[several]) - sure, self._rest
+        # in each segment what light buckets lack is what heavy ones have too much, so sums over all segments serve
+        heavy, light = numpy.flatnonzero(held >= full), numpy.flatnonzero(held < full)
+        lacking = numpy.concatenate([numpy.zeros(1, dtype=numpy.int64), numpy.cumsum(full - held[light])])
+        over = numpy.cumsum(held[heavy] - full)
+        other = numpy.arange(size)
+        other[light] = heavy[numpy.searchsorted(over, lacking[:-1], side="right")]
+        other[heavy[:-1]] = heavy[1:]
+        held[heavy] = full - (lacking[numpy.searchsorted(lacking, over, side="left")] - over)
+        whole = held == full
+        other[whole], held[whole] = numpy.flatnonzero(whole), 0
+        self._held = held.astype(numpy.uint32)
+        room = 31 if 2 * self._wide + TOLD <= 31 else 63
+        self._coarse = min(self._fine, room - 2 * self._wide)
+        record = (held >> (self._fine - self._coarse)) << (2 * self._wide) | tells << self._wide | tells[other]
+        self._records = record.astype(numpy.int32 if room == 31 else numpy.int64)
 
-    def draw(self, at: Array, rng: numpy.random.Generator) -> Array:
-        """An item for each segment in `at`, with probability exactly its share."""
-        if self.plain:
-            return numpy.asarray(self.starts.take(at))
-        whole = rng.integers(
-            0, (1 << 64) - 1, size=len(at), dtype=numpy.uint64, endpoint=True
-        )  # the fast way to 62 bits
-        bits = (whole >> numpy.uint64(64 - BITS)).view(numpy.int64)
-        item: Array = self.cells.take(self.offset.take(at) + (bits >> self.shift.take(at)))
-        open_ = numpy.flatnonzero(item < 0)
-        if len(open_):
-            item[open_] = self._settle(at[open_], -1 - item[open_], bits[open_], rng)
-        return item
+    def draw(self, at: Array, rng: numpy.random.Generator, name: str = "told") -> Array:
+        """What an item of each segment in `at` stands for, each item with probability exactly its share.
 
-    def _settle(self, at: Array, item: Array, bits: Array, rng: numpy.random.Generator) -> Array:
-        item = item.astype(numpy.int64)
-        left = numpy.arange(len(at))
-        while True:
-            cut = self.cuts.take(item[left])
-            left = left[cut < bits[left] - self.margin]
-            if not len(left):
-                break
-            item[left] += 1
-        near = numpy.flatnonzero(numpy.abs(self.cuts.take(item) - bits) <= self.margin)
+        The array is the scratch's, of this name.
+        """
+        n, made, wide = len(at), self._scratch, self._wide
+        told = made.get(name, n, self._records.dtype)
+        if self._plain:
+            self._records.take(at, out=told, mode="clip")
+            told &= (1 << wide) - 1
+            return self._meant(told)
+        words = made.long_words(n, rng) if self._word == 64 else made.words(n, rng)
+        place = made.get("place", n, numpy.int64)
+        numpy.right_shift(words, made.taken("shift", self._shift, at), out=place.view(numpy.uint64))
+        place += made.taken("offset", self._offset, at)
+        record = made.taken("record", self._records, place)
+        part = made.get("part", n, words.dtype)
+        numpy.right_shift(words, self._fine - self._coarse, out=part)
+        part &= (1 << self._coarse) - 1
+        part = part.view(numpy.int64 if self._word == 64 else numpy.int32)
+        held = made.get("held", n, record.dtype)
+        numpy.right_shift(record, 2 * wide, out=held)
+        same = made.get("same", n, numpy.bool_)
+        near = numpy.flatnonzero(numpy.equal(part, held, out=same))
+        # the first of a bucket's two where the part is below what is held
+        numpy.multiply(numpy.less(part, held, out=same), wide, out=held, dtype=held.dtype)
+        numpy.right_shift(record, held, out=told)
+        told &= (1 << wide) - 1
         if len(near):
+            own, part = record.take(near), words.take(near) & ((1 << self._fine) - 1)
+            told[near] = numpy.where(part < self._held.take(place.take(near)), own >> wide, own) & ((1 << wide) - 1)
+        if n and int(told.max()) == self._rest:
             more = random.Random(int(rng.integers(0, 1 << BITS)))
-            for i in near:
-                segment = int(at[i])
-                item[i] = int(self.starts[segment]) + draw_on(self._recall(segment), int(bits[i]), more)
-        return item
+            for i in numpy.flatnonzero(told == self._rest):
+                told[i] = self._settle(int(at[i]), more)
+        return self._meant(told)
+
+    def _meant(self, told: Array) -> Array:
+        return told if self._then is None else self._then.take(told)
+
+    def _settle(self, segment: int, more: random.Random) -> int:
+        """An item by what rounding took from each, told."""
+        running = [int(r) for r in self._recall(segment)]
+        first, end = int(self.starts[segment]), int(self.starts[segment + 1])
+        lengths, of = numpy.array([end - first]), numpy.full(end - first, segment)
+        floors = self._floors(lengths, of, self.cuts[first:end]).tolist()
+        units = 1 << (self._fine + int(self._bits[segment]))
+        below, lost = 0, []
+        for sum_, floor in zip(running, floors, strict=True):
+            lost.append((sum_ - below) * units - floor * running[-1])
+            below = sum_
+        assert min(lost) >= 0, "a share was rounded up"
+        at = more.randrange(sum(lost))
+        item = 0
+        while at >= lost[item]:
+            at -= lost[item]
+            item += 1
+        if self._then is not None:
+            return first + item
+        return item if self._tells is None else int(self._tells[first + item])
 
 
-def of_weights(starts: Array, weights: Array) -> Ragged:
+def of_weights(starts: Array, weights: Array, tells: Array | None = None, scratch: Scratch | None = None) -> Ragged:
     """Segments of int64 weights, the sum of each below 2^62."""
     running = numpy.cumsum(weights) if len(weights) == 0 or int(weights.max()) * len(weights) < 1 << 62 else None
     lengths = numpy.diff(starts)
@@ -109,7 +177,7 @@ def of_weights(starts: Array, weights: Array) -> Ragged:
     share = own.astype(kind) / numpy.maximum(totals, 1).astype(kind)[of]
     cuts = numpy.minimum(share * kind(1 << BITS), kind((1 << BITS) - 1)).astype(numpy.int64)
     margin = max(2, int(float(numpy.finfo(kind).eps) * (1 << BITS) * 4) + 2)
-    return Ragged(starts, cuts, margin, lambda s: own[starts[s] : starts[s + 1]].astype(object))
+    return Ragged(starts, cuts, margin, lambda s: own[starts[s] : starts[s + 1]].astype(object), tells, scratch)
 
 
 __all__ = ["Ragged", "of_weights"]

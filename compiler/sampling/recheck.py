@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 from cospace.compiler.exact import exact
 from cospace.compiler.numbers.numbers import Decider
+from cospace.compiler.sampling.columns import Column, Designs
 from cospace.compiler.sampling.recheck_tables import Tabled
 from cospace.compiler.space.designs import decode
 from cospace.compiler.space.graph import TRUE, Expr, both, implies
@@ -30,32 +31,43 @@ class Recheck:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._wanted = [implies(r.guard, r.value) for r in space.requirements]
-        self._tabled: Tabled | None = None
+        self._tabled: dict[tuple[Column, ...], Tabled] = {}
         self._program: Decider | None = None
         self._asked: dict[int, int] = {}
 
-    def __call__(self, rows: NDArray[Any]) -> None:
-        """rows: (n, d) indices. Raises AssertionError at a design that is none, or that breaks a requirement."""
-        n = len(rows)
+    def __call__(self, drawn: Designs | NDArray[Any]) -> None:
+        """drawn: designs, or their indices (n, d).
+
+        Raises AssertionError at one that is none, or that breaks a requirement.
+        """
+        designs = self._designs(drawn)
+        n = len(designs)
         if n > FEW:
-            self._batched(rows)
+            self._batched(designs)
         for i in range(n) if n <= FEW else range(0, n, -(-n // REFERENCED)):
-            self._reference(rows[i])
+            self._reference(designs.row(i))
 
-    def _batched(self, rows: NDArray[Any]) -> None:
-        at = numpy.flatnonzero(~self.held(rows))
+    def _designs(self, drawn: Designs | NDArray[Any]) -> Designs:
+        if isinstance(drawn, Designs):
+            return drawn
+        return Designs.of_rows(drawn, [len(d.values) for d in self.space.decisions])
+
+    def _batched(self, designs: Designs) -> None:
+        at = numpy.flatnonzero(~self.held(designs))
         if len(at):
-            self._reference(rows[at[0]])
-            raise AssertionError(f"two evaluators differ at a sample: {decode(self.space.decisions, rows[at[0]])}")
+            row = designs.row(int(at[0]))
+            self._reference(row)
+            raise AssertionError(f"two evaluators differ at a sample: {decode(self.space.decisions, row)}")
 
-    def held(self, rows: NDArray[Any]) -> NDArray[numpy.bool_]:
-        """Whether each row is a feasible design, (n,). Raises AssertionError at an index that no decision has."""
-        if self._tabled is None:
-            self._tabled = Tabled(self.space.decisions, self._wanted)
-        tabled = self._tabled
-        held: NDArray[numpy.bool_] = tabled(rows)
+    def held(self, drawn: Designs | NDArray[Any]) -> NDArray[numpy.bool_]:
+        """Whether each is a feasible design, (n,). Raises AssertionError at an index that no decision has."""
+        designs = self._designs(drawn)
+        tabled = self._tabled.get(designs.columns)
+        if tabled is None:
+            tabled = self._tabled[designs.columns] = Tabled(self.space.decisions, self._wanted, designs.columns)
+        held: NDArray[numpy.bool_] = tabled(designs)
         if tabled.refused or tabled.legal_refused:
-            held &= self._decided(tabled, rows)
+            held &= self._decided(tabled, designs.rows())
         return held
 
     def _decided(self, tabled: Tabled, rows: NDArray[Any]) -> NDArray[numpy.bool_]:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 NUMBERS = 1 << 12
 """Cells of a table of numbers: so many stay in the fastest cache."""
+MANY = 1 << 17
+"""The same where columns hold several decisions: one look further away costs less than several steps."""
 TRUTHS = 1 << 14
 MOST = 1 << 62
 
@@ -60,7 +62,7 @@ def _cells(scope: Any, sizes: Sequence[int]) -> int:
     return math.prod(sizes[k] for k in scope)
 
 
-def folded(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
+def folded(op: str, args: Sequence[Node], sizes: Sequence[int], cells: int = NUMBERS) -> Node:
     """A sum or a product: tables that stay small are joined, first those that read the same decisions."""
     below = math.lcm(*(a.below for a in args)) if op == "add" else math.prod(a.below for a in args)
     if not below or below >= MOST:
@@ -79,13 +81,16 @@ def folded(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
                 union = {*g.scope, *other.scope}
                 if shared and union and set(g.scope).isdisjoint(other.scope):
                     continue
-                if _cells(union, sizes) <= NUMBERS and other.most * g.most < MOST:
+                if _cells(union, sizes) <= cells and other.most * g.most < MOST:
                     scope, (a, b) = _spread([other, g], sizes)
                     grids[i] = Grid(scope, join(a, b), 1)
                     break
             else:
                 grids.append(g)
-    rest: list[Node] = [*grids, *(a for a in args if isinstance(a, Step))]
+    steps = [a for a in args if isinstance(a, Step)]
+    if steps and op == "mul":
+        grids = [g for g in grids if g.scope or int(g.values) != 1]
+    rest: list[Node] = [*grids, *steps]
     if len(rest) == 1 and isinstance(rest[0], Grid):
         return Grid(rest[0].scope, rest[0].values, below)
     most = sum(a.most for a in rest) if op == "add" else math.prod(a.most for a in rest)
@@ -109,7 +114,7 @@ def _narrow(a: Node) -> Node:
     return a
 
 
-def combined(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
+def combined(op: str, args: Sequence[Node], sizes: Sequence[int], cells: int = NUMBERS) -> Node:
     numbers = [a for a in args if a.below]
     if op in ("le", "lt", "eq", "min", "max", "if") and numbers:
         below = math.lcm(*(a.below for a in numbers))
@@ -125,10 +130,15 @@ def combined(op: str, args: Sequence[Node], sizes: Sequence[int]) -> Node:
     grids = [a for a in args if isinstance(a, Grid)]
     if len(grids) == len(args):
         scope, values = _spread(grids, sizes)
-        if _cells(scope, sizes) <= (NUMBERS if below else TRUTHS):
+        if _cells(scope, sizes) <= (cells if below else max(cells, TRUTHS)):
             shape = [sizes[k] for k in scope]
-            return Grid(scope, numpy.broadcast_to(AT[op](made, values), shape).copy(), below)
+            return Grid(scope, _at_cells(made, values, shape), below)
     return made
+
+
+def _at_cells(step: Step, values: Sequence[Array], shape: Sequence[int]) -> Array:
+    every = [numpy.broadcast_to(v, shape).reshape(-1) for v in values]
+    return AT[step.op](step, every, Room(math.prod(shape))).reshape(shape)
 
 
 def joined(nodes: Sequence[Node], sizes: Sequence[int]) -> list[Node]:
@@ -145,35 +155,91 @@ def joined(nodes: Sequence[Node], sizes: Sequence[int]) -> list[Node]:
     return [*grids, *(n for n in nodes if isinstance(n, Step))]
 
 
-def _fold_at(join: Callable[..., Any]) -> Callable[[Step, Sequence[Array]], Array]:
-    def at(step: Step, args: Sequence[Array]) -> Array:
-        kind = numpy.int32 if step.most < 1 << 31 else numpy.int64
-        found = join(args[0], args[1], dtype=kind) if len(args) > 1 else args[0]
+class Room:
+    """Arrays of one length that values are worked out in, used again when they are given back: fresh memory is slow."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self._free: dict[Any, list[Array]] = {}
+        self._own: set[int] = set()
+        self._every: list[Array] = []
+
+    def get(self, kind: Any) -> Array:
+        free = self._free.setdefault(numpy.dtype(kind), [])
+        if free:
+            return free.pop()
+        made = numpy.empty(self.length, dtype=kind)
+        self._every.append(made)
+        self._own.add(id(made))
+        return made
+
+    def give(self, array: Array) -> None:
+        """Takes an array back; those that are not its own are left alone."""
+        if id(array) in self._own:
+            self._free[array.dtype].append(array)
+
+    def taken(self, values: Array, at: Array) -> Array:
+        """values[at]; each of `at` is a place in it."""
+        found = self.get(values.dtype)
+        # with `raise` numpy would work in memory of its own
+        values.take(at, out=found, mode="clip")
+        return found
+
+
+At = Callable[["Step", Sequence[Array], Room], Array]
+
+
+def _fold_at(join: Any) -> At:
+    def at(step: Step, args: Sequence[Array], room: Room) -> Array:
+        found = room.get(numpy.int32 if step.most < 1 << 31 else numpy.int64)
+        if len(args) == 1:
+            found[:] = args[0]
+            return found
+        join(args[0], args[1], out=found, dtype=found.dtype, casting="unsafe")
         for a in args[2:]:
             join(found, a, out=found, casting="unsafe")
-        return numpy.asarray(found)
-
-    return at
-
-
-def _reduce_at(join: Callable[..., Any]) -> Callable[[Step, Sequence[Array]], Array]:
-    def at(step: Step, args: Sequence[Array]) -> Array:
-        found = args[0]
-        for a in args[1:]:
-            found = join(found, a)
         return found
 
     return at
 
 
-AT: Mapping[str, Callable[[Step, Sequence[Array]], Array]] = {
-    "add": _fold_at(numpy.add), "mul": _fold_at(numpy.multiply),
-    "floor": lambda s, a: a[0] // s.args[0].below,
-    "ceil": lambda s, a: -(-a[0] // s.args[0].below),
-    "min": _reduce_at(numpy.minimum), "max": _reduce_at(numpy.maximum), "abs": lambda s, a: numpy.abs(a[0]),
+def _reduce_at(join: Any) -> At:
+    def at(step: Step, args: Sequence[Array], room: Room) -> Array:
+        kind = numpy.bool_ if not step.below else numpy.int32 if step.most < 1 << 31 else numpy.int64
+        found = room.get(kind)
+        join(args[0], args[len(args) > 1], out=found)  # of one alone each is that itself
+        for a in args[2:]:
+            join(found, a, out=found)
+        return found
+
+    return at
+
+
+def _whole_at(up: bool) -> At:
+    def at(step: Step, args: Sequence[Array], room: Room) -> Array:
+        below, (a,) = step.args[0].below, args
+        found = room.get(numpy.int64)
+        numpy.add(a, below - 1 if up else 0, out=found, dtype=numpy.int64)
+        if below & (below - 1):
+            found //= below
+        else:
+            found >>= below.bit_length() - 1  # rounds down, as division does
+        return found
+
+    return at
+
+
+def _other_at(find: Callable[[Sequence[Array]], Array]) -> At:
+    return lambda step, args, room: find(args)
+
+
+AT: Mapping[str, At] = {
+    "add": _fold_at(numpy.add), "mul": _fold_at(numpy.multiply), "floor": _whole_at(False), "ceil": _whole_at(True),
+    "min": _reduce_at(numpy.minimum), "max": _reduce_at(numpy.maximum), "abs": _other_at(lambda a: numpy.abs(a[0])),
     "le": _reduce_at(numpy.less_equal), "lt": _reduce_at(numpy.less), "eq": _reduce_at(numpy.equal),
     "and": _reduce_at(numpy.logical_and), "or": _reduce_at(numpy.logical_or),
-    "not": lambda s, a: numpy.logical_not(a[0]), "if": lambda s, a: numpy.where(a[0], a[1], a[2]),
+    "not": _other_at(lambda a: numpy.logical_not(a[0])), "if": _other_at(lambda a: numpy.where(a[0], a[1], a[2])),
 }  # fmt: skip
 
-__all__ = ["AT", "MOST", "Array", "Grid", "NoTable", "Node", "Step", "combined", "folded", "joined"]
+__all__ = ["AT", "MANY", "MOST", "NUMBERS", "Array", "Grid", "NoTable", "Node", "Room", "Step", "combined", "folded",
+           "joined"]  # fmt: skip

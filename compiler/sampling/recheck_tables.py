@@ -4,17 +4,36 @@ Its own arithmetic on purpose: nothing of what a sampler counts, decides or draw
 is asked of the reference evaluator, value by value, and values that nothing tells apart become one class. The rest is
 whole numbers over one denominator: small expressions become tables over the classes of what they read, larger ones are
 gathers from such tables, sums, products and comparisons. What would not fit is refused (`NoTable`).
+
+Designs come in columns of one decision or several (`columns`); a table has an axis for each column that it reads.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy
 from cospace.compiler.exact import exact
-from cospace.compiler.sampling.recheck_grids import AT, MOST, Array, Grid, Node, NoTable, combined, folded, joined
+from cospace.compiler.sampling.columns import Column, Designs
+from cospace.compiler.sampling.recheck_grids import (
+    AT,
+    MANY,
+    MOST,
+    NUMBERS,
+    Array,
+    Grid,
+    Node,
+    NoTable,
+    Room,
+    combined,
+    folded,
+    joined,
+)
+from cospace.compiler.space import graph
 from cospace.compiler.space.fingerprint import Interner, paths_and_keys
 from cospace.compiler.space.graph import TRUE, Expr, Symbol, Value, walk
 from cospace.compiler.space.model import Decision
@@ -23,6 +42,9 @@ LEAVES = 1 << 10
 """Cells that the reference evaluator is asked about for one expression of several decisions, at most."""
 BLOCK = 1 << 15
 """Designs that are decided at once."""
+FOLDED = {"add": graph.add, "mul": graph.mul}
+PAIRS = 256
+"""Pairs of values at which a comparison of two decisions is asked about."""
 MERGED = 64
 """Up to so many values of a decision are not merged."""
 
@@ -30,15 +52,17 @@ MERGED = 64
 class Tabled:
     """All that makes rows of indices feasible designs, as far as tables decide it; `refused`: what they don't."""
 
-    def __init__(self, decisions: Sequence[Decision], wanted: Sequence[Expr]) -> None:
-        self.decisions = tuple(decisions)
+    def __init__(self, decisions: Sequence[Decision], wanted: Sequence[Expr], columns: Sequence[Column]) -> None:
+        self.decisions, self.columns = tuple(decisions), tuple(columns)
+        self.column = {k: c for c, column in enumerate(columns) for k in column.members}
         self.position = {d.path: k for k, d in enumerate(decisions)}
         self.maybe_dead = [d.guard is not TRUE for d in decisions]
+        self._cells = NUMBERS if all(len(c.members) == 1 for c in columns) else MANY
         self._interner = Interner()
         self._domains = [
             self._interner.intern(tuple((v.__class__, v) for v in self._values(k))) for k in range(len(decisions))
         ]
-        self._leaves: dict[Hashable, list[exact.Result]] = {}
+        self._leaves: dict[Hashable, list[Any]] = {}
         self._built: dict[int, Node] = {}
         self._symbols: dict[Value, int] = {}
         parts = [a for e in wanted for a in (e.args if e.op == "and" else (e,))]
@@ -49,6 +73,8 @@ class Tabled:
         self.sizes = [
             self._slots(k) if c is None else int(c.max()) + 1 for k, c in enumerate(self.classes)
         ]  # fmt: skip
+        self.spans = [math.prod(self.sizes[k] for k in c.members) for c in columns]
+        self.coded = [self._coded(c) for c in columns]
         self._stands = [self._representatives(k) for k in range(len(self.decisions))]
         self.legal_refused = False
         nodes: list[Node] = []
@@ -57,8 +83,36 @@ class Tabled:
                 nodes.append(self._truth(e))
             except NoTable:
                 self.refused.append(e)
-        self.roots = joined([n for n in nodes if not (isinstance(n, Grid) and n.values.all())], self.sizes)
+        self.roots = joined([n for n in nodes if not (isinstance(n, Grid) and n.values.all())], self.spans)
         self._legal()
+        self.tables: dict[int, Array] = {}
+        self.uses: Counter[int | tuple[int, ...]] = Counter()
+        self._same: dict[tuple[str, bytes], Array] = {}
+        self.coded = [None if c is None else self._one(c) for c in self.coded]
+        for node in (*self.roots, *(g for _, g in self.legal)):
+            self._count(node)
+
+    def _count(self, node: Node) -> None:
+        """How often each step is read, and each code."""
+        if isinstance(node, Grid):
+            self.tables[id(node)] = self._one(node.values.reshape(-1))
+            if node.scope:
+                self._count_code(node.scope)
+            return
+        self.uses[id(node)] += 1
+        if self.uses[id(node)] == 1:
+            for a in node.args:
+                self._count(a)
+
+    def _one(self, values: Array) -> Array:
+        """The same array for all that are equal: what alike layers look up is then in the cache for all of them."""
+        return self._same.setdefault((values.dtype.str, values.tobytes()), values)
+
+    def _count_code(self, scope: tuple[int, ...]) -> None:
+        self.uses[scope] += 1
+        if len(scope) > 1 and self.uses[scope] == 1:
+            self._count_code(scope[:-1])
+            self._count_code(scope[-1:])
 
     # ---- decisions
 
@@ -72,7 +126,9 @@ class Tabled:
     def _merge(self, parts: Sequence[Expr]) -> list[Array | None]:
         """For each decision with many values the class of each slot; None where each is its own."""
         reads: list[dict[int, Expr]] = [{} for _ in self.decisions]
-        plain = [len(d.values) <= MERGED for d in self.decisions]
+        beside: list[list[tuple[Expr, int]]] = [[] for _ in self.decisions]
+        alone = [len(self.columns[self.column[k]].members) == 1 for k in range(len(self.decisions))]
+        plain = [one and len(d.values) <= MERGED for one, d in zip(alone, self.decisions, strict=True)]
         stack, seen = list(parts), set()
         while stack:
             e = stack.pop()
@@ -82,8 +138,16 @@ class Tabled:
             own = self._scope(e)
             if len(own) == 1:
                 reads[own[0]][id(e)] = e
-            else:
-                stack.extend(e.args)
+                continue
+            if self._compares(e, own):
+                beside[own[0]].append((e, own[1]))
+                beside[own[1]].append((e, own[0]))
+                continue
+            stack.extend(a for a in e.args if e.op not in FOLDED or len(self._scope(a)) != 1)
+            for k, args in self._alike(e.args if e.op in FOLDED else ()).items():
+                together = args[0] if len(args) == 1 else FOLDED[e.op](*args)
+                self._keep.append(together)
+                reads[k][id(together)] = together
         for k, d in enumerate(self.decisions):
             if d.allowed is not None:
                 plain[k] = True
@@ -94,11 +158,60 @@ class Tabled:
             if plain[k] or any(e.op == "var" for e in asked.values()):
                 found.append(None)
                 continue
-            columns = [[_key(r) for r in self._leaf(e, k)] for e in asked.values()]
+            columns: list[Sequence[object]] = [[_key(r) for r in self._leaf(e, k)] for e in asked.values()]
+            columns += [self._beside(e, k, other) for e, other in beside[k]]
             number: dict[tuple[object, ...], int] = {}
             rows = list(zip(*columns, strict=True)) if columns else [()] * self._slots(k)
             found.append(numpy.array([number.setdefault(row, len(number)) for row in rows]))
         return found
+
+    def _compares(self, e: Expr, scope: tuple[int, ...]) -> bool:
+        """Whether a comparison reads two decisions of few values, at least one in a column of several."""
+        if e.op not in ("le", "lt") or len(scope) != 2 or any(self.maybe_dead[k] for k in scope):
+            return False
+        several = any(len(self.columns[self.column[k]].members) > 1 for k in scope)
+        return several and math.prod(len(self.decisions[k].values) for k in scope) <= PAIRS
+
+    def _beside(self, e: Expr, k: int, other: int) -> Sequence[object]:
+        """What a comparison says at each value of a decision, beside all values of another."""
+        mine, its = self.decisions[k], self.decisions[other]
+        paths, keys = paths_and_keys([e], self._interner)
+        key = ("beside", keys, paths.index(mine.path), self._domains[k], self._domains[other])
+        if key not in self._leaves:
+            self._leaves[key] = [
+                tuple(exact.evaluate(e, {mine.path: v, its.path: u}) is True for u in its.values) for v in mine.values
+            ]
+        return self._leaves[key]
+
+    def _alike(self, args: Sequence[Expr]) -> dict[int, list[Expr]]:
+        """The arguments that read one decision alone, by which: a sum or product reads only what these are together."""
+        found: dict[int, list[Expr]] = {}
+        for a in args:
+            scope = self._scope(a)
+            if len(scope) == 1:
+                found.setdefault(scope[0], []).append(a)
+        return found
+
+    def _coded(self, column: Column) -> Array | None:
+        """What each number of a column is on the axis of tables; None where it is that itself."""
+        if len(column.members) == 1:
+            classes = self.classes[column.members[0]]
+            return None if classes is None else classes.astype(numpy.int16)
+        code: Array = numpy.zeros(1, dtype=numpy.int64)
+        for k, size in zip(column.members, column.sizes, strict=True):
+            classes = self.classes[k]
+            own = numpy.arange(size) if classes is None else classes
+            code = (code[:, None] * self.sizes[k] + own).reshape(-1)
+        return code.astype(numpy.min_scalar_type(-1 - int(code.max())))
+
+    def _lifted(self, scope: tuple[int, ...], values: Array, below: int) -> Grid:
+        """A table over decisions as one over the columns that these are in."""
+        across = tuple(sorted({self.column[k] for k in scope}))
+        every = [k for c in across for k in self.columns[c].members]
+        order = sorted(range(len(scope)), key=lambda at: every.index(scope[at]))
+        values = values.transpose(order).reshape([self.sizes[k] if k in scope else 1 for k in every])
+        values = numpy.broadcast_to(values, [self.sizes[k] for k in every])
+        return Grid(across, values.reshape([self.spans[c] for c in across]), below)
 
     def _representatives(self, k: int) -> list[Value | None]:
         values, classes = self._values(k), self.classes[k]
@@ -140,10 +253,16 @@ class Tabled:
             return self._asked(e, scope)
         if e.op not in AT or any(self.maybe_dead[k] for k in scope):
             return self._asked(e, scope)
-        args = [self._build(a) for a in e.args]
-        if e.op in ("add", "mul"):
-            return folded(e.op, args, self.sizes)
-        return combined(e.op, args, self.sizes)
+        if e.op in FOLDED:
+            rest = [a for a in e.args if len(self._scope(a)) != 1]
+            args = [self._build(a) for a in rest]
+            args += [self._together(e.op, own) for own in self._alike(e.args).values()]
+            return folded(e.op, args, self.spans, self._cells)
+        return combined(e.op, [self._build(a) for a in e.args], self.spans, self._cells)
+
+    def _together(self, op: str, args: list[Expr]) -> Node:
+        """What several arguments of one decision are: a class of its values tells only that."""
+        return self._build(args[0] if len(args) == 1 else FOLDED[op](*args))
 
     def _asked(self, e: Expr, scope: tuple[int, ...], truth: bool = False) -> Grid:
         """A table whose cells the reference evaluator fills."""
@@ -161,10 +280,10 @@ class Tabled:
         if truth or e.type.kind == "bool":
             if not truth and not all(isinstance(r, bool) for r in results):
                 raise NoTable
-            return Grid(scope, numpy.array([r is True for r in results], dtype=bool).reshape(shape), 0)
+            return self._lifted(scope, numpy.array([r is True for r in results], dtype=bool).reshape(shape), 0)
         if all(isinstance(r, (Symbol, str)) for r in results):
             coded = [self._symbols.setdefault(r, len(self._symbols)) for r in results]  # type: ignore[arg-type]
-            return Grid(scope, numpy.array(coded, dtype=numpy.int64).reshape(shape), 1)
+            return self._lifted(scope, numpy.array(coded, dtype=numpy.int64).reshape(shape), 1)
         if not all(isinstance(r, Fraction) for r in results):
             raise NoTable
         numbers: list[Fraction] = results  # type: ignore[assignment]
@@ -172,7 +291,7 @@ class Tabled:
         whole = [int(r * below) for r in numbers]
         if max(map(abs, whole)) >= MOST:
             raise NoTable
-        return Grid(scope, numpy.array(whole, dtype=numpy.int64).reshape(shape), below)
+        return self._lifted(scope, numpy.array(whole, dtype=numpy.int64).reshape(shape), below)
 
     def _at_cells(self, e: Expr, scope: tuple[int, ...], shape: Sequence[int]) -> list[exact.Result]:
         paths, keys = paths_and_keys([e], self._interner)
@@ -211,69 +330,95 @@ class Tabled:
                     at = cell[scope.index(k)] - self.maybe_dead[k]
                     good = exact.evaluate(d.allowed[at], design) is True
                 met[cell] = good
-            self.legal.append((k, Grid(scope, met, 0)))
+            self.legal.append((k, self._lifted(scope, met, 0)))
 
-    # ---- rows
+    # ---- designs
 
-    def __call__(self, rows: Array) -> Array:
-        """rows: (n, d) indices, -1 where dead. Whether each row meets all; raises AssertionError at no index at all."""
-        held = numpy.ones(len(rows), dtype=bool)
-        for k, d in enumerate(self.decisions):
-            column = rows[:, k]
-            if len(rows) and not -int(self.maybe_dead[k]) <= int(column.min()) <= int(column.max()) < len(d.values):
-                raise AssertionError(f"a sample is not one of designs: `{d.path}` has an index that is none")
-        roots = [*self.roots, *(g for _, g in self.legal)]
-        for start in range(0, len(rows), BLOCK):
-            block = _Block(self, rows[start : start + BLOCK])
+    def __call__(self, designs: Designs) -> Array:
+        """Whether each design meets all; raises AssertionError at a number that stands for no values at all."""
+        held = numpy.ones(len(designs), dtype=bool)
+        for column, codes in zip(self.columns, designs.codes, strict=True):
+            dead = len(column.members) == 1 and self.maybe_dead[column.members[0]]
+            if len(designs) and not -int(dead) <= int(codes.min()) <= int(codes.max()) < column.size:
+                named = ", ".join(f"`{self.decisions[k].path}`" for k in column.members)
+                raise AssertionError(f"a sample is not one of designs: {named} has an index that is none")
+        room = Room(min(BLOCK, len(designs)))
+        for start in range(0, len(designs), BLOCK):
+            some = designs.part(start, start + BLOCK)
+            if len(some) < room.length:
+                room = Room(len(some))
+            block = _Block(self, some, room)
             into = held[start : start + BLOCK]
-            for node in roots:
-                into &= block.value(node)
+            for root in (*self.roots, *(g for _, g in self.legal)):
+                met = block.value(root)
+                into &= met
+                block.release(root, met)
         return held
 
 
 class _Block:
-    """Some rows: codes of what tables read, made once."""
+    """Some designs: codes of what tables read and values of steps, each made once and let go after its last use."""
 
-    def __init__(self, owner: Tabled, rows: Array) -> None:
-        self.owner, self.rows = owner, rows
-        self._codes: dict[tuple[int, ...], Array] = {}
-        self._known: dict[int, Array] = {}
+    def __init__(self, owner: Tabled, designs: Designs, room: Room) -> None:
+        self.owner, self.designs, self.room = owner, designs, room
+        self._left = dict(owner.uses)
+        self._held: dict[int | tuple[int, ...], Array] = {}
 
     def value(self, node: Node) -> Array:
-        found = self._known.get(id(node))
-        if found is None:
-            if isinstance(node, Grid):
-                found = node.values.reshape(-1).take(self.code(node.scope))
-            else:
-                found = AT[node.op](node, [self.value(a) for a in node.args])
-                self._known[id(node)] = found
-        return found
+        if isinstance(node, Grid):
+            if not node.scope:
+                return node.values
+            code = self.code(node.scope)
+            found = self.room.taken(self.owner.tables[id(node)], code)
+            self._release(node.scope)
+            return found
+        known = self._held.get(id(node))
+        if known is None:
+            args = [self.value(a) for a in node.args]
+            known = self._held[id(node)] = AT[node.op](node, args, self.room)
+            for a, arg in zip(node.args, args, strict=True):
+                self.release(a, arg)
+        return known
+
+    def release(self, node: Node, value: Array) -> None:
+        """A value that was asked for and is used."""
+        if isinstance(node, Grid):
+            self.room.give(value)
+        else:
+            self._release(id(node))
 
     def code(self, scope: tuple[int, ...]) -> Array:
-        """Where each row lies in a table over `scope`; those that begin alike share their beginnings."""
-        if not scope:
-            return numpy.zeros(len(self.rows), dtype=numpy.int16)
-        found = self._codes.get(scope)
+        """Where each design lies in a table over `scope`; those that begin alike share their beginnings."""
+        found = self._held.get(scope)
         if found is None:
-            own = self._column(scope[-1])
-            if len(scope) > 1:
-                cells = math.prod(self.owner.sizes[k] for k in scope)
-                kind = numpy.int16 if cells < 1 << 15 else numpy.int32
-                before = self.code(scope[:-1])
-                code = numpy.multiply(before, kind(self.owner.sizes[scope[-1]]), dtype=kind)
-                code += own
-                own = code
-            found = self._codes[scope] = own
+            found = self._held[scope] = self._column(scope[0]) if len(scope) == 1 else self._further(scope)
         return found
 
-    def _column(self, k: int) -> Array:
-        column = self.rows[:, k]
-        classes = self.owner.classes[k]
-        if self.owner.maybe_dead[k]:
-            column = column + column.dtype.type(1)
-        if classes is None:
-            return numpy.ascontiguousarray(column)
-        return classes.astype(numpy.int16).take(column)
+    def _release(self, key: int | tuple[int, ...]) -> None:
+        self._left[key] -= 1
+        if not self._left[key]:
+            self.room.give(self._held.pop(key))
+
+    def _further(self, scope: tuple[int, ...]) -> Array:
+        code = self.room.get(numpy.int64)
+        numpy.multiply(self.code(scope[:-1]), self.owner.spans[scope[-1]], out=code)
+        code += self.code(scope[-1:])
+        self._release(scope[:-1])
+        self._release(scope[-1:])
+        return code
+
+    def _column(self, c: int) -> Array:
+        """Places in a table: of the type that numpy looks up by, so that it needs no memory of its own."""
+        code, classes = self.room.get(numpy.int64), self.owner.coded[c]
+        code[:] = self.designs.codes[c]
+        members = self.owner.columns[c].members
+        if len(members) == 1 and self.owner.maybe_dead[members[0]]:
+            code += 1
+        if classes is not None:
+            own = self.room.taken(classes, code)
+            code[:] = own
+            self.room.give(own)
+        return code
 
 
 def _is_heavy(exprs: Sequence[Expr]) -> bool:

@@ -20,6 +20,7 @@ from cospace.compiler.counting.eliminate import Drawer, Factor, TooLarge, elimin
 from cospace.compiler.counting.layered import make_layered
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import Clause, Frame, Mask, TooMany
+from cospace.compiler.sampling.columns import Column, Designs
 from cospace.compiler.sampling.draw_layers import LayeredDrawer
 from cospace.compiler.sampling.draw_sums import SumDrawer
 from cospace.compiler.sampling.recheck import Recheck
@@ -38,7 +39,7 @@ NEVER = "there is nothing to draw from: this requirement never holds"
 Decide = Callable[[NDArray[Any]], Mask]
 Drawn = NDArray[Any]
 Propose = Callable[[int, numpy.random.Generator], Sequence[Drawn]]
-"""At most n proposals for the decisions of a component: for each an array of indices into its values."""
+"""At most n proposals for a component: for each of its columns an array of numbers."""
 LISTED = 4_000_000
 """Numbers (rows times decisions) of a component that is listed whole."""
 SHARED = 1 << 16
@@ -65,10 +66,11 @@ class Unsampled(SpecError):
 class _Source:
     """One component: `propose` draws, `checks` decide; `tally` counts what was proposed and what was accepted.
 
+    columns: what is drawn numbers of; one decision each where there are checks.
     drops: whether `propose` leaves out what it knows not to be feasible.
     """
 
-    variables: tuple[int, ...]
+    columns: tuple[Column, ...]
     propose: Propose
     checks: tuple[Clause, ...]
     decider: Decide | None
@@ -151,7 +153,7 @@ class Sampler:
                 propose, decided = summed
                 drops = True
                 checks = [c for c in wide if c is not decided]
-        return _Source(part.variables, propose, tuple(checks), self.decider(part.variables, checks), drops)
+        return _Source(self._single(part), propose, tuple(checks), self.decider(part.variables, checks), drops)
 
     def _listed(self, part: Component, sizes: Mapping[int, int]) -> _Source | None:
         """Rows of a list of all feasible designs, where there are few; None where there may be many."""
@@ -173,7 +175,7 @@ class Sampler:
             at = rng.integers(0, len(rows), size=n)
             return [column.take(at) for column in columns]
 
-        return _Source(part.variables, propose, (), None)
+        return _Source(self._single(part), propose, (), None)
 
     def _layered(self, part: Component) -> _Source | None:
         """Many groups too large to list, under one sum: only what is feasible is proposed, with some left out."""
@@ -181,17 +183,16 @@ class Sampler:
         if made is None:
             return None
         try:
-            drawer = LayeredDrawer(self.frame, made)
+            drawer = LayeredDrawer(self.frame, made, [c.value for c in part.clauses])
         except TooLarge:
             return None
         if drawer.total == 0:
             raise Unsampled("there is nothing to draw from: no design meets the requirements", empty=True)
 
-        def propose(n: int, rng: numpy.random.Generator) -> Sequence[Drawn]:
-            found = drawer.draw(n, rng)
-            return [found[v] for v in part.variables]
+        return _Source(drawer.columns, drawer.draw, (), None, drops=True)
 
-        return _Source(part.variables, propose, (), None, drops=True)
+    def _single(self, part: Component) -> tuple[Column, ...]:
+        return tuple(Column((v,), (len(self.frame.decisions[v].values),)) for v in part.variables)
 
     def _summed(
         self, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause], most: int
@@ -239,27 +240,39 @@ class Sampler:
     def sample(self, n: int, seed: int = 0) -> Drawn:
         """n designs as an (n, d) array of indices into `Decision.values`, -1 where a decision is not live.
 
-        The array has the least integer type that holds them, and each decision's column in one piece.
-
-        Independent draws, each uniform over the feasible designs; the same seed gives the same rows. Every one of them
-        is checked anew (`recheck`); a disagreement raises AssertionError. Raises Unsampled when too few proposals are
-        accepted.
+        As `designs`, every index written out: in the least integer type that holds them, each decision's in one piece.
         """
-        rows = self.draw(n, seed)
-        self._recheck(rows)
-        return rows
+        return self.designs(n, seed).rows()
 
-    def draw(self, n: int, seed: int = 0) -> Drawn:
-        """As `sample`, for callers that decide the requirements themselves: nothing is checked anew."""
+    def designs(self, n: int, seed: int = 0) -> Designs:
+        """n independent draws, each uniform over the feasible designs; the same seed gives the same ones.
+
+        Every one of them is checked anew (`recheck`); a disagreement raises AssertionError. Raises Unsampled when too
+        few proposals are accepted.
+        """
+        drawn = self.draw(n, seed)
+        self._recheck(drawn)
+        return drawn
+
+    def draw(self, n: int, seed: int = 0) -> Designs:
+        """As `designs`, for callers that decide the requirements themselves: nothing is checked anew."""
         rng = numpy.random.Generator(numpy.random.PCG64(seed))
-        drawn = numpy.empty((len(self.frame.decisions), n), dtype=self._kind)
+        columns = tuple(c for source in self._sources for c in source.columns)
+        if all(len(c.members) == 1 for c in columns):
+            rows = numpy.empty((len(self.frame.decisions), n), dtype=self._kind).T
+            codes = [rows[:, c.members[0]] for c in columns]
+            drawn = Designs(columns, tuple(codes), n, rows)
+        else:
+            drawn = Designs(columns, tuple(numpy.empty(n, dtype=c.kind) for c in columns), n)
+        first = 0
         for source in self._sources:
-            self._draw(source, drawn, rng)
-        return drawn.T
+            last = first + len(source.columns)
+            self._draw(source, drawn.codes[first:last], n, rng)
+            first = last
+        return drawn
 
-    def _draw(self, source: _Source, drawn: Drawn, rng: numpy.random.Generator) -> None:
-        """Fill in the columns of a source's decisions; drawn: (d, n)."""
-        n = drawn.shape[1]
+    def _draw(self, source: _Source, drawn: Sequence[Drawn], n: int, rng: numpy.random.Generator) -> None:
+        """Fill in n numbers of each of a source's columns."""
         have = proposed = 0
         while have < n:
             if proposed >= self._patience * (PROPOSALS + FOR_EACH * n):
@@ -280,8 +293,8 @@ class Sampler:
             source.tally[0] += asked
             source.tally[1] += accepted
             many = min(accepted, n - have)
-            for v, column in zip(source.variables, columns, strict=True):
-                drawn[v, have : have + many] = column[:many] if held is None else column.take(held[:many])
+            for into, column in zip(drawn, columns, strict=True):
+                into[have : have + many] = column[:many] if held is None else column.take(held[:many])
             have += many
 
     def _gather(self, columns: Sequence[Drawn]) -> Drawn:

@@ -16,9 +16,13 @@ from cospace.compiler.counting.count import Limits, components, count
 from cospace.compiler.counting.levels import Group
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.numbers.enumerate import Frame
+from cospace.compiler.sampling import columns, halves, ragged
+from cospace.compiler.sampling.columns import Column, Designs, join_columns
 from cospace.compiler.sampling.draw_layers import LayeredDrawer
+from cospace.compiler.sampling.halves import Halves
 from cospace.compiler.sampling.ragged import Ragged, of_weights
 from cospace.compiler.sampling.sample import Sampler
+from cospace.compiler.sampling.scratch import Scratch
 from cospace.compiler.space.designs import decode
 from cospace.compiler.space.model import Space
 
@@ -146,13 +150,17 @@ def test_counts_and_samples_are_those_of_all_designs_listed(seed: int, monkeypat
         return
     if not len(rows):
         return
-    drawer = LayeredDrawer(frame, made)
+    drawer = LayeredDrawer(frame, made, [c.value for c in part.clauses])
+    place = {v: k for k, v in enumerate(sorted(part.variables))}
+    parts = tuple(Column(tuple(place[v] for v in c.members), c.sizes) for c in drawer.columns)
+    for c in drawer.columns:
+        assert c.sizes == tuple(len(space.decisions[v].values) for v in c.members)
     n = 12 * len(rows)
     rng = numpy.random.default_rng(seed)
     found: Counter[tuple[int, ...]] = Counter()
     while sum(found.values()) < n:
-        columns = drawer.draw(4096, rng)
-        found.update(map(tuple, numpy.stack([columns[v] for v in sorted(part.variables)], axis=1).tolist()))
+        codes = drawer.draw(4096, rng)
+        found.update(map(tuple, Designs(parts, tuple(codes), len(codes[0])).rows().tolist()))
     assert set(found) <= set(map(tuple, rows.tolist()))
     assert chi_square_is_plausible(found, len(rows), sum(found.values()))
 
@@ -197,26 +205,139 @@ def test_powers_count_what_all_choices_do(seed: int, monkeypatch: pytest.MonkeyP
 # ---- draws from segments
 
 
+def plausible(drawn: numpy.ndarray, weights: list[int]) -> bool:
+    counts, own = numpy.bincount(drawn, minlength=len(weights)), numpy.array(weights)
+    expected = len(drawn) * own / own.sum()
+    return len(counts) == len(own) and bool((abs(counts - expected) <= 5 * numpy.sqrt(expected)).all())
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["32 bits", "64 bits"])
 @pytest.mark.parametrize("margin", [None, 1 << 55, 1 << 60])
-def test_segments_give_items_by_their_weight_whatever_the_margin(margin: int | None) -> None:
+def test_segments_give_items_by_their_weight_whatever_the_margin(
+    margin: int | None, long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A margin so wide that whole numbers have to decide most draws changes nothing."""
+    if long:
+        monkeypatch.setattr(ragged, "SHORT", 2)
     rng = random.Random(4)
-    lengths = [1, 3, 40, 0, 7]
-    weights = [rng.choice([1, 10, 1000]) for _ in range(sum(lengths))]
+    lengths = [1, 3, 40, 0, 7, 2]
+    weights = [rng.choice([0, 1, 10, 1000]) for _ in range(sum(lengths))]
+    weights[0] = 5
     starts = numpy.concatenate([[0], numpy.cumsum(lengths)])
     made = of_weights(starts, numpy.array(weights, dtype=numpy.int64))
     if margin is not None:
-        made = Ragged(starts, numpy.where(made.cuts == (1 << 63) - 1, 0, made.cuts), margin, made._recall)
+        made = Ragged(starts, made.cuts, margin, made._recall)
     n = 20_000 if margin is None else 3_000
     for segment, length in enumerate(lengths):
-        if not length:
+        own = weights[starts[segment] : starts[segment + 1]]
+        if length and sum(own):
+            drawn = made.draw(numpy.full(n, segment), numpy.random.default_rng(segment))
+            assert plausible(drawn, own)
+
+
+@pytest.mark.parametrize("bits", [3, 20, 29, 45])
+def test_what_items_stand_for_is_told_however_long_it_is(bits: int) -> None:
+    weights, tells = [3, 1, 7, 7, 2], [(1 << bits) - 1, 0, 5, 1, (1 << bits) - 2]
+    starts = numpy.array([0, 3, 5])
+    made = of_weights(starts, numpy.array(weights), numpy.array(tells))
+    for segment in range(2):
+        own = slice(starts[segment], starts[segment + 1])
+        drawn = made.draw(numpy.full(20_000, segment), numpy.random.default_rng(bits))
+        assert plausible(numpy.array([tells[own].index(t) for t in drawn.tolist()]), weights[own])
+
+
+def test_every_unit_of_every_bucket_is_its_item_s() -> None:
+    """Buckets hold of each item what it has for sure, to the unit: what is left is drawn with whole numbers."""
+    rng = random.Random(7)
+    lengths = [rng.choice([2, 3, 5, 17, 64]) for _ in range(60)]
+    weights = [rng.choice([0, 1, 3, 10**6, 10**12]) for _ in range(sum(lengths))]
+    starts = numpy.concatenate([[0], numpy.cumsum(lengths)])
+    made = of_weights(starts, numpy.array(weights, dtype=numpy.int64))
+    full = 1 << made._fine
+    mask = (1 << made._wide) - 1
+    for segment, length in enumerate(lengths):
+        own = weights[starts[segment] : starts[segment + 1]]
+        if not sum(own):
             continue
-        drawn = made.draw(numpy.full(n, segment), numpy.random.default_rng(segment)) - starts[segment]
-        own = numpy.array(weights[starts[segment] : starts[segment + 1]])
-        counts = numpy.bincount(drawn, minlength=length)
+        units = Counter[int]()
+        first, buckets = int(made._offset[segment]), 1 << int(made._bits[segment])
+        for bucket in range(first, first + buckets):
+            record, held = int(made._records[bucket]), int(made._held[bucket])
+            assert record >> 2 * made._wide == held >> (made._fine - made._coarse)
+            units[record >> made._wide & mask] += held
+            units[record & mask] += full - held
+        whole = full * buckets
+        for item, weight in enumerate(own):
+            assert 0 <= weight * whole - units[item] * sum(own) <= 40 * sum(own)
+        assert sum(units.values()) == whole and units[made._rest] <= 40 * length
+
+
+def test_what_rounding_took_decides_what_it_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The item that stands for what rounding leaves is drawn by exactly what each lost."""
+    weights = [1, 2, 4, 0, 7]
+    made = of_weights(numpy.array([0, 5]), numpy.array(weights))
+    coarse = Ragged(made.starts, made.cuts, 1 << 57, made._recall)
+    more = random.Random(3)
+    floors = coarse._floors(numpy.array([5]), numpy.zeros(5, dtype=numpy.int64), coarse.cuts)
+    lost = [w * (1 << coarse._fine + int(coarse._bits[0])) - int(f) * 14 for w, f in zip(weights, floors, strict=True)]
+    drawn = numpy.array([coarse._settle(0, more) for _ in range(20_000)])
+    assert lost[3] == 0 and plausible(drawn, lost)
+    rounded_up = Ragged(made.starts, made.cuts + numpy.array([1 << 50, 0, 0, 0, 0]), 2, made._recall)
+    with pytest.raises(AssertionError, match="rounded up"):
+        rounded_up._settle(0, more)
+
+
+# ---- costs by halves
+
+
+@pytest.mark.parametrize("margin", [None, 1 << 58])
+def test_costs_within_a_room_are_drawn_by_their_weight(margin: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All combinations of five groups of two kinds, at each of two rows, against their weights listed."""
+    if margin is not None:
+        monkeypatch.setattr(halves, "LEAST", margin)
+        monkeypatch.setattr(halves, "MARGIN", 1 << 62)
+    kinds = [[Group((0, 1, 3), (2, 1, 5)), Group((0, 2), (1, 3))], [Group((0, 4), (3, 2)), Group((1, 2, 3), (1, 1, 1))]]
+    many, room = [3, 2], numpy.array([7, 8])
+    made = Halves(kinds, many, room, Scratch())
+    n = 60_000 if margin is None else 4_000
+    for row in range(2):
+        wanted: Counter[tuple[int, ...]] = Counter()
+        every = [g[row] for g, count in zip(kinds, many, strict=True) for _ in range(count)]
+        for choice in itertools.product(*(tuple(zip(g.values, g.weights, strict=True)) for g in every)):
+            if sum(v for v, _ in choice) <= room[row]:
+                wanted[tuple(v for v, _ in choice)] += math.prod(w for _, w in choice)
+        drawn = numpy.concatenate(made.draw(numpy.full(n, row), numpy.random.default_rng(row)))
+        found = Counter(map(tuple, drawn.T.tolist()))
+        assert set(found) <= set(wanted)
+        order = sorted(wanted)
+        number = {key: k for k, key in enumerate(order)}
+        at = numpy.repeat([number[key] for key in found], list(found.values()))
+        counts, own = numpy.bincount(at, minlength=len(order)), numpy.array([wanted[key] for key in order], dtype=float)
         expected = n * own / own.sum()
-        assert len(counts) == length
-        assert (abs(counts - expected) <= 5 * numpy.sqrt(expected) + 5).all()
+        statistic = ((counts - expected) ** 2 / expected).sum()
+        assert statistic < len(order) + 5 * (2 * len(order)) ** 0.5 + 10
+
+
+# ---- several decisions to a column
+
+
+def test_columns_are_taken_apart_into_their_decisions() -> None:
+    parts = (Column((2, 0), (3, 4)), Column((1,), (5,)))
+    rows = numpy.array([(a, b, c) for a in range(4) for b in range(-1, 5) for c in range(3)])
+    designs = Designs(parts, (rows[:, 2] * 4 + rows[:, 0], rows[:, 1]), len(rows))
+    assert (designs.rows() == rows).all() and (designs.row(17) == rows[17]).all()
+    assert (designs.part(3, 9).rows() == rows[3:9]).all() and len(designs.part(70, 99)) == 2
+    assert (Designs.of_rows(rows, [4, 5, 3]).rows() == rows).all()
+
+
+def test_decisions_that_are_read_together_share_a_column() -> None:
+    space = compile_file(TILINGS, {"layers": "2"}).space
+    assert space is not None
+    own = [d for d in space.decisions if d.path.endswith("[1]")]
+    joined = join_columns([d.path for d in own], [len(d.values) for d in own], [r.value for r in space.requirements])
+    named = {frozenset(own[k].path[0] for k in c) for c in joined}
+    assert frozenset("rsyx") in named and sorted(k for c in joined for k in c) == list(range(len(own)))
+    assert all(math.prod(len(own[k].values) for k in c) <= columns.JOINED for c in joined) and len(joined) <= 4
 
 
 # ---- what is said of it
