@@ -93,7 +93,8 @@ class Designs:
                 numpy.subtract(rest, above * size, out=found[column.members[k]], casting="unsafe")
                 rest = above
             found[column.members[0]] = rest
-        return found.T
+        rows: Array = found.T
+        return rows
 
 
 def join_columns(paths: Sequence[str], sizes: Sequence[int], exprs: Iterable[Expr]) -> list[tuple[int, ...]]:
@@ -109,7 +110,7 @@ def join_columns(paths: Sequence[str], sizes: Sequence[int], exprs: Iterable[Exp
         if len(own) > 1:
             read.add(own)
     scopes = sorted(read, key=lambda s: (len(s), math.prod(sizes[k] for k in s), s))
-    columns = [(k,) for k in range(len(paths))]
+    columns: list[tuple[int, ...]] = [(k,) for k in range(len(paths))]
 
     def joined(lot: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
         return tuple(sorted(k for c in lot for k in c))
@@ -131,17 +132,18 @@ def join_columns(paths: Sequence[str], sizes: Sequence[int], exprs: Iterable[Exp
         shared: dict[tuple[tuple[int, ...], tuple[int, ...]], Fraction] = {}
         for scope in scopes:
             met = touched(scope)
-            for pair in combinations(met, 2):
+            for first, second in combinations(met, 2):
+                pair = (first, second)
                 shared[pair] = shared.get(pair, Fraction(0)) + Fraction(1, len(met))
         fitting = [pair for pair in shared if cells(joined(pair)) <= SMALL]
         if not fitting:
             break
         unite(min(fitting, key=lambda pair: (-shared[pair], cells(joined(pair)), pair)))
     while len(columns) > 1:
-        pair = sorted(columns, key=lambda c: (cells(c), c))[:2]
-        if cells(joined(pair)) > JOINED:
+        least = sorted(columns, key=lambda c: (cells(c), c))[:2]
+        if cells(joined(least)) > JOINED:
             break
-        unite(pair)
+        unite(least)
     return columns
 
 

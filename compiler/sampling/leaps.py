@@ -15,7 +15,7 @@ from cospace.compiler.counting.guided import BITS
 from cospace.compiler.counting.states import Table, Taken
 from cospace.compiler.sampling.columns import Column
 from cospace.compiler.sampling.ragged import Ragged, of_weights
-from cospace.compiler.sampling.scratch import Scratch
+from cospace.compiler.sampling.scratch import LOT, Scratch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -115,6 +115,13 @@ class Back:
 
     def draw(self, state: Array, rng: numpy.random.Generator) -> list[Array]:
         """For each column its numbers, (n,), in arrays of the scratch."""
+        n = len(state)
+        codes = [self._scratch.get(f"codes {k}", n, m.kind) for k, m in enumerate(self._columns)]
+        for start in range(0, n, LOT):
+            self._draw(state[start : start + LOT], rng, [c[start : start + LOT] for c in codes])
+        return codes
+
+    def _draw(self, state: Array, rng: numpy.random.Generator, codes: list[Array]) -> None:
         n, made = len(state), self._scratch
         classes: list[Array | None] = [None] * len(self._columns)
         for number, leap in enumerate(self._leaps):
@@ -132,7 +139,8 @@ class Back:
             if leap.above is not None:
                 state = made.get(f"state {number}", n, numpy.int64)
                 numpy.right_shift(told, leap.above, out=state)
-        return [m.draw(c, n, rng, f"codes {k}") for k, (m, c) in enumerate(zip(self._columns, classes, strict=True))]
+        for members, which, into in zip(self._columns, classes, codes, strict=True):
+            members.draw(which, rng, into)
 
 
 def _sizes(step: Taken) -> Array:
@@ -163,6 +171,7 @@ class _Members:
             which = (which[:, None] + of * self.strides[v]).reshape(-1)
             codes = (codes[:, None] * size + indices[v][numpy.concatenate(classes)]).reshape(-1)
         self._codes = codes[numpy.argsort(which, kind="stable")].astype(column.kind)
+        self.kind = self._codes.dtype
         sizes = numpy.bincount(which, minlength=many)
         self._single = int(sizes.max(initial=1)) == 1
         self._sizes = sizes.astype(numpy.uint64)
@@ -170,13 +179,14 @@ class _Members:
         self._first = numpy.cumsum(sizes) - sizes
         self._unfair = ((1 << WORD) % numpy.maximum(sizes, 1)).astype(numpy.uint32)
 
-    def draw(self, which: Array | None, n: int, rng: numpy.random.Generator, name: str) -> Array:
+    def draw(self, which: Array | None, rng: numpy.random.Generator, into: Array) -> None:
         """which: combinations of classes; None where there is one. Lemire's way, redrawn where it would favour some."""
-        made = self._scratch
+        made, n = self._scratch, len(into)
         if which is None:
             which = numpy.zeros(n, dtype=numpy.int64)
         if self._single:
-            return made.taken(name, self._codes, which)
+            self._codes.take(which, out=into, mode="clip")
+            return
         first, size = made.taken("first", self._first, which), made.taken("size", self._sizes, which)
         product, low = made.get("product", n, numpy.uint64), made.get("low", n, numpy.uint32)
         numpy.multiply(size, made.words(n, rng), out=product)
@@ -188,7 +198,7 @@ class _Members:
             low[left] = product[left].astype(numpy.uint32)
         product >>= numpy.uint64(WORD)
         first += product.view(numpy.int64)
-        return made.taken(name, self._codes, first)
+        self._codes.take(first, out=into, mode="clip")
 
 
 __all__ = ["Back"]

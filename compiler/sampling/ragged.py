@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 from cospace.compiler.counting.guided import BITS
-from cospace.compiler.sampling.scratch import Scratch
+from cospace.compiler.sampling.scratch import LOT, Scratch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -66,7 +66,8 @@ class Ragged:
         upper[ends[lengths > 0]] = 1 << BITS
         lower = numpy.concatenate([numpy.zeros(1, dtype=numpy.int64), upper[:-1]])
         lower[(numpy.cumsum(lengths) - lengths)[lengths > 0]] = 0
-        return numpy.maximum(upper - lower - 2 * self.margin, 0) >> (BITS - self._fine - self._bits[segment])
+        sure: Array = numpy.maximum(upper - lower - 2 * self.margin, 0) >> (BITS - self._fine - self._bits[segment])
+        return sure
 
     def _fill(self, lengths: Array, told: Array, size: int) -> None:
         full = 1 << self._fine
@@ -103,12 +104,17 @@ class Ragged:
 
         The array is the scratch's, of this name.
         """
+        told = self._scratch.get(name, len(at), self._records.dtype)
+        for start in range(0, len(at), LOT):
+            self._draw(at[start : start + LOT], rng, told[start : start + LOT])
+        return told if self._then is None else self._then.take(told)
+
+    def _draw(self, at: Array, rng: numpy.random.Generator, told: Array) -> None:
         n, made, wide = len(at), self._scratch, self._wide
-        told = made.get(name, n, self._records.dtype)
         if self._plain:
             self._records.take(at, out=told, mode="clip")
             told &= (1 << wide) - 1
-            return self._meant(told)
+            return
         words = made.long_words(n, rng) if self._word == 64 else made.words(n, rng)
         place = made.get("place", n, numpy.int64)
         numpy.right_shift(words, made.taken("shift", self._shift, at), out=place.view(numpy.uint64))
@@ -133,10 +139,6 @@ class Ragged:
             more = random.Random(int(rng.integers(0, 1 << BITS)))
             for i in numpy.flatnonzero(told == self._rest):
                 told[i] = self._settle(int(at[i]), more)
-        return self._meant(told)
-
-    def _meant(self, told: Array) -> Array:
-        return told if self._then is None else self._then.take(told)
 
     def _settle(self, segment: int, more: random.Random) -> int:
         """An item by what rounding took from each, told."""

@@ -19,8 +19,9 @@ from cospace.compiler.space.graph import TRUE, Expr, both, implies
 from cospace.compiler.space.model import Space
 from numpy.typing import NDArray
 
-REFERENCED = 16
-"""Designs of a sample, spread evenly over it, that the reference evaluator checks too."""
+REFERENCED, READ = 16, 1 << 11
+"""Designs of a sample, spread evenly over it, that the reference evaluator checks too, and their decisions together;
+at least two designs."""
 FEW = 32
 """Up to so many designs the reference evaluator is quicker than compiling a program."""
 
@@ -44,7 +45,8 @@ class Recheck:
         n = len(designs)
         if n > FEW:
             self._batched(designs)
-        for i in range(n) if n <= FEW else range(0, n, -(-n // REFERENCED)):
+        some = max(2, min(REFERENCED, READ // max(1, len(self.space.decisions))))
+        for i in range(n) if n <= FEW else range(0, n, -(-n // some)):
             self._reference(designs.row(i))
 
     def _designs(self, drawn: Designs | NDArray[Any]) -> Designs:
@@ -95,6 +97,8 @@ class Recheck:
     def _reference(self, row: NDArray[Any]) -> None:
         design = decode(self.space.decisions, row)
         for d, index in zip(self.space.decisions, row, strict=True):
+            if d.guard is TRUE and d.allowed is None and index >= 0:
+                continue
             if (exact.evaluate(d.guard, design) is True) != (index >= 0):
                 raise AssertionError(f"a sample has `{d.path}` where it is not live, or lacks it: {design}")
             if index >= 0 and d.allowed is not None and exact.evaluate(d.allowed[int(index)], design) is not True:

@@ -57,7 +57,8 @@ class Tabled:
         self.column = {k: c for c, column in enumerate(columns) for k in column.members}
         self.position = {d.path: k for k, d in enumerate(decisions)}
         self.maybe_dead = [d.guard is not TRUE for d in decisions]
-        self._cells = NUMBERS if all(len(c.members) == 1 for c in columns) else MANY
+        self.long = any(len(c.members) > 1 for c in columns)
+        self._cells = MANY if self.long else NUMBERS
         self._interner = Interner()
         self._domains = [
             self._interner.intern(tuple((v.__class__, v) for v in self._values(k))) for k in range(len(decisions))
@@ -400,20 +401,25 @@ class _Block:
             self.room.give(self._held.pop(key))
 
     def _further(self, scope: tuple[int, ...]) -> Array:
-        code = self.room.get(numpy.int64)
-        numpy.multiply(self.code(scope[:-1]), self.owner.spans[scope[-1]], out=code)
-        code += self.code(scope[-1:])
+        cells = math.prod(self.owner.spans[c] for c in scope)
+        code = self.room.get(numpy.int64 if self.owner.long else numpy.int16 if cells < 1 << 15 else numpy.int32)
+        before, own = self.code(scope[:-1]), self.code(scope[-1:])
+        numpy.multiply(before, code.dtype.type(self.owner.spans[scope[-1]]), out=code, dtype=code.dtype)
+        numpy.add(code, own, out=code)
         self._release(scope[:-1])
         self._release(scope[-1:])
         return code
 
     def _column(self, c: int) -> Array:
-        """Places in a table: of the type that numpy looks up by, so that it needs no memory of its own."""
-        code, classes = self.room.get(numpy.int64), self.owner.coded[c]
-        code[:] = self.designs.codes[c]
+        codes, classes = self.designs.codes[c], self.owner.coded[c]
         members = self.owner.columns[c].members
         if len(members) == 1 and self.owner.maybe_dead[members[0]]:
-            code += 1
+            codes = codes + codes.dtype.type(1)
+        if not self.owner.long:
+            return numpy.ascontiguousarray(codes) if classes is None else self.room.taken(classes, codes)
+        # of the type that numpy looks up by, so that it needs no memory of its own
+        code = self.room.get(numpy.int64)
+        code[:] = codes
         if classes is not None:
             own = self.room.taken(classes, code)
             code[:] = own

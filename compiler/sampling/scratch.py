@@ -9,7 +9,9 @@ import numpy
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-LOT = 1 << 13
+LOT = 1 << 15
+"""Draws that are worked out at once: their arrays stay in the cache."""
+WORDS = 1 << 13
 """Random numbers that are asked for at once."""
 
 
@@ -40,10 +42,10 @@ class Scratch:
     def long_words(self, n: int, rng: numpy.random.Generator) -> Array:
         """n random numbers of 64 bits."""
         found = self.get("words", n, numpy.uint64)
-        for start in range(0, n, LOT):
-            part = found[start : start + LOT]
+        for start in range(0, n, WORDS):
+            part = found[start : start + WORDS]
             part[:] = rng.integers(0, (1 << 64) - 1, size=len(part), dtype=numpy.uint64, endpoint=True)
         return found
 
 
-__all__ = ["Scratch"]
+__all__ = ["LOT", "Scratch"]
