@@ -31,7 +31,7 @@ LEVELS = 320
 """Steps of the grid: more accept more rows and take larger tables."""
 CELLS = 60_000_000
 """Cells of all tables of rounded costs together."""
-AT_ONCE = 1 << 14
+AT_ONCE = 1 << 15
 """Rows drawn at once: what is worked on stays in the cache."""
 
 

@@ -19,7 +19,7 @@ from cospace.compiler.space.graph import TRUE, Expr, both, implies
 from cospace.compiler.space.model import Space
 from numpy.typing import NDArray
 
-REFERENCED, READ = 16, 1 << 11
+REFERENCED, READ = 16, 1 << 10
 """Designs of a sample, spread evenly over it, that the reference evaluator checks too, and their decisions together;
 at least two designs."""
 FEW = 32

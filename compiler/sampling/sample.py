@@ -256,7 +256,7 @@ class Sampler:
 
     def draw(self, n: int, seed: int = 0) -> Designs:
         """As `designs`, for callers that decide the requirements themselves: nothing is checked anew."""
-        rng = numpy.random.Generator(numpy.random.PCG64(seed))
+        rng = numpy.random.Generator(numpy.random.SFC64(seed))
         columns = tuple(c for source in self._sources for c in source.columns)
         if all(len(c.members) == 1 for c in columns):
             rows = numpy.empty((len(self.frame.decisions), n), dtype=self._kind).T
