@@ -11,11 +11,15 @@ from pathlib import Path
 
 import numpy
 import pytest
+from cospace.compiler.checks import drawn
+from cospace.compiler.cost import holds
 from cospace.compiler.counting import layered, powers
 from cospace.compiler.counting.count import Limits, components, count
 from cospace.compiler.counting.levels import Group
+from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.numbers.enumerate import Frame
+from cospace.compiler.proofs.witness import Witnesses
 from cospace.compiler.sampling import columns, halves, ragged
 from cospace.compiler.sampling.columns import Column, Designs, join_columns
 from cospace.compiler.sampling.draw_layers import LayeredDrawer
@@ -373,3 +377,23 @@ def test_a_sum_of_too_many_levels_is_bounded_from_both_sides(monkeypatch: pytest
     assert high is not None and exact.feasible is not None
     assert not found.exact and found.feasible is None and low <= exact.feasible <= high and low < high
     assert found.responsible is not None and found.responsible.reason == "traffic"
+
+
+def test_varied_designs_show_values_and_never_a_dead_one() -> None:
+    shown = gone = 0
+    for seed in range(40):
+        space = space_of(write(seed))
+        kept = per_value_counts(space)
+        if kept is None or not sum(len(c.dead) < len(d.values) for c, d in zip(kept, space.decisions, strict=True)):
+            continue
+        dead = {(v, k) for v, counts in enumerate(kept) for k in counts.dead}
+        every = {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))}
+        found = Witnesses([], set(every))
+        if not drawn._add_varied(found, space):
+            continue
+        assert dead <= found.missing
+        assert all(holds(r, found.designs[0]) is True for r in space.requirements)
+        shown += len(every - found.missing)
+        gone += len(dead)
+        assert len(found.missing) <= len(dead) + len(every) // 3
+    assert shown > 200 and gone >= 4
