@@ -73,7 +73,8 @@ class Designs:
 
     def row(self, i: int) -> Array:
         """The indices of one design, (d,)."""
-        return self.part(i, i + 1).rows()[0]
+        written: Array = self.part(i, i + 1).rows()[0]
+        return written
 
     def rows(self) -> Array:
         """(n, d) indices in the least integer type that holds them, each decision's in one piece."""
@@ -132,13 +133,13 @@ def join_columns(paths: Sequence[str], sizes: Sequence[int], exprs: Iterable[Exp
         shared: dict[tuple[tuple[int, ...], tuple[int, ...]], Fraction] = {}
         for scope in scopes:
             met = touched(scope)
-            for first, second in combinations(met, 2):
-                pair = (first, second)
-                shared[pair] = shared.get(pair, Fraction(0)) + Fraction(1, len(met))
+            for both in combinations(met, 2):
+                shared[both] = shared.get(both, Fraction(0)) + Fraction(1, len(met))
         fitting = [pair for pair in shared if cells(joined(pair)) <= SMALL]
         if not fitting:
             break
-        unite(min(fitting, key=lambda pair: (-shared[pair], cells(joined(pair)), pair)))
+        best = min(fitting, key=lambda pair: (-shared[pair], cells(joined(pair)), pair))
+        unite(best)
     while len(columns) > 1:
         least = sorted(columns, key=lambda c: (cells(c), c))[:2]
         if cells(joined(least)) > JOINED:

@@ -41,7 +41,7 @@ from cospace.compiler.space.model import Decision
 LEAVES = 1 << 10
 """Cells that the reference evaluator is asked about for one expression of several decisions, at most."""
 BLOCK = 1 << 15
-"""Designs that are decided at once."""
+"""Designs that are decided at once; twice as many where tables are larger."""
 FOLDED = {"add": graph.add, "mul": graph.mul}
 PAIRS = 256
 """Pairs of values at which a comparison of two decisions is asked about."""
@@ -343,13 +343,14 @@ class Tabled:
             if len(designs) and not -int(dead) <= int(codes.min()) <= int(codes.max()) < column.size:
                 named = ", ".join(f"`{self.decisions[k].path}`" for k in column.members)
                 raise AssertionError(f"a sample is not one of designs: {named} has an index that is none")
-        room = Room(min(BLOCK, len(designs)))
-        for start in range(0, len(designs), BLOCK):
-            some = designs.part(start, start + BLOCK)
+        size = BLOCK << self.long
+        room = Room(min(size, len(designs)))
+        for start in range(0, len(designs), size):
+            some = designs.part(start, start + size)
             if len(some) < room.length:
                 room = Room(len(some))
             block = _Block(self, some, room)
-            into = held[start : start + BLOCK]
+            into = held[start : start + size]
             for root in (*self.roots, *(g for _, g in self.legal)):
                 met = block.value(root)
                 into &= met
