@@ -29,6 +29,8 @@ COPIES = 128
 ROUNDS = 40
 """Batches of neighbours in all, and how many in a row may show nothing new."""
 BARREN = 4
+EXACT = 32
+"""Neighbours that are evaluated exactly in all, where floats don't tell."""
 EFFORT = 120_000
 """Expressions that may be looked at on boxes for all decisions together; one takes half of what is left at most."""
 POOL = 512
@@ -67,6 +69,7 @@ class _Missing:
     dead: dict[Pair, tuple[Requirement, ...]] = field(factory=dict)
     pool: Rows | None = None
     rounds: int = ROUNDS
+    exact: int = EXACT
     seed: int = 100
 
     def __attrs_post_init__(self) -> None:
@@ -83,7 +86,9 @@ class _Missing:
             start = self.seed * DRAWN % len(wanted) if len(wanted) > DRAWN else 0
             wanted = (wanted[start:] + wanted[:start])[:DRAWN]
             rows = self.prover.beside(self.pool, wanted * min(COPIES, DRAWN // len(wanted)), self.seed)
-            good = rows[self.prover.decide(self.prover.space.requirements, rows).all(axis=1)]
+            doubted = self.prover.doubted
+            good = rows[self.prover.decide(self.prover.space.requirements, rows, self.exact).all(axis=1)]
+            self.exact -= self.prover.doubted - doubted
             before = len(self.missing)
             self._show(good)
             barren = 0 if len(self.missing) < before else barren + 1

@@ -50,7 +50,7 @@ class Case:
     @cached_property
     def witnesses(self) -> Witnesses:
         found = find_witnesses(self.space)
-        if len(found.missing) > MANY and not found.designs:
+        if len(found.missing) > MANY:
             from cospace.compiler.checks.drawn import add_drawn
 
             add_drawn(found, self.space)

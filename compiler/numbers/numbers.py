@@ -361,14 +361,23 @@ class Decider:
         """Raises Undecided at a design where an expression is neither known to be true nor known not to be."""
         return self._decide(designs, inputs, False)
 
-    def surely(self, designs: Rows, inputs: Mapping[str, Value] | None = None) -> NDArray[numpy.bool_]:
-        """Which are known to be true: what looks for designs needs no more, and what excludes them needs `__call__`."""
-        return self._decide(designs, inputs, True)
+    def surely(
+        self, designs: Rows, inputs: Mapping[str, Value] | None = None, most: int | None = None
+    ) -> NDArray[numpy.bool_]:
+        """Which are known to be true: what looks for designs needs no more, and what excludes them needs `__call__`.
 
-    def _decide(self, designs: Rows, inputs: Mapping[str, Value] | None, surely: bool) -> NDArray[numpy.bool_]:
+        most: rows that are evaluated exactly, None for all; of further ones that need it nothing is known.
+        """
+        return self._decide(designs, inputs, True, most)
+
+    def _decide(
+        self, designs: Rows, inputs: Mapping[str, Value] | None, surely: bool, most: int | None = None
+    ) -> NDArray[numpy.bool_]:
         values, _, doubt = self.program.certified(designs, dict(inputs or {}))
         result = numpy.stack(values, axis=1) if values else numpy.zeros((len(designs), 0), dtype=numpy.bool_)
         rows = numpy.flatnonzero(doubt)
+        result[rows[most:] if most is not None else rows[:0]] = False
+        rows = rows[:most]
         self.doubted += len(rows)
         if len(rows):  # each design once: drawn rows repeat a lot in small spaces
             distinct, place = numpy.unique(designs[rows], axis=0, return_inverse=True)

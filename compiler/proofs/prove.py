@@ -101,12 +101,22 @@ class Prover:
             done.append(v)
         return rows[keep]
 
-    def decide(self, requirements: Sequence[Requirement], rows: Rows) -> Mask:
-        """Which requirements surely hold at which rows: (n, r); undefined ones don't, nor those that stay unknown."""
+    def decide(self, requirements: Sequence[Requirement], rows: Rows, most: int | None = None) -> Mask:
+        """Which requirements surely hold at which rows: (n, r); undefined ones don't, nor those that stay unknown.
+
+        most: rows that are evaluated exactly where floats don't tell.
+        """
         key = tuple(map(id, requirements))
         if key not in self._deciders:
             self._deciders[key] = Decider([implies(r.guard, r.value) for r in requirements], self.space.decisions)
-        return numpy.asarray(self._deciders[key].surely(rows), dtype=bool).reshape(len(rows), len(requirements))
+        return numpy.asarray(self._deciders[key].surely(rows, most=most), dtype=bool).reshape(
+            len(rows), len(requirements)
+        )
+
+    @property
+    def doubted(self) -> int:
+        """Rows that were evaluated exactly so far, where floats did not tell."""
+        return sum(decider.doubted for decider in self._deciders.values())
 
     def sample(self) -> tuple[Rows, Mask]:
         """Some designs and which requirements of the space hold there; drawn once."""
