@@ -50,8 +50,6 @@ _numbers: dict[Dimension, Type] = {(): NUMBER}
 
 def number_in(unit: Dimension) -> Type:
     """The type of numbers in a unit: one object for each."""
-    if not unit:
-        return NUMBER
     found = _numbers.get(unit)
     if found is None:
         found = _numbers[unit] = Type("number", unit)
