@@ -262,11 +262,8 @@ class Groups:
     def _loose_grid(self, c: Clause, order: tuple[int, ...], options: Rows) -> tuple[Array, Rows, Rows]:
         hub = tuple(v for v in c.scope if v in self.hub_set)
         own = tuple(v for v in c.scope if v not in self.hub_set)
-        above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
-        below, which = self.frame.project(options, order, own)
-        self.spend(len(above) * len(below), c.scope)
-        table = self.frame.holds(c, *_grid(hub, above, own, below)).reshape(len(above), len(below))
-        return table, where, which
+        met = self._meet(hub, own, order, options)
+        return self.frame.holds(c, met.rows, met.columns).reshape(met.shape), met.where, met.which
 
     def spend(self, cells: int, scope: Sequence[int]) -> None:
         self.cells += cells
@@ -280,15 +277,25 @@ class Groups:
         scope = self.frame.scope(c, *conditions)
         hub = tuple(sorted({*self.frame.scope(*guards), *(v for v in scope if v in self.hub_set)}))
         own = tuple(v for v in scope if v not in self.hub_set)
+        met = self._meet(hub, own, order, options)
+        truth = [self.frame.truth(e, met.rows, met.columns) for e in (c, negate(c))]
+        decided = (truth[0] | truth[1]).reshape(met.shape)
+        return ~self._hold(met, (*guards, *conditions)) | decided, met.where, met.which
+
+    def _meet(self, hub: tuple[int, ...], own: tuple[int, ...], order: tuple[int, ...], options: Rows) -> _Meeting:
+        """What some hubs take beside what some decisions of a group take in its options."""
         above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub)
         below, which = self.frame.project(options, order, own)
-        self.spend(len(above) * len(below), scope)
-        rows, columns = _grid(hub, above, own, below)
-        asked = numpy.ones(len(rows), dtype=bool)
-        for condition in (*guards, *conditions):
-            asked &= self.frame.truth(condition, rows, columns)
-        decided = self.frame.truth(c, rows, columns) | self.frame.truth(negate(c), rows, columns)
-        return (~asked | decided).reshape(len(above), len(below)), where, which
+        self.spend(len(above) * len(below), sorted((*hub, *own)))
+        rows = numpy.concatenate([numpy.repeat(above, len(below), axis=0), numpy.tile(below, (len(above), 1))], axis=1)
+        return _Meeting(rows, [*hub, *own], (len(above), len(below)), below, where, which)
+
+    def _hold(self, met: _Meeting, conditions: Sequence[Expr]) -> Mask:
+        """Where all of these hold, in the shape of the table."""
+        held = numpy.ones(len(met.rows), dtype=bool)
+        for c in conditions:
+            held &= self.frame.truth(c, met.rows, met.columns)
+        return held.reshape(met.shape)
 
     def _term(self, t: Term, scale: Scale, number: int, order: tuple[int, ...], options: Rows) -> _TermTable:
         """The term's table joined with conditions of its group; options at which it does not count get 0."""
@@ -326,21 +333,13 @@ class Groups:
         scope = term_scope(self.frame, t)
         hub_scope = tuple(v for v in scope if v in self.hub_set)
         own_scope = tuple(v for v in scope if v not in self.hub_set)
-        above, where = self.frame.project(self.plan.rows, self.plan.hubs, hub_scope)
-        below, which = self.frame.project(options, order, own_scope)
-        self.spend(len(above) * len(below), scope)
-        rows, columns = _grid(hub_scope, above, own_scope, below)
-        met = numpy.ones(len(rows), dtype=bool)
-        for c in t.conditions:
-            met &= self.frame.truth(c, rows, columns)
-        known, at = self.frame.project(self.plan.rows, self.plan.hubs, hub_scope)
+        met = self._meet(hub_scope, own_scope, order, options)
         assert hub.inverse is not None
-        first = numpy.zeros(len(known), dtype=numpy.int64)
-        first[at] = hub.inverse
-        inner = self._find(own, own_scope, below)
-        values = scale.values[number][first[:, None], inner[None, :]]
-        values = numpy.where(met.reshape(values.shape), values, 0)
-        return _TermTable(values, where, which, hub.counts)
+        first = numpy.zeros(met.shape[0], dtype=numpy.int64)
+        first[met.where] = hub.inverse
+        inner = self._find(own, own_scope, met.below)
+        values = numpy.where(self._hold(met, t.conditions), scale.values[number][first[:, None], inner[None, :]], 0)
+        return _TermTable(values, met.where, met.which, hub.counts)
 
     # ---- blocks of hub rows
 
@@ -397,6 +396,19 @@ class Groups:
 
 
 @frozen(eq=False)
+class _Meeting:
+    """rows: every combination of hubs' values with values in a group, of the decisions in `columns`; shape: how many
+    there are of both. below: the latter alone. where, which: of each row of hubs, and of each option, its own."""
+
+    rows: Rows
+    columns: list[int]
+    shape: tuple[int, int]
+    below: Rows
+    where: Rows
+    which: Rows
+
+
+@frozen(eq=False)
 class _HubPart:
     offset: Array
     active: Mask
@@ -406,11 +418,6 @@ class _HubPart:
 def _doubtful(s: Sum) -> list[tuple[tuple[Expr, ...], Expr]]:
     """What has to be defined for the sum to be, where it may not be."""
     return [(conditions, c) for conditions, c in s.settled if may_be_undefined(c)]
-
-
-def _grid(hub: tuple[int, ...], above: Rows, own: tuple[int, ...], below: Rows) -> tuple[Rows, list[int]]:
-    rows = numpy.concatenate([numpy.repeat(above, len(below), axis=0), numpy.tile(below, (len(above), 1))], axis=1)
-    return rows, [*hub, *own]
 
 
 __all__ = ["Block", "Groups", "OptionGroup"]
