@@ -9,6 +9,7 @@ from typing import Any
 
 from cospace.compiler.exact import enclosures
 from cospace.compiler.exact.enclosures import GivenUp
+from cospace.compiler.exact.reals import total
 
 End = int | Fraction | float
 """Exact, or plus or minus infinity."""
@@ -76,19 +77,12 @@ def _end(end: End, instead: float) -> End:
 
 
 def _total(ends: list[End]) -> End:
-    """A sum, with one common divisor looked for at the end; what is not bounded stays so."""
-    whole, above, below = 0, 0, 1
-    for e in ends:
-        if e.__class__ is int:
-            whole += e
-        elif isinstance(e, Fraction):
-            mine = e.denominator
-            common = math.gcd(mine, below)
-            above = above * (mine // common) + e.numerator * (below // common)
-            below = below // common * mine
-        else:
-            return e
-    return whole if not above else Fraction(above + whole * below, below)
+    """A sum; what is not bounded stays so."""
+    finite = [e for e in ends if not isinstance(e, float)]
+    if len(finite) < len(ends):
+        return next(e for e in ends if isinstance(e, float))
+    above, below = total(finite)
+    return above if below == 1 else Fraction(above, below)
 
 
 def _negative(end: End) -> bool:

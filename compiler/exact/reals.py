@@ -7,7 +7,7 @@ that a number compared with itself is equal however wide its bounds are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from attrs import field, frozen, mutable
@@ -106,32 +106,36 @@ def _bounded(x: Fraction) -> Fraction:
     return x
 
 
-def _sum(args: list[Fraction]) -> Fraction:
-    """As adding one by one, with one common divisor looked for at the end: sums over works are long."""
-    total, below = 0, 1
+def total(args: Iterable[Fraction | int]) -> tuple[int, int]:
+    """A sum as numerator and denominator, its common divisor left to look for: once, for sums over works are long."""
+    above, below = 0, 1
     for a in args:
         mine = a.denominator
         if mine == below:
-            total += a.numerator
+            above += a.numerator
         else:
             common = math.gcd(mine, below)
-            total = total * (mine // common) + a.numerator * (below // common)
+            above = above * (mine // common) + a.numerator * (below // common)
             below = below // common * mine
-    return Fraction(total) if below == 1 else Fraction(total, below)
+    return above, below
 
 
 def _times(args: list[Fraction]) -> Fraction:
     """As multiplying one by one."""
-    total, below = 1, 1
+    above, below = 1, 1
     for a in args:
-        total *= a.numerator
+        above *= a.numerator
         below *= a.denominator
-    return Fraction(total) if below == 1 else Fraction(total, below)
+    return _ratio(above, below)
+
+
+def _ratio(above: int, below: int) -> Fraction:
+    return Fraction(above) if below == 1 else Fraction(above, below)
 
 
 def _add(args: list[Result], to: Precision) -> Result:
     rational = [a for a in args if a.__class__ is Fraction]
-    exact = _sum(rational)
+    exact = _ratio(*total(rational))
     if len(rational) == len(args):
         return _bounded(exact)
     real = [a for a in args if isinstance(a, Enclosure)]
