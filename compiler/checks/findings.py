@@ -27,7 +27,7 @@ class Claim:
 
 
 MANY = 1_000
-"""Values that no design was found for, from which on many designs are drawn at once where there is none yet."""
+"""Values that no design was found for, from which on many designs are looked at at once."""
 
 
 @frozen

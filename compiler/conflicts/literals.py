@@ -45,6 +45,10 @@ class Literal:
     def variable(self) -> Expr:
         return var(self.path, NUMBER)
 
+    def within(self, places: Sequence[Span]) -> bool:
+        """Whether the number stands at one of these places."""
+        return any(self.span.file == p.file and p.start <= self.span.start < p.end for p in places)
+
 
 @frozen(eq=False)
 class Opened:
@@ -69,7 +73,7 @@ def opened(space: Space, places: Sequence[Span]) -> Opened | None:
     if space.origin is None:
         return None
     literals = _numbered(_near(space, places))
-    own = [x for x in literals if any(x.span.file == p.file and p.start <= x.span.start < p.end for p in places)]
+    own = [x for x in literals if x.within(places)]
     halves = [own, [x for x in literals if x not in own]] if 0 < len(own) < len(literals) else _halved(literals)
     pending = [literals]
     tries, steps = TRIES, STEPS

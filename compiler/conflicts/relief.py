@@ -73,7 +73,7 @@ def reliefs(prover: Prover, places: Sequence[Span]) -> tuple[Relief, ...]:
     asked = [r for r in found.space.requirements if r.span in places]
     read = frozenset().union(*(r.value.free | r.guard.free for r in asked))
     literals = [x for x in found.literals if x.path in read]
-    literals.sort(key=lambda x: not any(x.span.file == p.file and p.start <= x.span.start < p.end for p in places))
+    literals.sort(key=lambda x: not x.within(places))
     search = _Reliefs(found, Prover(evolve(found.space, requirements=()), prover.fixed))
     made = [search.of(x) for x in literals[:MOST]]
     made += [Relief(x, (), 0) for x in (*literals[MOST:], *found.untried)]

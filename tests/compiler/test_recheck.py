@@ -14,7 +14,7 @@ from cospace.compiler.sampling.sample import Sampler
 from cospace.compiler.space.designs import encode
 from cospace.compiler.space.graph import TRUE
 
-from tests.compiler.generate import generate
+from tests.compiler.generate import Generated, generate
 
 MADE = [m for m in map(generate, range(200)) if len(m.feasible()) > 20]
 
@@ -44,16 +44,21 @@ def test_one_wrong_row_anywhere_is_found(n: int) -> None:
 
 
 def test_rows_are_judged_as_the_reference_evaluator_does() -> None:
+    assert judge(MADE, 4000) > 1_000
+
+
+def judge(spaces: list[Generated], most: int) -> int:
+    """Hold the verdicts on rows of each space, so many at most, against its feasible designs; how many there were."""
     judged = 0
-    for made in MADE:
+    for made in spaces:
         space = made.space()
         feasible = {tuple(int(i) for i in row) for row in encode(space.decisions, made.feasible())}
         columns = [range(-1 if d.guard is not TRUE else 0, len(d.values)) for d in space.decisions]
-        rows = list(itertools.islice(itertools.product(*columns), 4000))
+        rows = list(itertools.islice(itertools.product(*columns), most))
         held = Recheck(space).held(numpy.array(rows, dtype=numpy.int8))
         assert [row in feasible for row in rows] == held.tolist()
         judged += len(rows)
-    assert judged > 1_000
+    return judged
 
 
 def test_a_sampler_that_forgets_a_requirement_is_caught() -> None:
@@ -78,13 +83,4 @@ def test_what_no_table_holds_a_program_decides_alike(refuses: str, monkeypatch: 
     monkeypatch.setattr(recheck_tables, "_is_heavy", heavy)
     if refuses == "tables of what is live":
         monkeypatch.setattr(recheck_tables, "LEAVES", 0)
-    judged = 0
-    for made in MADE[:12]:
-        space = made.space()
-        feasible = {tuple(int(i) for i in row) for row in encode(space.decisions, made.feasible())}
-        columns = [range(-1 if d.guard is not TRUE else 0, len(d.values)) for d in space.decisions]
-        rows = list(itertools.islice(itertools.product(*columns), 1000))
-        held = Recheck(space).held(numpy.array(rows, dtype=numpy.int8))
-        assert [row in feasible for row in rows] == held.tolist()
-        judged += len(rows)
-    assert judged > 1_000
+    assert judge(MADE[:12], 1000) > 1_000
