@@ -59,6 +59,7 @@ class Boxes:
         """Expressions that were looked at so far, wide ones for more; one evaluated exactly at a point for a part."""
         self._sizes: dict[int, int] = {}
         self._growing: dict[int, bool] = {}
+        self._bits: dict[int, dict[Value, int]] = {}
 
     def reads(self, node: Expr) -> tuple[int, ...]:
         """The decisions that a node reads, by position."""
@@ -125,7 +126,7 @@ class Boxes:
             return choose(parts, node.type.kind)
         args = [self.ask(a, box) for a in node.args]
         if op == "not":
-            return (args[0] & NO) << 1 | (args[0] & YES) >> 1
+            return opposite(args[0])
         if op in ("lt", "le"):
             return compare(op, args[0], args[1])
         if op == "eq":
@@ -140,6 +141,10 @@ class Boxes:
         """At every combination of the values that are in the box."""
         if node.op == "var":
             return self._taken(node, box[reads[0]], reads[0])
+        if node.op == "eq" and {a.op for a in node.args} == {"var", "const"}:
+            return self._is(node, box[reads[0]], reads[0])
+        if node.op == "not":
+            return opposite(self.ask(node.args[0], box))
         found = []
         combinations: list[tuple[int, ...]] = [()]
         for v in reads:
@@ -162,6 +167,14 @@ class Boxes:
         if self._growing[v] and mask:
             return plain(values[(mask & -mask).bit_length() - 1]), plain(values[mask.bit_length() - 1])
         return abstract([values[k] for k in members(mask)], node)
+
+    def _is(self, node: Expr, mask: int, v: int) -> int:
+        """Whether a decision is one value; domains that depend on others ask that of each value that they allow."""
+        (value,) = (a.value for a in node.args if a.op == "const")
+        if v not in self._bits:
+            self._bits[v] = {x: 1 << k for k, x in enumerate(self.decisions[v].values)}
+        bit = self._bits[v].get(value, 0)
+        return (YES if mask & bit else 0) | (NO if mask & ~bit else 0)
 
     def _size(self, node: Expr) -> int:
         """What evaluating it exactly counts for."""
@@ -206,6 +219,10 @@ class Boxes:
 
 def anything(node: Expr) -> Any:
     return {"number": ALL, "bool": BOTH}.get(node.type.kind)
+
+
+def opposite(truth: int) -> int:
+    return (truth & NO) << 1 | (truth & YES) >> 1
 
 
 def _empty(node: Expr) -> Any:
