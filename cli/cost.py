@@ -98,6 +98,9 @@ def _say(number: int, answer: dict[str, Any]) -> None:
         value = figure.get("value")
         shown = "known only after running" if value is None else human(value, figure.get("unit"))
         typer.echo(f"  {text}: {shown}")
+    for path, figure in answer["quantities"].items():
+        if path not in answer["objectives"] and figure["value"] is not None:
+            typer.echo(f"  {path} = {human(figure['value'], figure['unit'])}")
     for work in answer["works"]:
         maps = ", ".join(
             f"{path.rpartition('.')[2]} = {spell_shown(v)}" for path, v in (work.get("maps") or {}).items()

@@ -28,6 +28,7 @@ def about_space(space: Space) -> Iterator[str]:
         "accelerators": [
             (f"{a.path}: {', '.join(name for name, _ in a.quantities)}", a.doc) for a in space.accelerators
         ],
+        "quantities": [(q.path, q.doc) for q in space.quantities if q.value.free],
         "requirements": list(dict.fromkeys((_line(space, r.span) or r.reason, None) for r in space.requirements
                                            if r.origin in ("written", "rule"))),
         "objectives": [(f"{o.sense} {o.text}", o.doc) for o in space.objectives],
@@ -66,6 +67,9 @@ def about(space: Space, name: str) -> list[str] | None:
             dims = ", ".join(f"{k} = {expression(e, known)}" for k, e in w.dims)
             rules = [f"  served by {p.rule}" + _when(p.guard, known) for p in w.placements]
             return [f"work {w.path}: {w.kind}({dims})", *_written(space, w.span), *rules]
+    for q in space.quantities:
+        if q.path == name:
+            return [f"{name} {_range(space, q.value)}", *_doc(q.doc), *_written(space, q.span), *_reads(space, q.value)]
     for c in space.constants:
         if name in _also(space, c.path):
             return [f"{c.path} = {c.text}", *_written(space, c.span)]
@@ -77,6 +81,7 @@ def names(space: Space) -> list[str]:
     found = [d.path for d in space.decisions] + [d.plain for d in space.decisions] + [p.name for p in space.params]
     found += [n.name for n in space.networks] + [a.path for a in space.accelerators]
     found += [f"{a.path}.{q}" for a in space.accelerators for q, _ in a.quantities]
+    found += [q.path for q in space.quantities]
     return found + [w.path for w in space.works] + [w.call for w in space.works] + [c.path for c in space.constants]
 
 

@@ -22,10 +22,11 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
     """A design's answer for programs.
 
     feasible: bool, or None where a comparison could not be decided. objectives and quantities: name -> {value, unit,
-    exact}; a measure is {value: None}. violated: [{reason, origin}]. works: the live ones, each with its rule, maps,
-    dimensions and quantities, `at` the values of `switch`, `random` and `adapt` that these numbers stand
-    for. Numbers are floats in the unit beside them; `exact` is the rational in base units. An
-    objective has one unit for all designs, so that they compare by eye; others have the unit that suits the number.
+    exact}; a measure is {value: None}; quantities are those of accelerators, and what the file names. violated:
+    [{reason, origin}]. works: the live ones, each with its rule, maps, dimensions and quantities, `at` the values of
+    `switch`, `random` and `adapt` that these numbers stand for. Numbers are floats in the unit beside them; `exact` is
+    the rational in base units. An objective has one unit for all designs, so that they compare by eye; others have the
+    unit that suits the number.
     """
     verdicts = [(r, holds(r, design)) for r in space.requirements]
     violated = [{"reason": r.reason, "origin": r.origin} for r, v in verdicts if v is False]
@@ -40,7 +41,8 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
             for a in space.accelerators
             if exact.evaluate(a.guard, design) is True
             for name, e in a.quantities
-        },
+        }
+        | {q.path: figure(q.value, design) for q in space.quantities if q.value.free},
         "works": [_work(w, design, variants) for w in space.works if exact.evaluate(w.guard, design) is True],
     }
 

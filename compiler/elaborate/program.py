@@ -6,7 +6,7 @@ Networks come before policies because `per layer` copies need the layers; works 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ from cospace.compiler.elaborate.values import (
     is_number,
 )
 from cospace.compiler.space.graph import TRUE, Expr, const
-from cospace.compiler.space.model import Call, Input, NetworkPlan, Objective, Origin, Requirement, Space
+from cospace.compiler.space.model import Call, Input, NetworkPlan, Objective, Origin, Quantity, Requirement, Space
 from cospace.compiler.space.units import natural_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label
@@ -396,9 +396,23 @@ def space_of(root: Module, loaded: Loaded, state: State) -> Space:
         references=tuple(state.references),
         variants=tuple(state.variants),
         policies=tuple(state.policies),
+        quantities=tuple(_quantities(root, state)),
         sources=sources,
         origin=Origin(loaded, dict(state.settings), state.groups.get("data")),
     )
+
+
+def _quantities(root: Module, state: State) -> Iterator[Quantity]:
+    """What the file names at its top, without its decisions."""
+    decided = {d.path for d in state.decisions}
+    for s in root.file.statements:
+        if isinstance(s, tree.Bind):
+            for name in (t.id for t in s.targets if isinstance(t, tree.Name)):
+                value = root.scope.names.get(name)
+                if not isinstance(value, Expr) or value.op == "var" or value.type.kind not in ("number", "bool"):
+                    continue
+                if value.free <= decided:
+                    yield Quantity(name, value, s.doc, s.span)
 
 
 def _with_facts(node: Any, state: State) -> Any:

@@ -292,6 +292,16 @@ class Constant:
     span: Span = NOWHERE
 
 
+@frozen
+class Quantity:
+    """A number or condition that the file itself names (`traffic = …`), of decisions and of nothing bound later."""
+
+    path: str
+    value: Expr
+    doc: str | None = None
+    span: Span = NOWHERE
+
+
 @frozen(eq=False)
 class Origin:
     """What a space was compiled from, to compile it once more with one of its numbers changed."""
@@ -320,6 +330,7 @@ class Space:
     references: tuple[Reference, ...] = ()
     variants: tuple[Variant, ...] = ()
     policies: tuple[Policy, ...] = ()
+    quantities: tuple[Quantity, ...] = field(default=(), repr=False, metadata=UNWRITTEN)
     sources: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(path shown, text) of every file read, for diagnostics; the standard library included."""
     origin: Origin | None = field(default=None, eq=False, repr=False, metadata=UNWRITTEN)

@@ -36,12 +36,15 @@ COMMON: Mapping[Dimension, tuple[tuple[str, Fraction], ...]] = {
     ),
     (("metre", Fraction(2)),): (("mm2", Fraction(1, 10**6)), ("um2", Fraction(1, 10**12))),
     (("bit", Fraction(1)),): (
-        ("MiB", Fraction(8 * 1024**2)), ("KiB", Fraction(8 * 1024)), ("byte", Fraction(8)), ("bit", Fraction(1)),
+        ("GiB", Fraction(8 * 1024**3)), ("MiB", Fraction(8 * 1024**2)), ("KiB", Fraction(8 * 1024)),
+        ("byte", Fraction(8)), ("bit", Fraction(1)),
     ),
     (("J", Fraction(1)), ("s", Fraction(1))): (
         ("J s", Fraction(1)), ("mJ ms", Fraction(1, 10**6)), ("uJ us", Fraction(1, 10**12)),
     ),
 }  # fmt: skip
+DECIMAL = tuple((name, Fraction(8 * 1000**k)) for k, name in ((3, "GB"), (2, "MB"), (1, "kB")))
+"""Instead of a binary unit, where it makes a whole number and the binary one does not: such a number was meant so."""
 
 
 def natural_unit(value: Fraction | float, dimension: Dimension) -> tuple[str, Fraction]:
@@ -51,10 +54,16 @@ def natural_unit(value: Fraction | float, dimension: Dimension) -> tuple[str, Fr
         return ("" if not dimension else show_unit(dimension)), Fraction(1)
     for (name, scale), smaller in zip(choices, (*choices[1:], None), strict=True):
         # where the next unit is a million times smaller (mm2, um2), this one serves down to a thousandth
-        least = scale / 1000 if smaller is not None and scale / smaller[1] > 1000 else scale
+        least = scale / 1000 if smaller is not None and scale / smaller[1] > 10_000 else scale
         if (value if value > 0 else -value) >= least:
-            return name, scale
+            meant = ((n, d) for n, d in DECIMAL if value and not value % d) if _binary(name, value, scale) else ()
+            return next(iter(meant), (name, scale))
     return choices[-1] if value else choices[0]
+
+
+def _binary(name: str, value: Fraction | float, scale: Fraction) -> bool:
+    """Whether an amount of data may have been meant in a decimal unit: it is not whole in the binary one, or bytes."""
+    return name == "byte" or (name[-2:] == "iB" and value % scale != 0)
 
 
 def show_quantity(value: Fraction | float, dimension: Dimension, digits: int = 4) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cospace.cli.figures import human
 from cospace.cli.main import app
 from typer.testing import CliRunner
 
@@ -302,11 +303,38 @@ def test_explain_says_what_a_spec_and_a_name_in_it_stand_for(tmp_path: Path) -> 
     assert "rows: choose 1..8" in rows and '"of shelves"' in rows and "shop.cospace:3:8" in rows
     assert "read by requirement: it fits" in rows and "read by minimize area" in rows
     assert "exists only if 4 < rows" in run("explain", str(spec), "deep").stdout
+    area = run("explain", str(spec), "area").stdout
+    assert "area lies between 1 mm2 and 8 mm2" in area and "shop.cospace:5:1" in area and "depends on rows" in area
     given = run("explain", str(spec), "most", "--set", "most=3mm2").stdout
     assert "most = 3 mm2 (given by --set)" in given
     wrong = run("explain", str(spec), "rowss")
     assert wrong.exit_code == 1 and "CS813" in wrong.stderr and "did you mean 'rows'" in wrong.stderr
     assert "CS001" in run("explain", str(tmp_path / "none.cospace")).stderr
+
+
+def test_cost_says_what_the_file_names(tmp_path: Path) -> None:
+    spec = tmp_path / "tiles.cospace"
+    spec.write_text(
+        "space tiles\nn = 64\nt = choose divisors(n)\nfits = held <= 4 kB\nheld = t * n * 8 bit\nminimize n / t\n"
+    )
+    told = run("cost", str(spec), "--designs", "-", input='{"t": 32}')
+    assert "held = 2 KiB" in told.stdout and "fits = True" in told.stdout and "n = " not in told.stdout
+    answer = json.loads(run("cost", str(spec), "--designs", "-", "--json", input='{"t": 64}').stdout)
+    assert answer["quantities"] == {
+        "fits": {"value": False, "unit": ""},
+        "held": {"value": 4.0, "unit": "KiB", "exact": "32768"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (1.187e8, "pJ", "118.7 uJ"), (1_048_576, "bit", "128 KiB"), (171.4, "bit", "171.4 bit"), (3e4, "ns", "30 us"),
+        (77_069.9, "uJ us", "77.07 nJ s"), (2.5, "mm2", "2.5 mm2"), (0, "pJ", "0 J"),
+    ],
+)  # fmt: skip
+def test_figures_have_the_unit_that_suits_them(value: float, unit: str, said: str) -> None:
+    assert human(value, unit) == said
 
 
 @pytest.mark.parametrize("name", ["gnn", "engine", "engine.area", "gnn.conv", "precision.weights", "tech.sram"])

@@ -49,6 +49,17 @@ def test_what_is_decided_elsewhere_is_said() -> None:
     assert not count(space).exact
 
 
+@pytest.mark.parametrize(
+    ("bits", "said"),
+    [
+        (32 * 8_000, "32 kB"), (64 * 8_192, "64 KiB"), (8_000_000, "1 MB"), (8_000, "1 kB"), (40 * 8_192, "40 KiB"),
+        (Fraction(8_192, 3), "341.3 byte"), (5 * 8 * 1024**3, "5 GiB"), (8_388_609, "1 MiB"),
+    ],
+)  # fmt: skip
+def test_data_is_shown_in_the_unit_it_was_meant_in(bits: Fraction, said: str) -> None:
+    assert show_quantity(Fraction(bits), (("bit", Fraction(1)),)) == said
+
+
 def test_numbers_beyond_floats_are_shown() -> None:
     assert show_quantity(Fraction(2 * 10**400), (), 2) == "2.0e+400"
     assert show_quantity(Fraction(-2, 10**400), (), 2) == "-2.0e-400"

@@ -45,7 +45,7 @@ def first(line: str, before: str = "minimize engine.total") -> list[str]:
         ("require price + ", ["most_area", "price"]),
         ("require (price <= most_area and price >= ", ["most_area", "price"]),
         ("require engine.pause <= 64 ", ["s", "ms", "us", "ns"]),
-        ("require price <= 3 ", ["mm2", "um2"]),
+        ("require price <= 3 ", ["cm2", "mm2", "um2"]),
         ("require engine.order == ", ["inner", "outer"]),
         ("require engine.order in {", ["inner", "outer"]),
         ("require engine.order in {inner, ", ["inner", "outer"]),

@@ -66,7 +66,7 @@ def whole() -> Analysis:
         ("= |sum(s", []),
         ("+ |sum(s", ["sum(list)", "a work counts as often as it comes"]),
         ("<= 5 |tick", ["unit tick = 1 ns"]),
-        ("require |price", ["price = box.prices(grade, span).cost", "quantity in mm2"]),
+        ("require |price", ["price = box.prices(grade, span).cost", "quantity in cm2, mm2"]),
         ("engine.|rows > 4", ["rows, cols = choose {4, 8, 16}", "plain number, 3 values: 4, 8, 16"]),
         ("engine.|traffic", ["quantity in bit, byte"]),
         ("require |engine.order", ["an accelerator", "`order` one of inner, outer"]),
