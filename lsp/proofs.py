@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from itertools import count
@@ -70,7 +71,15 @@ class _Process:
         self.ended = True
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
+                kill(self.process)
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """End a process. Its own `kill` first asks whether it has ended, which takes the status that the loop waits for."""
+    if FORKS:
+        os.kill(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 class Prover:
