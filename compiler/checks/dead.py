@@ -8,11 +8,15 @@ then values are asked one by one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy
 from attrs import define, field, frozen
-from cospace.compiler.counting.count import solve_space
+from cospace.compiler.counting.count import Limits, kept_values, solve_space
+from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.counting.values import values_of
-from cospace.compiler.numbers.enumerate import Rows
+from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.numbers.enumerate import Frame, Rows, TooMany
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
 from cospace.compiler.space.designs import encode
@@ -33,6 +37,8 @@ EXACT = 32
 """Neighbours that are evaluated exactly in all, where floats don't tell."""
 EFFORT = 120_000
 """Expressions that may be looked at on boxes for all decisions together; one takes half of what is left at most."""
+ALONE = 4
+"""Requirements of which it is asked whether each alone leaves a value out, the last written first."""
 POOL = 512
 """Designs whose neighbours are drawn: the last that were found."""
 
@@ -54,6 +60,7 @@ def settle_missing(prover: Prover, witnesses: Witnesses) -> Settled:
     if search.missing and witnesses.designs:
         search.draw(encode(prover.space.decisions, witnesses.designs))
     search.ask_together()
+    search.ask_sums()
     search.ask_counts()
     search.ask_alone()
     return Settled(search.dead, tuple(sorted(search.missing)))
@@ -71,9 +78,11 @@ class _Missing:
     rounds: int = ROUNDS
     exact: int = EXACT
     seed: int = 100
+    frame: Frame = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.order = sorted(self.missing)
+        self.frame = Frame.of(self.prover.space)
 
     def draw(self, known: Rows) -> None:
         """Neighbours of feasible designs, as long as they show what was missing."""
@@ -120,6 +129,32 @@ class _Missing:
     def _exclude(self, found: dict[Pair, tuple[Requirement, ...]]) -> None:
         self.dead |= found
         self.missing -= found.keys()
+
+    def ask_sums(self) -> None:
+        """What the tables of a count say of its values, without the counting."""
+        if not self.missing:
+            return
+        asked = self.prover.space.requirements
+        kept = self._kept(asked)
+        if kept is None:
+            return
+        self.missing -= {(v, k) for v, k in self.missing if kept[0][v].get(k)}
+        gone = {(v, k) for v, k in self.missing if not kept[1][v].get(k)}
+        self._exclude(dict.fromkeys(gone, ()))
+        for r in [r for r in reversed(asked) if r.origin == "written"][:ALONE]:
+            kept = self._kept([r]) if gone else None
+            found = {(v, k) for v, k in gone if kept is not None and not kept[1][v].get(k)}
+            self._exclude(dict.fromkeys(found, (r,)))
+            gone -= found
+
+    def _kept(self, asked: Sequence[Requirement]) -> list[dict[int, dict[int, int]]] | None:
+        """By decision and value: surely some, and at most some; None where that takes too much."""
+        frame = self.frame
+        try:
+            ends = kept_values(frame, Limits(), asked)
+        except (TooMany, TooLarge, Undecided):
+            return None
+        return [{v: dict(zip(map(int, frame.domains[v]), n, strict=True)) for v, n in end.items()} for end in ends]
 
     def ask_counts(self) -> None:
         """What the count of a space says of its values, where that is exact enough; requirements are not named."""

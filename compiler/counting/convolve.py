@@ -15,7 +15,7 @@ import numpy
 from attrs import frozen
 from cospace.compiler.counting.eliminate import SAFE, Factor, eliminate
 from cospace.compiler.counting.hubs import Plan, close_over_guards, term_scope
-from cospace.compiler.counting.rowsums import Options
+from cospace.compiler.counting.options import Options
 from cospace.compiler.counting.scaling import Place, Scale, find_undefined, scale_sum
 from cospace.compiler.counting.sums import Sum, Term
 from cospace.compiler.numbers.enumerate import Clause, Frame, Mask, Rows, TooMany

@@ -266,6 +266,28 @@ def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
         return Solved(part, found, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells))))
 
 
+def kept_values(frame: Frame, limits: Limits, requirements: Sequence[Requirement]) -> tuple[Values, Values]:
+    """Of a space with a feasible design, whether any keeps a value: surely where the first is not 0, none where the
+    second is. Less is done for that than to count them; raises TooMany or TooLarge beyond the limits, and Undecided."""
+    structure = frame.structure()
+    below: Values = {}
+    above: Values = {}
+    for part in components(frame, structure, _unsettled(frame, asked_clauses(frame, requirements), limits)):
+        low, high = _kept(frame, part, limits)
+        below, above = below | low, above | high
+    return below, above
+
+
+def _kept(frame: Frame, part: Component, limits: Limits) -> tuple[Values, Values]:
+    sizes = {v: len(frame.domains[v]) for v in part.variables}
+    narrow, wide = split(frame, part.clauses, limits)
+    factors = [*part.structure, *(clause_factor(frame, c, part.structure) for c in narrow)]
+    if not wide:
+        return _twice(count_values(eliminate(factors, sizes, cells=limits.cells)))
+    low, high = _made(frame, part, factors, narrow, wide, limits).kept()
+    return low, high
+
+
 def _twice(values: Values) -> tuple[Values, Values]:
     return values, values
 

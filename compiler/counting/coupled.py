@@ -7,7 +7,7 @@ that no sum reads leave (`hubs.Outer`); the sum over all rows is the count, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -15,7 +15,9 @@ from attrs import frozen
 from cospace.compiler.counting.convolve import Block, Groups, OptionGroup
 from cospace.compiler.counting.eliminate import SAFE, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.counting.hubs import Outer, make_plan
-from cospace.compiler.counting.rowsums import Options, TooManyCombinations, coarsen, count_option_rows, count_rows
+from cospace.compiler.counting.kept import may_be_kept, surely_kept
+from cospace.compiler.counting.options import Options
+from cospace.compiler.counting.rowsums import TooManyCombinations, coarsen, count_option_rows, count_rows
 from cospace.compiler.counting.sums import NotASum, Sum, read_sums
 from cospace.compiler.numbers.enumerate import Clause, Frame, Rows, TooMany
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ Array = NDArray[Any]
 LEVELS = 1 << 15
 """To so many values sums are rounded where all of them are too many."""
 
+Others = Callable[[int, list[Options], list[Array], list[Array]], list[Array]]
+"""What is left beside each option, of one end: `count_option_rows` and its like."""
 Ends = tuple[list[Options], list[Array]]
 """Options, and what their sums may be at most."""
 
@@ -119,21 +123,38 @@ class Coupled:
 
         Raises TooMany or TooLarge.
         """
-        ends = 1 if self._certain(levels) else 2
         budget = [self.limits.combinations]
-        rows = [numpy.zeros(len(self.plan.rows), dtype=object) for _ in range(ends)]
-        kept = [[numpy.zeros(len(g.options), dtype=object) for g in self.parts.groups] for _ in range(ends)]
+
+        def others(end: int, options: list[Options], bounds: list[Array], active: list[Array]) -> list[Array]:
+            return count_option_rows(options, bounds, active, budget)
+
         try:
-            for block in self.parts.blocks():
-                outside = self.outside[block.rows]
-                for k, (options, bounds) in enumerate(self.ends(block, levels)):
-                    others = count_option_rows(options, bounds, block.active, budget)
-                    weighed = [o * g.weights for o, g in zip(others, options, strict=True)]
-                    rows[k][block.rows] = weighed[0].sum(axis=1) * outside
-                    for total, w in zip(kept[k], weighed, strict=False):
-                        total += (w * outside[:, None]).sum(axis=0)
+            return self._gathered(1 if self._certain(levels) else 2, levels, others)
         except TooManyCombinations as stop:
             raise TooMany(stop.pairs, self.limits.combinations, self.plan.hubs) from None
+
+    def kept(self) -> list[dict[int, list[int]]]:
+        """As `values`, but only whether any is left: surely some where the first is not 0, none where the second is."""
+
+        def others(end: int, options: list[Options], bounds: list[Array], active: list[Array]) -> list[Array]:
+            return (may_be_kept if end else surely_kept)(options, bounds, active)
+
+        return self._gathered(2, None, others)
+
+    def _gathered(self, ends: int, levels: int | None, others: Others) -> list[dict[int, list[int]]]:
+        """For each end what is left beside the options at each row of hubs, gathered by decision."""
+        rows = [numpy.zeros(len(self.plan.rows), dtype=object) for _ in range(ends)]
+        kept = [[numpy.zeros(len(g.options), dtype=object) for g in self.parts.groups] for _ in range(ends)]
+        for block in self.parts.blocks():
+            outside = self.outside[block.rows]
+            told = self.ends(block, levels)
+            for k in range(ends):
+                options, bounds = told[min(k, len(told) - 1)]
+                beside = others(k, options, bounds, block.active)
+                weighed = [o * g.weights for o, g in zip(beside, options, strict=True)]
+                rows[k][block.rows] = weighed[0].sum(axis=1) * outside
+                for total, w in zip(kept[k], weighed, strict=False):
+                    total += _column_sums(w, outside)
         return [self._spread(r, g) for r, g in zip(rows, kept, strict=True)]
 
     def _spread(self, rows: Array, kept: Sequence[Array]) -> dict[int, list[int]]:
@@ -182,3 +203,11 @@ class Coupled:
     def _count_with(self, members: Sequence[int], factors: Sequence[Factor], message: Factor) -> dict[int, list[int]]:
         sizes = {v: len(self.frame.domains[v]) for v in (*members, *message.scope)}
         return count_values(eliminate([*factors, message], sizes, cells=self.limits.cells))
+
+
+def _column_sums(weights: Array, outside: Array) -> Array:
+    """Each row times what is outside it, summed; as machine integers where the sums fit them."""
+    most = int(weights.max(initial=0)) * int(outside.max(initial=0)) * len(outside)
+    if weights.dtype != object and most < SAFE:
+        return outside.astype(numpy.int64) @ weights
+    return (weights * outside[:, None]).sum(axis=0)  # type: ignore[no-any-return]

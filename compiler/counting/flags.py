@@ -19,7 +19,8 @@ from cospace.compiler.counting.dominance import Points
 from cospace.compiler.counting.eliminate import SAFE, Factor, eliminate
 from cospace.compiler.counting.hubs import Plan
 from cospace.compiler.counting.joining import FLAGS, Joining, Part, Rows, Setter, merge
-from cospace.compiler.counting.rowsums import Options, coarsen
+from cospace.compiler.counting.options import Options
+from cospace.compiler.counting.rowsums import coarsen
 from cospace.compiler.counting.sums import NotASum, Sum, Term, read_sums
 from cospace.compiler.numbers.enumerate import Clause, Frame, unite
 from cospace.compiler.space import graph

@@ -15,10 +15,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy
-from attrs import frozen
 from cospace.compiler.counting.dominance import Points, add_points, count_pairs, merge_points
 from cospace.compiler.counting.eliminate import SAFE
 from cospace.compiler.counting.levels import Group, Problem, TooManyLevels, count_others, count_within, normalise
+from cospace.compiler.counting.options import Options, end_of, settle_rows
 from cospace.compiler.counting.separate import depends, separate, settled
 from numpy.typing import NDArray
 
@@ -39,52 +39,12 @@ class TooManyCombinations(Exception):
         self.pairs = pairs
 
 
-@frozen(eq=False)
-class Options:
-    """values: for each sum an (n, options) array; weights: (n, options), 0 where an option is excluded."""
-
-    values: tuple[Array, ...]
-    weights: Array
-
-
-@frozen(eq=False)
-class _Settled:
-    """product: of the groups' totals, per row; alive: rows that may hold; open_sums: rows a sum may still refuse."""
-
-    product: Array
-    largest: int
-    alive: Array
-    open_sums: list[Array]
-
-
-def _settle(groups: Sequence[Options], bounds: Sequence[Array], active: Sequence[Array]) -> _Settled:
-    totals = [g.weights.sum(axis=1) for g in groups]
-    n = len(totals[0]) if totals else len(bounds[0]) if bounds else 0
-    alive = numpy.ones(n, dtype=bool)
-    for t in totals:
-        alive &= t > 0
-    largest = math.prod(int(t.max(initial=0)) for t in totals)
-    product: Array = numpy.ones(n, dtype=object if largest >= SAFE else numpy.int64)
-    for t in totals:
-        product = product * t  # a group of few designs beside others may hold long integers
-    open_sums = []
-    for k, bound in enumerate(bounds):
-        least, most = numpy.zeros_like(bound), numpy.zeros_like(bound)
-        for g in groups:
-            high = _end(g.values[k])
-            least = least + numpy.where(g.weights > 0, g.values[k], high).min(axis=1)
-            most = most + numpy.where(g.weights > 0, g.values[k], -high).max(axis=1)
-        alive &= ~active[k] | (least <= bound)
-        open_sums.append(active[k] & (most > bound))
-    return _Settled(product, largest, alive, open_sums)
-
-
 def count_rows(groups: Sequence[Options], bounds: Sequence[Array], active: Sequence[Array], budget: list[int]) -> Array:
     """The weight of each row, (n,). bounds, active: for each sum an (n,) array; an inactive sum always holds.
 
     budget: a list holding how many pairs may still be compared; it is lowered. Raises TooManyCombinations.
     """
-    made = _settle(groups, bounds, active)
+    made = settle_rows(groups, bounds, active)
     found = numpy.where(made.alive, made.product, 0)
     asked = sum((o.astype(int) for o in made.open_sums), numpy.zeros(len(found), dtype=int)) * made.alive
     for k, bound in enumerate(bounds):
@@ -127,7 +87,7 @@ def count_option_rows(
 
     Raises TooManyCombinations, also where two sums are open at one row.
     """
-    made = _settle(groups, bounds, active)
+    made = settle_rows(groups, bounds, active)
     totals = [g.weights.astype(object).sum(axis=1) for g in groups]
     product = made.product.astype(object)
     found = []
@@ -204,7 +164,7 @@ def coarsen(
     for k, (bound, slack) in enumerate(zip(bounds, slacks, strict=True)):
         spans = []
         for g in groups:
-            least = numpy.where(g.weights > 0, g.values[k], _end(g.values[k])).min(axis=1, keepdims=True)
+            least = numpy.where(g.weights > 0, g.values[k], end_of(g.values[k])).min(axis=1, keepdims=True)
             spans.append(numpy.where(g.weights > 0, g.values[k] - least, 0).astype(float))
             bound = bound - least[:, 0]
         top = sum(float(s.max(initial=0)) for s in spans)
@@ -223,22 +183,18 @@ def coarsen(
     )
 
 
-def _end(values: Array) -> Any:
-    return numpy.iinfo(numpy.int64).max // 64 if values.dtype == numpy.int64 else 1e300
-
-
 def _row_sums(array: Array) -> Array:
     return numpy.asarray(array.sum(axis=1), dtype=array.dtype)
 
 
 def merge_equal(values: Array, weights: Array) -> tuple[Array, Array]:
     """Sort each row and merge equal values; rows with fewer distinct ones are padded with weight 0."""
-    values = numpy.where(weights > 0, values, _end(values))
+    values = numpy.where(weights > 0, values, end_of(values))
     if values.shape[1] == 1:
         return values, weights
     if int(weights.max(initial=0)) <= 1:
         values = numpy.sort(values, axis=1)
-        sorted_weights = (values < _end(values)).astype(weights.dtype)
+        sorted_weights = (values < end_of(values)).astype(weights.dtype)
     else:
         order = numpy.argsort(values, axis=1, kind="stable")
         values = numpy.take_along_axis(values, order, axis=1)
@@ -250,7 +206,7 @@ def merge_equal(values: Array, weights: Array) -> tuple[Array, Array]:
     if width == values.shape[1]:
         return values, sorted_weights
     n = len(values)
-    merged = numpy.full((n, width), _end(values), dtype=values.dtype)
+    merged = numpy.full((n, width), end_of(values), dtype=values.dtype)
     numpy.put_along_axis(merged, slot, values, axis=1)
     gathered = numpy.zeros((n, width), dtype=sorted_weights.dtype)
     flat = (numpy.arange(n)[:, None] * width + slot).reshape(-1)
@@ -411,7 +367,7 @@ def _pack(groups: Sequence[Options], bounds: Sequence[Array], asked: Sequence[Ar
         shifted = []
         for g in groups:
             values = numpy.where(asked[k][:, None], g.values[k], 0)
-            least = numpy.where(g.weights > 0, values, _end(values)).min(axis=1)
+            least = numpy.where(g.weights > 0, values, end_of(values)).min(axis=1)
             values = numpy.where(g.weights > 0, values - least[:, None], 0)
             taken, most = taken + least, most + values.max(axis=1)
             shifted.append(values)

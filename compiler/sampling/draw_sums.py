@@ -15,7 +15,8 @@ from cospace.compiler.counting.coupled import Coupled
 from cospace.compiler.counting.eliminate import Step, TooLarge
 from cospace.compiler.counting.guided import Guided, Wide, make_cuts
 from cospace.compiler.counting.hubs import Outer
-from cospace.compiler.counting.rowsums import Options, coarsen
+from cospace.compiler.counting.options import Options
+from cospace.compiler.counting.rowsums import coarsen
 from numpy.typing import NDArray
 
 Array = NDArray[Any]

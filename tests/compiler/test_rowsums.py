@@ -8,8 +8,10 @@ import math
 import numpy
 import pytest
 from cospace.compiler.counting import rowsums
+from cospace.compiler.counting.kept import may_be_kept, surely_kept
 from cospace.compiler.counting.levels import TooManyLevels
-from cospace.compiler.counting.rowsums import Options, TooManyCombinations, coarsen, count_option_rows, count_rows
+from cospace.compiler.counting.options import Options
+from cospace.compiler.counting.rowsums import TooManyCombinations, coarsen, count_option_rows, count_rows
 
 Asked = tuple[list[Options], list[numpy.ndarray], list[numpy.ndarray]]
 
@@ -135,6 +137,21 @@ def test_the_others_beside_each_option(heavy: bool) -> None:
             for row, i in itertools.product(range(len(array)), range(g.weights.shape[1])):
                 if g.weights[row, i]:
                     assert array[row, i] == formed(of, row, (at, i)), (seed, at, row, i)
+
+
+@pytest.mark.parametrize("kind", ["int", "near", "wide", "real"])
+@pytest.mark.parametrize("sums", [0, 1, 2, 3])
+def test_what_is_kept_beside_an_option_lies_between(sums: int, kind: str) -> None:
+    undecided = told = 0
+    for seed in range(8):
+        of = asked(seed, sums, kind)
+        for number, (g, low, high) in enumerate(zip(of[0], surely_kept(*of), may_be_kept(*of), strict=True)):
+            for row, option in zip(*numpy.nonzero(g.weights), strict=True):
+                kept = formed(of, int(row), (number, int(option))) > 0
+                assert low[row, option] <= kept <= high[row, option]
+                undecided += low[row, option] != high[row, option]
+                told += 1
+    assert told > 500 and (undecided == 0 if sums < 2 else undecided < told / 3), (undecided, told)
 
 
 def test_the_others_are_not_told_of_two_open_sums_nor_of_reals_nor_beyond_the_budget() -> None:

@@ -8,7 +8,8 @@ from math import prod
 
 import numpy
 import pytest
-from cospace.compiler.counting.rowsums import Options, count_rows
+from cospace.compiler.counting.options import Options
+from cospace.compiler.counting.rowsums import count_rows
 from cospace.compiler.counting.separate import separate
 from cospace.compiler.driver import compile_text
 from cospace.compiler.elaborate import rules

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cospace.compiler.counting.count import Limits
+from cospace.compiler.counting.count import Limits, kept_values
+from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.counting.values import per_value_counts
+from cospace.compiler.numbers.enumerate import Frame, TooMany
 from cospace.compiler.space.model import Space
 
 from tests.compiler.generate import generate
@@ -29,6 +31,27 @@ def test_each_value_keeps_what_brute_force_finds(seed: int, limits: Limits) -> N
                 assert low == true
         true = sum(1 for f in feasible if d.path not in f)
         assert counts.absent[0] <= true <= counts.absent[1]
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(table=1)], ids=["tables", "long sums"])
+def test_whether_any_is_kept_is_told_without_counting(limits: Limits) -> None:
+    told = decided = 0
+    for seed in range(200):
+        made = generate(seed)
+        space, feasible = made.space(), made.feasible()
+        frame = Frame.of(space)
+        if not feasible:
+            continue
+        try:
+            low, high = kept_values(frame, limits, space.requirements)
+        except (TooMany, TooLarge):
+            continue
+        for v, d in enumerate(space.decisions):
+            for k, some, most in zip(frame.domains[v], low[v], high[v], strict=True):
+                kept = any(f.get(d.path) == (d.values[k] if k >= 0 else None) for f in feasible)
+                assert bool(some) <= kept <= bool(most), (seed, d.path, k)
+                told, decided = told + 1, decided + (bool(some) == bool(most))
+    assert told > 500 and decided > 0.95 * told, (told, decided)
 
 
 def test_most_of_them_are_exact() -> None:
