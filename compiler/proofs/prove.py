@@ -251,31 +251,43 @@ class Prover:
     # ---- both
 
     def draw_or_settle(self) -> Verdict:
-        """Can all requirements of the space hold at once? What was drawn of the space comes first."""
+        """Can all requirements of the space hold at once? A few boxes come first, then what was drawn of the space."""
+        asked = self.space.requirements
+        found = self._on_boxes(asked, *self.pins(), BRIEF)
+        if found.possible is not None:
+            return found
         rows, truth = self.sample()
         good = rows[truth.all(axis=1)]
         if len(good):
             return Verdict(True, decode(self.space.decisions, good[0]))
-        return self.settle(self.space.requirements)
+        return self.settle(asked)
 
     def settle(
         self, requirements: Sequence[Requirement], fixed: Mapping[str, Value] | None = None, brief: bool = False
     ) -> Verdict:
         """Can all of these hold at once, with more decisions pinned? brief: less may be done before it is given up."""
         masks, live = self._pins({**self.fixed, **(fixed or {})})
-        effort = BRIEF if brief else math.inf
-        outcome, _ = self.refuter.settle([*facts_of(requirements), *live], masks, BOXES, effort)
-        if outcome.design is not None:
-            return Verdict(True, outcome.design)
-        if outcome.proof is not None:
-            used = {id(r) for r in proof_requirements(outcome.proof)}
-            return Verdict(False, core=tuple(r for r in requirements if id(r) in used))
+        found = self._on_boxes(requirements, masks, live, BRIEF if brief else math.inf)
+        if found.possible is not None:
+            return found
         weighed = exceeding(self.refuter.boxes, requirements, masks)
         if weighed is not None:
             return Verdict(False, core=tuple(dict.fromkeys(w.requirement for w in weighed)))
         if fixed:
             return Prover(self.space, {**self.fixed, **fixed}, self.seed)._settle_rows(requirements, brief)
         return self._settle_rows(requirements, brief)
+
+    def _on_boxes(
+        self, requirements: Sequence[Requirement], masks: dict[int, int], live: Sequence[Fact], effort: float
+    ) -> Verdict:
+        """What boxes tell of that, within an effort (`Boxes.effort`)."""
+        outcome, _ = self.refuter.settle([*facts_of(requirements), *live], masks, BOXES, effort)
+        if outcome.design is not None:
+            return Verdict(True, outcome.design)
+        if outcome.proof is not None:
+            used = {id(r) for r in proof_requirements(outcome.proof)}
+            return Verdict(False, core=tuple(r for r in requirements if id(r) in used))
+        return Verdict(None, limit=outcome.limit)
 
     def settle_values(self, v: int, indices: Sequence[int], effort: int) -> Verdict | dict[int, Core]:
         """Can all requirements of the space hold with one of these values of a decision?
