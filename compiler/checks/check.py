@@ -179,7 +179,7 @@ def _dead_values(case: Case) -> Finding:
     from cospace.compiler.conflicts.repairs import without_values
 
     space = case.space
-    found = settle_missing(case.prover, case.witnesses)
+    found = settle_missing(case.drawn)
     dead_ones = {(space.decisions[v].path, k) for v, k in found.dead}
     claims = tuple(Claim("dead", space.decisions[v].path, space.decisions[v].values[k]) for v, k in found.dead)
     alike: dict[object, list[tuple[str, Diagnostic]]] = {}

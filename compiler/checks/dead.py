@@ -1,24 +1,23 @@
 """Which values no feasible design takes: those that no witness shows.
 
-Neighbours of the designs that are known are drawn in batches and show most of what is left. For the rest, decision by
-decision, one question is asked of all its open values: a design with one shows others, too, and a proof that there is
-none says of each value which requirements leave it out. What boxes can't settle the count of a space may tell; only
-then values are asked one by one.
+Designs that are drawn in batches show most of what is left (`drawn`). For the rest, decision by decision, one question
+is asked of all its open values: a design with one shows others, too, and a proof that there is none says of each value
+which requirements leave it out. What boxes can't settle the count of a space may tell; only then values are asked one
+by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy
 from attrs import define, field, frozen
+from cospace.compiler.checks.drawn import Drawn, Pair
 from cospace.compiler.counting.count import Limits, kept_values, solve_space
 from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.counting.values import values_of
 from cospace.compiler.exact.exact import Undecided
-from cospace.compiler.numbers.enumerate import Frame, Rows, TooMany
+from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.proofs.prove import Prover
-from cospace.compiler.proofs.witness import Witnesses
 from cospace.compiler.space.designs import encode
 from cospace.compiler.space.model import Requirement
 
@@ -26,24 +25,10 @@ LISTED = 20_000
 """Designs that are listed at most, feasible or not."""
 GIVEN_UP = 2
 """Values that may stay undecided before no others are asked for."""
-DRAWN = 1 << 12
-"""Neighbours that are drawn at once."""
-COPIES = 128
-"""Neighbours for each value, at most."""
-ROUNDS = 40
-"""Batches of neighbours in all, and how many in a row may show nothing new."""
-BARREN = 4
-EXACT = 32
-"""Neighbours that are evaluated exactly in all, where floats don't tell."""
 EFFORT = 120_000
 """Expressions that may be looked at on boxes for all decisions together; one takes half of what is left at most."""
 ALONE = 4
 """Requirements of which it is asked whether each alone leaves a value out, the last written first."""
-POOL = 512
-"""Designs whose neighbours are drawn: the last that were found."""
-
-Pair = tuple[int, int]
-"""A decision and the index of one of its values."""
 
 
 @frozen
@@ -54,11 +39,12 @@ class Settled:
     unknown: tuple[Pair, ...]
 
 
-def settle_missing(prover: Prover, witnesses: Witnesses) -> Settled:
+def settle_missing(drawn: Drawn) -> Settled:
     """Settle the values that no witness takes. A design found for one shows what it takes of the others, too."""
-    search = _Missing(prover, set(witnesses.missing) - _listed(prover))
-    if search.missing and witnesses.designs:
-        search.draw(encode(prover.space.decisions, witnesses.designs))
+    search = _Missing(drawn)
+    drawn.witnesses.missing -= _listed(drawn.prover)
+    if search.missing and drawn.witnesses.designs:
+        drawn.begin()
     search.ask_together()
     search.ask_sums()
     search.ask_counts()
@@ -68,46 +54,18 @@ def settle_missing(prover: Prover, witnesses: Witnesses) -> Settled:
 
 @define(eq=False)
 class _Missing:
-    """missing: the values of which nothing is known yet."""
+    """What is asked about the values of which nothing is known yet."""
 
-    prover: Prover
-    missing: set[Pair]
-    order: list[Pair] = field(init=False)
+    drawn: Drawn
     dead: dict[Pair, tuple[Requirement, ...]] = field(factory=dict)
-    pool: Rows | None = None
-    rounds: int = ROUNDS
-    exact: int = EXACT
-    seed: int = 100
-    frame: Frame = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self.order = sorted(self.missing)
-        self.frame = Frame.of(self.prover.space)
+    @property
+    def prover(self) -> Prover:
+        return self.drawn.prover
 
-    def draw(self, known: Rows) -> None:
-        """Neighbours of feasible designs, as long as they show what was missing."""
-        self.pool = known if self.pool is None else numpy.concatenate([known, self.pool])
-        barren = 0
-        while self.missing and self.rounds > 0 and barren < BARREN:
-            self.rounds -= 1
-            self.seed += 1
-            wanted = self.order = [pair for pair in self.order if pair in self.missing]
-            start = self.seed * DRAWN % len(wanted) if len(wanted) > DRAWN else 0
-            wanted = (wanted[start:] + wanted[:start])[:DRAWN]
-            rows = self.prover.beside(self.pool, wanted * min(COPIES, DRAWN // len(wanted)), self.seed)
-            doubted = self.prover.doubted
-            good = rows[self.prover.decide(self.prover.space.requirements, rows, self.exact).all(axis=1)]
-            self.exact -= self.prover.doubted - doubted
-            before = len(self.missing)
-            self._show(good)
-            barren = 0 if len(self.missing) < before else barren + 1
-            if len(good):
-                self.pool = numpy.concatenate([good[:: max(1, len(good) * 4 // POOL)], self.pool])[:POOL]
-
-    def _show(self, rows: Rows) -> None:
-        """Feasible designs show what they take."""
-        for v in {v for v, _ in self.missing} if len(rows) else ():
-            self.missing -= {(v, int(k)) for k in numpy.unique(rows[:, v])}
+    @property
+    def missing(self) -> set[Pair]:
+        return self.drawn.witnesses.missing
 
     def ask_together(self) -> None:
         """All open values of a decision at once."""
@@ -120,15 +78,13 @@ class _Missing:
                 if isinstance(found, dict):
                     self._exclude({(v, k): core for k, core in found.items()})
                 elif found.witness is not None:
-                    row = encode(space.decisions, [found.witness])
-                    self._show(row)
-                    self.draw(row)
+                    self.drawn.vary(encode(space.decisions, [found.witness]))
                 else:
                     break
 
     def _exclude(self, found: dict[Pair, tuple[Requirement, ...]]) -> None:
         self.dead |= found
-        self.missing -= found.keys()
+        self.drawn.witnesses.missing -= found.keys()
 
     def ask_sums(self) -> None:
         """What the tables of a count say of its values, without the counting."""
@@ -138,7 +94,7 @@ class _Missing:
         kept = self._kept(asked)
         if kept is None:
             return
-        self.missing -= {(v, k) for v, k in self.missing if kept[0][v].get(k)}
+        self.drawn.witnesses.missing -= {(v, k) for v, k in self.missing if kept[0][v].get(k)}
         gone = {(v, k) for v, k in self.missing if not kept[1][v].get(k)}
         self._exclude(dict.fromkeys(gone, ()))
         for r in [r for r in reversed(asked) if r.origin == "written"][:ALONE]:
@@ -149,7 +105,7 @@ class _Missing:
 
     def _kept(self, asked: Sequence[Requirement]) -> list[dict[int, dict[int, int]]] | None:
         """By decision and value: surely some, and at most some; None where that takes too much."""
-        frame = self.frame
+        frame = self.prover.frame
         try:
             ends = kept_values(frame, Limits(), asked)
         except (TooMany, TooLarge, Undecided):
@@ -178,7 +134,7 @@ class _Missing:
                 if verdict.possible is False:
                     self._exclude({(v, k): verdict.core})
                 elif verdict.witness is not None:
-                    self._show(encode(space.decisions, [verdict.witness]))
+                    self.drawn.witnesses.add(verdict.witness, space)
                 else:
                     left -= 1
 

@@ -1,114 +1,193 @@
-"""What feasible designs take, seen in many at once: for spaces of so many values that to find a design for each takes
-longer. It only ever says yes.
+"""What feasible designs take, seen in many that are drawn at once. It only ever says yes.
 
-Where every decision is always live and raw designs are now and then feasible, such designs are varied: values that none
-has shown are put into them, as many at once as mostly leaves them feasible. Else designs are drawn from the count.
+Feasible designs are varied: values that none has shown are put into them, as many at once as mostly leaves them
+feasible, one into each at the least; about two other decisions are drawn anew or taken over from another design. What
+is feasible of these is varied in turn. Where no design is known the first ones are drawn at random or from the count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
+from attrs import define, field
+from cospace.compiler.checks import findings
 from cospace.compiler.cost import holds
 from cospace.compiler.numbers.enumerate import TooMany
+from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
-from cospace.compiler.sampling.recheck import Recheck
-from cospace.compiler.sampling.sample import Sampler
-from cospace.compiler.space.designs import decode
-from cospace.compiler.space.graph import TRUE
-from cospace.compiler.space.model import Space
+from cospace.compiler.space.designs import decode, encode
+from cospace.compiler.space.graph import implies
 from cospace.dsl.diagnostics import SpecError
 from numpy.typing import NDArray
 
 Rows = NDArray[Any]
-BATCH = 1 << 14
+Pair = tuple[int, int]
+"""A decision and the index of one of its values."""
+AT_ONCE = 1 << 12
+"""Designs that are drawn and decided at once."""
+COPIES = 128
+"""Designs into which the same value is put, at most."""
 BATCHES = 8
+"""Batches of designs that are drawn at random at most."""
 PATIENCE = 1 / 200
 """Of what drawing may take elsewhere: where it needs more, other ways to a design are quicker."""
-RAW, VARIED = 1 << 12, 1 << 11
-"""Raw designs, and varied ones, that are decided at once."""
-ROUNDS = 200
-"""Batches of varied designs, at most."""
-FEW, MOST = 0.1, 0.4
+ROUNDS = 80
+"""Batches of varied designs in all, and how many in a row may show nothing new."""
+BARREN = 4
+EXACT = 32
+"""Designs that are evaluated exactly in all, where floats don't tell."""
+FEW, MOST = 0.2, 0.5
 """Shares of feasible ones below which fewer values are put in at once, and above which more are."""
+NARROW = 32
+"""Decisions that a requirement may read to say which others a value goes with."""
+POOL = 512
+"""Designs that are varied: the last that were found."""
 
 
-def add_drawn(found: Witnesses, space: Space) -> None:
-    """Adds a feasible design, if there was none, and takes from what is missing what drawn designs show."""
-    try:
-        if not _add_varied(found, space):
-            _add_counted(found, space)
-    except (SpecError, TooMany):
-        return  # nothing is feasible, or too little is known of it: others prove it
+@define(eq=False)
+class Drawn:
+    """Varied designs of one space. `witnesses`: what it adds designs to, and takes from what is missing there.
 
+    chance: with which a decision takes a missing value besides the one that each design is to show.
+    """
 
-def _add_varied(found: Witnesses, space: Space) -> bool:
-    """Whether some raw designs are feasible; then what they show when they are varied."""
-    if any(d.guard is not TRUE or d.allowed is not None for d in space.decisions):
-        return False
-    rng = numpy.random.default_rng(0)
-    sizes = [len(d.values) for d in space.decisions]
-    recheck = Recheck(space)
-    kind = numpy.min_scalar_type(-max(sizes) - 1)
-    bases = numpy.empty((0, len(sizes)), dtype=kind)
-    for _ in range(BATCHES):
-        raw = numpy.stack([rng.integers(0, size, RAW).astype(kind) for size in sizes]).T
-        bases = raw[recheck.held(raw)]
-        if len(bases):
-            break
-    if not len(bases) or not _show(found, space, bases):
-        return False
-    open_ = [numpy.zeros(size, dtype=bool) for size in sizes]
-    for v, k in found.missing:
-        open_[v][k] = True
-    chance, left = 1.0, sum(int(o.sum()) for o in open_)
-    for _ in range(ROUNDS):
-        missing = {v: numpy.flatnonzero(o) for v, o in enumerate(open_) if o.any()}
-        most = max(map(len, missing.values()), default=0)
-        missing = {v: values for v, values in missing.items() if 2 * len(values) >= most}
-        rows = numpy.asfortranarray(bases[rng.integers(0, len(bases), VARIED)])
-        for v, values in missing.items():
-            put = numpy.flatnonzero(rng.random(VARIED) < chance)
-            rows[put, v] = values[(rng.integers(len(values)) + numpy.arange(len(put))) % len(values)]
-        held = rows[recheck.held(rows)]
-        if len(held) and not _agrees(space, held[0]):
-            return False
-        for v in missing:
-            open_[v][held[:, v]] = False
-        before, left = left, sum(int(o.sum()) for o in open_)
-        if len(held) < FEW * VARIED:
-            chance /= 2
-        elif len(held) > MOST * VARIED:
-            chance = min(1.0, 2 * chance)
-        if not left or (left == before and chance * len(missing) <= 1):
-            break
-    found.missing = {(v, int(k)) for v, o in enumerate(open_) for k in numpy.flatnonzero(o)}
-    return True
+    prover: Prover
+    witnesses: Witnesses
+    pool: Rows | None = None
+    chance: float = field(init=False)
+    rounds: int = 0
+    exact: int = EXACT
+    _decide: Callable[[Rows], Rows] = field(init=False)
+    _related: list[Rows] = field(init=False)
 
+    def __attrs_post_init__(self) -> None:
+        many = len(self.witnesses.missing) > findings.MANY  # then tables are worth making
+        self.chance = float(many)
+        self._decide = self._tables() if many else self._batched
+        frame = self.prover.frame
+        scopes = [frame.scope(r.guard, r.value) for r in self.prover.space.requirements]
+        related: list[set[int]] = [set() for _ in frame.decisions]
+        for scope in scopes:
+            for v in scope if len(scope) <= NARROW else ():
+                related[v].update(scope)
+        self._related = [numpy.array(sorted(mine - {v}), dtype=numpy.int64) for v, mine in enumerate(related)]
 
-def _show(found: Witnesses, space: Space, rows: Rows) -> bool:
-    """Takes what feasible designs show from what is missing; whether the reference evaluator agrees on the first."""
-    if not _agrees(space, rows[0]):
-        return False
-    if not found.designs:
-        found.designs.append(decode(space.decisions, rows[0]))
-    open_ = {v for v, _ in found.missing}
-    found.missing -= {(v, int(k)) for v in open_ for k in numpy.unique(rows[:, v])}
-    return True
+    # ---- deciding
 
+    def _batched(self, rows: Rows) -> Rows:
+        doubted = self.prover.doubted
+        held = self.prover.decide(self.prover.space.requirements, rows, max(self.exact, 0))
+        self.exact -= self.prover.doubted - doubted
+        return numpy.asarray(held.all(axis=1))
 
-def _agrees(space: Space, row: Rows) -> bool:
-    """Whether the reference evaluator finds a design feasible too."""
-    design = decode(space.decisions, row)
-    return all(holds(r, design) is True for r in space.requirements)
+    def _tables(self) -> Callable[[Rows], Rows]:
+        """Tables over few decisions each, quicker by far once they are there; where they decide all."""
+        from cospace.compiler.sampling.columns import Column, Designs
+        from cospace.compiler.sampling.recheck_tables import Tabled
 
+        space = self.prover.space
+        sizes = [len(d.values) for d in space.decisions]
+        columns = [Column((v,), (size,)) for v, size in enumerate(sizes)]
+        tabled = Tabled(space.decisions, [implies(r.guard, r.value) for r in space.requirements], columns)
+        return self._batched if tabled.refused else lambda rows: tabled(Designs.of_rows(rows, sizes))
 
-def _add_counted(found: Witnesses, space: Space) -> None:
-    sampler = Sampler(space, patience=PATIENCE)
-    for seed in range(BATCHES):
-        before = len(found.missing)
-        if not _show(found, space, sampler.sample(BATCH, seed)):
+    def _feasible(self, rows: Rows) -> Rows:
+        """Those of some designs that are feasible; none where the reference evaluator does not find the first so."""
+        rows = rows[self._decide(rows)]
+        if not len(rows):
+            return rows
+        design = decode(self.prover.space.decisions, rows[0])
+        if not all(holds(r, design) is True for r in self.prover.space.requirements):
+            return rows[:0]
+        if not self.witnesses.designs:
+            self.witnesses.designs.append(design)
+        return rows
+
+    # ---- drawing
+
+    def begin(self) -> None:
+        """Varies designs that are known, and some drawn at random or from the count. Done once."""
+        if self.pool is not None:
             return
-        if not found.missing or len(found.missing) == before:
+        rows = encode(self.prover.space.decisions, self.witnesses.designs)
+        enough = POOL if self.chance else 1
+        for seed in range(BATCHES):
+            if len(rows) < enough:
+                rows = numpy.concatenate([rows, self._feasible(self.prover.draw(AT_ONCE, seed))])
+        if len(rows):
+            self.vary(rows)
             return
+        from cospace.compiler.sampling.sample import Sampler
+
+        try:
+            self.vary(self._feasible(Sampler(self.prover.space, patience=PATIENCE).sample(AT_ONCE)))
+        except (SpecError, TooMany):
+            return  # nothing is feasible, or too little is known of it: others prove it
+
+    def vary(self, known: Rows) -> None:
+        """Varies feasible designs as long as that shows what was missing."""
+        decisions = self.prover.space.decisions
+        self.pool = known if self.pool is None else numpy.concatenate([known, self.pool])
+        open_ = [numpy.zeros(len(d.values), dtype=bool) for d in decisions]
+        for v, k in self.witnesses.missing:
+            open_[v][k] = True
+        left = _show(known, open_)
+        barren = 0
+        while left and len(self.pool) and self.rounds < ROUNDS and barren < BARREN:
+            self.rounds += 1
+            missing = [numpy.flatnonzero(o) for o in open_]
+            most = max(map(len, missing))
+            several = [v for v, values in enumerate(missing) if 2 * len(values) >= most]
+            rows = self._feasible(self.beside(self.pool, missing, several))
+            before, left = left, _show(rows, open_)
+            alone = self.chance * len(several) < 1
+            barren = barren + 1 if left == before and alone else 0
+            if alone:
+                self.chance = 0.0
+            if len(rows) > MOST * AT_ONCE:
+                self.chance = min(1.0, max(2 * self.chance, 1 / len(several)))
+            elif len(rows) < FEW * AT_ONCE or left == before:
+                self.chance /= 2
+            if len(rows):
+                self.pool = numpy.concatenate([rows[:: max(1, len(rows) * 4 // POOL)], self.pool])[:POOL]
+        self.witnesses.missing = {(v, int(k)) for v, o in enumerate(open_) for k in numpy.flatnonzero(o)}
+
+    def beside(self, rows: Rows, missing: Sequence[Rows], several: Sequence[int]) -> Rows:
+        """Neighbours of some rows, each with a missing value where that may be had; `several` take more by chance."""
+        random = numpy.random.default_rng([100, self.rounds])
+        lengths = numpy.array([len(values) for values in missing])
+        total = int(lengths.sum())
+        n = min(AT_ONCE, total * COPIES)
+        wanted = (random.integers(total) + numpy.arange(n)) % total
+        target = numpy.repeat(numpy.arange(len(missing)), lengths)[wanted]
+        value = numpy.concatenate(missing)[wanted]
+        at, anew = random.integers(0, len(rows), n), random.integers(0, len(missing), n)
+        for v in numpy.unique(target):
+            mine, live = numpy.flatnonzero(target == v), numpy.flatnonzero(rows[:, v] >= 0)
+            if len(live):
+                at[mine] = live[random.integers(0, len(live), len(mine))]
+            if len(self._related[v]):
+                anew[mine] = self._related[v][random.integers(0, len(self._related[v]), len(mine))]
+        base = numpy.asfortranarray(rows[at])
+        many = random.poisson(n)
+        row, column = random.integers(0, n, many), random.integers(0, len(missing), many)
+        base[row, column] = rows[random.integers(0, len(rows), many), column]
+        base[numpy.arange(n), anew] = -2  # no index: drawn anew
+        for v in several if self.chance else ():
+            put = numpy.flatnonzero(random.random(n) < self.chance)
+            base[put, v] = missing[v][(random.integers(len(missing[v])) + numpy.arange(len(put))) % len(missing[v])]
+        base[numpy.arange(n), target] = value
+        return self.prover.draw(n, 1_000 + self.rounds, wanted=base)
+
+
+def _show(rows: Rows, open_: Sequence[Rows]) -> int:
+    """Takes what feasible designs show from what is open; how much of it is left."""
+    for v, mine in enumerate(open_):
+        if len(rows) and mine.any():
+            mine[rows[:, v][rows[:, v] >= 0]] = False
+    return sum(int(mine.sum()) for mine in open_)
+
+
+__all__ = ["Drawn", "Pair"]

@@ -12,6 +12,7 @@ from cospace.compiler.space.model import Requirement, Space, spell
 from cospace.dsl.diagnostics import Diagnostic, Span
 
 if TYPE_CHECKING:
+    from cospace.compiler.checks.drawn import Drawn
     from cospace.compiler.proofs.prove import Prover
 
 
@@ -27,7 +28,7 @@ class Claim:
 
 
 MANY = 1_000
-"""Values that no design was found for, from which on many designs are looked at at once."""
+"""Values that no design was found for, from which on designs are drawn in batches before anything is proved."""
 
 
 @frozen
@@ -49,12 +50,20 @@ class Case:
 
     @cached_property
     def witnesses(self) -> Witnesses:
-        found = find_witnesses(self.space)
-        if len(found.missing) > MANY:
-            from cospace.compiler.checks.drawn import add_drawn
+        if len(self._found.missing) > MANY:
+            self.drawn.begin()
+        return self._found
 
-            add_drawn(found, self.space)
-        return found
+    @cached_property
+    def _found(self) -> Witnesses:
+        return find_witnesses(self.space)
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """Designs that are drawn in batches, for the values that are in none yet."""
+        from cospace.compiler.checks.drawn import Drawn
+
+        return Drawn(self.prover, self._found)
 
     @cached_property
     def prover(self) -> Prover:

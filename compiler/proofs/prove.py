@@ -80,26 +80,26 @@ class Prover:
             columns, table = anchors
             picked = table[random.integers(0, len(table), n)]
             chosen = {v: picked[:, k] for k, v in enumerate(columns)}
-        rows = numpy.zeros((n, 0), dtype=numpy.int64)
-        done: list[int] = []
+        rows = numpy.empty((n, len(self.space.decisions)), dtype=numpy.int64, order="F")
         keep = numpy.ones(n, dtype=bool)
         for v, d in enumerate(self.space.decisions):
             domain = self.frame.domains[v]
             wish = chosen[v] if chosen and v in chosen else wanted[:, v] if wanted is not None else None
             if d.guard is TRUE and d.allowed is None:
-                column = domain[random.integers(0, len(domain), n)]
-                if wish is not None:
-                    column = numpy.where(numpy.isin(wish, domain), wish, column)
+                if wish is None:
+                    rows[:, v] = domain[random.integers(0, len(domain), n)]
+                    continue
+                rows[:, v] = wish
+                astray = numpy.flatnonzero((wish < domain[0]) | (wish > domain[-1]))  # domains are ranges
+                rows[astray, v] = domain[random.integers(0, len(domain), len(astray))]
             else:
-                options = self.frame.options(v, rows, done)
+                options = self.frame.options(v, rows, range(v))
                 keep &= options.any(axis=1)
                 score = random.random(options.shape) * options
                 if wish is not None:
                     score += options & (domain[None, :] == wish[:, None])
-                column = domain[score.argmax(axis=1)]
-            rows = numpy.concatenate([rows, column[:, None]], axis=1)
-            done.append(v)
-        return rows[keep]
+                rows[:, v] = domain[score.argmax(axis=1)]
+        return rows if keep.all() else rows[keep]
 
     def decide(self, requirements: Sequence[Requirement], rows: Rows, most: int | None = None) -> Mask:
         """Which requirements surely hold at which rows: (n, r); undefined ones don't, nor those that stay unknown.
@@ -145,26 +145,6 @@ class Prover:
         fresh = random.random(base.shape) < 2.0 / max(base.shape[1], 2)
         base[fresh] = -2  # no index: drawn anew
         return self.draw(n, seed + 1_000, wanted=base)
-
-    def beside(self, rows: Rows, wanted: Sequence[tuple[int, int]], seed: int) -> Rows:
-        """For each wanted value, a decision and an index, a neighbour of a row with it where it may be had.
-
-        About two other decisions are changed: drawn anew, or as in another of the rows.
-        """
-        random = numpy.random.default_rng([self.seed, seed])
-        columns, indices = numpy.array(wanted, dtype=numpy.int64).T
-        at = random.integers(0, len(rows), len(wanted))
-        for v in numpy.unique(columns):
-            live = numpy.flatnonzero(rows[:, v] >= 0)
-            mine = columns == v
-            if len(live):
-                at[mine] = live[random.integers(0, len(live), int(mine.sum()))]
-        base = rows[at]
-        chance = random.random(base.shape) * max(base.shape[1], 2)
-        base = numpy.where(chance < 1, rows[random.integers(0, len(rows), len(base))], base)
-        base[(chance >= 1) & (chance < 2)] = -2  # no index: drawn anew
-        base[numpy.arange(len(base)), columns] = indices
-        return self.draw(len(base), seed + 1_000, wanted=base)
 
     # ---- refuting
 

@@ -119,7 +119,7 @@ class _Look:
         self.heavy = sum(not _effort(e)[0] for e in self.asked)
         self.at = Evaluation({}, ASSIGNMENTS)
         self.taken: set[tuple[int, int]] = set()
-        self.pending: list[tuple[int, int]] = []
+        self.pending = [(v, k) for v, d in enumerate(self.decisions) for k in range(len(d.values))]
 
     def draw(self, found: Witnesses, chance: float, corner: int | None = None) -> dict[str, Value] | None:
         """A live assignment of every decision, None where one has no value left. Requirements are not looked at.

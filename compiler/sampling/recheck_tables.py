@@ -155,15 +155,20 @@ class Tabled:
             for path in {p for e in (d.guard, *(d.allowed or ())) for p in e.free}:
                 plain[self.position[path]] = True
         found: list[Array | None] = []
+        known: dict[tuple[int, ...], Array] = {}
         for k, asked in enumerate(reads):
             if plain[k] or any(e.op == "var" for e in asked.values()):
                 found.append(None)
                 continue
-            columns: list[Sequence[object]] = [[_key(r) for r in self._leaf(e, k)] for e in asked.values()]
-            columns += [self._beside(e, k, other) for e, other in beside[k]]
-            number: dict[tuple[object, ...], int] = {}
-            rows = list(zip(*columns, strict=True)) if columns else [()] * self._slots(k)
-            found.append(numpy.array([number.setdefault(row, len(number)) for row in rows]))
+            leaves = [self._leaf(e, k) for e in asked.values()]
+            others = [self._beside(e, k, other) for e, other in beside[k]]
+            alike = (self._slots(k), *map(id, leaves), *map(id, others))  # kept, so that an id stands for one of them
+            if alike not in known:
+                columns: list[Sequence[object]] = [[_key(r) for r in leaf] for leaf in leaves]
+                number: dict[tuple[object, ...], int] = {}
+                rows = list(zip(*columns, *others, strict=True)) if columns or others else [()] * self._slots(k)
+                known[alike] = numpy.array([number.setdefault(row, len(number)) for row in rows])
+            found.append(known[alike])
         return found
 
     def _compares(self, e: Expr, scope: tuple[int, ...]) -> bool:

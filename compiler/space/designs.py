@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Rows = NDArray[numpy.int64]
 
+FEW = 4
+"""Up to so many designs their values are looked for one by one."""
 DEAD = -1
 """The index of a decision that is not live."""
 
@@ -35,11 +37,11 @@ def encode(decisions: Sequence[Decision], designs: Sequence[Design]) -> Rows:
     """
     rows = numpy.full((len(designs), len(decisions)), DEAD, dtype=numpy.int64)
     for j, d in enumerate(decisions):
-        index = _indices(d)
+        index = _indices(d) if len(designs) > FEW else None
         for i, design in enumerate(designs):
             if d.path in design:
                 value = design[d.path]
-                position = index.get((value.__class__, value))
+                position = index.get((value.__class__, value)) if index is not None else _index(d, value)
                 if position is None:
                     raise DesignError(d.path, f"`{_text(value, d)}` is not one of its values ({_domain(d)})")
                 rows[i, j] = position
@@ -75,6 +77,11 @@ def parse_design(space: Space, mapping: Mapping[str, object]) -> Design:
             raise DesignError(d.path, f"`{_text(d.values[i], d)}` is not in its domain for this design")
         design[d.path] = d.values[i]
     return design
+
+
+def _index(d: Decision, value: Value) -> int | None:
+    found = d.values.index(value) if value in d.values else None
+    return found if found is not None and d.values[found].__class__ is value.__class__ else None
 
 
 def _indices(d: Decision) -> dict[tuple[type, Value], int]:

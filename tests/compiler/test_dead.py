@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy
 from cospace.compiler.checks.dead import EFFORT, settle_missing
+from cospace.compiler.checks.drawn import Drawn
 from cospace.compiler.cost import holds
 from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.driver import compile_text
 from cospace.compiler.proofs.prove import Prover
-from cospace.compiler.proofs.witness import find_witnesses
+from cospace.compiler.proofs.witness import Witnesses, find_witnesses
 from cospace.compiler.space.designs import decode
 
 from tests.compiler.spaces import space_of
@@ -20,7 +22,7 @@ FOUR = "".join(f"{v} = choose 1..40\n" for v in "abcd")
 
 def test_values_asked_together_are_left_out_each_by_its_own_requirement() -> None:
     space = space_of(f'space s\n{FOUR}require a <= 30 "top"\nrequire a >= b + 3 "above"\nrequire c + d <= 70 "free"\n')
-    found = settle_missing(Prover(space), find_witnesses(space))
+    found = settle_missing(Drawn(Prover(space), find_witnesses(space)))
     assert not found.unknown
     said = {(space.decisions[v].path, k + 1): [r.reason for r in core] for (v, k), core in found.dead.items()}
     assert all(said["a", k] == ["above"] for k in (1, 2, 3)) and all(said["a", k] == ["top"] for k in range(31, 41))
@@ -33,14 +35,18 @@ def test_neighbours_take_what_is_wanted_and_are_designs() -> None:
     space = space_of(f"space s\n{FOUR}e = choose one {{ p = choose {{1, 2}}, q = 3 }}\nrequire a + b <= 30\n")
     prover = Prover(space)
     known = prover.search(space.requirements)
-    wanted = [(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))] * 4
-    rows = prover.beside(known, wanted, 5)
-    assert all(row[v] == k for row, (v, k) in zip(rows, wanted, strict=True) if v < 4)
+    every = [numpy.arange(len(d.values)) for d in space.decisions]
+    drawn = Drawn(prover, Witnesses([], {(v, k) for v, values in enumerate(every) for k in range(len(values))}))
+    rows = drawn.beside(known, every, [])
+    wanted = [(v, k) for v, values in enumerate(every) for k in values]
+    shown = {pair: sum(row[pair[0]] == pair[1] for row in rows) for pair in wanted}
+    assert all(count >= len(rows) // len(wanted) for (v, _), count in shown.items() if v < 4)
+    assert all(len({tuple(row) for row in rows if row[v] == k}) > 1 for v, k in wanted)
     sure = prover.decide(space.requirements, rows).all(axis=1)
     for row, met in zip(rows[:40], sure[:40], strict=True):
         design = decode(space.decisions, row)
         assert met == all(holds(r, design) is True for r in space.requirements)
-    assert sure.sum() > len(wanted) / 4
+    assert sure.sum() > len(rows) / 4
 
 
 def test_a_bound_on_a_product_of_sums_is_settled_within_a_stated_effort() -> None:
@@ -49,6 +55,6 @@ def test_a_bound_on_a_product_of_sums_is_settled_within_a_stated_effort() -> Non
     assert space is not None
     prover, witnesses = Prover(space), find_witnesses(space)
     assert len(witnesses.missing) >= 10
-    found = settle_missing(prover, witnesses)
+    found = settle_missing(Drawn(prover, witnesses))
     assert len(found.unknown) + len(found.dead) < 5
     assert prover.refuter.boxes.effort < 4 * EFFORT  # sums weighed against each other come on top of boxes

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy
 import pytest
-from cospace.compiler.checks import drawn
+from cospace.compiler.checks import findings
+from cospace.compiler.checks.drawn import Drawn
 from cospace.compiler.cost import holds
 from cospace.compiler.counting import layered, powers
 from cospace.compiler.counting.count import Limits, components, count
@@ -19,6 +20,7 @@ from cospace.compiler.counting.levels import Group
 from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.numbers.enumerate import Frame
+from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
 from cospace.compiler.sampling import columns, halves, ragged
 from cospace.compiler.sampling.columns import Column, Designs, join_columns
@@ -379,7 +381,9 @@ def test_a_sum_of_too_many_levels_is_bounded_from_both_sides(monkeypatch: pytest
     assert found.responsible is not None and found.responsible.reason == "traffic"
 
 
-def test_varied_designs_show_values_and_never_a_dead_one() -> None:
+@pytest.mark.parametrize("many", [0, 1_000], ids=["tables", "batches"])
+def test_varied_designs_show_values_and_never_a_dead_one(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(findings, "MANY", many)
     shown = gone = 0
     for seed in range(40):
         space = space_of(write(seed))
@@ -389,8 +393,8 @@ def test_varied_designs_show_values_and_never_a_dead_one() -> None:
         dead = {(v, k) for v, counts in enumerate(kept) for k in counts.dead}
         every = {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))}
         found = Witnesses([], set(every))
-        if not drawn._add_varied(found, space):
-            continue
+        varied = Drawn(Prover(space), found)
+        varied.begin()
         assert dead <= found.missing
         assert all(holds(r, found.designs[0]) is True for r in space.requirements)
         shown += len(every - found.missing)
