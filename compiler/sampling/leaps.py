@@ -19,8 +19,10 @@ from cospace.compiler.sampling.scratch import LOT, Scratch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-WORD = 32
-"""Random bits of a draw within a column."""
+WORD = 64
+"""Bits of a random number that columns share, those included that its product with a size takes."""
+FAIR = 24
+"""Bits that it has more than the product of all sizes, so that few draws are made again."""
 WAYS = 4_000_000
 """Ways of one leap, at most, but for one step alone."""
 
@@ -49,6 +51,15 @@ class Back:
         self._scratch = scratch
         self._columns = [_Members(c, table.steps, indices, scratch) for c in columns]
         self._stride = {v: (k, s) for k, m in enumerate(self._columns) for v, s in m.strides.items()}
+        self._word = WORD - max(m.most for m in self._columns).bit_length()
+        self._lots: list[list[int]] = []
+        product = 1
+        for k, m in enumerate(self._columns):
+            product *= m.most
+            if not self._lots or product >= 1 << (self._word - FAIR):
+                self._lots.append([])
+                product = m.most
+            self._lots[-1].append(k)
         self._leaps: list[_Leap] = []
         last = len(table.steps)
         while last:
@@ -139,8 +150,42 @@ class Back:
             if leap.above is not None:
                 state = made.get(f"state {number}", n, numpy.int64)
                 numpy.right_shift(told, leap.above, out=state)
-        for members, which, into in zip(self._columns, classes, codes, strict=True):
-            members.draw(which, rng, into)
+        for lot in self._lots:
+            self._draw_codes(lot, classes, rng, codes)
+
+    def _draw_codes(
+        self, lot: Sequence[int], classes: Sequence[Array | None], rng: numpy.random.Generator, codes: Sequence[Array]
+    ) -> None:
+        """Numbers of some columns by their classes: one word for all of them, by Lemire's way.
+
+        A word times a size is a place in the class, and what is left below it the word for the next column; in all that
+        is as if the word were multiplied by the product of the sizes. Redrawn where that would favour some.
+        """
+        n, made = len(codes[0]), self._scratch
+        words: Array | None = None
+        if any(self._columns[k].most > 1 for k in lot):
+            words = made.long_words(n, rng)
+            words >>= numpy.uint64(64 - self._word)
+        product = 1
+        for k in lot:
+            self._columns[k].draw(classes[k], words, self._word, codes[k])
+            product *= self._columns[k].most
+        if words is None:
+            return
+        left = numpy.flatnonzero(numpy.less(words, product, out=made.get("same", n, numpy.bool_)))
+        if not len(left):
+            return
+        own = [None if c is None else c[left] for c in classes]
+        whole = numpy.ones(len(left), dtype=numpy.uint64)
+        for k in lot:
+            whole *= self._columns[k].sizes[0 if own[k] is None else own[k]]
+        unfair = words[left] < numpy.uint64(1 << self._word) % whole
+        left = left[unfair]
+        if len(left):
+            again = [numpy.empty(len(left), dtype=c.dtype) for c in codes]
+            self._draw_codes(lot, [None if c is None else c[unfair] for c in own], rng, again)
+            for k in lot:
+                codes[k][left] = again[k]
 
 
 def _sizes(step: Taken) -> Array:
@@ -173,32 +218,26 @@ class _Members:
         self._codes = codes[numpy.argsort(which, kind="stable")].astype(column.kind)
         self.kind = self._codes.dtype
         sizes = numpy.bincount(which, minlength=many)
-        self._single = int(sizes.max(initial=1)) == 1
-        self._sizes = sizes.astype(numpy.uint64)
-        self._largest = numpy.uint32(sizes.max(initial=1))
+        self.most = int(sizes.max(initial=1))
+        self.sizes = sizes.astype(numpy.uint64)
         self._first = numpy.cumsum(sizes) - sizes
-        self._unfair = ((1 << WORD) % numpy.maximum(sizes, 1)).astype(numpy.uint32)
 
-    def draw(self, which: Array | None, rng: numpy.random.Generator, into: Array) -> None:
-        """which: combinations of classes; None where there is one. Lemire's way, redrawn where it would favour some."""
+    def draw(self, which: Array | None, words: Array | None, bits: int, into: Array) -> None:
+        """which: combinations of classes; None where there is one. words: each of some bits, what is left of it is put
+        in its place; None where every class is of one."""
         made, n = self._scratch, len(into)
         if which is None:
             which = numpy.zeros(n, dtype=numpy.int64)
-        if self._single:
+        if words is None or self.most == 1:
             self._codes.take(which, out=into, mode="clip")
             return
-        first, size = made.taken("first", self._first, which), made.taken("size", self._sizes, which)
-        product, low = made.get("product", n, numpy.uint64), made.get("low", n, numpy.uint32)
-        numpy.multiply(size, made.words(n, rng), out=product)
-        numpy.copyto(low, product, casting="unsafe")
-        left = numpy.flatnonzero(numpy.less(low, self._largest, out=made.get("same", n, numpy.bool_)))
-        while len(left):
-            left = left[low[left] < self._unfair[which[left]]]
-            product[left] = size[left] * made.words(len(left), rng)
-            low[left] = product[left].astype(numpy.uint32)
-        product >>= numpy.uint64(WORD)
-        first += product.view(numpy.int64)
-        self._codes.take(first, out=into, mode="clip")
+        words *= made.taken("size", self.sizes, which)
+        place = made.get("product", n, numpy.uint64)
+        numpy.right_shift(words, numpy.uint64(bits), out=place)
+        words &= numpy.uint64((1 << bits) - 1)
+        at = place.view(numpy.int64)
+        at += made.taken("first", self._first, which)
+        self._codes.take(at, out=into, mode="clip")
 
 
 __all__ = ["Back"]

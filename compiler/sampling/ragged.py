@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 SHORT = 10
 """Segments of up to 2^this buckets are drawn from with 32 random bits, others with 64."""
+SHIFT = 7
+"""Bits that say by how much a word is shifted."""
 TOLD = 8
 """Bits of how a bucket is shared that stand beside its two items, at least."""
 
@@ -47,7 +49,10 @@ class Ragged:
         self._fine = 32 if self._word == 64 else 32 - most
         buckets = numpy.int64(1) << self._bits
         self._offset = numpy.cumsum(buckets) - buckets
-        self._shift = (self._word - self._bits).astype(numpy.uint8)
+        # by how much a word is shifted, and above that where its segment's buckets begin
+        self._where = (self._offset << SHIFT | (self._word - self._bits)).astype(
+            numpy.uint32 if self._word == 32 and int(buckets.sum()) < 1 << (32 - SHIFT) else numpy.uint64
+        )
         self._plain = not most
         told = numpy.arange(len(cuts)) - numpy.repeat(starts[:-1], lengths) if tells is None else tells
         self._rest = int(told.max(initial=0)) + 1
@@ -96,7 +101,7 @@ class Ragged:
         self._held = held.astype(numpy.uint32)
         room = 31 if 2 * self._wide + TOLD <= 31 else 63
         self._coarse = min(self._fine, room - 2 * self._wide)
-        record = (held >> (self._fine - self._coarse)) << (2 * self._wide) | tells << self._wide | tells[other]
+        record = (held >> (self._fine - self._coarse)) << (2 * self._wide) | tells[other] << self._wide | tells
         self._records = record.astype(numpy.int32 if room == 31 else numpy.int64)
 
     def draw(self, at: Array, rng: numpy.random.Generator, name: str = "told") -> Array:
@@ -116,25 +121,32 @@ class Ragged:
             told &= (1 << wide) - 1
             return
         words = made.long_words(n, rng) if self._word == 64 else made.words(n, rng)
+        where = made.taken("where", self._where, at)
+        bucket = made.get("bucket", n, where.dtype)
+        numpy.bitwise_and(where, (1 << SHIFT) - 1, out=bucket)
+        numpy.right_shift(words, bucket, out=bucket)
+        where >>= SHIFT
         place = made.get("place", n, numpy.int64)
-        numpy.right_shift(words, made.taken("shift", self._shift, at), out=place.view(numpy.uint64))
-        place += made.taken("offset", self._offset, at)
+        numpy.add(where, bucket, out=place, casting="unsafe")
         record = made.taken("record", self._records, place)
-        part = made.get("part", n, words.dtype)
-        numpy.right_shift(words, self._fine - self._coarse, out=part)
+        # the record less the word's part at the place of what is held: below 0 for the second of a bucket's two
+        part, plain = made.get("part", n, record.dtype), numpy.uint32 if record.itemsize == 4 else numpy.uint64
+        numpy.right_shift(words, self._fine - self._coarse, out=part.view(plain), casting="unsafe")
         part &= (1 << self._coarse) - 1
-        part = part.view(numpy.int64 if self._word == 64 else numpy.int32)
-        held = made.get("held", n, record.dtype)
-        numpy.right_shift(record, 2 * wide, out=held)
-        same = made.get("same", n, numpy.bool_)
-        near = numpy.flatnonzero(numpy.equal(part, held, out=same))
-        # the first of a bucket's two where the part is below what is held
-        numpy.multiply(numpy.less(part, held, out=same), wide, out=held, dtype=held.dtype)
-        numpy.right_shift(record, held, out=told)
+        part <<= 2 * wide
+        if self._coarse == self._fine:
+            part |= (1 << 2 * wide) - 1
+        numpy.subtract(record, part, out=part)
+        near: Array = numpy.empty(0, dtype=numpy.int64)
+        if self._coarse < self._fine:
+            near = numpy.flatnonzero(numpy.less(part.view(plain), 1 << 2 * wide, out=made.get("same", n, numpy.bool_)))
+        part >>= 8 * record.itemsize - 1
+        part &= wide
+        numpy.right_shift(record, part, out=told)
         told &= (1 << wide) - 1
         if len(near):
             own, part = record.take(near), words.take(near) & ((1 << self._fine) - 1)
-            told[near] = numpy.where(part < self._held.take(place.take(near)), own >> wide, own) & ((1 << wide) - 1)
+            told[near] = numpy.where(part < self._held.take(place.take(near)), own, own >> wide) & ((1 << wide) - 1)
         if n and int(told.max()) == self._rest:
             more = random.Random(int(rng.integers(0, 1 << BITS)))
             for i in numpy.flatnonzero(told == self._rest):

@@ -44,7 +44,7 @@ class Scratch:
         found = self.get("words", n, numpy.uint64)
         for start in range(0, n, WORDS):
             part = found[start : start + WORDS]
-            part[:] = rng.integers(0, (1 << 64) - 1, size=len(part), dtype=numpy.uint64, endpoint=True)
+            part[:] = rng.bit_generator.random_raw(len(part))
         return found
 
 

@@ -22,7 +22,7 @@ from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.numbers.enumerate import Frame
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
-from cospace.compiler.sampling import columns, halves, ragged
+from cospace.compiler.sampling import columns, halves, leaps, ragged
 from cospace.compiler.sampling.columns import Column, Designs, join_columns
 from cospace.compiler.sampling.draw_layers import LayeredDrawer
 from cospace.compiler.sampling.halves import Halves
@@ -142,8 +142,15 @@ require sum({cost} for l in 1..{n}) <= {bound}
 """
 
 
+@pytest.mark.parametrize("short", [False, True], ids=["long words", "short words"])
 @pytest.mark.parametrize("seed", range(24))
-def test_counts_and_samples_are_those_of_all_designs_listed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_and_samples_are_those_of_all_designs_listed(
+    seed: int, short: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words so short that columns often share one that favours some, so that it is drawn anew."""
+    if short:
+        monkeypatch.setattr(leaps, "WORD", 9)
+        monkeypatch.setattr(leaps, "FAIR", 1)
     monkeypatch.setattr(layered, "GROUP", 1)
     space = space_of(write(seed))
     frame = Frame.of(space)
@@ -270,12 +277,47 @@ def test_every_unit_of_every_bucket_is_its_item_s() -> None:
         for bucket in range(first, first + buckets):
             record, held = int(made._records[bucket]), int(made._held[bucket])
             assert record >> 2 * made._wide == held >> (made._fine - made._coarse)
-            units[record >> made._wide & mask] += held
-            units[record & mask] += full - held
+            units[record & mask] += held
+            units[record >> made._wide & mask] += full - held
         whole = full * buckets
         for item, weight in enumerate(own):
             assert 0 <= weight * whole - units[item] * sum(own) <= 40 * sum(own)
         assert sum(units.values()) == whole and units[made._rest] <= 40 * length
+
+
+@pytest.mark.parametrize("short", [2, 10], ids=["64 bits", "32 bits"])
+@pytest.mark.parametrize("tells", [None, 40], ids=["few bits told", "many bits told"])
+def test_a_word_gives_what_its_unit_of_its_bucket_holds(
+    short: int, tells: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ragged, "SHORT", short)
+    rng = random.Random(5)
+    lengths = [1, 2, 30, 5, 64, 3]
+    starts = numpy.concatenate([[0], numpy.cumsum(lengths)])
+    weights = numpy.array([rng.choice([1, 3, 10**6, 10**12]) for _ in range(sum(lengths))])
+    told = None if tells is None else numpy.array([rng.randrange(1 << 27) for _ in weights])
+    made = of_weights(starts, weights, told)
+    assert made._word == (64 if short == 2 else 32)
+    n = 4_000
+    at = numpy.array([rng.randrange(len(lengths)) for _ in range(n)])
+    words = [rng.getrandbits(made._word) for _ in range(n)]
+    wanted = []
+    for k, segment in enumerate(at.tolist()):
+        bits, mask = int(made._bits[segment]), (1 << made._wide) - 1
+        bucket = int(made._offset[segment]) + (words[k] >> (made._word - bits) if bits else 0)
+        held = int(made._held[bucket])
+        if k % 2 and bits:  # at the edge of what the first of a bucket's two has
+            part = max(0, min(held - (k & 2 > 0), (1 << made._fine) - 1))
+            words[k] = words[k] >> made._fine << made._fine | part
+        part = words[k] & ((1 << made._fine) - 1)
+        record = int(made._records[bucket])
+        wanted.append((record if part < held else record >> made._wide) & mask)
+    given = numpy.array(words, dtype=numpy.uint64 if made._word == 64 else numpy.uint32)
+    name = "long_words" if made._word == 64 else "words"
+    monkeypatch.setattr(Scratch, name, lambda self, many, rng: given[:many].copy())
+    kept = [k for k in range(n) if wanted[k] != made._rest]
+    given = given[kept]
+    assert made.draw(at[kept], numpy.random.default_rng(0)).tolist() == [wanted[k] for k in kept]
 
 
 def test_what_rounding_took_decides_what_it_left(monkeypatch: pytest.MonkeyPatch) -> None:
