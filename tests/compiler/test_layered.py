@@ -142,27 +142,16 @@ require sum({cost} for l in 1..{n}) <= {bound}
 """
 
 
-@pytest.mark.parametrize("short", [False, True], ids=["long words", "short words"])
-@pytest.mark.parametrize("seed", range(24))
-def test_counts_and_samples_are_those_of_all_designs_listed(
-    seed: int, short: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Words so short that columns often share one that favours some, so that it is drawn anew."""
-    if short:
-        monkeypatch.setattr(leaps, "WORD", 9)
-        monkeypatch.setattr(leaps, "FAIR", 1)
-    monkeypatch.setattr(layered, "GROUP", 1)
-    space = space_of(write(seed))
+def draws_what_is_listed(space: Space, seed: int) -> LayeredDrawer | None:
+    """Whether its count is that of its list, and draws are uniform over that; the drawer where there was one."""
     frame = Frame.of(space)
     (part,) = (p for p in components(frame, frame.structure(), frame.clauses(space.requirements)) if p.clauses)
     rows = frame.enumerate(part.variables, part.clauses)
     made = layered.make_layered(frame, part.variables, part.clauses)
     assert made is not None
     assert made.count() == (len(rows), len(rows))
-    if len(rows) > 20_000:
-        return
-    if not len(rows):
-        return
+    if not 0 < len(rows) <= 20_000:
+        return None
     drawer = LayeredDrawer(frame, made, [c.value for c in part.clauses])
     place = {v: k for k, v in enumerate(sorted(part.variables))}
     parts = tuple(Column(tuple(place[v] for v in c.members), c.sizes) for c in drawer.columns)
@@ -176,6 +165,34 @@ def test_counts_and_samples_are_those_of_all_designs_listed(
         found.update(map(tuple, Designs(parts, tuple(codes), len(codes[0])).rows().tolist()))
     assert set(found) <= set(map(tuple, rows.tolist()))
     assert chi_square_is_plausible(found, len(rows), sum(found.values()))
+    return drawer
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_counts_and_samples_are_those_of_all_designs_listed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layered, "GROUP", 1)
+    draws_what_is_listed(space_of(write(seed)), seed)
+
+
+@pytest.mark.parametrize(("word", "fair"), [(64, 24), (6, 0), (5, 0)], ids=["long", "short", "a word for each"])
+def test_columns_that_share_a_word_are_uniform(word: int, fair: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with words so short that many favour some values of classes and are drawn anew."""
+    monkeypatch.setattr(layered, "GROUP", 1)
+    monkeypatch.setattr(columns, "JOINED", 8)
+    monkeypatch.setattr(columns, "SMALL", 8)
+    monkeypatch.setattr(leaps, "WORD", word)
+    monkeypatch.setattr(leaps, "FAIR", fair)
+    space = space_of("""space t
+u = [choose 1..7 for l in 1..2]
+v = [choose 1..5 for l in 1..2]
+w = [choose {1, 4} for l in 1..2]
+require sum(w[l] * (floor(u[l] / 3) + floor(v[l] / 4)) for l in 1..2) <= 9
+""")
+    drawer = draws_what_is_listed(space, 3)
+    assert drawer is not None
+    for back in (lot.back for lots in drawer._lots for lot in lots):
+        assert sorted(m.most for m in back._columns) == [1, 3, 3]
+        assert len(back._lots) == (2 if word == 5 else 1)
 
 
 def test_states_that_are_too_many_leave_the_component_to_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +303,7 @@ def test_every_unit_of_every_bucket_is_its_item_s() -> None:
 
 
 @pytest.mark.parametrize("short", [2, 10], ids=["64 bits", "32 bits"])
-@pytest.mark.parametrize("tells", [None, 40], ids=["few bits told", "many bits told"])
+@pytest.mark.parametrize("tells", [None, 15, 27], ids=["few bits told", "more bits told", "many bits told"])
 def test_a_word_gives_what_its_unit_of_its_bucket_holds(
     short: int, tells: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,9 +312,9 @@ def test_a_word_gives_what_its_unit_of_its_bucket_holds(
     lengths = [1, 2, 30, 5, 64, 3]
     starts = numpy.concatenate([[0], numpy.cumsum(lengths)])
     weights = numpy.array([rng.choice([1, 3, 10**6, 10**12]) for _ in range(sum(lengths))])
-    told = None if tells is None else numpy.array([rng.randrange(1 << 27) for _ in weights])
+    told = None if tells is None else numpy.array([rng.randrange(1 << tells) for _ in weights])
     made = of_weights(starts, weights, told)
-    assert made._word == (64 if short == 2 else 32)
+    assert made._word == (64 if short == 2 else 32) and (made._coarse == made._fine) == (tells == 15)
     n = 4_000
     at = numpy.array([rng.randrange(len(lengths)) for _ in range(n)])
     words = [rng.getrandbits(made._word) for _ in range(n)]
