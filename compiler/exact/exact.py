@@ -226,9 +226,27 @@ def _value(node: Expr, scope: _Scope, depth: int = 0) -> Result:
     return found
 
 
+STRICT = frozenset((*ARITHMETIC, "lookup", "not", "eq", "lt", "le"))
+"""Operators that ask for all their arguments; where one has no value, they have none."""
+
+
 def _made(node: Expr, scope: _Scope, depth: int) -> Result:
     """The value of a node from those of its arguments; nothing is asked that an earlier one protects."""
     op = node.op
+    if op in STRICT:
+        args = [a.payload if a.op == "const" else _value(a, scope, depth) for a in node.args]
+        kinds = set(map(type, args))
+        if Undefined in kinds:
+            return UNDEFINED
+        if Unknown in kinds:
+            return UNKNOWN
+        if op in ARITHMETIC:
+            return ARITHMETIC[op](args, scope.precision)  # type: ignore[arg-type]
+        if op == "lookup":
+            return _look(node, args)  # type: ignore[arg-type]
+        if op == "not":
+            return not args[0]
+        return compare(op, args[0], args[1])  # type: ignore[arg-type]
     if op == "var":
         return scope.read(str(node.payload))
     if op in ("and", "or"):
@@ -247,22 +265,8 @@ def _made(node: Expr, scope: _Scope, depth: int) -> Result:
         return _value(node.args[0], best) if isinstance(best, _Scope) else best
     if op == "input":
         return scope.inputs.get(str(node.payload), UNDEFINED)
-    if op in ("measure", "external"):
-        named: External = node.payload  # type: ignore[assignment]
-        return scope.inputs.get(named.name, UNDEFINED) if op == "measure" else UNDEFINED
-    args = [_value(a, scope, depth) for a in node.args]
-    kinds = set(map(type, args))
-    if Undefined in kinds:
-        return UNDEFINED
-    if Unknown in kinds:
-        return UNKNOWN
-    if op == "not":
-        return not args[0]
-    if op in ("eq", "lt", "le"):
-        return compare(op, args[0], args[1])
-    if op == "lookup":
-        return _look(node, args)
-    return ARITHMETIC[op](args, scope.precision)
+    named: External = node.payload  # type: ignore[assignment]
+    return scope.inputs.get(named.name, UNDEFINED) if op == "measure" else UNDEFINED
 
 
 def _look(node: Expr, keys: list[Result]) -> Result:

@@ -27,7 +27,7 @@ from cospace.compiler.space.graph import Expr
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-LEVELS = 320
+LEVELS = 480
 """Steps of the grid: more accept more rows and take larger tables."""
 CELLS = 60_000_000
 """Cells of all tables of rounded costs together."""

@@ -42,6 +42,8 @@ LEAVES = 1 << 10
 """Cells that the reference evaluator is asked about for one expression of several decisions, at most."""
 BLOCK = 1 << 15
 """Designs that are decided at once; twice as many where tables are larger."""
+WIDE = 1 << 14
+"""Up to so many numbers of a column what they are on the axis of tables is kept in 64 bits."""
 FOLDED = {"add": graph.add, "mul": graph.mul}
 PAIRS = 256
 """Pairs of values at which a comparison of two decisions is asked about."""
@@ -208,7 +210,8 @@ class Tabled:
             classes = self.classes[k]
             own = numpy.arange(size) if classes is None else classes
             code = (code[:, None] * self.sizes[k] + own).reshape(-1)
-        return code.astype(numpy.min_scalar_type(-1 - int(code.max())))
+        # small tables are of the type that numpy looks up by, large ones as small as they can be
+        return code if len(code) <= WIDE else code.astype(numpy.min_scalar_type(-1 - int(code.max())))
 
     def _lifted(self, scope: tuple[int, ...], values: Array, below: int) -> Grid:
         """A table over decisions as one over the columns that these are in."""
@@ -426,10 +429,14 @@ class _Block:
         # of the type that numpy looks up by, so that it needs no memory of its own
         code = self.room.get(numpy.int64)
         code[:] = codes
-        if classes is not None:
-            own = self.room.taken(classes, code)
-            code[:] = own
-            self.room.give(own)
+        if classes is None:
+            return code
+        own = self.room.taken(classes, code)
+        if own.dtype == code.dtype:
+            self.room.give(code)
+            return own
+        code[:] = own
+        self.room.give(own)
         return code
 
 
