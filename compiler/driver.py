@@ -48,6 +48,10 @@ def compile_text(text: str, settings: Mapping[str, str] | None = None, name: str
     return compile_loaded(load_text(text, name, reporter, STANDARD), settings or {}, reporter)
 
 
+ENDLESS = ("CS107", "CS108")
+"""A text too long or too deep to be read: what was read of it says nothing, and may take without end."""
+
+
 def compile_loaded(
     loaded: Loaded, settings: Mapping[str, str], reporter: Reporter, data: Path | None = None
 ) -> Compiled:
@@ -55,6 +59,8 @@ def compile_loaded(
     space, context = None, None
     state = State(reporter, dict(settings))
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH))
+    if any(d.code in ENDLESS for d in reporter.found):
+        return Compiled(None, in_order(reporter.found, loaded.sources), loaded.sources, loaded)
     try:
         # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
         root = elaborate_into(state, loaded, data)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen, mutable
 from cospace.compiler.dependence import Reach, Words, hardware_of, names_of, words_of
-from cospace.compiler.driver import DEPTH, Compiled, compile_loaded, in_order
+from cospace.compiler.driver import DEPTH, ENDLESS, Compiled, compile_loaded, in_order
 from cospace.compiler.elaborate import hiding
 from cospace.compiler.elaborate.answered import Answer, Answered
 from cospace.compiler.elaborate.program import HARDWARE, Outside, elaborate_into, space_of
-from cospace.compiler.elaborate.values import Context, State
+from cospace.compiler.elaborate.values import Context, Exhausted, State
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic, Label, Reporter, Span
 from cospace.dsl.load import Loaded
@@ -92,10 +92,10 @@ def recompile(parsed: Parsed, loaded: Loaded, reporter: Reporter, before: Kept |
     words = {id(s): known.get(id(s)) or (s, words_of(s, hardware)) for s in statements}
     names = _names(parsed, before.names if before is not None else {})
     kept = Kept(parsed, loaded.modules, loaded.imports, words, names, hardware, {}, frozenset())
-    if before is not None:
+    if before is not None and not any(d.code in ENDLESS for d in reporter.found):
         try:
             found = _part(kept, loaded, before)
-        except (Outside, RecursionError):
+        except (Outside, RecursionError, Exhausted):
             found = None
         if found is not None:
             said = Reporter(list(reporter.found))
@@ -128,11 +128,14 @@ def outline(parsed: Parsed) -> tree.File:
 def _all(kept: Kept, loaded: Loaded, reporter: Reporter) -> Recompiled:
     """Everything elaborated anew; nothing is kept where statements reach others by more than their words."""
     loaded = evolve(loaded, root=kept.parsed.file(Reporter()))
+    if any(d.code in ENDLESS for d in reporter.found):
+        compiled = compile_loaded(loaded, {}, reporter)
+        return Recompiled(compiled.diagnostics, compiled, None)
     telling = Telling(list(reporter.found), reporter.texts)
     state = State(telling, {}, answered=Answered())
     try:
         root = elaborate_into(state, loaded)
-    except RecursionError:
+    except (RecursionError, Exhausted):
         compiled = compile_loaded(loaded, {}, reporter)
         return Recompiled(compiled.diagnostics, compiled, None)
     space = None if telling.failed else space_of(root, loaded, state)

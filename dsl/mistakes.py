@@ -85,7 +85,9 @@ class Mistake:
 
 def explain_mistake(m: Mistake) -> Diagnostic:
     """The diagnostic of a syntax error."""
-    for reason in (_odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved):
+    for reason in (
+        _odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved, _keyword_amid,
+    ):  # fmt: skip
         found = reason(m)
         if found is not None:
             return found
@@ -133,6 +135,8 @@ def _odd_character(m: Mistake) -> Diagnostic | None:
     if m.token.type != "BAD":
         return None
     sign = str(m.token)
+    if sign[0] == "?":
+        return _error("CS104", m.span, "`?` means nothing here", "a value under a condition: `if … then … else …`")
     if sign[0] == '"':
         return _error("CS105", m.span, "this text is not closed on its line", 'end it with `"`; inside, write `\\"`')
     if sign[0] == "'":
@@ -231,6 +235,11 @@ def _is_or_equals(m: Mistake) -> Diagnostic | None:
         return None
     if "COMPARE" in m.expected and m.first_word in ("require", "if", "on"):
         said = "`=` gives a name its value and can't compare"
+        after = m.text[m.start + 1 : m.start + 2]
+        if after in ("<", ">"):
+            span = Span(m.path, m.start, m.start + 2)
+            fix = _replace(m, span, f"{after}=")
+            return _error("CS112", span, said, f"did you mean `{after}=`?", fix=fix)
         return _error("CS112", m.span, said, "did you mean `==`?", fix=_replace(m, m.span, "=="))
     return None
 
@@ -266,6 +275,13 @@ def _misspelt(m: Mistake) -> Diagnostic | None:
 
 
 def _reserved(m: Mistake) -> Diagnostic | None:
+    word = m.first_word
+    if m.token.type == "EQUAL" and word in RESERVED and m.text[m.begun + len(word) : m.start].strip() == "":
+        return _error(
+            "CS106", Span(m.path, m.begun, m.begun + len(word)),
+            f"`{word}` is a reserved word and can't name anything here",
+            f"choose another name, for example `{word}_`",
+        )  # fmt: skip
     word = str(m.token)
     if word not in RESERVED or "NAME" not in m.expected:
         return None
@@ -278,6 +294,32 @@ def _reserved(m: Mistake) -> Diagnostic | None:
     return None
 
 
+_DECISION = re.compile(r"\w+(?:[ \t]+\w+)?[ \t]*\{[^{}\n]*\}(?:[ \t]+(?P<unit>[^\W\d]\w*))?")
+
+
+def _keyword_amid(m: Mistake) -> Diagnostic | None:
+    """A reserved word in the middle of an expression, which the lexer took for a name."""
+    before = re.search(r"(?<!\w)(\w+)[ \t]*\Z", m.text[max(0, m.start - 40) : m.start])
+    if m.last != "NAME" or before is None or m.token.type in ("_NL", "$END"):
+        return None
+    word = before[1]
+    start = m.start - len(before.group())
+    span = Span(m.path, start, start + len(word))
+    if word in _BINDINGS:
+        written = _DECISION.match(m.text, start)
+        fix = None
+        if written is not None:
+            end = written.start("unit") if written["unit"] in RESERVED else written.end()
+            shown = m.text[start:end].rstrip()
+            fix = Fix(Span(m.path, start, start + len(shown)), f"({shown})", "put it in parentheses")
+        said = "a decision beside an operator stands in parentheses"
+        return _error("CS101", span, said, f"write `({word} …)`", fix=fix)
+    if word in ("require", "minimize", "maximize"):
+        help = f"under a condition: `{word} … when …`"
+        return _error("CS101", span, f"`{word}` begins a statement and can't stand in an expression", help)
+    return None
+
+
 def _hint(m: Mistake) -> str | None:
     found = m.token.type
     before = re.search(r"(\w+)[ \t]*\Z", m.text[max(0, m.start - 40) : m.start])
@@ -285,6 +327,22 @@ def _hint(m: Mistake) -> str | None:
         return f"did you mean `{near}`?"
     if found in ("_NL", "$END", "SEMICOLON") and m.expected >= {"FROM", "EQUAL", "LBRACE"}:
         return 'a `def` has a body: `= expression`, `{ … }`, or `from "module.name"`'
+    if found == "FOR" and m.frames[-1].kind == "set":
+        return "a comprehension stands in brackets: `[e for x in domain when condition]`"
+    if found == "FOR" and m.first_word in ("require", "minimize", "maximize"):
+        return f"for each value: `for i in … {{ {m.first_word} … }}`"
+    if found == "COMMA" and m.frames[-1].kind == "(":
+        return "values of a decision stand in braces, `{a, b}`; a list in brackets, `[a, b]`"
+    if found == "NUMBER" and before and before[1] == "to":
+        return "a range is written with two dots: `1..4`"
+    if found == "STRING" and m.last == "SPACE":
+        return 'a space has a name, then its text: `space name "text"`'
+    if m.last == "IMPORT" and found in ("STRING", "DOTS", "DOT", "OVER"):
+        return "a module is named without its ending, folders below this one by dots: `import folder.module`"
+    if found == "EQUAL" and m.last == "COLON":
+        return "a name is given its value by `=` alone"
+    if found == "OVER" and m.text[m.start + 1 : m.start + 2] == "/":
+        return "comments begin with `#`"
     if found == "DOT" and m.last == "DOTS":
         return "a range is written with two dots: `1..4`"
     if m.last == "PERCENT" and found in ("NUMBER", "NAME", "LPAR"):

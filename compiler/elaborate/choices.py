@@ -21,6 +21,7 @@ from cospace.compiler.elaborate.values import (
     RangeValue,
     Scope,
     SetValue,
+    Stop,
     Tensor,
     describe,
     evolve,
@@ -351,6 +352,8 @@ def _checked(
         merged[key] = graph.either(merged[key], condition) if key in merged else condition
     kept = {k: c for k, c in merged.items() if c is not FALSE}
     if not kept or type is None:
+        if isinstance(node.domain, tree.SetOf) and not node.domain.alternatives and _holds_text(node.domain, context):
+            raise Stop()  # what it holds could not be read, and that is told
         backwards = isinstance(node.domain, tree.Range)
         raise context.fail(
             "CS403", node.domain.span, "this decision has no values",
@@ -360,6 +363,11 @@ def _checked(
         raise context.fail("CS404", node.domain.span, f"more than {MAX_VALUES:,} values in one decision")
     values = tuple(v for _, v in kept)
     return values, tuple(kept.values()), type, unit or _unit_of(values, type)
+
+
+def _holds_text(node: tree.Expr, context: Context) -> bool:
+    text = context.scope.owner().file.text[node.span.start : node.span.end]
+    return bool(text.partition("{")[2].partition("}")[0].strip())
 
 
 def _unit_of(values: Sequence[Value], type: Type) -> str | None:

@@ -25,6 +25,9 @@ from cospace.compiler.space.graph import FALSE, TRUE, Expr
 from cospace.compiler.space.model import Choice
 from cospace.dsl import tree
 
+PASS = 10
+"""Evaluations that a pass takes beside those in its body: loops in loops may have none."""
+
 Pass = tuple[Expr, dict[str, Any]]
 """When a pass is run, and the values that the carried names have after it."""
 
@@ -46,6 +49,7 @@ def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = Non
                 "CS236", s.binder.span, "which passes are run depends on a decision, and not by a range's upper end",
                 help="write `for i in 1..n`, or give the set's members no `when`",
             )  # fmt: skip
+        context.state.steps += PASS
         inner = Scope(context.scope, {s.binder.name: value})
         here = evolve(context.under(condition), scope=inner, indices=(*context.indices, index_of(value)))
         run_body(s.block, here)

@@ -6,6 +6,7 @@ import pytest
 from cospace.compiler.checks.check import check
 from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_text
+from cospace.compiler.elaborate import evaluate
 
 from tests.compiler import spaces
 
@@ -77,3 +78,15 @@ def test_what_needs_parameters_is_made_before_it_is_read() -> None:
     text = "space s\naccelerator chip(rows = choose {1, 2}) { area = 1 mm2 * rows }\nminimize chip.area\n"
     (told,) = compile_text(text).diagnostics
     assert told.code == "CS211" and "`mine = chip()`" in str(told.help)
+
+
+def test_loops_nested_too_deep_are_not_run() -> None:
+    text = "space s\na = choose {1, 2}\n" + "for i in 1..2 { " * 50_000 + "}" * 50_000 + "\n"
+    assert {d.code for d in compile_text(text).diagnostics} == {"CS108"}
+
+
+def test_passes_without_a_body_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "MAX_STEPS", 20_000)
+    text = "space s\na = choose {1, 2}\n" + "".join(f"for i{n} in 1..2 {{ " for n in range(40)) + "}" * 40 + "\n"
+    (told,) = [d for d in compile_text(text).diagnostics if d.severity == "error"]
+    assert told.code == "CS404" and "evaluations" in told.message

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cospace.compiler.driver import STANDARD, compile_loaded
-from cospace.compiler.elaborate import rules
+from cospace.compiler.elaborate import evaluate, rules
 from cospace.compiler.recompile import Kept, Recompiled, outline, recompile
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Diagnostic, Reporter
@@ -312,3 +312,16 @@ def test_what_rules_answered_is_used_where_it_still_holds(old: str, new: str, tm
     wider = HARD.replace("more = block(x, out = wide)", "more = block(x, out = 8)")
     for text in (wider, HARD.replace(old, new), wider.replace(old, new), "\n" + HARD.replace(old, new), wider, HARD):
         editing.change(text)
+
+
+def test_a_text_that_asks_for_too_much_is_told_so_after_a_change_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "MAX_STEPS", 20_000)
+    loops = "".join(f"for i{n} in 1..2 {{ " for n in range(40))
+    text = "space s\nx = 1\n"
+    editing = Editing(text, tmp_path / "s.cospace")
+    assert [d.code for d in editing.change(text + loops + "}" * 40 + "\n").diagnostics] == ["CS404"]
+    deep = text + "for i in 1..2 { " * 300 + "}" * 300 + "\n"
+    assert [d.code for d in editing.change(deep).diagnostics] == ["CS108"]
+    assert editing.change(text.replace("x = 1", "x = 2")).diagnostics == ()
