@@ -36,7 +36,9 @@ def as_number(result: Result) -> Fraction | Enclosure | None:
 
 
 def compare(a: Fraction | Enclosure, b: Fraction | Enclosure) -> int | None:
-    """-1, 0 or 1; None where the enclosures overlap and so leave it open."""
+    """-1, 0 or 1; None where the enclosures overlap and so leave it open. One object is one number."""
+    if a is b:
+        return 0
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return (a > b) - (a < b)
     a_low, a_high = _ends(a)

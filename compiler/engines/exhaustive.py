@@ -181,19 +181,29 @@ class Exhaustive:
 
 
 class _Asked:
-    """Expressions at single rows by the reference evaluator; rows that agree in what is read are asked once."""
+    """Expressions at single rows by the reference evaluator; rows that agree in what is read are asked once.
+
+    Rows that agree in what one expression reads get the same object for it: two equal reals, each known between bounds
+    only, could not be told to be equal.
+    """
 
     def __init__(self, bounds: RowBounds, exprs: list[Expr]) -> None:
         self.frame, self.rows, self.exprs = bounds.frame, bounds.rows, exprs
         self.scope = self.frame.scope(*exprs)
+        self._own = [list(self.frame.scope(e)) for e in exprs]
         self._known: dict[bytes, list[exact.Result]] = {}
+        self._reals: dict[tuple[int, bytes], exact.Result] = {}
 
     def _ask(self, i: int) -> list[exact.Result]:
         row = self.rows[i, list(self.scope)]
         key = row.tobytes()
         if key not in self._known:
-            self._known[key] = exact.evaluate_all(self.exprs, self.frame.design(self.scope, row))
+            found = exact.evaluate_all(self.exprs, self.frame.design(self.scope, row))
+            self._known[key] = [self._real(i, k, v) if isinstance(v, Enclosure) else v for k, v in enumerate(found)]
         return self._known[key]
+
+    def _real(self, i: int, k: int, value: exact.Result) -> exact.Result:
+        return self._reals.setdefault((k, self.rows[i, self._own[k]].tobytes()), value)
 
     def values(self, i: int) -> Values | None:
         if not self.exprs:

@@ -257,3 +257,19 @@ def test_a_list_serves_other_networks(shipped: Space) -> None:
         assert search.best(other).objectives == best(shipped, other).objectives
     with pytest.raises(DesignError, match="needs a value"):
         search.best({p: v for p, v in network.items() if p != "gnn.hidden"})
+
+
+def test_equal_reals_of_one_setting_are_one_point_of_the_front(tmp_path: Path) -> None:
+    """What a goal does not read leaves it the same number, though that is known between bounds only."""
+    spec = tmp_path / "link.cospace"
+    spec.write_text(
+        "space link\nn = choose 2..9\npower = choose {-6, -3, 0} dBm\nlength = choose 1..5\n"
+        "require power - length * 2 dB >= -12 dBm\n"
+        "minimize watts(power) * n\nmaximize n\nminimize length * n + sqrt(n)\n"
+    )
+    space = compile_file(spec).space
+    assert space is not None
+    found = best(space)
+    assert found.certified and len(found.designs) == 8
+    assert {d["n"] for d in found.designs} == set(range(2, 10))
+    assert {(d["power"], d["length"]) for d in found.designs} == {(-6, 1)}
