@@ -86,7 +86,8 @@ class Mistake:
 def explain_mistake(m: Mistake) -> Diagnostic:
     """The diagnostic of a syntax error."""
     for reason in (
-        _odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved, _keyword_amid,
+        _odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved,
+        _keyword_amid,
     ):  # fmt: skip
         found = reason(m)
         if found is not None:

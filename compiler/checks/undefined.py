@@ -35,7 +35,7 @@ def undefined_at(space: Space, design: Design, node: Expr, reader: Span) -> Diag
         "lookup": f"reads a row that `{getattr(node.payload, 'name', node.op)}` does not have",
     }  # fmt: skip
     if _outside(node):
-        what["div"] = "reads past the end of a list"
+        what[node.op] = "reads past the end of a list"
     said = what.get(node.op, "takes the logarithm of zero or less" if "log" in node.op else "has no value")
     where = ", ".join(f"{p} = {shown(space, p, v)}" for p, v in design.items() if p in node.free)
     others = dict.fromkeys(other for _, other in plain if other != place)
@@ -47,7 +47,9 @@ def undefined_at(space: Space, design: Design, node: Expr, reader: Span) -> Diag
 
 
 def _outside(node: Expr) -> bool:
-    """Whether this is what `list[index]` has no item for: division by the index less itself."""
+    """Whether this is what `list[index]` has no item for: division by the index less itself, or a row of its items."""
+    if node.op == "lookup":
+        return getattr(node.payload, "name", "") == "items"
     if node.op != "div" or node.args[1].op != "add" or len(node.args[1].args) != 2:
         return False
     index, less = node.args[1].args

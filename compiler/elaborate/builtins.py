@@ -8,11 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 from cospace.compiler.elaborate import folds, listed, members, names
+from cospace.compiler.elaborate.listed import ListDomain
 from cospace.compiler.elaborate.values import (
     LISTS,
     Builtin,
     Context,
     DomainValue,
+    RangeValue,
+    SetValue,
     describe,
     is_number,
 )
@@ -20,6 +23,7 @@ from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, const
 from cospace.compiler.space.units import show_unit
 from cospace.dsl import tree
+from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import meant
 
 PLAIN: dict[str, Callable[..., Expr]] = {
@@ -90,6 +94,8 @@ def _fold(name: str, node: tree.Call, context: Context) -> Expr:
             value = evaluate(a.value, context)
             if isinstance(value, LISTS):
                 items += [(v, g, t, a.value) for v, g, t in members.as_gathered(value).items]
+            elif isinstance(value, (SetValue, RangeValue, DomainValue, ListDomain)):
+                items += [(v, g, t, a.value) for v, g, t in _members_once(name, value, a.span, context)]
             else:
                 items.append((value, TRUE, const(1), a.value))
     if name == "count":
@@ -134,6 +140,21 @@ def _fold(name: str, node: tree.Call, context: Context) -> Expr:
     return _extreme(name, scalars, empty, node, context)
 
 
+def _members_once(fold: str, value: Any, span: Span, context: Context) -> list[tuple[Any, Expr, Expr]]:
+    """The members of a set or range, each once: equal ones are one member."""
+    found: dict[Any, tuple[Any, Expr, Expr]] = {}
+    for item, guard, times in members.items_of(value, span, context):
+        open_ = isinstance(value, SetValue) and not (isinstance(item, Expr) and item.is_const)
+        if open_ and fold not in ("max", "min", "all", "any"):
+            raise context.fail(
+                "CS301", span, "members of this set may be equal in a design, and a set has each once",
+                help="write it as a list, `[…]`, if each is to take part",
+            )  # fmt: skip
+        earlier = found.get(item)
+        found[item] = (item, guard if earlier is None else graph.either(earlier[1], guard), times)
+    return list(found.values())
+
+
 def _extreme(name: str, scalars: list[Any], empty: Expr | None, node: tree.Call, context: Context) -> Expr:
     pick = graph.maximum if name == "max" else graph.minimum
     values = _once_each([(v, g) for v, g, _, _ in scalars])
@@ -141,7 +162,7 @@ def _extreme(name: str, scalars: list[Any], empty: Expr | None, node: tree.Call,
     if sure is not None:
         return pick(*(graph.branch(g, v, sure) for v, g in values), span=node.span)
     if empty is None:
-        from cospace.compiler.elaborate.choices import always
+        from cospace.compiler.elaborate.possible import always
 
         if not always(graph.either(*(g for _, g, _, _ in scalars)), context):
             raise context.fail(
@@ -168,7 +189,7 @@ def _once_each(items: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
 
 
 def _domain(name: str, arguments: list[Expr], node: tree.Call, context: Context) -> DomainValue:
-    from cospace.compiler.elaborate.choices import possible, rationals
+    from cospace.compiler.elaborate.possible import rationals, wholes
 
     if name == "powers":
         base, most = arguments
@@ -182,10 +203,8 @@ def _domain(name: str, arguments: list[Expr], node: tree.Call, context: Context)
         return DomainValue(tuple(const(v) for v in values), tuple(graph.le(const(v), most) for v in values))
     of = arguments[0]
     found: set[int] = set()
-    for whole in possible(of, node.span, context):
-        if not isinstance(whole, Fraction) or whole.denominator != 1 or whole < 1 or of.type.unit:
-            raise context.fail("CS301", node.span, "divisors are of positive whole numbers without a unit")
-        found |= _divisors(int(whole), node, context)
+    for whole in wholes(of, "divisors", node.span, context):
+        found |= _divisors(whole, node, context)
     ordered = sorted(found)
     conditions = tuple(TRUE if of.is_const else graph.eq(graph.mod(of, const(v)), const(0)) for v in ordered)
     return DomainValue(tuple(const(v) for v in ordered), conditions)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from cospace.compiler.elaborate import members, names, paths, readings, variants
 from cospace.compiler.elaborate.listed import ListDomain, one_type
+from cospace.compiler.elaborate.possible import possible, rationals
 from cospace.compiler.elaborate.readings import MemberDomain
 from cospace.compiler.elaborate.values import (
     Chosen,
@@ -415,60 +415,4 @@ def spread(domain: RangeValue, span: Span, context: Context) -> tuple[list[Fract
     return ordered, conditions
 
 
-def assignments(paths: list[str], context: Context, limit: int = 65_536) -> list[dict[str, Value]] | None:
-    """Every assignment of the decisions and maps named, guards ignored; None beyond the limit."""
-    domains = []
-    size = 1
-    for path in paths:
-        domain = context.state.domains.get(path)
-        if domain is None and context.answering is not None:
-            domain = next((m.values for m in context.answering.maps if m.path == path), None)
-        if domain is None:
-            return None
-        domains.append(domain)
-        size *= len(domain)
-        if size > limit:
-            return None
-    return [dict(zip(paths, combo, strict=True)) for combo in itertools.product(*domains)]
-
-
-def possible(value: Expr, span: Span, context: Context) -> list[Value]:
-    """Every value an expression may take: its decisions are tried one combination after the other."""
-    if value.is_const:
-        return [value.value]
-    from cospace.compiler.exact.exact import UNDEFINED, evaluate
-
-    tried = assignments(sorted(value.free), context)
-    if tried is None:
-        raise context.fail(
-            "CS405",
-            span,
-            "this domain depends on too many decisions to list its values",
-            help="bound it by constants, and add a `require`",
-        )
-    found: dict[Value, None] = {}
-    for design in tried:
-        result = evaluate(value, design)
-        if result is not UNDEFINED and isinstance(result, (Fraction, bool, Symbol, str)):
-            found[result] = None
-    if not found:
-        raise context.fail("CS403", span, "this domain has no values")
-    return list(found)
-
-
-def rationals(value: Expr, span: Span, context: Context) -> list[Fraction]:
-    """Every value a number can take."""
-    return [v for v in possible(value, span, context) if isinstance(v, Fraction)]
-
-
-def always(condition: Expr, context: Context) -> bool:
-    """Whether a condition holds whatever its decisions take; False also when that can't be told."""
-    if condition is TRUE:
-        return True
-    from cospace.compiler.exact.exact import evaluate
-
-    tried = assignments(sorted(condition.free), context)
-    return tried is not None and all(evaluate(condition, design) is True for design in tried)
-
-
-__all__ = ["Scope", "always", "assignments", "decide", "domain_of", "possible", "spread"]
+__all__ = ["Scope", "decide", "domain_of", "spread"]

@@ -101,8 +101,8 @@ def each(node: tree.Call, context: Context) -> EachValue:
 
 def fixed(node: tree.Fixed, context: Context) -> Any:
     """`e at path = value`."""
-    from cospace.compiler.elaborate.choices import always
     from cospace.compiler.elaborate.evaluate import scalar, symbol_or_scalar
+    from cospace.compiler.elaborate.possible import always
 
     variant = _variant(node.path, context)
     value = scalar(node.value, context)
@@ -248,7 +248,7 @@ def mean_over(value: Expr, variant: Variant, span: Span, context: Context) -> Ex
 
 def known_to(context: Context) -> Known:
     """What integrals may know of the decisions."""
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.possible import always
 
     def ends(e: Expr) -> tuple[Fraction, Fraction] | None:
         if e.is_const:

@@ -27,7 +27,7 @@ from cospace.compiler.space.graph import FALSE, TRUE, Expr, Symbol, Type, Value,
 from cospace.compiler.space.model import spell
 from cospace.compiler.space.units import natural_unit
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import NOWHERE, Span
+from cospace.dsl.diagnostics import NOWHERE, Label, Span
 
 MOST = 100_000
 """Values of one domain, at most."""
@@ -136,17 +136,15 @@ def _constants(value: Any, span: Span, context: Context) -> list[Expr]:
 
 def _factors(of: Expr, count: Expr, node: tree.Call, context: Context) -> ListDomain:
     """Ordered factorisations: all lists of `count` whole numbers whose product is `of`."""
-    from cospace.compiler.elaborate.choices import possible
+    from cospace.compiler.elaborate.possible import wholes
 
     if not count.is_const or count.number.denominator != 1 or not 1 <= count.number <= 12:
         raise context.fail("CS301", node.arguments[1].span, "the number of factors is a constant from 1 to 12")
     found: list[tuple[int, ...]] = []
-    for whole in possible(of, node.span, context):
-        if not isinstance(whole, Fraction) or whole.denominator != 1 or whole < 1 or of.type.unit:
-            raise context.fail("CS301", node.span, "factors are of positive whole numbers without a unit")
+    for whole in wholes(of, "factors", node.span, context):
         if whole > 10**12:
             raise context.fail("CS404", node.span, f"{whole} is too large to list its factors")
-        found += _splits(int(whole), int(count.number))
+        found += _splits(whole, int(count.number))
         if len(found) > MOST:
             raise context.fail("CS404", node.span, f"more than {MOST:,} factorisations")
     found.sort()
@@ -298,7 +296,49 @@ def compare(left: tree.Expr, right: tree.Expr, context: Context) -> Expr | None:
                 return _same(owner, one, context)
             if isinstance(owner, (ListValue, SetValue)):
                 return _equal_lists(owner, evaluate(one, context), one.span, other.span, context)
-    return None
+    return _alike(left, right, context)
+
+
+def _alike(left: tree.Expr, right: tree.Expr, context: Context) -> Expr | None:
+    """Whether two lists that are named are the same one; None where one of them is none."""
+    from cospace.compiler.elaborate import names
+    from cospace.compiler.elaborate.evaluate import evaluate
+
+    if not all(isinstance(part, (tree.Name, tree.Member, tree.Item)) for part in (left, right)):
+        return None
+    found = []
+    for part in (left, right):
+        bare = isinstance(part, tree.Name) and names.find(part.id, part.span, context) is None
+        value = None if bare else fixed_list(evaluate(part, context))
+        if not isinstance(value, Listed):
+            return None
+        found.append(value)
+    a, b = found
+    place = left.span.to(right.span)
+    if a.sets is not b.sets:
+        one, other = ("a set", "a list") if a.sets else ("a list", "a set")
+        raise context.fail("CS301", place, f"can't compare {one} with {other}")
+    one_type((*a.options, *b.options), place, context)
+    known = {_value(o, b.sets): s for o, s in zip(b.options, labels(b), strict=True)}
+    pairs = [(s, known[v]) for o, s in zip(a.options, labels(a), strict=True) if (v := _value(o, a.sets)) in known]
+    if not pairs:
+        raise context.fail(
+            "CS206", place, "these can't be equal: no value is one of both",
+            labels=tuple(
+                Label(part.span, f"one of {', '.join(map(str, labels(x)[:3]))}{', …' if len(x.options) > 3 else ''}")
+                for part, x in ((left, a), (right, b))
+            ),
+        )  # fmt: skip
+    if {x for x, y in pairs if x != y} | (set(labels(a)) & set(labels(b)) - {x for x, _ in pairs}):
+        tests = [graph.both(graph.eq(a.chosen, const(x)), graph.eq(b.chosen, const(y))) for x, y in pairs]
+        return graph.either(FALSE, *tests, span=place)
+    return graph.eq(a.chosen, b.chosen, span=place)
+
+
+def _value(option: tuple[Expr, ...], sets: bool) -> object:
+    """What a list, or a set whatever its order, is compared by."""
+    values = [(type(i.value), i.value) for i in option]
+    return frozenset(values) if sets else tuple(values)
 
 
 def _equal_lists(a: Any, b: Any, one: Span, other: Span, context: Context) -> Expr:

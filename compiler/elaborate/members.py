@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
@@ -30,13 +32,14 @@ from cospace.compiler.elaborate.values import (
     describe,
     evolve,
 )
-from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, const
+from cospace.compiler.space import graph, lookups
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, const
 from cospace.compiler.space.model import Call, Design
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import meant
 
+Guarded = tuple[Any, Expr]
 ONE = const(1)
 MAX_ITEMS = 100_000
 
@@ -185,7 +188,7 @@ def implied(guard: Expr, context: Context) -> bool:
     need = [a for a in (guard.args if guard.op == "and" else (guard,)) if a is not TRUE and id(a) not in known]
     if not need:
         return True
-    from cospace.compiler.elaborate.choices import assignments
+    from cospace.compiler.elaborate.possible import assignments
     from cospace.compiler.exact.exact import UNDEFINED, evaluate
 
     def makes_sure(design: Design) -> bool:
@@ -204,6 +207,12 @@ def item(node: tree.Item, context: Context) -> Any:
     if isinstance(node.object, tree.SetOf) and len(node.items) == 1 and all(a.name for a in node.object.alternatives):
         return readings.taken(node.object, node.items[0], node, context)
     owner = evaluate(node.object, context)
+    if isinstance(owner, Instances) and len(node.items) == 1:
+        # no loop stands last in such a path: an index is none of its own, and counts the list
+        every = [d for d in context.state.decisions if paths.instance(d.path, owner.path)]
+        if all(paths.segments(d.path)[-1][2] is None for d in every):
+            index = number(node.items[0], context)
+            return pick([(v, g) for v, g, _ in owner.items], index, node.span, context)
     if isinstance(owner, (Instances, PathValue)):
         shown = ", ".join(_index_text(i, context) for i in node.items)
         return _along(f"{owner.path}[{shown}]", node.span, context)
@@ -218,9 +227,8 @@ def item(node: tree.Item, context: Context) -> Any:
     if isinstance(owner, SetValue) and len(node.items) == 1 and all(owner.names):
         return readings.entry(owner, node.items[0], context)
     if isinstance(owner, (ListValue, Gathered)):
-        values = [v for v, _, _ in as_gathered(owner).items]
         index = number(node.items[0], context)
-        return pick(values, index, node.span, context)
+        return pick([(v, g) for v, g, _ in as_gathered(owner).items], index, node.span, context)
     if isinstance(owner, Builtin):
         raise context.fail("CS212", node.span, f"`{owner.name}` is a function: call it with ( )")
     raise context.fail("CS212", node.span, f"{describe(owner)} can't be indexed")
@@ -230,9 +238,12 @@ def _copy(owner: PerLayer, node: tree.Item, context: Context) -> Any:
     """`precision.weights[net.conv[1].gat]`: the copy of one layer."""
     from cospace.compiler.elaborate.policies import _path_text
 
+    listed = ", ".join(f"`{c}`" for c in list(owner.copies)[:6]) + (", …" if len(owner.copies) > 6 else "")
+    if not isinstance(node.items[0], (tree.Name, tree.Member, tree.Item)):
+        said = "of copies, one is named by the path of its layer"
+        raise context.fail("CS212", node.items[0].span, said, help=f"it has {listed}" if owner.copies else None)
     layer = _path_text(node.items[0], context)
     if layer not in owner.copies:
-        listed = ", ".join(f"`{c}`" for c in list(owner.copies)[:6])
         help = meant(layer, owner.copies) or (f"it has {listed}" if listed else None)
         raise context.fail("CS211", node.items[0].span, f"there is no copy for `{layer}`", help=help)
     if not implied(owner.guards[layer], context):
@@ -270,22 +281,55 @@ def _shown(value: Expr) -> str:
     return str(show(value.value))
 
 
-def pick(values: list[Any], index: Expr, span: Span, context: Context) -> Any:
-    """`values[index]`, from 1; a searched index becomes a chain of conditions."""
+def pick(items: Sequence[Guarded], index: Expr, span: Span, context: Context) -> Any:
+    """The item at an index, from 1, of those that are there; a searched index becomes a chain of conditions."""
+    items = [(v, g) for v, g in items if g is not FALSE]
     if index.is_const:
-        at = index.payload
-        if at.denominator != 1 or not 1 <= at <= len(values):  # type: ignore[attr-defined,operator]
-            raise context.fail("CS213", span, f"there is no item {at}; the list has {len(values)}, counted from 1")
-        return values[int(at) - 1]  # type: ignore[call-overload]
-    if not values:
+        at = index.number
+        if at.denominator != 1 or not 1 <= at <= len(items):
+            raise context.fail("CS213", span, f"there is no item {at}; the list has {len(items)}, counted from 1")
+        if all(implied(g, context) for _, g in items[: int(at)]):
+            return items[int(at) - 1][0]
+    items = [(v, TRUE if implied(g, context) else g) for v, g in items]
+    if not items:
         raise context.fail("CS213", span, "the list is empty")
-    bad = graph.div(const(1), graph.sub(index, index), span=span)  # undefined outside, so that definedness finds it
-    result = graph.branch(
-        graph.eq(index, const(len(values))), values[-1], bad if values[-1].type == bad.type else values[-1]
-    )
-    for k in range(len(values) - 1, 0, -1):
-        result = graph.branch(graph.eq(index, const(k)), values[k - 1], result, span=span)
+    values = [v for v, _ in items]
+    odd = next((v for v in values if not isinstance(v, Expr) or v.type != getattr(values[0], "type", None)), None)
+    if odd is not None:
+        raise context.fail(
+            "CS301", span, f"which item this is differs from design to design, and they are not of one kind: "
+            f"{describe(values[0])}, {describe(odd)}",
+        )  # fmt: skip
+    result = _outside(values[-1], index, [g for _, g in items], span)
+    for (value, guard), place in reversed(list(zip(items, _places([g for _, g in items]), strict=True))):
+        result = graph.branch(graph.both(guard, graph.eq(index, place)), value, result, span=span)
     return result
+
+
+def _places(guards: Sequence[Expr]) -> list[Expr]:
+    """For each item its place in the list, where it is there."""
+    found: list[Expr] = []
+    open_: list[Expr] = []
+    before = 0
+    for guard in guards:
+        before += guard is TRUE
+        found.append(graph.add(const(before + (guard is not TRUE)), *open_) if open_ else const(len(found) + 1))
+        if guard is not TRUE:
+            open_.append(graph.branch(guard, ONE, const(0)))
+    return found
+
+
+def _outside(like: Expr, index: Expr, guards: Sequence[Expr], span: Span) -> Expr:
+    """Of one type with `like`, and without a value wherever it is read, so that definedness finds what reads it."""
+    sure = all(g is TRUE for g in guards)
+    if sure and like.type.kind == "number":
+        return graph.mul(graph.div(ONE, graph.sub(index, index), span=span), const(1, like.type.unit))
+    # a row that is never asked for: the first item is there for 1, and there are never fewer than 0
+    read = index if sure else graph.add(const(0), *(graph.branch(g, ONE, const(0)) for g in guards))
+    other: dict[str, Value] = {"number": Fraction(1), "bool": True}
+    value = like.value if like.is_const else other.get(like.type.kind, graph.Symbol("none"))
+    rows = lookups.table("items", [(Fraction(1 if sure else -1),)], [value])
+    return lookups.lookup(rows, [read], like.type, span)
 
 
 def as_gathered(value: Any) -> Gathered:

@@ -61,7 +61,7 @@ def prepare(domain: Any, node: tree.Decision, context: Context) -> Any:
 
 
 def _always(condition: Expr, context: Context) -> bool:
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.possible import always
 
     return always(condition, context)
 

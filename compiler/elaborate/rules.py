@@ -82,7 +82,7 @@ def answer(work: Pending, context: Context) -> Record:
 
 def applicable(work: Pending, instance: Instance, context: Context) -> list[tuple[tree.Rule, Instance, Expr]]:
     """The rules that may serve a work, of an accelerator and its parts: (rule, whose, it is the first that holds)."""
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.possible import always
 
     rules = rules_of(instance, work.kind)
     found: list[tuple[tree.Rule, Instance, Expr]] = []
@@ -139,7 +139,7 @@ def relative(part: Instance, instance: Instance) -> Expr:
 
 
 def _covered(condition: Expr, work: Pending, context: Context) -> bool:
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.possible import always
 
     placed = graph.implies(graph.both(context.guard, work.guard), condition)
     return always(condition, context) or always(placed, context)
@@ -465,7 +465,7 @@ def _placement(
 
 def _never_empty(m: MapDecision, work: Pending, instance: Instance) -> bool:
     """Whether a map has a value whatever is chosen around it."""
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.possible import always
 
     if m.allowed is None:
         return True

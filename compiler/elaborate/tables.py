@@ -30,7 +30,7 @@ from cospace.compiler.elaborate.values import (
 from cospace.compiler.space import graph, lookups
 from cospace.compiler.space.graph import Expr, Symbol, Value, const
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Span
+from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import closest, meant
 
 TRIED = 65_536
@@ -201,7 +201,7 @@ def _settled(row: Row, context: Context) -> bool:
 
 def _tried(row: Row, context: Context) -> Iterator[tuple[Value, ...]] | None:
     """Each combination of keys that can stand here; None where there are too many to try."""
-    from cospace.compiler.elaborate.choices import assignments
+    from cospace.compiler.elaborate.possible import assignments
     from cospace.compiler.exact.exact import Evaluation
 
     domains = _domains(row, context)
@@ -264,13 +264,17 @@ def load(table: TableValue, context: Context) -> Loaded:
     here = evolve(context, scope=table.scope, hint=None, direct=None, guard=graph.TRUE)
     keys: list[Column] = []
     for p in declaration.parameters:
-        keys += _key_columns(p, here)
+        made = _key_columns(p, here)
+        if {k.name for k in made} & {k.name for k in keys}:
+            raise here.fail("CS210", p.span, f"two keys are called `{made[0].name}`", help="give each its own name")
+        keys += made
     columns: dict[str, Column] = {}
     for s in declaration.block.statements:
         if not isinstance(s, tree.Typed):
             raise here.fail("CS226", s.span, "only columns stand in a table", help="`name: unit`, one a line")
-        if s.name in columns:
-            raise here.fail("CS210", s.span, f"two columns are called `{s.name}`", help="give each its own name")
+        if s.name in columns or any(s.name == k.name for k in keys):
+            said = "two columns are" if s.name in columns else "a key and a column are both"
+            raise here.fail("CS210", s.span, f"{said} called `{s.name}`", help="give each its own name")
         columns[s.name] = _column(s.name, s.type, here)
     if isinstance(declaration.source.value, tree.ListOf):
         found = _in_place(declaration, tuple(keys), columns, here)
@@ -333,8 +337,10 @@ def _in_place(
             value = evaluate(item, context)
             row = [(i, item.span) for i in value.items] if isinstance(value, ListValue) else []
         if len(row) != len(every):
-            raise context.fail("CS223", item.span, f"a row of `{declaration.name}` has {len(every)} columns")
-        made = [_checked(v, c, item.span, context) for (v, _), c in zip(row, every, strict=True)]
+            said = f"a row of `{declaration.name}` has {len(every)} columns, and this one has {len(row)}"
+            shown = ", ".join(f"`{c.name}`" for c in every)
+            raise context.fail("CS223", item.span, said, help=f"they are {shown}")
+        made = [_checked(v, c, at, context) for (v, at), c in zip(row, every, strict=True)]
         rows.append(tuple(made[: len(keys)]))  # type: ignore[arg-type]
         for name, value_ in zip(columns, made[len(keys) :], strict=True):
             cells[name].append(value_)
@@ -372,7 +378,7 @@ def _checked(value: Any, column: Column, span: Span, context: Context) -> Value 
     if cell.type != column.type:
         code = "CS302" if cell.type.kind == "number" or column.type.kind == "number" else "CS301"
         raise context.fail(
-            code, span, f"this column is {describe(_sample(column))}, and this is {describe(cell)}",
+            code, span, f"column `{column.name}` is {describe(_sample(column))}, and this is {describe(cell)}",
         )  # fmt: skip
     said = refused(cell.value, column)
     if said:
@@ -386,9 +392,14 @@ def _unique(table: Loaded, context: Context) -> None:
         if key in seen:
             shown = ", ".join(_spell(v, c) for v, c in zip(key, table.keys, strict=True))
             source = table.declaration.source
-            span = source.value.items[at].span if isinstance(source.value, tree.ListOf) else source.span
+            span: Span = source.span
+            labels: tuple[Label, ...] = ()
+            if isinstance(source.value, tree.ListOf):
+                span = source.value.items[at].span
+                labels = (Label(source.value.items[seen[key]].span, "the first"),)
             where = f" (lines {seen[key] + 2} and {at + 2} of `{table.file}`)" if table.file else ""
-            raise context.fail("CS223", span, f"`{table.declaration.name}` has two rows for {shown}{where}")
+            said = f"`{table.declaration.name}` has two rows for {shown}{where}"
+            raise context.fail("CS223", span, said, help="leave one of them out", labels=labels)
         seen[key] = at
 
 

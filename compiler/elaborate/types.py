@@ -214,7 +214,7 @@ def match(wanted: Expr, got: Expr, what: str, span: Span, context: Context) -> N
     same = graph.eq(wanted, got, span=span)
     if wanted is got or same is graph.TRUE:
         return
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.possible import always
 
     if always(graph.implies(context.guard, same), context):
         return

@@ -44,7 +44,7 @@ def register(
 ) -> Expr:
     """The variable of a variant, which the state now knows."""
     from cospace.compiler.elaborate import names
-    from cospace.compiler.elaborate.choices import always
+    from cospace.compiler.elaborate.possible import always
     from cospace.compiler.space.model import Requirement
 
     state = context.state
@@ -81,8 +81,8 @@ def _weights(
 ) -> tuple[Expr, ...]:
     """The weight of each value: those of equal members add."""
     from cospace.compiler.elaborate import members
-    from cospace.compiler.elaborate.choices import always
     from cospace.compiler.elaborate.evaluate import evaluate
+    from cospace.compiler.elaborate.possible import always
 
     assert node.by is not None
     given = evaluate(node.by, context.named(None))
@@ -120,8 +120,8 @@ def _function(
     node: tree.Decision, values: tuple[Value, ...], conditions: tuple[Expr, ...], type: Type, context: Context
 ) -> Expr:
     """The function of the input that an `adapt` decision takes its value from."""
-    from cospace.compiler.elaborate.choices import possible
     from cospace.compiler.elaborate.evaluate import scalar
+    from cospace.compiler.elaborate.possible import possible
     from cospace.compiler.space.model import spell
 
     assert node.by is not None

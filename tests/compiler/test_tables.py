@@ -141,11 +141,13 @@ require cost(fast, 4 bit, true).name == "a"
     [
         ("table c(k: {a, b}) from [[a, 1]] { v: int }\nx = c(d).v", "CS206 d"),
         ("table c(k: {a, b}) from [[z, 1]] { v: int }\nx = c(a).v", "CS201 z"),
-        ("table c(k: int) from [[1, 1/2]] { v: int }\nx = c(1).v", "CS223 [1, 1/2]"),
-        ("table c(k: int) from [[1, 2]] { v: 0..1 }\nx = c(1).v", "CS223 [1, 2]"),
+        ("table c(k: int) from [[1, 1/2]] { v: int }\nx = c(1).v", "CS223 1/2"),
+        ("table c(v: int) from [[1, 2]] { v: int }\nx = c(1).v", "CS210 v: int"),
+        ("table c(k: int, k: int) from [[1, 2, 3]] { v: int }\nx = c(1, 2).v", "CS210 k: int"),
+        ("table c(k: int) from [[1, 2]] { v: 0..1 }\nx = c(1).v", "CS223 2"),
         ("table c(k: int) from [[1, none]] { v: ms }\nx = c(1).v", "CS222 v"),
         ("table c(k: list(int, 2)) from [[[1, 2], 3]] { v: int }\nx = c([1]).v", "CS301 [1]"),
-        ("n = choose {1, 2}\ntable c(k: int) from [[1, n]] { v: int }\nx = c(1).v", "CS223 [1, n]"),
+        ("n = choose {1, 2}\ntable c(k: int) from [[1, n]] { v: int }\nx = c(1).v", "CS223 n"),
         ("table c(k: int) from [] { v: int }\nx = c(1).v", "CS223 from []"),
     ],
 )

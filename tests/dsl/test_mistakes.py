@@ -1,0 +1,66 @@
+"""What people type from other languages, and from memory: each is told with the way it is written here."""
+
+from __future__ import annotations
+
+import pytest
+from cospace.compiler.driver import compile_text
+from cospace.dsl.diagnostics import Diagnostic, Reporter
+from cospace.dsl.parse import parse
+
+
+def found(text: str) -> list[Diagnostic]:
+    reporter = Reporter()
+    parse(text, "t", reporter)
+    return reporter.found
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "help"),
+    [
+        ("choose = 3", "CS106", "choose_"),
+        ("require = 3", "CS106", "require_"),
+        ("x = if n == 1 then require n >= 1", "CS101", "require … when …"),
+        ('space "mine"', "CS101", "space name"),
+        ("n = choose 1 to 4", "CS101", "1..4"),
+        ("n = choose (1, 2)", "CS101", "{a, b}"),
+        ("n := 3", "CS101", "by `=` alone"),
+        ("require n == 2 ? 1 : 0", "CS104", "if … then … else"),
+        ("// said", "CS101", "#"),
+        ("import ../kit", "CS101", "import folder.module"),
+        ('import "kit"', "CS101", "import folder.module"),
+        ("require n <= 3 for i in 1..3", "CS101", "for i in … { require … }"),
+        ("m = choose {v for v in [3, 4]}", "CS101", "[e for x in domain"),
+        ("x = 10 * choose 1..3", "CS101", "(choose …)"),
+    ],
+)
+def test_the_help_says_how_it_is_written(text: str, code: str, help: str) -> None:
+    (told,) = found(text)
+    assert told.code == code and help in str(told.help)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("require n => 1", "require n >= 1"),
+        ("require n =< 1", "require n <= 1"),
+        ("x = 10 * choose w {1, 2} mm", "x = 10 * (choose w {1, 2} mm)"),
+        ("x = 1 - choose {1, 2} when n == 2", "x = 1 - (choose {1, 2}) when n == 2"),
+    ],
+)
+def test_the_repair_leaves_no_mistake(text: str, wanted: str) -> None:
+    fix = found(text)[0].fix
+    assert fix is not None
+    repaired = text[: fix.span.start] + fix.replacement + text[fix.span.end :]
+    assert repaired == wanted and not found(repaired)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n = choose {1 2}\nrequire n <= 1",
+        "m = choose {v for v in [3, 4]}\nrequire m <= 3",
+        "y = 1 + choose kind { a = 1, b = 2 }\nrequire y <= 2 and kind.a.w <= 3",
+    ],
+)
+def test_what_a_mistake_took_away_is_not_told_again(text: str) -> None:
+    assert [d.code for d in compile_text(f"space s\n{text}\n").diagnostics] == ["CS101"]
