@@ -19,11 +19,11 @@ MAX_PIECES = 4_096
 
 
 class NotPiecewise(Exception):
-    """An expression is not polynomial between thresholds. why: in words."""
+    """An expression is not polynomial between thresholds. why: in words; op: what is at fault, where it is one node."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, op: str = "") -> None:
         super().__init__(why)
-        self.why = why
+        self.why, self.op = why, op
 
 
 @frozen
@@ -181,8 +181,8 @@ def polynomial(value: Expr, path: str) -> list[Expr]:
             raise NotPiecewise("a map would be solved anew for each of infinitely many values")
         return [graph.solve(problem, c) for c in polynomial(value.args[0], path)]
     if value.op == "div":
-        raise NotPiecewise("it divides by what depends on it")
-    raise NotPiecewise(f"`{value.op}` of it is no polynomial")
+        raise NotPiecewise("it divides by what depends on it", value.op)
+    raise NotPiecewise(f"`{value.op}` of it is no polynomial", value.op)
 
 
 def _product(a: list[Expr], b: list[Expr]) -> list[Expr]:

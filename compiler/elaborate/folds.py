@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 from cospace.compiler.bounds.integrals import Known, NotPiecewise, integral
-from cospace.compiler.elaborate import variants
+from cospace.compiler.elaborate import faults, variants
 from cospace.compiler.elaborate.values import Context, State, describe, is_number
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, const, walk
@@ -261,9 +261,11 @@ def known_to(context: Context) -> Known:
 
 
 def not_piecewise(reason: NotPiecewise, statistic: Variant, span: Span, context: Context) -> Exception:
+    heard = [v.path for v in context.state.variants if v.by is not None and statistic.path in v.by.free]
     return context.fail(
         "CS242", span, f"the mean over `{statistic.path}` is not exact: {reason.why}",
         help=f"compare `{statistic.path}` with thresholds, and let it stand in polynomials only between them",
+        labels=faults.places(reason.op, {statistic.path, *heard}, span, context),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cospace.compiler.counting.count import count
+from cospace.compiler.driver import compile_text
 from cospace.compiler.exact.exact import UNDEFINED, evaluate
 from cospace.compiler.space.graph import walk
 from cospace.compiler.space.model import Space
@@ -356,3 +357,22 @@ def test_messages_do_not_depend_on_what_was_compiled_before() -> None:
     )  # makes an equal node first
     assert kept.objectives
     assert told(switched) == ["CS241 error(nodes)"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "fault"),
+    [
+        ("mean(log(1 + n) + log(1 + u) * scale * n for scale)", "log(1 + u)"),
+        ("mean(cost for scale)", "sqrt(u)"),
+        ("mean(n / 2 + n / (1 + u) for u)", "n / (1 + u)"),
+        ("mean(2 ^ (n * scale + u) + 2 ^ n for u)", "2 ^ (n * scale + u)"),
+    ],
+)
+def test_a_mean_that_is_not_exact_points_at_the_part_that_is_at_fault(goal: str, fault: str) -> None:
+    text = (
+        'space s\nimport std.learn\nu = quantile("x")\nn = choose {1, 2}\n'
+        "scale = adapt {1/2, 1} by (if u < 1/4 then 1/2 else 1)\ncost = n * scale + sqrt(n) + sqrt(u)\n"
+        f"minimize {goal}\n"
+    )
+    (found,) = compile_text(text).diagnostics
+    assert found.code == "CS242" and [text[x.span.start : x.span.end] for x in found.labels] == [fault]
