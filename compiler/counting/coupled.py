@@ -73,6 +73,11 @@ class Coupled:
 
     # ---- counts
 
+    def _too_many(self, stop: TooManyCombinations) -> TooMany:
+        """Which of the limits on pairs it was is not known here."""
+        said = f"{stop.pairs:,} pairs of partial sums or levels of one, more than are compared"
+        return TooMany(stop.pairs, self.limits.combinations, self.plan.hubs, said)
+
     def total(self) -> Totals:
         """The count, exactly where the sums' levels allow, else between sums that are rounded up and down."""
         shared = "sums convolved" if self.sums else "groups multiplied"
@@ -83,7 +88,7 @@ class Coupled:
             try:
                 low, high = (int(w.sum()) * self.constant for w in self.weigh([self.limits.combinations], LEVELS))
             except TooManyCombinations:
-                raise TooMany(stop.pairs, self.limits.combinations, self.plan.hubs) from None
+                raise self._too_many(stop) from None
             return Totals(low, high, f"sums rounded down and up to {LEVELS} levels and convolved {over}")
         return Totals(low, high, f"{shared} {over}")
 
@@ -131,7 +136,7 @@ class Coupled:
         try:
             return self._gathered(1 if self._certain(levels) else 2, levels, others)
         except TooManyCombinations as stop:
-            raise TooMany(stop.pairs, self.limits.combinations, self.plan.hubs) from None
+            raise self._too_many(stop) from None
 
     def kept(self) -> list[dict[int, list[int]]]:
         """As `values`, but only whether any is left: surely some where the first is not 0, none where the second is."""

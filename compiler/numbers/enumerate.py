@@ -46,8 +46,8 @@ TOGETHER = 1 << 13
 class TooMany(Exception):
     """An enumeration or a table would need more than a stated number of rows; `scope`: over which decisions."""
 
-    def __init__(self, rows: int, limit: int, scope: Sequence[int]) -> None:
-        super().__init__(f"{rows} rows, more than {limit}")
+    def __init__(self, rows: int, limit: int, scope: Sequence[int], said: str | None = None) -> None:
+        super().__init__(said or f"{rows:,} rows, more than {limit:,}")
         self.rows = rows
         self.limit = limit
         self.scope = tuple(scope)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from cospace.compiler.counting import rowsums
 from cospace.compiler.counting.count import Limits, count
 from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.driver import compile_file, compile_text
@@ -195,3 +197,11 @@ def test_an_if_without_a_value_leaves_out_designs_only_where_the_sum_is_asked(re
     assert listed.feasible == convolved.feasible == feasible
     kept, other = (per_value_counts(space, limits=limits) for limits in (Limits(), Limits(brute=0, table=8)))
     assert kept is not None and kept == other
+
+
+def test_the_limit_that_was_hit_is_told_in_numbers_that_exceed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rowsums, "PAIRS", 1_000)
+    space = spaces.space_of("space s\nn = [choose 1..400 for i in 1..40]\nrequire sum(n) <= 5_000\n")
+    limit = str(count(space, limits=Limits(combinations=3_000_000)).limit)
+    told = re.fullmatch(r"([\d,]+) rows, more than ([\d,]+).*", limit)
+    assert limit and (told is None or int(told[1].replace(",", "")) > int(told[2].replace(",", "")))
