@@ -45,7 +45,11 @@ def lookup(name: str, span: Span, context: Context) -> Any:
     if found is None and name in context.scope.owner().file.lost:
         raise Stop()  # a statement that could not be read would have declared it
     if found is None:
-        hint = meant(name, candidates(context)) or "declare it, import it, or check its spelling"
+        from cospace.compiler.elaborate import labels
+
+        found = labels.labelled(name, span, context)
+    if found is None:
+        hint = labels.where(name, context) or meant(name, candidates(context)) or UNKNOWN
         raise context.fail("CS201", span, f"unknown name `{name}`", help=hint)
     return found
 
@@ -131,6 +135,7 @@ def candidates(context: Context) -> Iterable[str]:
     yield from BUILTIN_VALUES
 
 
+UNKNOWN = "declare it, import it, or check its spelling"
 BUILTIN_VALUES: dict[str, Any] = {"true": const(True), "false": const(False), "none": const(Symbol("none"))}
 
 

@@ -325,3 +325,11 @@ def test_a_text_that_asks_for_too_much_is_told_so_after_a_change_too(
     deep = text + "for i in 1..2 { " * 300 + "}" * 300 + "\n"
     assert [d.code for d in editing.change(deep).diagnostics] == ["CS108"]
     assert editing.change(text.replace("x = 1", "x = 2")).diagnostics == ()
+
+
+def test_who_reads_a_label_is_told_when_it_changes(tmp_path: Path) -> None:
+    text = "x = choose kind { a = 1, b = 3 }\ny = 1\nrequire x <= 2 when kind == a\n"
+    editing = Editing(text, tmp_path / "s.cospace")
+    assert editing.change(text.replace("y = 1", "y = 2")).diagnostics == ()
+    assert [d.code for d in editing.change(text.replace("choose kind", "choose sort")).diagnostics] == ["CS201"]
+    assert editing.change(text).diagnostics == ()
