@@ -73,16 +73,49 @@ def about(space: Space, name: str) -> list[str] | None:
     for c in space.constants:
         if name in _also(space, c.path):
             return [f"{c.path} = {c.text}", *_written(space, c.span)]
-    return None
+    return _declared(space, name)
+
+
+def _declared(space: Space, name: str) -> list[str] | None:
+    """What only the text declares: a unit, a formula, a table, a param of an import, a value that is no number."""
+    from cospace.cli.explain_text import declared
+    from cospace.compiler.elaborate.values import UnitValue, describe
+    from cospace.compiler.space.graph import Expr
+    from cospace.compiler.space.units import show_quantity
+    from cospace.dsl import tree
+
+    found = declared(space, name)
+    if found is None:
+        return None
+    statement, value = found
+    said, reads = name, list[str]()
+    if isinstance(value, Expr):
+        reads = _reads(space, value)
+        said = f"{name} {_range(space, value)}" if reads or not value.is_const else f"{name} = {_number(value)}"
+    elif isinstance(value, UnitValue):
+        one = value.scale.number
+        base = "a base unit" if statement.value is None else f"= {show_quantity(one, value.scale.type.unit, 6)}"  # type: ignore[attr-defined]
+        said = f"unit {name} {base}"
+    elif isinstance(statement, tree.Bind):
+        said = f"{name} is {describe(value)}"
+    return [said, *_doc(getattr(statement, "doc", None)), *_written(space, statement.span), *reads]
 
 
 def names(space: Space) -> list[str]:
     """Every name that `about` knows."""
+    from cospace.cli.explain_text import names as of_text
+
     found = [d.path for d in space.decisions] + [d.plain for d in space.decisions] + [p.name for p in space.params]
     found += [n.name for n in space.networks] + [a.path for a in space.accelerators]
     found += [f"{a.path}.{q}" for a in space.accelerators for q, _ in a.quantities]
     found += [q.path for q in space.quantities]
-    return found + [w.path for w in space.works] + [w.call for w in space.works] + [c.path for c in space.constants]
+    return (
+        found
+        + [w.path for w in space.works]
+        + [w.call for w in space.works]
+        + [c.path for c in space.constants]
+        + of_text(space)
+    )
 
 
 def _also(space: Space, constant: str) -> list[str]:

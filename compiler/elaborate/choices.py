@@ -207,7 +207,11 @@ def _join(
         return merged
     for (a, _, _), v in zip(taken, values, strict=True):
         if not isinstance(v, (Tensor, Expr)):
-            raise context.fail("CS301", a.span, f"this alternative is {describe(v)}, which can't be chosen here")
+            row = describe(v) == "a row of a table"
+            raise context.fail(
+                "CS301", a.span, f"this alternative is {describe(v)}, which can't be chosen here",
+                help="choose the key: `table(choose {…})`" if row else None,
+            )  # fmt: skip
     labels = tuple(Label(a.span, describe(v)) for (a, _, _), v in zip(taken, values, strict=True))
     raise context.fail("CS301", node.span, "the alternatives are of different kinds", labels=labels)
 

@@ -166,12 +166,12 @@ def apply_imports(root: Module, context: Context) -> None:
             params = {p.name: p for p in target.file.statements if isinstance(p, tree.Param)}
             for a in s.arguments:
                 if a.name is None or a.name not in params:
+                    named = f"has no param `{a.name}`" if a.name else "takes its params by name: `name = value`"
+                    listed = ", ".join(f"`{p}`" for p in params)
                     context.state.reporter.error(
-                        "CS232",
-                        a.span,
-                        f"`{target.key}` has no param `{a.name}`",
-                        help=meant(a.name or "", params),
-                    )
+                        "CS232", a.span, f"`{target.key}` {named}",
+                        help=meant(a.name or "", params) or (f"params: {listed}" if listed else "it has no params"),
+                    )  # fmt: skip
                     continue
                 if a.name not in target.overrides:
                     try:

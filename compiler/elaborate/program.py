@@ -86,8 +86,11 @@ def elaborate_into(
     for key, module in modules.items():
         if not key.startswith(LIBRARY) and (module is not root or only is None):
             hiding.warn_hidden([hiding.names_of(s, module.file.text) for s in module.file.statements], reporter)
-        for s in module.file.statements:
-            if isinstance(s, tree.Language) and s.version != VERSION:
+        for at, s in enumerate(module.file.statements):
+            if isinstance(s, tree.Language) and at:
+                said = "the version of the language stands first in a file"
+                reporter.error("CS226", s.span, said, help="move it to the first line, or leave it out")
+            elif isinstance(s, tree.Language) and s.version != VERSION:
                 help = f"this compiler reads `language {VERSION}`"
                 reporter.error("CS208", s.span, f"language {s.version} is not known to this compiler", help=help)
     state.groups["kinds"] = {s.name for m in modules.values() for s in m.file.statements if isinstance(s, tree.Work)}

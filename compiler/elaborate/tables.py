@@ -71,6 +71,7 @@ def look_up(table: TableValue, node: tree.Call, context: Context) -> Row:
 class Row:
     """One row, told by its keys. `field` gives a column of it."""
 
+    noun = "a row of a table"
     table: Loaded
     keys: tuple[Expr, ...]
     span: Span

@@ -414,3 +414,25 @@ def test_a_missing_file_suggests_what_is_alike_and_nothing_else(tmp_path: Path) 
     assert "did you mean" in (told := run("check", str(tmp_path / "chjp.cospace")).stderr) and "chip.cospace" in told
     assert "did you mean" in run("check", str(tmp_path / "chip")).stderr
     assert "did you mean" not in run("check", str(tmp_path / "xy.cospace")).stderr
+
+
+def test_explain_knows_what_the_text_declares(tmp_path: Path) -> None:
+    (tmp_path / "kit.cospace").write_text(
+        'unit beat "one transfer"\nunit kbeat = 1000 beat\nparam each = 2 pJ / beat "what a beat costs"\n'
+        'def bank(size) "of so many bits" = size * 0.2 um2 / bit\n'
+    )
+    spec = tmp_path / "shop.cospace"
+    spec.write_text(
+        'space shop\nimport kit as box\ntable clocks(name: text) from [["slow", 100], ["fast", 400]] { f: MHz }\n'
+        'ports = choose {1, 2}\narea = ports * box.bank(8 KiB) "of the banks"\nfixed = 3 mm\n'
+        'clock = clocks(choose speed {"slow", "fast"})\nrequire area <= 1 mm2 and clock.f <= 1 GHz\n'
+    )
+    said = lambda name: run("explain", str(spec), name).stdout  # noqa: E731
+    assert "lies between" in said("area") and '"of the banks"' in said("area") and "depends on ports" in said("area")
+    assert "shop.cospace:6:1" in said("fixed") and "= " in said("fixed")
+    assert '"what a beat costs"' in said("box.each") and '"of so many bits"' in said("box.bank")
+    assert "a base unit" in said("beat") and "1,000 beat" in said("kbeat")
+    assert "clock is a row of a table" in said("clock") and "table clocks" in said("clocks")
+    assert 'area    "of the banks"' in run("explain", str(spec)).stdout
+    wrong = run("explain", str(spec), "aera")
+    assert wrong.exit_code == 1 and "did you mean 'area'" in wrong.stderr

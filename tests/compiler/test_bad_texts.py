@@ -90,3 +90,21 @@ def test_passes_without_a_body_are_counted_too(monkeypatch: pytest.MonkeyPatch) 
     text = "space s\na = choose {1, 2}\n" + "".join(f"for i{n} in 1..2 {{ " for n in range(40)) + "}" * 40 + "\n"
     (told,) = [d for d in compile_text(text).diagnostics if d.severity == "error"]
     assert told.code == "CS404" and "evaluations" in told.message
+
+
+def test_the_language_is_said_first() -> None:
+    assert spaces.told("space s\nlanguage 1\na = choose {1, 2}\n") == ["CS226 language 1"]
+
+
+def test_params_of_an_import_are_listed_where_one_is_not_there() -> None:
+    text = "space s\nimport std.energy({}) as tech\na = choose {{1, 2}}\nrequire a * tech.dram <= 1 nJ / byte\n"
+    (told,) = [d for d in compile_text(text.format("power = 3")).diagnostics if d.severity == "error"]
+    assert told.code == "CS232" and "`dram`" in str(told.help)
+    (told,) = [d for d in compile_text(text.format("3")).diagnostics if d.severity == "error"]
+    assert told.code == "CS232" and "by name" in told.message
+
+
+def test_a_row_of_a_table_is_chosen_by_its_key() -> None:
+    text = 'space s\ntable t(k: text) from [["a", 1], ["b", 2]] { v: int }\nx = choose { p = t("a"), q = t("b") }\n'
+    (told,) = compile_text(text).diagnostics
+    assert told.code == "CS301" and "a row of a table" in told.message and "choose {…}" in str(told.help)
