@@ -265,10 +265,11 @@ def _misspelt(m: Mistake) -> Diagnostic | None:
     between = m.text[m.begun + len(word) : m.start]
     if word in RESERVED or m.start == m.begun or "\n" in between or re.search(r"[=({]", between):
         return None
-    if m.token.type in ("EQUAL", "BY", "COLON", "_NL", "$END") or not between[:1].isspace():
+    ends = m.token.type in ("_NL", "$END")
+    if m.token.type in ("EQUAL", "BY", "COLON") or not between[:1].isspace() or (ends and not between.strip()):
         return None
     near = closest(word, _STARTERS)
-    if near is None:
+    if near is None or (ends and near not in ("require", "minimize", "maximize")):
         return None
     span = Span(m.path, m.begun, m.begun + len(word))
     said = f"`{word}` begins no statement"
@@ -316,6 +317,9 @@ def _keyword_amid(m: Mistake) -> Diagnostic | None:
         said = "a decision beside an operator stands in parentheses"
         return _error("CS101", span, said, f"write `({word} …)`", fix=fix)
     if word in ("require", "minimize", "maximize"):
+        if _starts_line(m.text, start):
+            said = f"`{word}` begins a statement, and the one before it is not finished"
+            return _error("CS101", span, said, "finish the line before, or leave out what it ends with")
         help = f"under a condition: `{word} … when …`"
         return _error("CS101", span, f"`{word}` begins a statement and can't stand in an expression", help)
     return None
@@ -328,6 +332,8 @@ def _hint(m: Mistake) -> str | None:
         return f"did you mean `{near}`?"
     if found in ("_NL", "$END", "SEMICOLON") and m.expected >= {"FROM", "EQUAL", "LBRACE"}:
         return 'a `def` has a body: `= expression`, `{ … }`, or `from "module.name"`'
+    if found == "WHEN" and m.last == "STRING":
+        return 'the text stands last: `… when … "text"`'
     if found == "FOR" and m.frames[-1].kind == "set":
         return "a comprehension stands in brackets: `[e for x in domain when condition]`"
     if found == "FOR" and m.first_word in ("require", "minimize", "maximize"):

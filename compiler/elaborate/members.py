@@ -294,11 +294,16 @@ def pick(items: Sequence[Guarded], index: Expr, span: Span, context: Context) ->
     if not items:
         raise context.fail("CS213", span, "the list is empty")
     values = [v for v, _ in items]
+    if isinstance(values[0], ListValue) and all(
+        isinstance(v, ListValue) and len(v.items) == len(values[0].items) for v in values
+    ):
+        columns = [[(v.items[at], g) for v, g in items] for at in range(len(values[0].items))]
+        return ListValue(tuple(pick(column, index, span, context) for column in columns))
     odd = next((v for v in values if not isinstance(v, Expr) or v.type != getattr(values[0], "type", None)), None)
     if odd is not None:
         raise context.fail(
-            "CS301", span, f"which item this is differs from design to design, and they are not of one kind: "
-            f"{describe(values[0])}, {describe(odd)}",
+            "CS301", span, "which item this is differs from design to design: all are to be single values of one kind, "
+            f"or lists of one length; here stand {describe(values[0])} and {describe(odd)}",
         )  # fmt: skip
     result = _outside(values[-1], index, [g for _, g in items], span)
     for (value, guard), place in reversed(list(zip(items, _places([g for _, g in items]), strict=True))):

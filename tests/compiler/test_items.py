@@ -78,6 +78,14 @@ def test_items_of_several_kinds_are_told() -> None:
     assert told("space s\nn = choose 1..2\nl = [1, 2 mm]\nrequire l[n] == 1\n")[0].startswith("CS301")
 
 
+def test_a_list_among_lists_is_taken_by_the_design() -> None:
+    agree(
+        "space s\na = choose 1..2\nb = choose 1..3\nl = [[1, 2], [3, 4], [a, 9]]\nrequire l[b][a] >= 3\n",
+        [{"a": a, "b": b} for a in (1, 2) for b in (1, 2, 3) if [[1, 2], [3, 4], [a, 9]][b - 1][a - 1] >= 3],
+    )
+    assert told("space s\nn = choose 1..2\nl = [[1], [1, 2]]\nrequire sum(l[n]) == 1\n") == ["CS301 l[n]"]
+
+
 def test_two_chosen_lists_are_compared_by_what_they_hold() -> None:
     orders = [f"[{', '.join(o)}]" for o in itertools.permutations("KCP")]
     agree(

@@ -31,6 +31,9 @@ def found(text: str) -> list[Diagnostic]:
         ("require n <= 3 for i in 1..3", "CS101", "for i in … { require … }"),
         ("m = choose {v for v in [3, 4]}", "CS101", "[e for x in domain"),
         ("x = 10 * choose 1..3", "CS101", "(choose …)"),
+        ("x = choose 1..4 when\nrequire x <= 3", "CS101", "finish the line before"),
+        ('require x <= 3 "fits" when x > 2', "CS101", "the text stands last"),
+        ("maximise x", "CS101", "`maximize`"),
     ],
 )
 def test_the_help_says_how_it_is_written(text: str, code: str, help: str) -> None:
