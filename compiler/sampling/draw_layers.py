@@ -180,7 +180,10 @@ class LayeredDrawer:
             for lot in lots:
                 own = made.get("kept", len(lot.at) * many, numpy.int64).reshape(len(lot.at), many)
                 for row, group in zip(own, lot.at, strict=True):
-                    row[:] = state[group].take(kept)
+                    if state.dtype == row.dtype:
+                        state[group].take(kept, out=row, mode="clip")
+                    else:
+                        row[:] = state[group].take(kept)
                 for k, codes in enumerate(lot.back.draw(own.reshape(-1), rng)):
                     for place, numbers in zip(lot.places, codes.reshape(own.shape), strict=True):
                         into[place + k][:many] = numbers

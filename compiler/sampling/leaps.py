@@ -220,7 +220,8 @@ class _Members:
         sizes = numpy.bincount(which, minlength=many)
         self.most = int(sizes.max(initial=1))
         self.sizes = sizes.astype(numpy.uint64)
-        self._first = numpy.cumsum(sizes) - sizes
+        # where the codes of each combination begin, and below that how many they are
+        self._parts = (numpy.cumsum(sizes) - sizes).astype(numpy.uint64) << numpy.uint64(32) | self.sizes
 
     def draw(self, which: Array | None, words: Array | None, bits: int, into: Array) -> None:
         """which: combinations of classes; None where there is one. words: each of some bits, what is left of it is put
@@ -231,13 +232,15 @@ class _Members:
         if words is None or self.most == 1:
             self._codes.take(which, out=into, mode="clip")
             return
-        words *= made.taken("size", self.sizes, which)
+        part = made.taken("part", self._parts, which)
         place = made.get("product", n, numpy.uint64)
+        numpy.bitwise_and(part, numpy.uint64((1 << 32) - 1), out=place)
+        words *= place
         numpy.right_shift(words, numpy.uint64(bits), out=place)
         words &= numpy.uint64((1 << bits) - 1)
-        at = place.view(numpy.int64)
-        at += made.taken("first", self._first, which)
-        self._codes.take(at, out=into, mode="clip")
+        part >>= numpy.uint64(32)
+        place += part
+        self._codes.take(place.view(numpy.int64), out=into, mode="clip")
 
 
 __all__ = ["Back"]

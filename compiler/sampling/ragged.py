@@ -19,7 +19,7 @@ from cospace.compiler.sampling.scratch import LOT, Scratch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-SHORT = 12
+SHORT = 10
 """Segments of up to 2^this buckets are drawn from with 32 random bits, others with 64."""
 SHIFT = 7
 """Bits that say by how much a word is shifted."""

@@ -18,6 +18,8 @@ NUMBERS = 1 << 12
 """Cells of a table of numbers: so many stay in the fastest cache."""
 MANY = 1 << 17
 """The same where columns hold several decisions: one look further away costs less than several steps."""
+WIDE = 1 << 14
+"""Up to so many cells a table may be twice as wide where that saves a step."""
 TRUTHS = 1 << 14
 MOST = 1 << 62
 
@@ -96,7 +98,7 @@ def folded(op: str, args: Sequence[Node], sizes: Sequence[int], cells: int = NUM
     most = sum(a.most for a in rest) if op == "add" else math.prod(a.most for a in rest)
     if most >= MOST:
         raise NoTable
-    return Step(op, tuple(map(_narrow, rest)), below, most)
+    return Step(op, tuple(_narrow(a, most) for a in rest), below, most)
 
 
 def _scaled(a: Node, factor: int) -> Node:
@@ -107,11 +109,14 @@ def _scaled(a: Node, factor: int) -> Node:
     return Step("mul", (a, Grid((), numpy.array(factor), 1)), a.below * factor, a.most * factor)
 
 
-def _narrow(a: Node) -> Node:
-    """Tables in the least type that holds them: less memory to gather from."""
-    if isinstance(a, Grid) and a.below and a.values.dtype == numpy.int64 and a.most < 1 << 31:
-        return Grid(a.scope, a.values.astype(numpy.int32), a.below)
-    return a
+def _narrow(a: Node, most: int = 0) -> Node:
+    """Tables in the least type that holds them: less memory to gather from.
+
+    most: of what they are joined to; small ones are of the type that it takes, to be joined as they are.
+    """
+    if not isinstance(a, Grid) or not a.below or a.most >= 1 << 31 or (most >= 1 << 31 and a.values.size <= WIDE):
+        return a
+    return Grid(a.scope, a.values.astype(numpy.int32, copy=False), a.below)
 
 
 def combined(op: str, args: Sequence[Node], sizes: Sequence[int], cells: int = NUMBERS) -> Node:
@@ -241,5 +246,5 @@ AT: Mapping[str, At] = {
     "not": _other_at(lambda a: numpy.logical_not(a[0])), "if": _other_at(lambda a: numpy.where(a[0], a[1], a[2])),
 }  # fmt: skip
 
-__all__ = ["AT", "MANY", "MOST", "NUMBERS", "Array", "Grid", "NoTable", "Node", "Room", "Step", "combined", "folded",
-           "joined"]  # fmt: skip
+__all__ = ["AT", "MANY", "MOST", "NUMBERS", "WIDE", "Array", "Grid", "NoTable", "Node", "Room", "Step", "combined",
+           "folded", "joined"]  # fmt: skip

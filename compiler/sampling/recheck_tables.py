@@ -24,6 +24,7 @@ from cospace.compiler.sampling.recheck_grids import (
     MANY,
     MOST,
     NUMBERS,
+    WIDE,
     Array,
     Grid,
     Node,
@@ -42,8 +43,6 @@ LEAVES = 1 << 10
 """Cells that the reference evaluator is asked about for one expression of several decisions, at most."""
 BLOCK = 1 << 15
 """Designs that are decided at once; twice as many where tables are larger."""
-WIDE = 1 << 14
-"""Up to so many numbers of a column what they are on the axis of tables is kept in 64 bits."""
 FOLDED = {"add": graph.add, "mul": graph.mul}
 PAIRS = 256
 """Pairs of values at which a comparison of two decisions is asked about."""
