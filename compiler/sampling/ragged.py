@@ -130,16 +130,17 @@ class Ragged:
         numpy.add(where, bucket, out=place, casting="unsafe")
         record = made.taken("record", self._records, place)
         # the record less the word's part at the place of what is held: below 0 for the second of a bucket's two
-        part, plain = made.get("part", n, record.dtype), numpy.uint32 if record.itemsize == 4 else numpy.uint64
-        numpy.right_shift(words, self._fine - self._coarse, out=part.view(plain), casting="unsafe")
-        part &= (1 << self._coarse) - 1
-        part <<= 2 * wide
+        part = made.get("part", n, record.dtype)
+        bits: Array = part.view(numpy.uint32 if record.itemsize == 4 else numpy.uint64)
+        numpy.bitwise_and(words, (1 << self._fine) - (1 << (self._fine - self._coarse)), out=bits, casting="unsafe")
+        up = 2 * wide - (self._fine - self._coarse)
+        (numpy.left_shift if up > 0 else numpy.right_shift)(bits, abs(up), out=bits)
         if self._coarse == self._fine:
-            part |= (1 << 2 * wide) - 1
+            bits |= (1 << 2 * wide) - 1
         numpy.subtract(record, part, out=part)
         near: Array = numpy.empty(0, dtype=numpy.int64)
         if self._coarse < self._fine:
-            near = numpy.flatnonzero(numpy.less(part.view(plain), 1 << 2 * wide, out=made.get("same", n, numpy.bool_)))
+            near = numpy.flatnonzero(numpy.less(bits, 1 << 2 * wide, out=made.get("same", n, numpy.bool_)))
         part >>= 8 * record.itemsize - 1
         part &= wide
         numpy.right_shift(record, part, out=told)
