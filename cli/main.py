@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import sys
 from typing import Annotated
 
@@ -74,7 +76,15 @@ def main() -> None:
     """The entry point of the `cospace` script."""
     sys.set_int_max_str_digits(0)  # counts are exact, however long; numbers of a text are held to 1,000 digits
     gc.set_threshold(200_000, 50, 50)  # trees and graphs are many small objects that live to the end
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if "torch" not in sys.modules and (end.code is None or isinstance(end.code, int)):
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(end.code or 0)  # freeing a graph node by node takes longer than many a proof
+        raise
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ mappings that could be best; those are compared exactly (`columns`), so that a t
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +18,7 @@ from cospace.compiler.exact.columns import Column, NotExact
 from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.numbers import Columns, Plan, _checks
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapProblem, Type, Value, const, walk
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Type, Value, const, walk
 from cospace.compiler.space.lookups import lookup, table
 from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
@@ -115,58 +115,75 @@ def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:
 # ---- problems of one form: equal but for their numbers
 
 
+def _is_leaf(node: Expr, maps: Container[object]) -> bool:
+    """Whether problems of one form may differ here: a number, or what is read."""
+    return (node.op == "const" and node.type.kind == "number") or (node.op == "var" and node.payload not in maps)
+
+
 def _form(one: Wanted, paths: Sequence[str]) -> tuple[Hashable, list[Expr]] | None:
-    """A key that problems of one form share, and their own leaves in its order: numbers, and what is read."""
+    """A key that problems of one form share, and their own leaves, wherever one stands, in its order.
+
+    A leaf counts at each place where it stands: that two numbers are equal in one problem is no part of its form.
+    """
     problem = one.problem
     maps = {m.path: n for n, m in enumerate(problem.maps)}
     numbers: dict[int, int] = {}
     leaves: list[Expr] = []
     said: list[Hashable] = []
+
+    def place(node: Expr) -> Hashable:
+        if id(node) in numbers:
+            return numbers[id(node)]
+        leaves.append(node)
+        return node.type
+
     roots = [*problem.expressions(), *(e for _, e in one.quantities)]
     for node in walk(roots):
-        op = node.op
-        payload: Hashable = node.payload.__class__, node.payload
-        if op in ("solve", "solvable", "input", "measure", "external"):
+        if node.op in ("solve", "solvable", "input", "measure", "external"):
             return None
-        if (op == "const" and node.type.kind == "number") or (op == "var" and node.payload not in maps):
-            leaves.append(node)
-            op, payload = "leaf", None
-        elif op == "var":
-            payload = maps[str(node.payload)]
-        said.append((op, node.type, payload, *(numbers[id(a)] for a in node.args)))
-        numbers[id(node)] = len(numbers)
+        if not _is_leaf(node, maps):
+            payload = maps[str(node.payload)] if node.op == "var" else (node.payload.__class__, node.payload)
+            said.append((node.op, node.type, payload, *map(place, node.args)))
+            numbers[id(node)] = len(numbers)
     shape = tuple((m.type.kind, tuple((v.__class__, v) for v in m.values), m.allowed is None) for m in problem.maps)
     names = tuple(name for name, _ in one.quantities)
     counts = len(problem.requirements), len(problem.goals)
-    return (tuple(said), tuple(numbers[id(r)] for r in roots), shape, names, counts), leaves
+    return (tuple(said), tuple(map(place, roots)), shape, names, counts), leaves
 
 
 def _solve(members: list[_Member]) -> None:
     """The best mapping of every member at each of its rows, and its quantities there."""
     first = members[0]
-    slots = len(first.numbers)
     given = [_leaves(m) for m in members]
-    values: list[list[Any]] = [[row[s] for rows in given for row in rows] for s in range(slots)]
-    total = len(values[0]) if slots else 1
+    values = [tuple(row[s] for rows in given for row in rows) for s in range(len(first.numbers))]
+    total = sum(len(m.rows) for m in members)
     columns_: dict[str, Column] = {}
     declared: list[Decision] = []
     codes: list[NDArray[numpy.int64]] = []
-    put: dict[int, Expr] = {}
+    made: dict[Hashable, Expr] = {}
     for s, leaf in enumerate(first.numbers):
-        distinct = list(dict.fromkeys(values[s]))
+        key = leaf.type, tuple(map(id, values[s]))  # the same object mostly where it is the same number
+        if key in made:
+            continue
+        one_each = {id(v): v for v in values[s]}
+        distinct = list(dict.fromkeys(one_each.values()))
         if len(distinct) == 1 and distinct[0] is not None:
-            put[id(leaf)] = const(distinct[0], leaf.type.unit)
+            made[key] = const(distinct[0], leaf.type.unit)
             continue
         path = f"#{s}"
         alive = [v for v in distinct if v is not None]
-        place = {v: n for n, v in enumerate(alive)} | {None: -1}
+        codes_of = {v: n for n, v in enumerate(alive)} | {None: -1}
+        place = {at: codes_of[v] for at, v in one_each.items()}
         declared.append(
             Decision(path, "choose", tuple(alive), leaf.type, TRUE if len(alive) == len(distinct) else FALSE)
         )
-        codes.append(numpy.array([place[v] for v in values[s]], dtype=numpy.int64))
+        codes.append(numpy.array([place[id(v)] for v in values[s]], dtype=numpy.int64))
         columns_[path] = columns.column(alive[0] if v is None else v for v in values[s])
-        put[id(leaf)] = graph.var(path, leaf.type)
-    problem, quantities = _put(first.wanted, put)
+        made[key] = graph.var(path, leaf.type)
+    leaves = [made[e.type, tuple(map(id, v))] for e, v in zip(first.numbers, values, strict=True)]
+    problem, quantities = _put(first.wanted, leaves)
+    kept = [_possible(members, n) for n in range(len(problem.maps))]
+    problem = evolve(problem, maps=tuple(map(_only, problem.maps, kept)))
     designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
     pairs = _candidates(problem, declared, designs)
     if len(pairs) > PAIRS:
@@ -180,9 +197,31 @@ def _solve(members: list[_Member]) -> None:
     for m in members:
         for _ in m.rows:
             n = places.get(row)
-            m.best.append(None if n is None else tuple(int(i) for i in numpy.unravel_index(int(best[row]), sizes)))
+            taken = None if n is None else numpy.unravel_index(int(best[row]), sizes)
+            m.best.append(None if taken is None else tuple(k[int(i)] for k, i in zip(kept, taken, strict=True)))
             m.found.append([] if n is None else [_value(r[n]) for r in results])
             row += 1
+
+
+def _possible(members: Sequence[_Member], n: int) -> list[int]:
+    """The values of a map, by position, that no requirement of this map alone leaves out of all members."""
+    if members[0].wanted.problem.maps[n].guard is not TRUE:
+        return list(range(len(members[0].wanted.problem.maps[n].values)))
+    found: set[int] = set()
+    for m in members:
+        problem = m.wanted.problem
+        d = problem.maps[n]
+        parts = [p for r in problem.requirements for p in (r.args if r.op == "and" else (r,)) if p.free == {d.path}]
+        found |= {k for k, v in enumerate(d.values) if all(exact.evaluate(p, {d.path: v}) is not False for p in parts)}
+        if len(found) == len(d.values):
+            break
+    return sorted(found) or [0]
+
+
+def _only(m: MapDecision, kept: Sequence[int]) -> MapDecision:
+    """A map with some of its values."""
+    allowed = m.allowed and tuple(m.allowed[k] for k in kept)
+    return evolve(m, values=tuple(m.values[k] for k in kept), allowed=allowed)
 
 
 def _leaves(m: _Member) -> list[list[Value | None]]:
@@ -191,22 +230,23 @@ def _leaves(m: _Member) -> list[list[Value | None]]:
     return [[leaf.value if leaf.is_const else row[where[str(leaf.payload)]] for leaf in m.numbers] for row in m.rows]
 
 
-def _put(one: Wanted, new: Mapping[int, Expr]) -> tuple[MapProblem, list[Expr]]:
+def _put(one: Wanted, leaves: Sequence[Expr]) -> tuple[MapProblem, list[Expr]]:
     """A problem and its quantities with other leaves; nothing is folded, so that the form stays what it is."""
     made: dict[int, Expr] = {}
     problem = one.problem
-    for node in walk([*problem.expressions(), *(e for _, e in one.quantities)]):
-        args = tuple(made[id(a)] for a in node.args)
-        made[id(node)] = new.get(id(node)) or graph.make(node.op, args, node.type, node.payload, node.span)
-
-    def of(e: Expr) -> Expr:
-        return made[id(e)]
-
-    maps = tuple(evolve(m, guard=of(m.guard), allowed=m.allowed and tuple(map(of, m.allowed))) for m in problem.maps)
-    kept = evolve(
-        problem, maps=maps, requirements=tuple(map(of, problem.requirements)), goals=tuple(map(of, problem.goals))
-    )
-    return kept, [of(e) for _, e in one.quantities]
+    maps_ = {m.path for m in problem.maps}
+    left = iter(leaves)
+    roots = [*problem.expressions(), *(e for _, e in one.quantities)]
+    for node in walk(roots):
+        if not _is_leaf(node, maps_):
+            args = tuple(made.get(id(a)) or next(left) for a in node.args)
+            made[id(node)] = graph.make(node.op, args, node.type, node.payload, node.span)
+    new = iter([made.get(id(r)) or next(left) for r in roots])
+    requirements = tuple(next(new) for _ in problem.requirements)
+    goals = tuple(next(new) for _ in problem.goals)
+    maps = tuple(evolve(m, guard=next(new), allowed=m.allowed and tuple(next(new) for _ in m.allowed))
+                 for m in problem.maps)  # fmt: skip
+    return evolve(problem, maps=maps, requirements=requirements, goals=goals), list(new)
 
 
 def _candidates(problem: MapProblem, declared: Sequence[Decision], designs: NDArray[Any]) -> NDArray[numpy.int64]:
@@ -246,8 +286,10 @@ def _first_best(
 ) -> NDArray[numpy.int64]:
     """For each row the first mapping with the least goals, compared exactly; -1 where there is none."""
     best = numpy.full(total, -1, dtype=numpy.int64)
-    rows, positions = pairs[:, 0], pairs[:, 1]
-    goals = _at(problem, list(problem.goals), given, rows, positions)
+    best[pairs[:, 0]] = pairs[:, 1]
+    several = numpy.bincount(pairs[:, 0], minlength=total) > 1
+    rows, positions = pairs[several[pairs[:, 0]]].T
+    goals = _at(problem, list(problem.goals), given, rows, positions) if len(rows) else []
     least: dict[int, tuple[Any, ...]] = {}
     for n, (row, position) in enumerate(zip(rows.tolist(), positions.tolist(), strict=True)):
         value = tuple(g[n] for g in goals)
@@ -333,8 +375,10 @@ def _over(
     if not kept and whole:
         return const(rows[0][1], type.unit)
     keys = [k for k, path in enumerate(paths) if rows[0][0][k] is not None] if not whole else kept
-    index = {tuple(r[k] for k in keys): v for r, v in rows}
-    made = table(name, list(index), list(index.values()), (rows[0][1],) if whole else ())  # type: ignore[arg-type]
+    named = [(tuple([r[k] for k in keys]), v) for r, v in rows]
+    if len(keys) < len(paths):  # rows may differ in nothing that is read
+        named = list(dict(named).items())
+    made = table(name, [k for k, _ in named], [v for _, v in named], (rows[0][1],) if whole else ())  # type: ignore[misc]
     return lookup(made, [graph.var(paths[k], known[paths[k]].type) for k in keys], type)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from typing import Any
 
 from cospace.compiler.bounds.boxes_rules import ALL, BOTH, NO, NOTHING, RULES, YES, Range, choose, compare, equal
@@ -19,6 +18,7 @@ from cospace.compiler.exact import exact
 from cospace.compiler.space.graph import Expr, MapDecision, MapProblem, Value, walk
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.model import Decision
+from cospace.compiler.space.rationals import whole_as_int
 
 TRIED = 256
 """Mappings that are tried to solve a work at every combination of what it reads; at a single one all are."""
@@ -153,7 +153,7 @@ class Boxes:
             key = (id(node), c)
             if key not in self._points:
                 design = {self.decisions[v].path: self.decisions[v].values[k] for v, k in zip(reads, c, strict=True)}
-                self._points[key] = exact.evaluate(node, design)
+                self._points[key] = whole_as_int(exact.evaluate(node, design))
                 self.effort += self._size(node)
             found.append(self._points[key])
         return abstract(found, node)
@@ -165,7 +165,7 @@ class Boxes:
             growing = node.type.kind == "number" and all(a < b for a, b in itertools.pairwise(values))  # type: ignore[operator]
             self._growing[v] = growing
         if self._growing[v] and mask:
-            return plain(values[(mask & -mask).bit_length() - 1]), plain(values[mask.bit_length() - 1])
+            return whole_as_int(values[(mask & -mask).bit_length() - 1]), whole_as_int(values[mask.bit_length() - 1])
         return abstract([values[k] for k in members(mask)], node)
 
     def _is(self, node: Expr, mask: int, v: int) -> int:
@@ -233,14 +233,9 @@ def abstract_value(value: Value, kind: str) -> Any:
     if kind == "bool":
         return YES if value is True else NO
     if kind == "number":
-        number = plain(value)
+        number = whole_as_int(value)
         return (number, number)
     return frozenset((value,))
-
-
-def plain(value: Any) -> Any:
-    """A whole number as an int: quicker, and equal to the fraction."""
-    return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
 
 
 def abstract(found: Iterable[Any], node: Expr) -> Any:
@@ -257,5 +252,5 @@ def abstract(found: Iterable[Any], node: Expr) -> Any:
         return NOTHING
     lows = [r.low if isinstance(r, exact.Enclosure) else r for r in results]
     highs = [r.high if isinstance(r, exact.Enclosure) else r for r in results]
-    made: Range = (plain(min(lows)), plain(max(highs)))
+    made: Range = (whole_as_int(min(lows)), whole_as_int(max(highs)))
     return made

@@ -10,6 +10,7 @@ from typing import Any
 from cospace.compiler.exact import enclosures
 from cospace.compiler.exact.enclosures import GivenUp
 from cospace.compiler.exact.reals import total
+from cospace.compiler.space.rationals import rational
 
 End = int | Fraction | float
 """Exact, or plus or minus infinity."""
@@ -82,7 +83,7 @@ def _total(ends: list[End]) -> End:
     if len(finite) < len(ends):
         return next(e for e in ends if isinstance(e, float))
     above, below = total(finite)
-    return above if below == 1 else Fraction(above, below)
+    return above if below == 1 else rational(above, below)
 
 
 def _negative(end: End) -> bool:
@@ -90,11 +91,21 @@ def _negative(end: End) -> bool:
 
 
 def _times(a: End, b: End) -> End:
+    if a.__class__ is int and b.__class__ is int:
+        return a * b
     if isinstance(a, float) or isinstance(b, float):
         if a == 0 or b == 0:
             return 0
         return INFINITY if (a > 0) == (b > 0) else -INFINITY
-    return a * b
+    return rational(a.numerator * b.numerator, a.denominator * b.denominator)
+
+
+def _inverse(end: End) -> End:
+    """One over it; 0 of what is not bounded."""
+    if isinstance(end, float):
+        return 0
+    above, below = end.numerator, end.denominator
+    return rational(below, above) if above > 0 else rational(-below, -above)
 
 
 def _add(args: Sequence[Range]) -> Range:
@@ -118,8 +129,8 @@ def _div(args: Sequence[Range]) -> Range | None:
         return NOTHING
     if low < 0 < high:
         return ALL
-    small: End = -INFINITY if high == 0 else 0 if isinstance(high, float) else 1 / Fraction(high)
-    large: End = INFINITY if low == 0 else 0 if isinstance(low, float) else 1 / Fraction(low)
+    small: End = -INFINITY if high == 0 else _inverse(high)
+    large: End = INFINITY if low == 0 else _inverse(low)
     return _mul([a, (small, large)])
 
 

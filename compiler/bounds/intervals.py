@@ -24,7 +24,7 @@ from cospace.compiler.bounds.intervals_rules import (
     shorten,
 )
 from cospace.compiler.exact.enclosures import GivenUp
-from cospace.compiler.exact.exact import UNDEFINED, Enclosure, Result, Unknown, evaluate, evaluate_all
+from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Unknown, evaluate, evaluate_all
 from cospace.compiler.space.graph import Expr, External, MapProblem, Value
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.walks import walk_outside_problems
@@ -39,6 +39,9 @@ VISITS = 200_000
 """Nodes visited in one call before conditions stop narrowing domains."""
 
 
+_Domains = dict[str, tuple[Value, ...]]
+
+
 def bounds(expr: Expr, domains: Mapping[str, Sequence[Value]]) -> Interval:
     """Bounds of an expression over domains (path -> values). A path without a domain is undefined there."""
     return Bounder(domains).bounds(expr)
@@ -46,20 +49,29 @@ def bounds(expr: Expr, domains: Mapping[str, Sequence[Value]]) -> Interval:
 
 def narrow(domains: Mapping[str, Sequence[Value]], fact: Expr, holds: bool = True) -> dict[str, tuple[Value, ...]]:
     """The domains left when `fact` holds (or doesn't): by every part of it that reads one decision alone."""
-    return {path: tuple(values) for path, values in {**domains, **_narrower(domains, fact, holds)}.items()}
+    known: _Domains = {path: tuple(values) for path, values in domains.items()}
+    return {**known, **_narrower(known, fact, holds, {})}
 
 
-def _narrower(domains: Mapping[str, Sequence[Value]], fact: Expr, holds: bool) -> dict[str, tuple[Value, ...]]:
+_Kept = dict[tuple[int, bool, int], tuple[tuple[Value, ...], tuple[Value, ...]]]
+"""A part of a fact, whether it holds, a domain, both by `id` -> that domain, and what is left of it."""
+
+
+def _narrower(domains: _Domains, fact: Expr, holds: bool, memo: _Kept) -> _Domains:
     """Those domains that lose values when `fact` holds (or doesn't), with what is left of them."""
-    left: dict[str, tuple[Value, ...]] = {}
+    left: _Domains = {}
     for part, positive in _conjuncts(fact, holds):
         if len(part.free) == 1:
             (path,) = part.free
             before = left[path] if path in left else domains.get(path, ())
             if 1 <= len(before) <= ENUMERATED:
-                kept = tuple(v for v in before if evaluate(part, {path: v}) in (positive, Unknown()))
-                if len(kept) < len(before):
-                    left[path] = kept
+                key = id(part), positive, id(before)
+                if key not in memo:
+                    results = [evaluate(part, {path: v}) for v in before]
+                    kept = tuple(v for v, r in zip(before, results, strict=True) if r is positive or r is UNKNOWN)
+                    memo[key] = before, kept
+                if len(memo[key][1]) < len(before):
+                    left[path] = memo[key][1]
     return left
 
 
@@ -77,7 +89,6 @@ def _conjuncts(fact: Expr, positive: bool) -> list[tuple[Expr, bool]]:
     return found
 
 
-_Domains = dict[str, tuple[Value, ...]]
 _Request = tuple[Expr, _Domains]
 _Work = Generator[_Request, Interval, Interval]
 
@@ -91,6 +102,7 @@ class Bounder:
         self._alive: list[Expr] = []
         self._visits = 0
         self._running: dict[int, bool] = {}
+        self._kept: _Kept = {}
 
     def bounds(self, expr: Expr) -> Interval:
         self._alive.append(expr)
@@ -207,7 +219,7 @@ class Bounder:
         """None when no value is left: what stands behind `fact` is never reached."""
         if self._visits > VISITS:
             return domains
-        left = _narrower(domains, fact, holds)
+        left = _narrower(domains, fact, holds, self._kept)
         if not all(left.values()):
             return None
         return {**domains, **left} if left else domains

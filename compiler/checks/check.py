@@ -117,7 +117,8 @@ def undefined(space: Space) -> tuple[Diagnostic, ...]:
 def _defined(case: Case) -> Finding:
     """Every expression that a requirement, an objective or a quantity reads has a value at every design."""
     space = case.space
-    bounder = Bounder({**{d.path: d.values for d in space.decisions}, **map_domains(space)})
+    maps = map_domains(space)
+    bounder = Bounder({**{d.path: d.values for d in space.decisions}, **maps})
     excluded = [r for r in space.requirements if r.origin == "map"]
     solvable = {id(r.value): r.guard for r in excluded}
 
@@ -132,14 +133,13 @@ def _defined(case: Case) -> Finding:
     if not open_ones:
         return Finding(True, ("definedness: nothing divides by zero or leaves a domain, at any design",))
     unsettled = []
-    maps = set(map_domains(space))
     excluding = [
         _where_defined(r, [c for c in unsettled_in(r.value, r.guard) + unsettled_in(r.guard, TRUE)
-                           if not c.holds.free & maps])
+                           if c.holds.free.isdisjoint(maps)])
         for r in space.requirements
     ]  # fmt: skip
     for c, place in open_ones:
-        if c.holds.free & maps:
+        if not c.holds.free.isdisjoint(maps):
             unsettled.append(c)
             continue
         broken = Requirement(negate(c.holds), TRUE, "undefined", NOWHERE)

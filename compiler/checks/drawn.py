@@ -36,8 +36,9 @@ PATIENCE = 1 / 200
 ROUNDS = 80
 """Batches of varied designs in all, and how many in a row may show nothing new."""
 BARREN = 4
-EXACT = 32
-"""Designs that are evaluated exactly in all, where floats don't tell."""
+EXACT, EACH = 32, 4
+"""Designs that are evaluated exactly in all, where floats don't tell, and in one batch: the next one asks only for what
+these don't show."""
 FEW, MOST = 0.2, 0.5
 """Shares of feasible ones below which fewer values are put in at once, and above which more are."""
 NARROW = 32
@@ -78,7 +79,7 @@ class Drawn:
 
     def _batched(self, rows: Rows) -> Rows:
         doubted = self.prover.doubted
-        held = self.prover.decide(self.prover.space.requirements, rows, max(self.exact, 0))
+        held = self.prover.decide(self.prover.space.requirements, rows, min(max(self.exact, 0), EACH))
         self.exact -= self.prover.doubted - doubted
         return numpy.asarray(held.all(axis=1))
 

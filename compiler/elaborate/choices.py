@@ -269,7 +269,9 @@ def _map(node: tree.Decision, name: str, context: Context) -> Any:
         )
     from cospace.compiler.elaborate.evaluate import evaluate
 
-    domain = readings.prepare(evaluate(node.domain, context.named(None)), node, context)
+    domain = evaluate(node.domain, context.named(None))
+    context.hangs_on(*getattr(domain, "items", ()))
+    domain = readings.prepare(domain, node, context)
     values, conditions, type, unit = domain_of(domain, node, context)
     path = context.path(name)
     taken = {m.path for m in answering.maps}

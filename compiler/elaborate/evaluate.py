@@ -435,6 +435,8 @@ def _if(node: tree.If, context: Context) -> Any:
 def merge(condition: Expr, then: Any, other: Any, node: tree.If, context: Context) -> Any:
     """`if condition then … else …` over values of the same kind."""
     then, other = one_of(then), one_of(other)
+    if not isinstance(then, Expr):
+        context.hangs_on(condition)
     if isinstance(then, Expr) and isinstance(other, Expr):
         if then.type.kind != other.type.kind:
             raise context.fail(

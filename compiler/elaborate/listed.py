@@ -199,6 +199,7 @@ def element(owner: Listed, index: Expr, span: Span, context: Context) -> Expr:
             raise context.fail("CS213", span, f"there is no item {at} in every list; the shortest has {shortest}")
         rows = _item(owner.options, owner.sets, int(at))
         return lookups.lookup(rows, [owner.chosen], owner.options[0][int(at) - 1].type, span)
+    context.hangs_on(index)
     keys: list[tuple[Value, ...]] = []
     values: list[Value] = []
     for symbol, option in zip(labels(owner), owner.options, strict=True):

@@ -293,6 +293,7 @@ def pick(items: Sequence[Guarded], index: Expr, span: Span, context: Context) ->
     items = [(v, TRUE if implied(g, context) else g) for v, g in items]
     if not items:
         raise context.fail("CS213", span, "the list is empty")
+    context.hangs_on(index, *(g for _, g in items))
     values = [v for v, _ in items]
     if isinstance(values[0], ListValue) and all(
         isinstance(v, ListValue) and len(v.items) == len(values[0].items) for v in values
@@ -386,6 +387,7 @@ def each(node: tree.Each, context: Context) -> Gathered:
     found = []
     for at, (value, condition, times) in enumerate(items_of(domain, node.over.span, context), 1):
         inner = Scope(context.scope, {node.over.name: value})
+        context.hangs_on(value)  # it may name what is made inside
         index = _shown(value) if isinstance(value, Expr) and value.is_const else str(at)
         here = evolve(context.at(inner).under(condition), indices=(*context.indices, index))
         guard = boolean(node.guard, here) if node.guard is not None else TRUE

@@ -207,6 +207,7 @@ def _join(owner: Expr, found: dict[str, Any], span: Span, context: Context) -> A
             "CS301", span, f"this attribute is {describe(values[0])} of one symbol and {describe(odd)} of another",
             labels=(Label(span, "read here"),),
         )  # fmt: skip
+    context.hangs_on(*values)
     if all(v.is_const for v in values):
         rows = lookups.table("attribute", [(Symbol(s),) for s in found], [v.value for v in values], (values[-1].value,))
         return lookups.lookup(rows, [owner], values[0].type, span)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.elaborate import statements, variants
+from cospace.compiler.elaborate import lettered, statements, variants
 from cospace.compiler.elaborate.hardware import headline
 from cospace.compiler.elaborate.parts import rules_of
 from cospace.compiler.elaborate.values import (
@@ -63,6 +63,7 @@ def answer(work: Pending, context: Context) -> Record:
     if answering.depth > 32:
         raise context.fail("CS506", work.span, f"rules ask for each other without end (`{work.kind}`)")
     answering.depth += 1
+    answering.asks_others = True
     try:
         branches = []
         for rule, owner, condition in applicable(work, answering.instance, context):
@@ -190,11 +191,11 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
                 "CS504", p.span, f"work `{work.kind}` has no dimension `{p.name}`",
                 help=meant(p.name, options) or f"it has {', '.join(f'`{o}`' for o in options)}",
             )  # fmt: skip
-    pins = context.answering.pins if context.answering else {}
-    if pins:
+    if context.answering:
         for name, value in scope.names.items():
             if isinstance(value, Expr) and value.op == "var":
-                scope.names[name] = pins.get(str(value.payload), value)
+                context.answering.consulted.add(str(value.payload))
+                scope.names[name] = context.answering.pins.get(str(value.payload), value)
     return scope
 
 
@@ -440,7 +441,7 @@ def _placement(
         problem, quantities, asked = again.problem, again.quantities, again.asked
         known[key] = met, problem, quantities, asked
     else:
-        fields, goal = run_rule(rule, work, owner, context_here)
+        fields, goal = lettered.answer(rule, owner, work, picked, context_here)
         if goal is None:
             goal = fields.get("cycles")
         if goal is None and answering.maps:

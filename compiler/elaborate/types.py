@@ -169,6 +169,7 @@ def _listed(of: tuple[tree.Argument, ...], value: Any, span: Span, what: str, co
 
     items = as_gathered(value).items
     wanted = number(of[1].value, context) if len(of) > 1 else None
+    context.hangs_on(wanted)
     if wanted is not None and wanted.is_const and wanted.number != len(items):
         shown = show_quantity(wanted.number, (), 6)
         raise context.fail("CS301", span, f"{what} is a list of {shown}, and this has {len(items)}")
@@ -178,7 +179,9 @@ def _listed(of: tuple[tree.Argument, ...], value: Any, span: Span, what: str, co
 
 
 def _ask(condition: Expr, value: Expr, context: Context) -> None:
-    """What a type allows of a number of the text that is left open; of any other value it was said when it was made."""
+    """What a type allows of a number that is left open; of any other value it was said when it was made."""
+    if context.answering is not None and not value.free.isdisjoint(context.answering.open):
+        context.answering.asks.append(graph.implies(context.guard, condition))
     if any(value.free & n.free for n in context.state.numbers.values()):
         context.state.kinds.append(graph.implies(context.guard, condition))
 

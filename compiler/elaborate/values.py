@@ -309,8 +309,16 @@ class Answering:
     depth: int = 0
     pins: dict[str, Expr] = field(factory=dict)
     """What decisions are equal to wherever this rule serves: path -> the constant."""
+    consulted: set[str] = field(factory=set)
+    """Paths that these were asked for."""
     local: bool = False
-    """Whether a copy of the work's own layer was read."""
+    """Whether what was met is the work's own: a copy of its layer, or what hangs on its numbers."""
+    asks_others: bool = False
+    """Whether a rule asked for works itself, which may read what policies set for the layer."""
+    open: frozenset[str] = frozenset()
+    """Paths of letters that stand for the work's numbers."""
+    asks: list[Expr] = field(factory=list)
+    """What types ask of these."""
 
 
 @mutable(eq=False, repr=False)
@@ -386,6 +394,13 @@ class Context:
 
     def at(self, scope: Scope) -> Context:
         return evolve(self, scope=scope)
+
+    def hangs_on(self, *read: Any) -> None:
+        """What is met hangs on these: where they read letters, each work has to be answered by itself."""
+        known = self.answering
+        if known is None or not known.open:
+            return
+        known.local |= any(isinstance(e, Expr) and not e.free.isdisjoint(known.open) for e in read)
 
     def path(self, name: str) -> str:
         owner = f"{self.prefix}.{name}" if self.prefix else name

@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 from cospace.compiler.space.graph import Expr, Value, walk
 from cospace.compiler.space.lookups import Lookup
+from cospace.compiler.space.rationals import rational
 from numpy.typing import NDArray
 
 Column = NDArray[Any]
@@ -81,8 +82,10 @@ def _look_up(table: Lookup, keys: list[Column]) -> Column:
 def _quotient(a: Any, b: Any) -> Any:
     if b == 0:
         raise NotExact("division by zero")
-    found = Fraction(a, b) if isinstance(a, int) and isinstance(b, int) else a / b
-    return _plain(found)
+    above, below = a.numerator * b.denominator, a.denominator * b.numerator
+    if above % below == 0:
+        return above // below
+    return rational(above, below) if below > 0 else rational(-above, -below)
 
 
 def _power(a: Any, b: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from weakref import WeakKeyDictionary
 
 from attrs import evolve
@@ -19,6 +20,7 @@ from cospace.compiler.exact.reals import (
     UNDEFINED,
     UNKNOWN,
     Enclosure,
+    Inner,
     Precision,
     Result,
     Undefined,
@@ -28,6 +30,7 @@ from cospace.compiler.exact.reals import (
 from cospace.compiler.space.graph import Expr, External, MapProblem, Value, walk
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.model import Design, Space
+from cospace.compiler.space.rationals import whole_as_int
 from cospace.compiler.space.walks import walk_outside_problems
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 
@@ -52,7 +55,7 @@ def evaluate_all(exprs: list[Expr], design: Design, inputs: Mapping[str, Value] 
     results: list[Result] = []
     for digits in DIGITS:
         scope = _Scope.outermost(design, inputs or {}, Precision(digits))
-        results = [_value(e, scope) for e in exprs]
+        results = [_shown(_value(e, scope)) for e in exprs]
         if not any(r is UNKNOWN for r in results):
             break
     return results
@@ -107,7 +110,7 @@ class Evaluation:
 
     def __call__(self, expr: Expr) -> Result:
         """As `evaluate`."""
-        result = _value(expr, self._scope)
+        result = _shown(_value(expr, self._scope))
         return evaluate(expr, self._scope.values) if result is UNKNOWN and self.left > 0 else result
 
 
@@ -169,7 +172,7 @@ class _Scope:
         self.values = values
         self.inputs = inputs
         self.precision = precision
-        self.memo: dict[int, Result] = {}
+        self.memo: dict[int, Inner] = {}
         self.solved: dict[int, _Scope | Undefined | Unknown] = {}
 
     @staticmethod
@@ -204,13 +207,20 @@ DEEP = 100
 """Levels of a graph that are evaluated from above; what lies below is evaluated first, arguments before users."""
 
 
-def _value(node: Expr, scope: _Scope, depth: int = 0) -> Result:
+def _shown(found: Inner) -> Result:
+    """A result as others read it: a rational is a Fraction."""
+    return Fraction(found) if found.__class__ is int else found  # type: ignore[return-value]
+
+
+def _value(node: Expr, scope: _Scope, depth: int = 0) -> Inner:
     """The value of a node, once for all that ask in the outermost scope that knows all it reads."""
     if node.op == "const":
-        return node.payload  # type: ignore[return-value]
-    free = node.free
-    while scope.parent is not None and scope.path not in free:
-        scope = scope.parent
+        return node.plain  # type: ignore[return-value]
+    outer = scope.parent
+    if outer is not None:
+        free = node.free
+        while outer is not None and scope.path not in free:
+            scope, outer = outer, outer.parent
     found = scope.memo.get(id(node))
     if found is None:
         if depth > DEEP:
@@ -226,29 +236,15 @@ def _value(node: Expr, scope: _Scope, depth: int = 0) -> Result:
     return found
 
 
-STRICT = frozenset((*ARITHMETIC, "lookup", "not", "eq", "lt", "le"))
-"""Operators that ask for all their arguments; where one has no value, they have none."""
-
-
-def _made(node: Expr, scope: _Scope, depth: int) -> Result:
+def _made(node: Expr, scope: _Scope, depth: int) -> Inner:
     """The value of a node from those of its arguments; nothing is asked that an earlier one protects."""
     op = node.op
-    if op in STRICT:
-        args = [a.payload if a.op == "const" else _value(a, scope, depth) for a in node.args]
-        kinds = set(map(type, args))
-        if Undefined in kinds:
-            return UNDEFINED
-        if Unknown in kinds:
-            return UNKNOWN
-        if op in ARITHMETIC:
-            return ARITHMETIC[op](args, scope.precision)  # type: ignore[arg-type]
-        if op == "lookup":
-            return _look(node, args)  # type: ignore[arg-type]
-        if op == "not":
-            return not args[0]
-        return compare(op, args[0], args[1])  # type: ignore[arg-type]
+    arithmetic = ARITHMETIC.get(op)
+    if arithmetic is not None:
+        args = _arguments(node, scope, depth)
+        return arithmetic(args, scope.precision) if isinstance(args, list) else args
     if op == "var":
-        return scope.read(str(node.payload))
+        return whole_as_int(scope.read(str(node.payload)))  # type: ignore[no-any-return]
     if op in ("and", "or"):
         return _junction(node, scope, depth, stop=op == "or")
     if op == "if":
@@ -265,11 +261,34 @@ def _made(node: Expr, scope: _Scope, depth: int) -> Result:
         return _value(node.args[0], best) if isinstance(best, _Scope) else best
     if op == "input":
         return scope.inputs.get(str(node.payload), UNDEFINED)
-    named: External = node.payload  # type: ignore[assignment]
-    return scope.inputs.get(named.name, UNDEFINED) if op == "measure" else UNDEFINED
+    if op in ("measure", "external"):
+        named: External = node.payload  # type: ignore[assignment]
+        return scope.inputs.get(named.name, UNDEFINED) if op == "measure" else UNDEFINED
+    args = _arguments(node, scope, depth)
+    if not isinstance(args, list):
+        return args
+    if op == "not":
+        return not args[0]
+    if op in ("eq", "lt", "le"):
+        return compare(op, args[0], args[1])
+    assert op == "lookup"
+    return _look(node, args)
 
 
-def _look(node: Expr, keys: list[Result]) -> Result:
+def _arguments(node: Expr, scope: _Scope, depth: int) -> list[Inner] | Undefined | Unknown:
+    """The values of all arguments; what the node is where one of them has none."""
+    args: list[Inner] = []
+    unknown = False
+    for a in node.args:
+        got: Inner = a.plain if a.op == "const" else _value(a, scope, depth)  # type: ignore[assignment]
+        if got is UNDEFINED:
+            return UNDEFINED
+        unknown = unknown or got is UNKNOWN
+        args.append(got)
+    return UNKNOWN if unknown else args
+
+
+def _look(node: Expr, keys: list[Inner]) -> Result:
     """The row with these keys; a real that is not rational can't be told from a key."""
     rows: Lookup = node.payload  # type: ignore[assignment]
     if any(isinstance(k, Enclosure) for k in keys):
@@ -349,7 +368,7 @@ def _recalled(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknow
 def _solve(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknown:
     """The scope of the best mapping. An undefined requirement or goal is not a mapping."""
     best: _Scope | None = None
-    best_goals: list[Result] = []
+    best_goals: list[Inner] = []
     for candidate in _mappings(problem, scope):
         if isinstance(candidate, Unknown):
             return UNKNOWN
@@ -379,7 +398,7 @@ def _solvable(problem: MapProblem, scope: _Scope) -> bool | Unknown:
     return False
 
 
-def _before(a: list[Result], b: list[Result]) -> bool | Unknown:
+def _before(a: list[Inner], b: list[Inner]) -> bool | Unknown:
     """Whether goals `a` are strictly less, one after the other."""
     for x, y in zip(a, b, strict=True):
         less = compare("lt", x, y)

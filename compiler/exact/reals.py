@@ -14,6 +14,7 @@ from attrs import field, frozen, mutable
 from cospace.compiler.exact import enclosures
 from cospace.compiler.exact.enclosures import Bounds, GivenUp
 from cospace.compiler.space.graph import Symbol
+from cospace.compiler.space.rationals import rational
 
 LARGEST_BITS = 1 << 16
 """A rational longer than this is given up as unknown."""
@@ -49,6 +50,8 @@ class Enclosure:
 
 
 Result = Fraction | bool | Symbol | str | Enclosure | Undefined | Unknown
+Inner = Result | int
+"""While it is reckoned with, a whole number is mostly an int."""
 
 
 @mutable(eq=False)
@@ -63,18 +66,18 @@ class Precision:
         return self.terms.setdefault(key, len(self.terms))
 
 
-def _ends(x: Result) -> Bounds:
+def _ends(x: Inner) -> Bounds:
     if isinstance(x, Enclosure):
         return x.low, x.high
     assert isinstance(x, (int, Fraction))
     return Fraction(x), Fraction(x)
 
 
-def _key(x: Result) -> object:
+def _key(x: Inner) -> object:
     return ("real", x.term) if isinstance(x, Enclosure) else x
 
 
-def compare(op: str, a: Result, b: Result) -> bool | Unknown:
+def compare(op: str, a: Inner, b: Inner) -> bool | Unknown:
     if a.__class__ is Fraction and b.__class__ is Fraction:
         x, y = a.numerator * b.denominator, b.numerator * a.denominator
         return x == y if op == "eq" else x < y if op == "lt" else x <= y
@@ -100,10 +103,14 @@ def _enclose(bounds: Bounds, to: Precision, *key: object) -> Result:
     return Enclosure(low, high, to.term(*key))
 
 
-def _bounded(x: Fraction) -> Fraction:
-    if x.numerator.bit_length() > LARGEST_BITS or x.denominator.bit_length() > LARGEST_BITS:
+def _shortened(above: int, below: int) -> int | Fraction:
+    """above / below, a whole number as an int; unless that is too long."""
+    if below != 1:
+        common = math.gcd(above, below)
+        above, below = above // common, below // common
+    if above.bit_length() > LARGEST_BITS or below.bit_length() > LARGEST_BITS:
         raise GivenUp
-    return x
+    return above if below == 1 else rational(above, below)
 
 
 def total(args: Iterable[Fraction | int]) -> tuple[int, int]:
@@ -120,24 +127,15 @@ def total(args: Iterable[Fraction | int]) -> tuple[int, int]:
     return above, below
 
 
-def _times(args: list[Fraction]) -> Fraction:
-    """As multiplying one by one."""
-    above, below = 1, 1
-    for a in args:
-        above *= a.numerator
-        below *= a.denominator
-    return _ratio(above, below)
+def _rationals(args: list[Inner]) -> list[int | Fraction]:
+    return [a for a in args if a.__class__ is int or a.__class__ is Fraction]
 
 
-def _ratio(above: int, below: int) -> Fraction:
-    return Fraction(above) if below == 1 else Fraction(above, below)
-
-
-def _add(args: list[Result], to: Precision) -> Result:
-    rational = [a for a in args if a.__class__ is Fraction]
-    exact = _ratio(*total(rational))
-    if len(rational) == len(args):
-        return _bounded(exact)
+def _add(args: list[Inner], to: Precision) -> Inner:
+    known = _rationals(args)
+    if len(known) == len(args):
+        return _shortened(*total(known))
+    exact = rational(*total(known))
     real = [a for a in args if isinstance(a, Enclosure)]
     low, high = exact + sum(a.low for a in real), exact + sum(a.high for a in real)
     if exact == 0 and len(real) == 1:
@@ -150,58 +148,73 @@ def _product(a: Bounds, b: Bounds) -> Bounds:
     return min(ends), max(ends)
 
 
-def _mul(args: list[Result], to: Precision) -> Result:
-    rational = [a for a in args if a.__class__ is Fraction]
-    exact = _bounded(_times(rational))
-    if len(rational) == len(args) or exact == 0:
+def _mul(args: list[Inner], to: Precision) -> Inner:
+    above, below = 1, 1
+    known = _rationals(args)
+    for k in known:
+        above *= k.numerator
+        if k.__class__ is Fraction:
+            below *= k.denominator
+    exact = _shortened(above, below)
+    if len(known) == len(args) or exact == 0:
         return exact
     real = [a for a in args if isinstance(a, Enclosure)]
     if exact == 1 and len(real) == 1:
         return real[0]
-    bounds = exact, exact
+    bounds = Fraction(exact), Fraction(exact)
     for a in real:
         bounds = _product(bounds, _ends(a))
     return _enclose(bounds, to, "mul", exact, *sorted(a.term for a in real))
 
 
-def _div(args: list[Result], to: Precision) -> Result:
+def _div(args: list[Inner], to: Precision) -> Inner:
     a, b = args
-    if isinstance(b, Fraction):
+    if isinstance(b, (int, Fraction)):
         if b == 0:
             return UNDEFINED
-        return _bounded(a / b) if isinstance(a, Fraction) else _mul([1 / b, a], to)
+        if not isinstance(a, (int, Fraction)):
+            return _mul([1 / Fraction(b), a], to)
+        above, below = a.numerator * b.denominator, a.denominator * b.numerator
+        return _shortened(above, below) if below > 0 else _shortened(-above, -below)
     low, high = _ends(b)
     if low <= 0 <= high:
         return UNKNOWN
     if isinstance(a, Enclosure) and isinstance(b, Enclosure) and a.term == b.term:
-        return Fraction(1)
+        return 1
     if a == 0:
-        return Fraction(0)
+        return 0
     return _enclose(_product(_ends(a), (1 / high, 1 / low)), to, "div", _key(a), _key(b))
 
 
-def _rounded(round_: str, args: list[Result]) -> Result:
+def _rounded(round_: str, args: list[Inner]) -> Inner:
+    (a,) = args
+    if isinstance(a, (int, Fraction)):
+        above, below = a.numerator, a.denominator
+        return above // below if round_ == "floor" else -(-above // below)
     whole = math.floor if round_ == "floor" else math.ceil
-    if isinstance(args[0], Fraction):
-        return Fraction(whole(args[0]))
-    low, high = (Fraction(whole(x)) for x in _ends(args[0]))
+    low, high = (whole(x) for x in _ends(a))
     return low if low == high else UNKNOWN
 
 
-def _mod(args: list[Result], to: Precision) -> Result:
+def _mod(args: list[Inner], to: Precision) -> Inner:
     quotient = _div(args, to)
     if isinstance(quotient, (Undefined, Unknown)):
         return quotient
     whole = _rounded("floor", [quotient])
     if isinstance(whole, Unknown):
         return UNKNOWN
-    return _add([args[0], _mul([Fraction(-1), args[1], whole], to)], to)
+    return _add([args[0], _mul([-1, args[1], whole], to)], to)
 
 
-def _extreme(pick: str, args: list[Result], to: Precision) -> Result:
+def _extreme(pick: str, args: list[Inner], to: Precision) -> Inner:
     choose = min if pick == "min" else max
-    if all(a.__class__ is Fraction for a in args):
-        return choose(args)
+    known = _rationals(args)
+    if len(known) == len(args):
+        best, *others = known
+        for a in others:
+            if compare("lt", *((a, best) if pick == "min" else (best, a))):
+                best = a
+        return best
     bounds = [_ends(a) for a in args]
     low, high = choose(b[0] for b in bounds), choose(b[1] for b in bounds)
     near = {_key(a): a for a, b in zip(args, bounds, strict=True) if b[0] <= high and b[1] >= low}
@@ -210,7 +223,7 @@ def _extreme(pick: str, args: list[Result], to: Precision) -> Result:
     return _enclose((low, high), to, pick, frozenset(near))
 
 
-def _abs(args: list[Result], to: Precision) -> Result:
+def _abs(args: list[Result], to: Precision) -> Inner:
     a = args[0]
     low, high = _ends(a)
     if low >= 0:
@@ -220,7 +233,7 @@ def _abs(args: list[Result], to: Precision) -> Result:
     return _enclose((Fraction(0), max(-low, high)), to, "abs", _key(a))
 
 
-def _sqrt(args: list[Result], to: Precision) -> Result:
+def _sqrt(args: list[Result], to: Precision) -> Inner:
     a = args[0]
     low, high = _ends(a)
     if high < 0:
@@ -241,7 +254,7 @@ _LOGARITHMS: dict[str, Callable[[Fraction, Fraction, int], Bounds]] = {
 }
 
 
-def _log(op: str, args: list[Result], to: Precision) -> Result:
+def _log(op: str, args: list[Result], to: Precision) -> Inner:
     a = args[0]
     low, high = _ends(a)
     if high <= 0:
@@ -257,7 +270,7 @@ def _log(op: str, args: list[Result], to: Precision) -> Result:
     return _enclose(_LOGARITHMS[op](low, high, to.digits), to, op, _key(a))
 
 
-def _smooth(op: str, args: list[Result], to: Precision) -> Result:
+def _smooth(op: str, args: list[Result], to: Precision) -> Inner:
     a = args[0]
     if a == 0:
         return Fraction(1)
@@ -266,7 +279,7 @@ def _smooth(op: str, args: list[Result], to: Precision) -> Result:
     return _enclose(function(low, high, to.digits), to, op, _key(a))
 
 
-def _pow(args: list[Result], to: Precision) -> Result:
+def _pow(args: list[Result], to: Precision) -> Inner:
     base, exponent = args
     if isinstance(exponent, Fraction) and exponent.denominator == 1:
         return _whole_power(base, int(exponent), to)
@@ -285,7 +298,7 @@ def _pow(args: list[Result], to: Precision) -> Result:
     return _enclose(bounds, to, "pow", _key(base), _key(exponent))
 
 
-def _whole_power(base: Result, n: int, to: Precision) -> Result:
+def _whole_power(base: Result, n: int, to: Precision) -> Inner:
     if n == 0:
         return Fraction(1)
     if n < 0:
@@ -304,21 +317,29 @@ def _whole_power(base: Result, n: int, to: Precision) -> Result:
     return _enclose((ends[0], ends[1]), to, "pow", _key(base), n)
 
 
-ARITHMETIC: dict[str, Callable[[list[Result], Precision], Result]] = {
+Rule = Callable[[list[Inner], Precision], Inner]
+
+
+def _of_fractions(rule: Callable[[list[Result], Precision], Inner]) -> Rule:
+    """A rule that knows rationals as fractions only."""
+    return lambda args, to: rule([Fraction(a) if a.__class__ is int else a for a in args], to)  # type: ignore[misc]
+
+
+ARITHMETIC: dict[str, Rule] = {
     "add": _add,
     "mul": _mul,
     "div": _div,
-    "pow": _pow,
     "mod": _mod,
-    "sqrt": _sqrt,
-    "abs": _abs,
     "floor": lambda args, to: _rounded("floor", args),
     "ceil": lambda args, to: _rounded("ceil", args),
     "min": lambda args, to: _extreme("min", args, to),
     "max": lambda args, to: _extreme("max", args, to),
-    "log2": lambda args, to: _log("log2", args, to),
-    "log10": lambda args, to: _log("log10", args, to),
-    "log": lambda args, to: _log("log", args, to),
-    "exp": lambda args, to: _smooth("exp", args, to),
-    "cos": lambda args, to: _smooth("cos", args, to),
+    "pow": _of_fractions(_pow),
+    "sqrt": _of_fractions(_sqrt),
+    "abs": _of_fractions(_abs),
+    "log2": _of_fractions(lambda args, to: _log("log2", args, to)),
+    "log10": _of_fractions(lambda args, to: _log("log10", args, to)),
+    "log": _of_fractions(lambda args, to: _log("log", args, to)),
+    "exp": _of_fractions(lambda args, to: _smooth("exp", args, to)),
+    "cos": _of_fractions(lambda args, to: _smooth("cos", args, to)),
 }

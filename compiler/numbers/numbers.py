@@ -366,7 +366,8 @@ class Decider:
     ) -> NDArray[numpy.bool_]:
         """Which are known to be true: what looks for designs needs no more, and what excludes them needs `__call__`.
 
-        most: rows that are evaluated exactly, None for all; of further ones that need it nothing is known.
+        most: rows that are evaluated exactly, those where floats say that all hold, None for all; of further ones that
+        need it nothing is known.
         """
         return self._decide(designs, inputs, True, most)
 
@@ -376,8 +377,10 @@ class Decider:
         values, _, doubt = self.program.certified(designs, dict(inputs or {}))
         result = numpy.stack(values, axis=1) if values else numpy.zeros((len(designs), 0), dtype=numpy.bool_)
         rows = numpy.flatnonzero(doubt)
-        result[rows[most:] if most is not None else rows[:0]] = False
-        rows = rows[:most]
+        if most is not None:
+            likely = rows[result[rows].all(axis=1)][:most]
+            result[numpy.setdiff1d(rows, likely)] = False
+            rows = likely
         self.doubted += len(rows)
         if len(rows):  # each design once: drawn rows repeat a lot in small spaces
             distinct, place = numpy.unique(designs[rows], axis=0, return_inverse=True)

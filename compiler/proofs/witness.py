@@ -110,13 +110,16 @@ class _Look:
                 self.reading.setdefault(path, []).append(at)
         self.narrow = [not _effort(e)[0] and len(e.free) <= NARROW for e in self.asked]
         self.places = {d.path: v for v, d in enumerate(space.decisions)}
+        self.standing = [{value: k for k, value in enumerate(d.values)} for d in space.decisions]
         self.base: Design = {}
         self.target = -1
         self.owners = _owners(space.decisions)
+        self.savable = [at for at, e in enumerate(self.asked) if not _effort(e)[0] or budgets(e)]
         self.budgets: dict[int, list[Budget]] = {}
         self.vain = 0
-        self.order = list(range(len(self.asked)))
         self.heavy = sum(not _effort(e)[0] for e in self.asked)
+        # sums over works first: the mappings found for one settle that its works have any
+        self.order = [*range(self.heavy), *reversed(range(self.heavy, len(self.asked)))]
         self.at = Evaluation({}, ASSIGNMENTS)
         self.taken: set[tuple[int, int]] = set()
         self.pending = [(v, k) for v, d in enumerate(self.decisions) for k in range(len(d.values))]
@@ -147,7 +150,8 @@ class _Look:
             elif wanted and self.random.random() < chance:
                 options = wanted
             elif d.path in base and d.path not in self.owners[target] and self.random.random() > ASTRAY:
-                options = [k for k in options if d.values[k] == base[d.path]] or options
+                kept = self.standing[v][base[d.path]]
+                options = [kept] if kept in options else options
             k = self.random.choice(options)
             design[d.path] = d.values[k]
             self.taken.add((v, k))
@@ -191,10 +195,10 @@ class _Look:
         What takes a missing value gives it up last, the decision that is to show one never.
         """
         kept = self.owners[self.target] | {self.decisions[self.target].path}
-        for _ in range(SAVINGS):
-            broken = next((at for at in range(len(self.asked)) if not self._met(at, design)), None)
+        for changed in range(SAVINGS):
+            broken = next((at for at in self.savable if not self._met(at, design)), None)
             if broken is None:
-                return True
+                return changed > 0 and self.holds(design)
             if broken not in self.budgets:
                 sums = budgets(self.asked[broken])
                 self.budgets[broken] = [Budget(e, self.places, self.decisions) for e in sums]
@@ -258,7 +262,8 @@ class _Look:
     def holds(self, design: Design) -> bool:
         """Whether the design meets every requirement, exactly.
 
-        Those that cost least are asked first, and of those with mapping problems what another design broke last.
+        Those that cost least are asked first; of those with mapping problems what another design broke last, then what
+        reads most.
         """
         self.at = Evaluation(design, self.at.left)
         for place, at in enumerate(self.order):

@@ -15,58 +15,32 @@ from weakref import ref
 
 from attrs import frozen
 from cospace.compiler.space.dimension import Dimension, unit_power, unit_product, unit_quotient
+from cospace.compiler.space.kinds import BOOL as BOOL
+from cospace.compiler.space.kinds import NUMBER as NUMBER
+from cospace.compiler.space.kinds import SYMBOL as SYMBOL
+from cospace.compiler.space.kinds import TEXT as TEXT
+from cospace.compiler.space.kinds import Symbol as Symbol
+from cospace.compiler.space.kinds import Type as Type
+from cospace.compiler.space.kinds import Value as Value
+from cospace.compiler.space.kinds import number_in as number_in
 from cospace.compiler.space.places import apart
+from cospace.compiler.space.rationals import plus, times, whole_as_int
 from cospace.dsl.diagnostics import NOWHERE, Span
-
-
-@frozen(cache_hash=True)
-class Symbol:
-    """A bare name used as a value: `relu`, `combine_first`, `sequential`."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-Value = Fraction | bool | Symbol | str
-"""What a decision takes and an expression evaluates to."""
-
-
-@frozen(cache_hash=True)
-class Type:
-    """kind: number, bool, symbol, text, or an opaque kind of the runtime (loss, engine, optimiser, …)."""
-
-    kind: str
-    unit: Dimension = ()
-
-
-NUMBER = Type("number")
-BOOL = Type("bool")
-SYMBOL = Type("symbol")
-TEXT = Type("text")
-_numbers: dict[Dimension, Type] = {(): NUMBER}
-
-
-def number_in(unit: Dimension) -> Type:
-    """The type of numbers in a unit: one object for each."""
-    found = _numbers.get(unit)
-    if found is None:
-        found = _numbers[unit] = Type("number", unit)
-    return found
 
 
 class Expr:
     """One node. `free` are the paths of the decisions it reads (maps bound by a `solve` excluded).
 
     span: where it is written, of what may have no value made under `places_apart`; of all else `NOWHERE`.
+    plain: the payload, a whole number as an int, with which Python reckons many times as fast.
     """
 
-    __slots__ = ("__weakref__", "_free", "_partial", "args", "op", "payload", "span", "type")
+    __slots__ = ("__weakref__", "_free", "_partial", "args", "op", "payload", "plain", "span", "type")
 
     op: str
     args: tuple[Expr, ...]
     payload: object
+    plain: object
     type: Type
     span: Span
 
@@ -74,6 +48,7 @@ class Expr:
         self.op = op
         self.args = args
         self.payload = payload
+        self.plain = whole_as_int(payload)
         self.type = type
         self.span = span
         self._free: frozenset[str] | None = None
@@ -92,7 +67,7 @@ class Expr:
     @property
     def number(self) -> Fraction:
         """The value of a constant number."""
-        assert isinstance(self.payload, Fraction)
+        assert self.payload.__class__ is Fraction
         return self.payload
 
     @property
@@ -173,7 +148,7 @@ _PARTIAL = {"div", "mod", "pow", "sqrt", "log2", "log10", "log", "exp", "solve",
 def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, span: Span = NOWHERE) -> Expr:
     """The one node with these parts. span: where it is written, of no account except under `places_apart`."""
     kind = payload.__class__  # Fraction(1) == True in Python; they must not be one node
-    part = (payload.numerator, payload.denominator) if kind is Fraction else payload  # type: ignore[attr-defined]
+    part = payload.as_integer_ratio() if kind is Fraction else payload  # type: ignore[attr-defined]
     key: tuple[object, ...] = (op, tuple(map(id, args)), kind, part, type.kind, type.unit)
     if op in _PARTIAL and apart.get():
         key = (*key, span)
@@ -191,12 +166,24 @@ def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, sp
 # ---- constants and variables
 
 
+_small: dict[tuple[int, Dimension], Expr] = {}
+"""-1, 0 and 1 in the units that were met: folds and differences ask for these all the time."""
+
+
 def const(value: Value | int, unit: Dimension = ()) -> Expr:
-    if isinstance(value, bool):
+    kind = value.__class__
+    if kind is Fraction:
+        return make("const", (), number_in(unit), value)
+    if kind is int:
+        whole: int = value  # type: ignore[assignment]
+        if not -1 <= whole <= 1:
+            return make("const", (), number_in(unit), Fraction(whole))
+        found = _small.get((whole, unit))
+        if found is None:
+            found = _small[whole, unit] = make("const", (), number_in(unit), Fraction(whole))
+        return found
+    if kind is bool:
         return make("const", (), BOOL, value)
-    if isinstance(value, (int, Fraction)):
-        exact = value if value.__class__ is Fraction else Fraction(value)
-        return make("const", (), number_in(unit), exact)
     return make("const", (), SYMBOL if isinstance(value, Symbol) else TEXT, value)
 
 
@@ -216,20 +203,18 @@ def add(*args: Expr, span: Span = NOWHERE) -> Expr:
     """Sum of numbers of one unit; nested sums are flattened and constants gathered at the end."""
     unit = args[0].type.unit
     flat: list[Expr] = []
-    total: Fraction | None = None
+    total, kind = ZERO, "number"
     for a in args:
         for term in a.args if a.op == "add" else (a,):
             if term.op == "const":
-                total = term.number if total is None else total + term.number
+                total = term.number if total is ZERO else plus(total, term.number)
             else:
                 flat.append(term)
-    if total is None:
-        total = ZERO
-    if total or not flat:
+                kind = kind if kind != "number" else term.type.kind
+    if not flat or (total is not ZERO and total):
         flat.append(const(total, unit))
     if len(flat) == 1:
         return flat[0]
-    kind = next((a.type.kind for a in flat if a.type.kind != "number"), "number")
     return make("add", tuple(flat), number_in(unit) if kind == "number" else Type(kind, unit), None, span)
 
 
@@ -238,24 +223,27 @@ def mul(*args: Expr, span: Span = NOWHERE) -> Expr:
 
     A factor 0 gives 0 only when the others are surely defined (no division, root or logarithm below them).
     """
-    unit = unit_product(a.type.unit for a in args)
     flat: list[Expr] = []
-    total = ONE
+    total, kind = ONE, "number"
     scale: Dimension = ()
+    measured: list[Dimension] = []
     for a in args:
+        if a.type.unit:
+            measured.append(a.type.unit)
         for factor in a.args if a.op == "mul" else (a,):
             if factor.op == "const":
-                total = factor.number if total is ONE else total * factor.number
+                total = factor.number if total is ONE else times(total, factor.number)
                 scale = unit_product([scale, factor.type.unit]) if scale else factor.type.unit
             else:
                 flat.append(factor)
-    if not flat or (total == 0 and not any(may_be_undefined(f) for f in flat)):
+                kind = kind if kind != "number" else factor.type.kind
+    unit = unit_product(measured) if measured else ()
+    if not flat or (not total and not any(may_be_undefined(f) for f in flat)):
         return const(total, unit)
-    if total != 1 or scale:
+    if scale or (total is not ONE and total != 1):
         flat.insert(0, const(total, scale))
     if len(flat) == 1:
         return flat[0]
-    kind = next((a.type.kind for a in flat if a.type.kind != "number"), "number")
     return make("mul", tuple(flat), number_in(unit) if kind == "number" else Type(kind, unit), None, span)
 
 

@@ -33,6 +33,19 @@ class Lookup:
     def index(self) -> dict[tuple[Value, ...], Value]:
         return dict(zip(self.keys, self.values, strict=True))
 
+    @cached_property
+    def _grouped(self) -> dict[tuple[int, ...], dict[tuple[Value, ...], list[int]]]:
+        return {}
+
+    def rows(self, columns: tuple[int, ...], wanted: tuple[Value, ...]) -> list[int]:
+        """The rows with these values in some columns, by position."""
+        if columns not in self._grouped:
+            found: dict[tuple[Value, ...], list[int]] = {}
+            for r, key in enumerate(self.keys):
+                found.setdefault(tuple([key[i] for i in columns]), []).append(r)
+            self._grouped[columns] = found
+        return self._grouped[columns].get(wanted, [])
+
     def __getitem__(self, key: tuple[Value, ...]) -> Value | None:
         """The value at a key, the default without such a row, None without a default."""
         found = self.index.get(key)
@@ -71,10 +84,9 @@ def table(
 
 def lookup(rows: Lookup, keys: Sequence[Expr], type: Type, span: Span = NOWHERE) -> Expr:
     """The value at some keys. Keys that are constant choose rows now; the type is that of the values."""
-    known = [i for i, k in enumerate(keys) if k.is_const]
+    known = tuple([i for i, k in enumerate(keys) if k.op == "const"])
     if known:
-        wanted = tuple(keys[i].value for i in known)
-        kept = [r for r, key in enumerate(rows.keys) if tuple(key[i] for i in known) == wanted]
+        kept = rows.rows(known, tuple([keys[i].value for i in known]))
         open_ = [i for i in range(len(keys)) if i not in known]
         if not open_ and kept:
             return const(rows.values[kept[0]], type.unit)

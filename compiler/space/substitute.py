@@ -36,6 +36,7 @@ class ProblemTable:
         self._says: dict[MapProblem, object] = {}
         self._used: set[str] = set()
         self._many: dict[str, int] = {}
+        self._neutral: dict[object, Substitution] = {}
 
     def says(self, problem: MapProblem) -> object:
         """What a problem of this table says, whatever its maps are called."""
@@ -58,8 +59,11 @@ class ProblemTable:
         """The problem that stands for this one, and what its maps are called there, for quantities read at them."""
         if not problem.maps:
             return problem, lambda e: e
-        neutral = {m.path: graph.var(f"map {n}", m.type) for n, m in enumerate(problem.maps)}
-        put = Substitution(neutral)
+        named = tuple((m.path, m.type) for m in problem.maps)
+        if named not in self._neutral:  # one for all cases of a problem, which have much in common
+            neutral = {path: graph.var(f"map {n}", type) for n, (path, type) in enumerate(named)}
+            self._neutral[named] = Substitution(neutral)
+        put = self._neutral[named]
         same = (
             tuple(
                 (m.values, m.type, m.unit, put(m.guard), m.allowed and tuple(map(put, m.allowed))) for m in problem.maps
@@ -122,6 +126,9 @@ class Rewrite:
         self._solved.clear()
 
     def __call__(self, root: Expr) -> Expr:
+        known = self._known(root)
+        if known is not None:
+            return known
         self._alive[id(root)] = root
         stack = [root]
         while stack:
@@ -175,7 +182,8 @@ class Rewrite:
 
     def _solve(self, node: Expr) -> Expr | list[Expr]:
         problem: MapProblem = node.payload  # type: ignore[assignment]
-        missing = [e for e in (*problem.expressions(), *node.args) if self._known(e) is None]
+        inside = () if self.key(problem) in self._solved else problem.expressions()
+        missing = [e for e in (*inside, *node.args) if self._known(e) is None]
         if missing:
             return missing
         new, rename = self._problem(problem)
@@ -185,9 +193,10 @@ class Rewrite:
 
     def problem(self, problem: MapProblem) -> MapProblem:
         """A problem rebuilt, with all its expressions."""
-        self._alive[id(problem)] = problem
-        for e in problem.expressions():
-            self(e)
+        if self.key(problem) not in self._solved:
+            self._alive[id(problem)] = problem
+            for e in problem.expressions():
+                self(e)
         return self._problem(problem)[0]
 
     def _problem(self, problem: MapProblem) -> tuple[MapProblem, Rename]:
@@ -231,10 +240,16 @@ class Substitution(Rewrite):
         self._marked = tuple((p, v) for p, v in values.items() if p in marked)
         self._touched: dict[int, bool] = {}
 
+    def _known(self, node: Expr) -> Expr | None:
+        found = self._memo.get(id(node))
+        if found is None and not self.touches(node):
+            found = self._memo[id(node)] = node
+        return found
+
     def touches(self, node: Expr) -> bool:
         found = self._touched.get(id(node))
         if found is None:
-            found = bool(node.free & self._paths)
+            found = not node.free.isdisjoint(self._paths)
             if not found and self._marked:
                 found = any(_runs(n) for n in walk([node]))
             self._touched[id(node)] = found

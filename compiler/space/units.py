@@ -19,7 +19,7 @@ def show_unit(dimension: Dimension) -> str:
     return f"{top}/{'/'.join(under)}" if under else top
 
 
-def _factor(base: str, exponent: Fraction) -> str:
+def _factor(base: str, exponent: int | Fraction) -> str:
     return base if exponent == 1 else f"{base}^{exponent}"
 
 
