@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy
 import pytest
 from cospace.compiler.checks.check import check
 from cospace.compiler.counting.count import Limits, count
 from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.engines.best import best
 from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.numbers.numbers import Decider
 from cospace.compiler.sampling.sample import Unsampled, sample
+from cospace.compiler.space.graph import implies
 from cospace.compiler.space.units import show_quantity
 
 from tests.compiler import spaces
@@ -68,3 +71,16 @@ def test_numbers_beyond_floats_are_shown() -> None:
 def test_a_table_of_numbers_beyond_floats_is_compared() -> None:
     text = "space s\nx = choose {1, 2, 3}\ntable t(k: real) from [[1, 1e399], [2, 1e400], [3, 1e401]] { v: real }\n"
     assert count(spaces.space_of(text + "require t(x).v * 2 <= 2e400\n")).feasible == 2
+
+
+def test_of_rows_that_floats_leave_open_those_that_may_hold_are_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = spaces.space_of("space s\nx = choose 1..8\nrequire x >= 4\nrequire x <= 6\n")
+    decider = Decider([implies(r.guard, r.value) for r in space.requirements], space.decisions)
+    rows = numpy.arange(8)[:, None]
+    certified = decider.program.certified
+    every = numpy.ones(8, dtype=bool)
+    monkeypatch.setattr(decider.program, "certified", lambda *given: (*certified(*given)[:2], every))
+    assert decider.surely(rows, most=2).all(axis=1).tolist() == [False] * 3 + [True, True] + [False] * 3
+    assert decider.doubted == 2
+    assert not decider.surely(rows, most=0).any()
+    assert decider.surely(rows).all(axis=1).sum() == 3
