@@ -137,7 +137,8 @@ def test_a_run_that_is_killed_leaves_no_temporary_file(tmp_path: Path, name: str
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True
     )
-    assert done.returncode == -getattr(signal, f"SIG{name}"), done.stderr.decode()
+    by_signal = -getattr(signal, f"SIG{name}")  # an interrupt may also end Python as an exception does
+    assert done.returncode in (by_signal, 1 if name == "INT" else by_signal), done.stderr.decode()
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
