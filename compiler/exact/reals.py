@@ -309,8 +309,11 @@ def _whole_power(base: Result, n: int, to: Precision) -> Inner:
             raise GivenUp
         return base**n if base not in (0, 1, -1) else base if n % 2 else base * base
     low, high = _ends(base)
-    if n > LARGEST_BITS:
-        raise GivenUp
+    if n * max(e.numerator.bit_length() + e.denominator.bit_length() for e in (low, high)) > LARGEST_BITS:
+        if low <= 0 or n > LARGEST_BITS:
+            raise GivenUp
+        bounds = enclosures.power((low, high), (Fraction(n), Fraction(n)), to.digits)
+        return _enclose(bounds, to, "pow", _key(base), n)
     ends = sorted((low**n, high**n))
     if n % 2 == 0 and low < 0 < high:
         ends[0] = Fraction(0)

@@ -35,6 +35,8 @@ EARLY, MANY = 3, 8
 """After so many already where each breaks so many narrow requirements."""
 MENDS = 6
 """Decisions that may be drawn anew to mend a design, for each requirement that it breaks."""
+ASKED = 100_000
+"""Requirements that are looked at to mend designs, in all: of thousands that one decision breaks, lists tell more."""
 NARROW = 12
 """Decisions that a requirement may read to be mended: one that reads more is seldom met by another value of one."""
 
@@ -116,7 +118,7 @@ class _Look:
         self.owners = _owners(space.decisions)
         self.savable = [at for at, e in enumerate(self.asked) if not _effort(e)[0] or budgets(e)]
         self.budgets: dict[int, list[Budget]] = {}
-        self.vain = 0
+        self.vain, self.asking = 0, ASKED
         self.heavy = sum(not _effort(e)[0] for e in self.asked)
         # sums over works first: the mappings found for one settle that its works have any
         self.order = [*range(self.heavy), *reversed(range(self.heavy, len(self.asked)))]
@@ -162,9 +164,12 @@ class _Look:
 
         Where many requirements each exclude little, a design drawn at random is seldom feasible, but one is near it.
         """
+        if self.asking <= 0:
+            return False
         broken = self.broken(design)
+        self.asking -= len(self.asked)
         for _ in range(MENDS * len(broken)):
-            if not broken:
+            if not broken or self.asking <= 0:
                 break
             reads = [self.places[p] for p in sorted(self.asked[self.random.choice(sorted(broken))].free) if p in design]
             free = [v for v in reads if v != self.target]
@@ -175,6 +180,7 @@ class _Look:
                 return False
             self.at = Evaluation(design, self.at.left)
             asked = {at for path in changed for at in self.reading.get(path, ()) if self.narrow[at]}
+            self.asking -= len(asked)
             broken = (broken - asked) | {at for at in asked if self.at(self.asked[at]) is not True}
         self._note(design)
         return not broken
