@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 _PREFIXES = {-5: "f", -4: "p", -3: "n", -2: "u", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T"}
 _POWERS = {prefix: power for power, prefix in _PREFIXES.items() if prefix}
-_DATA = (("KiB", 8 * 1024), ("MiB", 8 * 1024**2), ("GiB", 8 * 1024**3))
-_PRODUCTS = {"mJ ms": 1e-6, "uJ us": 1e-12}
 _SCALED = ("J", "s", "J s", "J*s", "W", "Hz")
 
 
@@ -51,11 +49,14 @@ def human(value: object, unit: str | None = None, digits: int = 4) -> str:
         return "-" if value is None else str(value)
     if not math.isfinite(value):
         return str(value)
-    if unit == "bit" and abs(value) >= _DATA[0][1]:
-        unit, size = next((name, size) for name, size in reversed(_DATA) if abs(value) >= size)
-        value /= size
-    if unit in _PRODUCTS:
-        value, unit = value * _PRODUCTS[unit], "J s"
+    from cospace.compiler.space.units import COMMON
+
+    sizes = {name: float(scale) for units in COMMON.values() for name, scale in units}
+    if unit == "bit" and abs(value) >= sizes["KiB"]:
+        unit = next(name for name in ("GiB", "MiB", "KiB") if abs(value) >= sizes[name])
+        value /= sizes[unit]
+    if unit in ("mJ ms", "uJ us"):
+        value, unit = value * sizes[unit], "J s"
     elif unit and unit[1:] in _SCALED and unit[0] in _POWERS:
         value, unit = value * 1000.0 ** _POWERS[unit[0]], unit[1:]
     if unit in _SCALED and value:
