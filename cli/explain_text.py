@@ -27,8 +27,7 @@ def declared(space: Space, name: str) -> tuple[tree.Statement, Any] | None:
 
 def names(space: Space) -> list[str]:
     """The names that the text of a space declares at its top."""
-    context = _context(space)
-    return [] if context is None else [n for s in context.scope.owner().file.statements for n in _names(s)]
+    return [] if space.origin is None else [n for s in space.origin.loaded.root.statements for n in _names(s)]
 
 
 def _context(space: Space) -> Context | None:
