@@ -10,7 +10,7 @@ from typing import Any
 from cospace.compiler.exact import enclosures
 from cospace.compiler.exact.enclosures import GivenUp
 from cospace.compiler.exact.reals import total
-from cospace.compiler.space.rationals import rational
+from cospace.compiler.space.rationals import ratio, rational
 
 End = int | Fraction | float
 """Exact, or plus or minus infinity."""
@@ -102,10 +102,7 @@ def _times(a: End, b: End) -> End:
 
 def _inverse(end: End) -> End:
     """One over it; 0 of what is not bounded."""
-    if isinstance(end, float):
-        return 0
-    above, below = end.numerator, end.denominator
-    return rational(below, above) if above > 0 else rational(-below, -above)
+    return 0 if isinstance(end, float) else ratio(end.denominator, end.numerator)
 
 
 def _add(args: Sequence[Range]) -> Range:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 from cospace.compiler.space.graph import Expr, Value, walk
 from cospace.compiler.space.lookups import Lookup
-from cospace.compiler.space.rationals import rational
+from cospace.compiler.space.rationals import ratio
 from numpy.typing import NDArray
 
 Column = NDArray[Any]
@@ -85,7 +85,7 @@ def _quotient(a: Any, b: Any) -> Any:
     above, below = a.numerator * b.denominator, a.denominator * b.numerator
     if above % below == 0:
         return above // below
-    return rational(above, below) if below > 0 else rational(-above, -below)
+    return ratio(above, below)
 
 
 def _power(a: Any, b: Any) -> Any:

@@ -16,6 +16,11 @@ def rational(above: int, below: int) -> Fraction:
     return made
 
 
+def ratio(above: int, below: int) -> Fraction:
+    """above / below, in lowest terms. below: not 0."""
+    return rational(above, below) if below > 0 else rational(-above, -below)
+
+
 def whole_as_int(value: Any) -> Any:
     """A whole number as an int; anything else as it is."""
     return value.numerator if value.__class__ is Fraction and value.denominator == 1 else value
