@@ -59,7 +59,6 @@ class Boxes:
         """Expressions that were looked at so far, wide ones for more; one evaluated exactly at a point for a part."""
         self._sizes: dict[int, int] = {}
         self._growing: dict[int, bool] = {}
-        self._bits: dict[int, dict[Value, int]] = {}
 
     def reads(self, node: Expr) -> tuple[int, ...]:
         """The decisions that a node reads, by position."""
@@ -171,9 +170,8 @@ class Boxes:
     def _is(self, node: Expr, mask: int, v: int) -> int:
         """Whether a decision is one value; domains that depend on others ask that of each value that they allow."""
         (value,) = (a.value for a in node.args if a.op == "const")
-        if v not in self._bits:
-            self._bits[v] = {x: 1 << k for k, x in enumerate(self.decisions[v].values)}
-        bit = self._bits[v].get(value, 0)
+        place = self.decisions[v].positions.get(value)
+        bit = 0 if place is None else 1 << place
         return (YES if mask & bit else 0) | (NO if mask & ~bit else 0)
 
     def _size(self, node: Expr) -> int:

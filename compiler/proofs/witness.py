@@ -56,7 +56,7 @@ class Witnesses:
     def add(self, design: Design, space: Space) -> None:
         """One more feasible design."""
         self.designs.append(design)
-        self.missing -= {(v, d.values.index(design[d.path])) for v, d in enumerate(space.decisions) if d.path in design}
+        self.missing -= {(v, d.positions[design[d.path]]) for v, d in enumerate(space.decisions) if d.path in design}
 
 
 def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
@@ -112,7 +112,6 @@ class _Look:
                 self.reading.setdefault(path, []).append(at)
         self.narrow = [not _effort(e)[0] and len(e.free) <= NARROW for e in self.asked]
         self.places = {d.path: v for v, d in enumerate(space.decisions)}
-        self.standing = [{value: k for k, value in enumerate(d.values)} for d in space.decisions]
         self.base: Design = {}
         self.target = -1
         self.owners = _owners(space.decisions)
@@ -152,7 +151,7 @@ class _Look:
             elif wanted and self.random.random() < chance:
                 options = wanted
             elif d.path in base and d.path not in self.owners[target] and self.random.random() > ASTRAY:
-                kept = self.standing[v][base[d.path]]
+                kept = d.positions[base[d.path]]
                 options = [kept] if kept in options else options
             k = self.random.choice(options)
             design[d.path] = d.values[k]
@@ -187,7 +186,7 @@ class _Look:
 
     def _note(self, design: Design) -> None:
         """What a design takes after it was changed."""
-        self.taken = {(v, d.values.index(design[d.path])) for v, d in enumerate(self.decisions) if d.path in design}
+        self.taken = {(v, d.positions[design[d.path]]) for v, d in enumerate(self.decisions) if d.path in design}
 
     def saved(self, design: dict[str, Value], missing: set[tuple[int, int]]) -> bool:
         """Whether an infeasible design was changed to a feasible one with a missing value; tried while it helps."""

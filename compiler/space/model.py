@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 from attrs import field, frozen
@@ -41,6 +42,11 @@ class Decision:
     group: str = ""
     doc: str | None = None
     span: Span = NOWHERE
+
+    @cached_property
+    def positions(self) -> Mapping[Value, int]:
+        """Where each value stands among the values."""
+        return {value: k for k, value in enumerate(self.values)}
 
     @property
     def plain(self) -> str:
