@@ -34,7 +34,9 @@ def keep(
 
 
 def _key(spec: Path, settings: Mapping[str, str], deep: bool) -> str:
-    return digest(_own_version(), str(spec.resolve()), repr(sorted(settings.items())), str(deep))
+    from cospace.compiler.version import own_version
+
+    return digest(own_version(), str(spec.resolve()), repr(sorted(settings.items())), str(deep))
 
 
 def _digest_file(path: Path) -> str | None:
@@ -42,18 +44,3 @@ def _digest_file(path: Path) -> str | None:
         return digest(path.read_bytes().decode("utf-8", "surrogateescape"))
     except OSError:
         return None
-
-
-def _own_version() -> str:
-    """Changes with any file that a proof depends on."""
-    import cospace.compiler
-    import cospace.dsl
-    from cospace import __version__
-
-    found = [__version__]
-    for package in (cospace.compiler, cospace.dsl):
-        folder = Path(package.__path__[0]).resolve()
-        for file in sorted(folder.rglob("*.py")):
-            stat = file.stat()
-            found.append(f"{file.relative_to(folder)}:{stat.st_mtime_ns}:{stat.st_size}")
-    return "\n".join(found)

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy
 from attrs import evolve, field, frozen, mutable
+from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
 from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.numbers import Columns, Plan, _checks
+from cospace.compiler.solved_kept import Form, Reads
+from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Type, Value, const, walk
-from cospace.compiler.space.lookups import lookup, table
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, walk
 from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
 
@@ -27,9 +29,8 @@ ROWS = 256
 """Combinations of what a problem reads, at most."""
 PAIRS = 400_000
 """Mappings that are compared exactly for problems of one form, at most."""
-
-Reads = tuple[Value | None, ...]
-"""The values of what a problem reads; None where a decision is not live."""
+KEPT = 500_000
+"""Mappings, of all rows, from which on what was solved is kept in the cache folder."""
 
 
 @frozen(eq=False)
@@ -38,15 +39,6 @@ class Wanted:
 
     problem: MapProblem
     quantities: tuple[tuple[str, Expr], ...]
-
-
-@frozen(eq=False)
-class Solved:
-    """What stands for a problem: `solvable`, its quantities, and a problem that only the best mapping solves."""
-
-    solvable: Expr
-    quantities: dict[str, Expr]
-    problem: MapProblem
 
 
 @mutable(eq=False)
@@ -68,24 +60,43 @@ def solve_ahead(
     known: dict[str, Decision] = {d.path: d for d in decisions}
     known |= {v.path: Decision(v.path, v.binding, v.values, v.type, v.guard) for v in variants if v.values}
     order = {path: n for n, path in enumerate(known)}
-    groups: dict[Hashable, list[_Member]] = {}
+    combinations: dict[tuple[str, ...], list[Reads]] = {}
+    groups: dict[Form, list[_Member]] = {}
     for one in wanted:
         paths = tuple(sorted(_reads(one), key=lambda p: order.get(p, -1)))
         if any(p not in known for p in paths):
             continue
-        rows = _rows(paths, known)
+        if paths not in combinations:
+            combinations[paths] = _rows(paths, known)
+        rows = combinations[paths]
         form = _form(one, paths)
         if rows and form is not None:
             groups.setdefault(form[0], []).append(_Member(one, form[1], paths, rows))
     result: dict[int, Solved] = {}
-    for members in groups.values():
-        try:
-            _solve(members)
-        except NotExact:
-            continue
+    tables = Tables(known)
+    for shape, members in groups.items():
+        asked = solved_kept.Asked(shape, tuple((m.numbers, m.paths, m.rows) for m in members))
+        kept = asked.recall() if _is_large(members) else None
+        if kept is not None:
+            for m, (best, found) in zip(members, kept, strict=True):
+                m.best, m.found = best, found
+        else:
+            try:
+                _solve(members)
+            except NotExact:
+                continue
+            if _is_large(members):
+                asked.keep([(m.best, m.found) for m in members])
         for m in members:
-            result[id(m.wanted.problem)] = _tables(m, known)
+            one = m.wanted
+            result[id(one.problem)] = tables.solved(one.problem, one.quantities, m.paths, m.rows, (m.best, m.found))
     return result
+
+
+def _is_large(members: Sequence[_Member]) -> bool:
+    """Whether solving them takes so long that their answers are kept from run to run."""
+    mappings = math.prod(len(m.values) for m in members[0].wanted.problem.maps)
+    return mappings * sum(len(m.rows) for m in members) >= KEPT
 
 
 def _reads(one: Wanted) -> frozenset[str]:
@@ -120,7 +131,7 @@ def _is_leaf(node: Expr, maps: Container[object]) -> bool:
     return (node.op == "const" and node.type.kind == "number") or (node.op == "var" and node.payload not in maps)
 
 
-def _form(one: Wanted, paths: Sequence[str]) -> tuple[Hashable, list[Expr]] | None:
+def _form(one: Wanted, paths: Sequence[str]) -> tuple[Form, list[Expr]] | None:
     """A key that problems of one form share, and their own leaves, wherever one stands, in its order.
 
     A leaf counts at each place where it stands: that two numbers are equal in one problem is no part of its form.
@@ -313,73 +324,6 @@ def _value(found: Any) -> Value:
     if isinstance(found, (bool, numpy.bool_)):
         return bool(found)
     return Fraction(found) if isinstance(found, int) else found
-
-
-# ---- tables
-
-
-def _tables(m: _Member, known: Mapping[str, Decision]) -> Solved:
-    problem = m.wanted.problem
-    have = [n for n, b in enumerate(m.best) if b is not None]
-    whole = len(have) == len(m.rows)
-
-    def of(name: str, type: Type, values: Sequence[Value]) -> Expr:
-        rows = [(m.rows[n], v) for n, v in zip(have, values, strict=True)]
-        return _over(name, type, list(m.paths), rows, known, whole)
-
-    if whole:
-        solvable: Expr = TRUE
-    elif not have:
-        solvable = FALSE
-    else:
-        rows: list[tuple[Reads, Value]] = [(r, b is not None) for r, b in zip(m.rows, m.best, strict=True)]
-        solvable = _over(problem.path, graph.BOOL, list(m.paths), rows, known, True)
-    quantities = {}
-    for k, (name, e) in enumerate(m.wanted.quantities):
-        quantities[name] = (
-            of(f"{problem.path}.{name}", e.type, [m.found[n][k] for n in have])
-            if have
-            else graph.div(const(0, e.type.unit), const(0))
-        )
-    maps = []
-    for k, d in enumerate(problem.maps):
-        if have:
-            taken = of(d.path, d.type, [d.values[(m.best[n] or ())[k]] for n in have])
-            allowed = tuple(graph.eq(taken, const(v, d.type.unit)) for v in d.values)
-        else:
-            allowed = tuple(FALSE for _ in d.values)
-        maps.append(evolve(d, allowed=allowed))
-    return Solved(solvable, quantities, evolve(problem, maps=tuple(maps), requirements=(), goals=(const(0),)))
-
-
-def _over(
-    name: str,
-    type: Type,
-    paths: list[str],
-    rows: list[tuple[Reads, Value]],
-    known: Mapping[str, Decision],
-    whole: bool,
-) -> Expr:
-    """A table of values over decisions, split where one of these may not be live."""
-    for k, path in enumerate(paths):
-        dead = [r for r in rows if r[0][k] is None]
-        if dead and len(dead) < len(rows):
-            alive = [r for r in rows if r[0][k] is not None]
-            return graph.branch(
-                known[path].guard,
-                _over(name, type, paths, alive, known, whole), _over(name, type, paths, dead, known, whole),
-            )  # fmt: skip
-    kept = [k for k, path in enumerate(paths) if rows[0][0][k] is not None and len({r[0][k] for r in rows}) > 1]
-    if len({v for _, v in rows}) == 1 and whole:
-        return const(rows[0][1], type.unit)
-    if not kept and whole:
-        return const(rows[0][1], type.unit)
-    keys = [k for k, path in enumerate(paths) if rows[0][0][k] is not None] if not whole else kept
-    named = [(tuple([r[k] for k in keys]), v) for r, v in rows]
-    if len(keys) < len(paths):  # rows may differ in nothing that is read
-        named = list(dict(named).items())
-    made = table(name, [k for k, _ in named], [v for _, v in named], (rows[0][1],) if whole else ())  # type: ignore[misc]
-    return lookup(made, [graph.var(paths[k], known[paths[k]].type) for k in keys], type)
 
 
 __all__ = ["Solved", "Wanted", "solve_ahead"]

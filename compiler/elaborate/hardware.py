@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -230,7 +231,7 @@ def _record(work: Work, quantities: dict[str, Expr]) -> Record:
     return Record(fields, f"work ({work.kind})")
 
 
-def merged(placements: tuple[Placement, ...]) -> dict[str, Expr]:
+def merged(placements: Sequence[Placement]) -> dict[str, Expr]:
     """Quantities over the rules that may serve a work: a condition for each, the last one stands for the rest."""
     shared = [dict(p.quantities) for p in placements]
     result: dict[str, Expr] = {}

@@ -32,13 +32,16 @@ Found = tuple[dict[str, Expr], Expr | None]
 
 @frozen(eq=False)
 class Answer:
-    """What a rule said with letters. asks: what types ask of these."""
+    """What a rule said with letters. asks: what types ask of these. says, read: what its problem is, with letters, and
+    which of them it reads."""
 
     maps: tuple[MapDecision, ...]
     requirements: tuple[tuple[Expr, str | None, Span], ...]
     fields: dict[str, Expr]
     goal: Expr | None
     asks: tuple[Expr, ...]
+    says: tuple[object, ...]
+    read: frozenset[str]
 
 
 @mutable(eq=False)
@@ -175,7 +178,12 @@ def _with_letters(
     hangs = any(not m.guard.free.isdisjoint(open_) for m in answering.maps)
     if after != before or answering.local or hangs or (answering.asks_others and (pinned or not asking)):
         return None
-    return Answer(tuple(answering.maps), tuple(answering.requirements), fields, goal, tuple(answering.asks))
+    maps, asked = tuple(answering.maps), tuple(answering.requirements)
+    own = [e for e in (goal, fields.get("cycles"), fields.get("energy")) if e is not None]
+    own += [e for e, _, _ in asked] + [e for m in maps for e in (m.guard, *(m.allowed or ()))]
+    read = open_ & frozenset[str]().union(*(e.free for e in own))
+    says = maps, tuple(e for e, _, _ in asked), goal, fields.get("cycles"), fields.get("energy")
+    return Answer(maps, asked, fields, goal, tuple(answering.asks), says, read)
 
 
 def _put_in(alike: Alike, said: Answer, work: Pending, numbers: dict[str, Expr], answering: Answering) -> Found:
@@ -193,6 +201,7 @@ def _put_in(alike: Alike, said: Answer, work: Pending, numbers: dict[str, Expr],
     found = {name: put(e) for name, e in said.fields.items()}, None if said.goal is None else put(said.goal)
     answering.maps += maps
     answering.requirements += requirements
+    answering.says = said.says, tuple((name, e) for name, e in numbers.items() if f"${name}" in said.read)
     if not maps and not requirements:
         alike.found[key] = tuple(numbers.values()), found
     return found

@@ -307,7 +307,7 @@ def place_all(state: State, context: Context) -> None:
 def _solve_ahead(state: State) -> None:
     """Problems with many mappings become tables, before anything reads what their works cost."""
     placements = [p for i in state.instances for w in i.works for p in w.placements if p.problem.maps]
-    placements = [p for p in placements if math.prod(len(m.values) for m in p.problem.maps) >= LARGE]
+    placements = [p for p in placements if _is_large(p.problem)]
     if not placements:
         return
     from cospace.compiler.solved import Wanted, solve_ahead  # loads numpy
@@ -332,6 +332,10 @@ def _solve_ahead(state: State) -> None:
         if r.value is not TRUE:
             kept.append(r)
     state.requirements = kept
+
+
+def _is_large(problem: MapProblem) -> bool:
+    return math.prod(len(m.values) for m in problem.maps) >= LARGE
 
 
 def _unsolved(placement: Placement) -> tuple[tuple[str, Expr], ...]:
@@ -453,7 +457,8 @@ def _placement(
         values = tuple(r for r, _, _ in asked)
         sure = not asked and all(_never_empty(m, work, instance) for m in answering.maps)
         own = MapProblem(work.path, tuple(answering.maps), values, goals, rule.span, sure)
-        problem, named = variants.substituter(state).problems.share(own)
+        says = answering.says if _is_large(own) else None
+        problem, named = variants.substituter(state).problems.share(own, says)
         quantities = tuple((k, graph.solve(problem, named(v))) for k, v in fields.items())
         if not answering.local:  # works of one shape and one precision are answered once; `met` keeps the ids alive
             known[key] = met, problem, quantities, asked

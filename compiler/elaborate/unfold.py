@@ -7,6 +7,7 @@ A requirement becomes one for each value that may be taken there; a work one ent
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from attrs import evolve
@@ -16,7 +17,9 @@ from cospace.compiler.elaborate.folds import EachValue
 from cospace.compiler.elaborate.values import Context, State, Stop
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, const, walk
-from cospace.compiler.space.model import Accelerator, Objective, Requirement, Stage, Variant, Work
+from cospace.compiler.space.later import Later
+from cospace.compiler.space.model import Accelerator, Objective, Placement, Requirement, Stage, Variant, Work
+from cospace.compiler.space.substitute import Substitution
 from cospace.dsl.diagnostics import Reporter, Span
 
 MAX_CASES = 20_000
@@ -217,22 +220,25 @@ def work(w: Work, context: Context) -> list[Work]:
         guard = graph.both(put(w.guard), condition)
         if guard is FALSE:
             continue
-        placements = tuple(
-            evolve(
-                p,
-                guard=put(p.guard),
-                quantities=tuple((k, put(e)) for k, e in p.quantities),
-                problem=put.problem(p.problem),
-            )
-            for p in w.placements
-        )
         found.append(
             evolve(
                 w, dims=tuple((k, put(e)) for k, e in w.dims), facts=tuple((k, put(e)) for k, e in w.facts),
-                times=put(w.times), guard=guard, placements=placements, at=said,
+                times=put(w.times), guard=guard, placements=Later(partial(_placements, w, put)), at=said,
             )
         )  # fmt: skip
     return found
+
+
+def _placements(w: Work, put: Substitution) -> tuple[Placement, ...]:
+    return tuple(
+        evolve(
+            p,
+            guard=put(p.guard),
+            quantities=tuple((k, put(e)) for k, e in p.quantities),
+            problem=put.problem(p.problem),
+        )
+        for p in w.placements
+    )
 
 
 def _accelerator(a: Accelerator, context: Context) -> Accelerator:

@@ -319,6 +319,8 @@ class Answering:
     """Paths of letters that stand for the work's numbers."""
     asks: list[Expr] = field(factory=list)
     """What types ask of these."""
+    says: object = None
+    """What the maps, requirements and numbers say that were met, whatever the maps are called; None: not known."""
 
 
 @mutable(eq=False, repr=False)

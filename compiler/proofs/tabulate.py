@@ -74,9 +74,6 @@ def tabulate(space: Space) -> Tables:
     variables: dict[str, Decision | MapDecision] = {d.path: d for d in space.decisions}
     problems: dict[int, MapProblem] = {}
     functions: dict[int, Expr] = {}
-    for work in space.works:
-        for placement in work.placements:
-            variables.update((m.path, m) for m in placement.problem.maps)
     while roots:
         found = list(walk(roots))
         functions.update((id(n), n) for n in found if n.op in REAL and not _whole(n))

@@ -17,6 +17,17 @@ from cospace.compiler.space.graph import TRUE, Expr, Type, Value, const, make
 from cospace.dsl.diagnostics import NOWHERE, Span
 
 
+class Keys(tuple[tuple[Value, ...], ...]):
+    """Rows of keys that many tables have in common: hashed once."""
+
+    def __hash__(self) -> int:
+        return self._hashed
+
+    @cached_property
+    def _hashed(self) -> int:
+        return tuple.__hash__(self)
+
+
 @frozen(eq=False, slots=False, repr=False)
 class Lookup:
     """keys: one row of values each; values: of each row; default: none or one value, where no row has the keys.
@@ -75,10 +86,11 @@ def table(
     name: str, keys: Sequence[tuple[Value, ...]], values: Sequence[Value], default: tuple[Value, ...] = ()
 ) -> Lookup:
     """The one table with these rows."""
-    content = (name, tuple(keys), tuple(values), default, tuple(v.__class__ for v in (*values[:1], *default)))
+    rows = keys if isinstance(keys, Keys) else tuple(keys)
+    content = (name, rows, tuple(values), default, tuple(v.__class__ for v in (*values[:1], *default)))
     found = _made.get(content)
     if found is None:
-        found = _made[content] = Lookup(name, content[1], content[2], default)
+        found = _made[content] = Lookup(name, rows, content[2], default)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -164,7 +164,7 @@ class Work:
     facts: tuple[tuple[str, Expr], ...]
     times: Expr
     guard: Expr
-    placements: tuple[Placement, ...]
+    placements: Sequence[Placement]
     span: Span = NOWHERE
     at: tuple[tuple[str, Value], ...] = ()
 

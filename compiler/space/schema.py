@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, Union, get_args, get_origin
@@ -143,7 +143,7 @@ def _codec(annotation: Any) -> tuple[Encode, Decode]:
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return _union(inside)
-    if origin is tuple and inside[-1] is Ellipsis:
+    if origin is Sequence or (origin is tuple and inside[-1] is Ellipsis):
         encode, decode = _codec(inside[0])
         return (
             lambda w, v: [encode(w, item) for item in v],

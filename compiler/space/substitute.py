@@ -55,21 +55,14 @@ class ProblemTable:
         self._says[problem] = says
         self._used.update(m.path for m in problem.maps)
 
-    def share(self, problem: MapProblem) -> tuple[MapProblem, Rename]:
-        """The problem that stands for this one, and what its maps are called there, for quantities read at them."""
+    def share(self, problem: MapProblem, says: object = None) -> tuple[MapProblem, Rename]:
+        """The problem that stands for this one, and what its maps are called there, for quantities read at them.
+
+        says: what it says, whatever its maps are called, where that is known at less cost than by calling them anew.
+        """
         if not problem.maps:
             return problem, lambda e: e
-        named = tuple((m.path, m.type) for m in problem.maps)
-        if named not in self._neutral:  # one for all cases of a problem, which have much in common
-            neutral = {path: graph.var(f"map {n}", type) for n, (path, type) in enumerate(named)}
-            self._neutral[named] = Substitution(neutral)
-        put = self._neutral[named]
-        same = (
-            tuple(
-                (m.values, m.type, m.unit, put(m.guard), m.allowed and tuple(map(put, m.allowed))) for m in problem.maps
-            ),
-            tuple(map(put, problem.requirements)), tuple(map(put, problem.goals)),
-        )  # fmt: skip
+        same = self._neutrally(problem) if says is None else says
         found = self._known.get(same)
         if found is None:
             found = self._named(problem)
@@ -78,6 +71,20 @@ class ProblemTable:
             return found, lambda e: e
         names = {m.path: graph.var(f.path, f.type) for m, f in zip(problem.maps, found.maps, strict=True)}
         return found, Substitution(names)
+
+    def _neutrally(self, problem: MapProblem) -> object:
+        """A problem with maps of other names."""
+        named = tuple((m.path, m.type) for m in problem.maps)
+        if named not in self._neutral:  # one for all cases of a problem, which have much in common
+            neutral = {path: graph.var(f"map {n}", type) for n, (path, type) in enumerate(named)}
+            self._neutral[named] = Substitution(neutral)
+        put = self._neutral[named]
+        return (
+            tuple(
+                (m.values, m.type, m.unit, put(m.guard), m.allowed and tuple(map(put, m.allowed))) for m in problem.maps
+            ),
+            tuple(map(put, problem.requirements)), tuple(map(put, problem.goals)),
+        )  # fmt: skip
 
     def _named(self, problem: MapProblem) -> MapProblem:
         """A problem whose maps have paths of their own: `tile`, then `tile~2`, …"""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 from math import prod
+from pathlib import Path
 
 import numpy
 import pytest
+from cospace.compiler import solved
 from cospace.compiler.counting.options import Options
 from cospace.compiler.counting.rowsums import count_rows
 from cospace.compiler.counting.separate import separate
@@ -16,8 +18,11 @@ from cospace.compiler.elaborate import rules
 from cospace.compiler.exact import columns
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import evaluate, solve_maps
+from cospace.compiler.solved_kept import KIND
 from cospace.compiler.space.graph import NUMBER, Value, const, div, var
 from cospace.compiler.space.model import Space
+from cospace.compiler.space.schema import dumps, to_json
+from cospace.dsl.cache import read_cached, write_cached
 
 HEAD = """space ahead
 import std.learn
@@ -147,3 +152,42 @@ def test_sums_that_share_no_part_are_counted_apart() -> None:
                 wanted += prod(int(g.weights[0, t]) for g, t in zip(groups, taken, strict=True))
         active = [numpy.array([True]), numpy.array([True])]
         assert int(count_rows(groups, bounds, active, [1 << 20])[0]) == wanted
+
+
+def test_solved_mappings_are_kept_for_what_is_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COSPACE_CACHE", str(tmp_path))
+    monkeypatch.setattr(rules, "LARGE", 2)
+    monkeypatch.setattr(solved, "KEPT", 2)
+    solving = []
+    solve = solved._solve
+    monkeypatch.setattr(solved, "_solve", lambda members: (solving.append(len(members)), solve(members)))
+    text = TILED.replace("GOAL", "cycles")
+
+    def written(text: str) -> str:
+        made = to_json(compiled(text))
+        return dumps(made)
+
+    first = written(text)
+    assert solving
+    solving.clear()
+    assert written(text) == first
+    assert written(text.replace("space ahead", "space other")) == first.replace("ahead", "other")
+    assert not solving
+    for other in ("n = 21", "k = 11", "u - 1", "{9, 24, 61}", "switch {4, 9}", "/ 8"):
+        old = {"n": "n = 20", "k": "k = 12", "u": "u - 2", "{": "{9, 24, 60}", "s": "switch {4, 8}", "/": "/ 7"}
+        changed = text.replace(old[other[0]], other)
+        assert changed != text
+        solving.clear()
+        known = written(changed)
+        assert solving, other
+        monkeypatch.setenv("COSPACE_CACHE", str(tmp_path / "none"))
+        assert known == written(changed)
+        monkeypatch.setenv("COSPACE_CACHE", str(tmp_path))
+    solving.clear()
+    for file in tmp_path.glob("mappings-*.json"):
+        key = file.stem.split("-", 1)[1]
+        for damaged in ([], {}, [[[None], [[]]]], [[1, 2]]):
+            assert write_cached(KIND, key, damaged)
+        assert read_cached(KIND, key) == [[1, 2]]
+    assert written(text) == first
+    assert solving

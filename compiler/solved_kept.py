@@ -1,0 +1,112 @@
+"""Mappings that were solved ahead, kept in the cache folder for the next run, whatever else of its text has changed.
+
+The key spells all that the answer hangs on: the problems' form, their numbers, what they read, and the compiler's own
+sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from attrs import field, frozen
+from cospace.compiler.space.graph import Expr, Symbol, Value
+from cospace.compiler.space.lookups import Lookup
+from cospace.compiler.version import own_version
+from cospace.dsl.cache import digest, read_cached, write_cached
+
+KIND = "mappings"
+
+Form = tuple[Hashable, ...]
+"""What problems that differ only in their numbers share."""
+Reads = tuple[Value | None, ...]
+"""The values of what a problem reads; None where a decision is not live."""
+Best = tuple[int, ...] | None
+"""The best mapping, the position of each map's value; None where there is none."""
+Answer = tuple[list[Best], list[list[Value]]]
+"""For each row of a problem its best mapping, and the quantities there."""
+
+
+@frozen(eq=False)
+class Asked:
+    """Problems of one form. members: the numbers of each, the paths that it reads, and its rows."""
+
+    form: Form
+    members: tuple[tuple[Sequence[Expr], tuple[str, ...], Sequence[Reads]], ...]
+    _key: list[str] = field(factory=list)
+
+    @property
+    def key(self) -> str:
+        if not self._key:
+            self._key.append(digest(own_version(), *self._spelled()))
+        return self._key[0]
+
+    def _spelled(self) -> list[str]:
+        known: dict[int, str] = {}
+        said = [_spell(self.form)]
+        for numbers, paths, rows in self.members:
+            for e in numbers:
+                if id(e) not in known:
+                    known[id(e)] = _spell((e.op, e.type, e.payload))
+            said += [known[id(e)] for e in numbers]
+            if id(rows) not in known:
+                known[id(rows)] = _spell(tuple(rows))
+            said += [_spell(paths), known[id(rows)]]
+        return said
+
+    def recall(self) -> list[Answer] | None:
+        """The answers that were kept; None where there are none, or they are not what was asked for."""
+        stored = read_cached(KIND, self.key)
+        if not isinstance(stored, list) or len(stored) != len(self.members):
+            return None
+        try:
+            return [_read(one, len(rows)) for one, (_, _, rows) in zip(stored, self.members, strict=True)]
+        except (TypeError, ValueError, KeyError, ZeroDivisionError):
+            return None
+
+    def keep(self, answers: Sequence[Answer]) -> None:
+        """Write them down."""
+        write_cached(
+            KIND, self.key,
+            [[best, [[_written(v) for v in values] for values in found]] for best, found in answers],
+        )  # fmt: skip
+
+
+def _spell(part: object) -> str:
+    """A text that only equal parts have."""
+    if isinstance(part, tuple):
+        return f"({','.join(map(_spell, part))})"
+    if isinstance(part, Lookup):
+        return f"table {_spell((part.name, part.keys, part.values, part.default))}"
+    return f"{type(part).__name__} {part!r}"
+
+
+def _written(value: Value) -> Any:
+    """A number is an integer or a pair of them."""
+    if isinstance(value, Fraction):
+        return value.numerator if value.denominator == 1 else [value.numerator, value.denominator]
+    if isinstance(value, Symbol):
+        return {"symbol": value.name}
+    return value if isinstance(value, bool) else {"text": value}
+
+
+def _value(stored: Any) -> Value:
+    if isinstance(stored, bool):
+        return stored
+    if isinstance(stored, int):
+        return Fraction(stored)
+    if isinstance(stored, dict):
+        return Symbol(stored["symbol"]) if "symbol" in stored else str(stored["text"])
+    above, below = stored
+    return Fraction(int(above), int(below))
+
+
+def _read(stored: Any, rows: int) -> Answer:
+    best, found = stored
+    if len(best) != rows or len(found) != rows:
+        raise ValueError("another number of rows")
+    return [None if b is None else tuple(map(int, b)) for b in best], [[_value(v) for v in values] for values in found]
+
+
+__all__ = ["Asked", "Best", "Form", "Reads"]
