@@ -29,7 +29,7 @@ ROWS = 256
 """Combinations of what a problem reads, at most."""
 PAIRS = 400_000
 """Mappings that are compared exactly for problems of one form, at most."""
-KEPT = 500_000
+KEPT = 20_000
 """Mappings, of all rows, from which on what was solved is kept in the cache folder."""
 
 

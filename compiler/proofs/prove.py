@@ -6,7 +6,6 @@ A witness counts only after every requirement was decided exactly; a refutation 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy
@@ -15,6 +14,7 @@ from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany
 from cospace.compiler.numbers.numbers import Decider
+from cospace.compiler.proofs.listing import Listing
 from cospace.compiler.proofs.refute import Fact, Outcome, Refuter, facts_of, proof_requirements, requirements_at
 from cospace.compiler.proofs.summed import exceeding
 from cospace.compiler.space.designs import Rows, decode
@@ -37,6 +37,8 @@ BOXES = 2_000
 """Boxes that one question may look at."""
 BRIEF = 20_000
 """Expressions that are looked at on boxes for a brief question."""
+EFFORT = 2_000_000
+"""And for any other."""
 
 
 @frozen(eq=False)
@@ -60,6 +62,7 @@ class Prover:
     refuter: Refuter = field(init=False)
     _deciders: dict[tuple[int, ...], Decider] = field(init=False, factory=dict)
     _tables: dict[tuple[int, ...], list[tuple[tuple[Requirement, ...], Anchors]]] = field(init=False, factory=dict)
+    _listings: list[Listing | None] = field(init=False, factory=list)
     _all: Rows | None = field(init=False, default=None)
     _truth: Mask | None = field(init=False, default=None)
 
@@ -247,7 +250,11 @@ class Prover:
     ) -> Verdict:
         """Can all of these hold at once, with more decisions pinned? brief: less may be done before it is given up."""
         masks, live = self._pins({**self.fixed, **(fixed or {})})
-        found = self._on_boxes(requirements, masks, live, BRIEF if brief else math.inf)
+        found = self._on_boxes(requirements, masks, live, BRIEF)
+        if found.possible is None:
+            found = self._listed(requirements, masks)
+        if found.possible is None and not brief:
+            found = self._on_boxes(requirements, masks, live, EFFORT)
         if found.possible is not None:
             return found
         weighed = exceeding(self.refuter.boxes, requirements, masks)
@@ -268,6 +275,22 @@ class Prover:
             used = {id(r) for r in proof_requirements(outcome.proof)}
             return Verdict(False, core=tuple(r for r in requirements if id(r) in used))
         return Verdict(None, limit=outcome.limit)
+
+    def _listed(self, requirements: Sequence[Requirement], masks: Mapping[int, int]) -> Verdict:
+        """What all designs tell of that, where these are few."""
+        if self.listing is None:
+            return Verdict(None)
+        found = self.listing.core([implies(r.guard, r.value) for r in requirements], masks)
+        if isinstance(found, list):
+            return Verdict(False, core=tuple(requirements[k] for k in found))
+        return Verdict(None if found is None else True, found)
+
+    @property
+    def listing(self) -> Listing | None:
+        """All designs of the space, without its requirements; None where there are too many."""
+        if not self._listings:
+            self._listings.append(Listing.of(self.frame))
+        return self._listings[0]
 
     def settle_values(self, v: int, indices: Sequence[int], effort: int) -> Verdict | dict[int, Core]:
         """Can all requirements of the space hold with one of these values of a decision?
@@ -296,7 +319,15 @@ class Prover:
     def least(self, goal: Expr, facts: Sequence[Fact], visits: int = 3 * BOXES) -> tuple[Outcome, bool]:
         """The design with the least value of a goal among those that meet the facts, and whether that is proved."""
         masks, live = self.pins()
-        return self.refuter.least(goal, [*facts, *live], masks, visits)
+        every = [*facts, *live]
+        outcome, proved = self.refuter.least(goal, every, masks, visits, BRIEF)
+        if outcome.limit is None:
+            return outcome, proved
+        if self.listing is not None:
+            known, design = self.listing.least(goal, every)
+            if known:
+                return Outcome(None if design is None else dict(design), looked=outcome.looked), True
+        return self.refuter.least(goal, every, masks, visits, EFFORT)
 
     def pins(self) -> tuple[dict[int, int], list[Fact]]:
         """What is pinned, as a search takes it."""

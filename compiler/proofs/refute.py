@@ -131,13 +131,18 @@ class Refuter:
         return outcome, outcome.looked
 
     def least(
-        self, goal: Expr, facts: Iterable[Fact], pinned: dict[int, int] | None = None, visits: int = VISITS
+        self,
+        goal: Expr,
+        facts: Iterable[Fact],
+        pinned: dict[int, int] | None = None,
+        visits: int = VISITS,
+        effort: float = math.inf,
     ) -> tuple[Outcome, bool]:
         """The design with the least value of `goal` among those that meet the facts; whether that is proved.
 
-        The proof of an outcome without a design is that nothing meets the facts.
+        The proof of an outcome without a design is that nothing meets the facts. effort: as for `settle`.
         """
-        search = Search(self, [*facts, *self.domains], visits, goal)
+        search = Search(self, [*facts, *self.domains], visits, goal, effort)
         outcome = search.run(pinned or {})
         if outcome.design is None and search.best is not None:
             return Outcome(search.best, limit=outcome.limit, looked=outcome.looked), outcome.proof is not None
