@@ -101,7 +101,7 @@ def lexical(
         if found:
             above = [n for n in found if n.span.start <= offset] or found[:1]
             return Declared(name, above[-1], file)
-    return in_file(name, file) or imported(name, file, loaded, dotted)
+    return in_file(name, file) or in_loops(name, file) or imported(name, file, loaded, dotted)
 
 
 def first_binding(found: Declared) -> Declared:
@@ -125,6 +125,16 @@ def first_binding(found: Declared) -> Declared:
 
 def in_file(name: str, file: tree.File) -> Declared | None:
     return next((Declared(name, s, file) for s in file.statements if name in own(s)), None)
+
+
+def in_loops(name: str, file: tree.File) -> Declared | None:
+    """What a loop at the top of a file binds: outside, the list of its passes."""
+    pending: list[tree.Statement] = [s for s in file.statements if isinstance(s, tree.Loop)]
+    for s in pending:
+        pending += s.block.statements if isinstance(s, tree.Loop) else ()
+        if name in own(s):
+            return Declared(name, s, file)
+    return None
 
 
 def modules(file: tree.File, loaded: Loaded) -> list[tuple[str, tree.File]]:

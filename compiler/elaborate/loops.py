@@ -1,7 +1,8 @@
 """`for i in domain { … }`: unrolled; names of the body around it are carried from pass to pass.
 
 A bound may be searched (`for i in 1..depth`): the loop is unrolled to its largest value, what a pass makes lives only
-where the pass is run, and what is carried passes through the rest.
+where the pass is run, and what is carried passes through the rest. What a loop at the top of a file binds is read
+outside as the list of what it was in each pass (`passes`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cospace.compiler.elaborate import members
+from cospace.compiler.elaborate import members, passes
 from cospace.compiler.elaborate.values import (
     BAD,
     Context,
@@ -40,7 +41,7 @@ def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = Non
     domain = evaluate(s.binder.domain, context.named(None))
     carried = body_names(context.scope) - {s.binder.name}
     first = {name: _value(name, context) for name in carried}
-    passes: list[Pass] = []
+    done: list[Pass] = []
     for value, condition, _ in members.items_of(domain, s.binder.span, context):
         if condition is FALSE:
             continue
@@ -52,14 +53,19 @@ def run_loop(s: tree.Loop, context: Context, counts: dict[str, int] | None = Non
         context.state.steps += PASS
         inner = Scope(context.scope, {s.binder.name: value})
         here = evolve(context.under(condition), scope=inner, indices=(*context.indices, index_of(value)))
+        top = context.scope.module is not None or context.scope in context.state.passing
+        if top:
+            context.state.passing.add(inner)
         run_body(s.block, here)
+        if top:
+            passes.keep({k: v for k, v in inner.names.items() if k not in {*carried, s.binder.name}}, here)
         after = {name: inner.names[name] for name in carried if name in inner.names}
         context.scope.names.update(after)
-        passes.append((condition, after))
-    if any(c is not TRUE for c, _ in passes):
-        changed = {name for _, after in passes for name in after}
+        done.append((condition, after))
+    if any(c is not TRUE for c, _ in done):
+        changed = {name for _, after in done for name in after}
         for name in changed:
-            context.scope.names[name] = _carried(name, first[name], passes, s, context)
+            context.scope.names[name] = _carried(name, first[name], done, s, context)
 
 
 def _value(name: str, context: Context) -> Any:
@@ -67,9 +73,9 @@ def _value(name: str, context: Context) -> Any:
     return None if scope is None else scope.names[name]
 
 
-def _carried(name: str, first: Any, passes: Sequence[Pass], s: tree.Loop, context: Context) -> Any:
+def _carried(name: str, first: Any, done: Sequence[Pass], s: tree.Loop, context: Context) -> Any:
     """What a name is after the last pass that is run."""
-    steps = [(TRUE, first), *((c, after[name]) for c, after in passes if name in after)]
+    steps = [(TRUE, first), *((c, after[name]) for c, after in done if name in after)]
     values = [v for _, v in steps]
     if any(v is BAD for v in values):
         return BAD

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.elaborate import listed, names, parts, paths, readings, types
+from cospace.compiler.elaborate import listed, names, parts, passes, paths, readings, types
 from cospace.compiler.elaborate.listed import ListDomain
 from cospace.compiler.elaborate.tables import Row
 from cospace.compiler.elaborate.values import (
@@ -206,7 +206,11 @@ def item(node: tree.Item, context: Context) -> Any:
         return types.tensor_type(node, context)
     if isinstance(node.object, tree.SetOf) and len(node.items) == 1 and all(a.name for a in node.object.alternatives):
         return readings.taken(node.object, node.items[0], node, context)
-    owner = evaluate(node.object, context)
+    owner = _before(node, evaluate(node.object, context), context)
+    if isinstance(owner, (passes.Passes, passes.Earlier)):
+        keys = tuple(_index_text(i, context) for i in node.items)
+        index = number(node.items[0], context) if keys == ("?",) else None
+        return passes.item(owner, keys, index, node.span, context)
     if isinstance(owner, Instances) and len(node.items) == 1:
         # no loop stands last in such a path: an index is none of its own, and counts the list
         every = [d for d in context.state.decisions if paths.instance(d.path, owner.path)]
@@ -232,6 +236,14 @@ def item(node: tree.Item, context: Context) -> Any:
     if isinstance(owner, Builtin):
         raise context.fail("CS212", node.span, f"`{owner.name}` is a function: call it with ( )")
     raise context.fail("CS212", node.span, f"{describe(owner)} can't be indexed")
+
+
+def _before(node: tree.Item, owner: Any, context: Context) -> Any:
+    """In a loop at the top of a file, an index of what is a single value there reads another pass."""
+    if not isinstance(owner, Expr) or not isinstance(node.object, tree.Name):
+        return owner
+    scope = context.scope.find(node.object.id)
+    return (scope in context.state.passing and passes.passed(node.object.id, node.object.span, context)) or owner
 
 
 def _copy(owner: PerLayer, node: tree.Item, context: Context) -> Any:

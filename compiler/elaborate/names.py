@@ -45,9 +45,9 @@ def lookup(name: str, span: Span, context: Context) -> Any:
     if found is None and name in context.scope.owner().file.lost:
         raise Stop()  # a statement that could not be read would have declared it
     if found is None:
-        from cospace.compiler.elaborate import labels
+        from cospace.compiler.elaborate import labels, passes
 
-        found = labels.labelled(name, span, context)
+        found = labels.labelled(name, span, context) or passes.passed(name, span, context)
     if found is None:
         hint = labels.where(name, context) or meant(name, candidates(context)) or UNKNOWN
         raise context.fail("CS201", span, f"unknown name `{name}`", help=hint)

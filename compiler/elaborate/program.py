@@ -18,10 +18,10 @@ from cospace.compiler.elaborate import (
     guarded,
     hardware,
     hiding,
-    loops,
     members,
     names,
     params,
+    passes,
     policies,
     rules,
     statements,
@@ -317,7 +317,7 @@ def _settle(root: Module, context: Context, only: Container[int] | None) -> None
         if isinstance(s, tree.Require):
             _try(s, state, partial(statements.require, s, context))
         elif isinstance(s, tree.Loop):
-            _try(s, state, partial(loops.run_loop, s, context))
+            _try(s, state, partial(passes.run_once, s, context))
         elif isinstance(s, tree.Objective):
             _try(s, state, partial(_objective, s, context))
         elif isinstance(s, (tree.Rule, tree.Part, tree.Typed, tree.Assign, tree.Yield)):

@@ -19,7 +19,7 @@ from cospace.compiler.elaborate.values import (
     evolve,
 )
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import TRUE, Expr
+from cospace.compiler.space.graph import FALSE, TRUE, Expr
 from cospace.compiler.space.model import Requirement
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label
@@ -155,6 +155,8 @@ def require(s: tree.Require, context: Context, origin: str = "written") -> None:
     from cospace.compiler.elaborate.evaluate import boolean
 
     guard = boolean(s.guard, context) if s.guard is not None else TRUE
+    if guard is FALSE and context.indices:
+        return  # of a pass that is left out, such as the first, where `y[i - 1]` would be read
     value = boolean(s.value, context.under(guard))
     whole = graph.both(context.guard, guard)
     if context.answering is not None:

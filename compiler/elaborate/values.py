@@ -359,6 +359,12 @@ class State:
     """What the types of the text ask of such numbers."""
     answered: Answered | None = None
     """What rules answered in the text before; None where no text comes after."""
+    passes: dict[str, dict[tuple[str, ...], tuple[Any, Expr]]] = field(factory=dict)
+    """What loops at the top of a file bind: name -> indices of the pass -> its value there, and when the pass is run."""
+    passing: set[Scope] = field(factory=set)
+    """The scopes of these passes."""
+    ran: dict[int, bool] = field(factory=dict)
+    """Loops at the top of a file by identity: whether one is through; those that were not begun are not there."""
     placed: bool = False
     place: Callable[[], None] | None = None
     steps: int = 0
@@ -469,7 +475,7 @@ def describe(value: Any) -> str:
             return f"a quantity in {show_unit(value.type.unit)}" if value.type.unit else "a plain number"
         return {"bool": "a Boolean"}.get(value.type.kind) or _with_article(value.type.kind)
     names = {
-        SetValue: "a set", RangeValue: "a range", DomainValue: "a domain", ListValue: "a list", Gathered: "a list",
+        SetValue: "a set", RangeValue: "a range", DomainValue: "a domain", ListValue: "a list",
         Tensor: "a tensor", TensorType: "a tensor type", KindType: "a type", Function: "a def", Builtin: "a function",
         UnitValue: "a unit", AcceleratorClass: "an accelerator", Instance: "an accelerator", Module: "an import",
         TableValue: "a table", PerLayer: "one value a layer", Listed: "a list", Parts: "a list of parts",
@@ -481,6 +487,8 @@ def describe(value: Any) -> str:
         return "nothing"
     if isinstance(value, Listed) and value.sets:
         return "a set"
+    if isinstance(value, Gathered):
+        return "a list"
     return names.get(type(value)) or str(getattr(value, "noun", "part of a network"))
 
 

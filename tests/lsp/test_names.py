@@ -51,6 +51,15 @@ def test_every_built_in_is_told_about() -> None:
     assert set(TOLD) == set(BUILT_IN)
 
 
+def test_what_a_loop_binds_is_one_name_inside_and_outside() -> None:
+    text = "space t\nfor i in 1..2 { for j in 1..2 { y = choose {1, 2} } }\nrequire y[1, 2] <= 1\nminimize sum(y)\n"
+    loaded = load_text(text, "t.cospace", Reporter(), STANDARD)
+    places = [m.start() for m in re.finditer(r"\by\b", text)]
+    for at in places:
+        found = find(loaded, at)
+        assert found is not None and [s.start for s in occurrences(loaded, found)] == places
+
+
 @cache
 def whole() -> Analysis:
     path = SPECS[-1]
