@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from cospace.compiler.elaborate import members, paths, readings
 from cospace.compiler.elaborate.guarded import Guarded
 from cospace.compiler.elaborate.values import BAD, Context, Gathered, Stop
@@ -28,7 +28,7 @@ class Passes(Gathered):
     """What a name is in each pass of its loop."""
 
     name: str = ""
-    made: Made = {}
+    made: Made = field(factory=dict)
 
 
 @frozen(eq=False, repr=False)
@@ -127,10 +127,9 @@ def item(owner: Passes | Earlier, keys: tuple[str, ...], index: Expr | None, spa
             raise context.fail("CS212", span, said)
         return members.pick([(v, g) for v, g, _ in owner.items], index, span, context)
     early = isinstance(owner, Earlier)
-    raise context.fail(
-        "CS213", span, f"`{owner.name}[{', '.join(keys)}]` is {'not made yet' if early else 'made by no pass of its loop'}",
-        help=f"there {'is' if len(owner.made) < 2 else 'are'} {shown}" + (" here" if early else ""),
-    )  # fmt: skip
+    said = f"`{owner.name}[{', '.join(keys)}]` is {'not made yet' if early else 'made by no pass of its loop'}"
+    help = f"there {'is' if len(owner.made) < 2 else 'are'} {shown}" + (" here" if early else "")
+    raise context.fail("CS213", span, said, help=help)
 
 
 __all__ = ["Earlier", "Passes", "item", "keep", "passed", "run_once"]

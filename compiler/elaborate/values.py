@@ -360,7 +360,7 @@ class State:
     answered: Answered | None = None
     """What rules answered in the text before; None where no text comes after."""
     passes: dict[str, dict[tuple[str, ...], tuple[Any, Expr]]] = field(factory=dict)
-    """What loops at the top of a file bind: name -> indices of the pass -> its value there, and when the pass is run."""
+    """What loops at the top of a file bind: name -> indices of a pass -> its value there, and when that is run."""
     passing: set[Scope] = field(factory=set)
     """The scopes of these passes."""
     ran: dict[int, bool] = field(factory=dict)
