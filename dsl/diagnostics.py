@@ -51,6 +51,17 @@ class Fix:
 
 
 @frozen
+class WayOut:
+    """A help with the repair that makes it, where there is one."""
+
+    said: str
+    fix: Fix | None = None
+
+
+Help = str | Meant | WayOut
+
+
+@frozen
 class Diagnostic:
     """One message: a code that `cospace explain` knows, a place, a reason and a way out."""
 
@@ -101,21 +112,23 @@ class Reporter:
             self.found.append(diagnostic)
 
     def error(
-        self, code: str, span: Span, message: str, help: str | Meant | None = None, labels: tuple[Label, ...] = ()
+        self, code: str, span: Span, message: str, help: Help | None = None, labels: tuple[Label, ...] = ()
     ) -> None:
         self._tell(code, "error", span, message, help, labels)
 
     def warn(
-        self, code: str, span: Span, message: str, help: str | Meant | None = None, labels: tuple[Label, ...] = ()
+        self, code: str, span: Span, message: str, help: Help | None = None, labels: tuple[Label, ...] = ()
     ) -> None:
         self._tell(code, "warning", span, message, help, labels)
 
     def _tell(
-        self, code: str, severity: Severity, span: Span, message: str, help: str | Meant | None,
+        self, code: str, severity: Severity, span: Span, message: str, help: Help | None,
         labels: tuple[Label, ...],
     ) -> None:  # fmt: skip
         fix = respell(help, span, self.texts.get(span.file, "")) if isinstance(help, Meant) else None
         said = str(help) if help is not None else None
+        if isinstance(help, WayOut):
+            said, fix = help.said, help.fix
         self.report(Diagnostic(code, severity, message, span, labels, said, fix))
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 
 from cospace.compiler.elaborate import folds, listed, members, names
 from cospace.compiler.elaborate.listed import ListDomain
+from cospace.compiler.elaborate.unit_words import called, divided, same_unit
 from cospace.compiler.elaborate.values import (
     LISTS,
     Builtin,
@@ -21,7 +22,6 @@ from cospace.compiler.elaborate.values import (
 )
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, const
-from cospace.compiler.space.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.suggest import meant
@@ -51,7 +51,7 @@ def apply(name: str, node: tree.Call, context: Context) -> Any:
         return _fold(name, node, context)
     if name in OF_LISTS:
         return listed.down_to(node, context) if name == "down_to" else listed.domain(name, node, context)
-    from cospace.compiler.elaborate.evaluate import number, same_unit
+    from cospace.compiler.elaborate.evaluate import number
 
     for a in node.arguments:
         if a.name is not None:
@@ -66,10 +66,8 @@ def apply(name: str, node: tree.Call, context: Context) -> Any:
     if name in DOMAINS:
         return _domain(name, arguments, node, context)
     if name in UNITLESS and arguments[0].type.unit:
-        raise context.fail(
-            "CS302", spans[0], f"`{name}` takes a plain number, and this is in {show_unit(arguments[0].type.unit)}",
-            help=f"divide by a unit first: `{name}(… / 1 {show_unit(arguments[0].type.unit)})`",
-        )  # fmt: skip
+        said = f"`{name}` takes a plain number, and this is in {called(arguments[0], spans[0], context)}"
+        raise context.fail("CS302", spans[0], said, help=divided(arguments[0], spans[0], f"{name}({{}})", context))
     if name == "mod":
         same_unit(arguments[0], arguments[1], spans[0], spans[1], "take the remainder of", context)
         if arguments[1].is_const and arguments[1].payload == 0:
@@ -78,7 +76,7 @@ def apply(name: str, node: tree.Call, context: Context) -> Any:
 
 
 def _fold(name: str, node: tree.Call, context: Context) -> Expr:
-    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate, same_unit
+    from cospace.compiler.elaborate.evaluate import as_scalar, evaluate
 
     empty: Expr | None = None
     items: list[tuple[Expr, Expr, Expr, tree.Node]] = []

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from cospace.compiler.elaborate import builtins, calls, choices, folds, levels, listed, members, names, readings
+from cospace.compiler.elaborate.unit_words import called, divided, same_unit
 from cospace.compiler.elaborate.values import (
     LISTS,
     Chosen,
@@ -28,7 +29,6 @@ from cospace.compiler.elaborate.values import (
 )
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import Expr, Symbol, const
-from cospace.compiler.space.units import show_unit
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
@@ -215,27 +215,6 @@ def _range(node: tree.Range, context: Context) -> Any:
 # ---- arithmetic
 
 
-def same_unit(a: Expr, b: Expr, a_span: Span, b_span: Span, verb: str, context: Context) -> None:
-    if a.type.unit != b.type.unit:
-        left, right = show_unit(a.type.unit), show_unit(b.type.unit)
-        raise context.fail(
-            "CS302", a_span.to(b_span), f"can't {verb} {_in(left)} and {_in(right)}",
-            labels=(Label(a_span, f"this is {_in(left)}"), Label(b_span, f"this is {_in(right)}")),
-            help=_unit_help(a, b),
-        )  # fmt: skip
-
-
-def _unit_help(a: Expr, b: Expr) -> str:
-    if a.type.unit and b.type.unit:
-        return "only quantities of one dimension add or compare; multiply for a product, or divide each by a unit"
-    unit = show_unit(a.type.unit or b.type.unit)
-    return f"give the plain number a unit, or divide the other by one: `… / 1 {unit}`"
-
-
-def _in(unit: str) -> str:
-    return "a plain number" if unit == "1" else unit
-
-
 def _binary(node: tree.Binary, context: Context) -> Any:
     chain = [node]  # a long sum leans to the left: walked without recursion
     while isinstance(chain[-1].left, tree.Binary):
@@ -278,10 +257,8 @@ def arithmetic(op: str, a: Expr, b: Expr, node: tree.Binary, context: Context) -
             same_unit(a, b, node.left.span, node.right.span, "add" if op == "+" else "subtract", context)
         elif any(v.type.unit for v in (a, b)):
             odd, part = (a, node.left) if a.type.unit else (b, node.right)
-            raise context.fail(
-                "CS302", part.span, f"a loss is a plain number, and this is in {show_unit(odd.type.unit)}",
-                help="divide by a unit: `engine.latency / 1 us`",
-            )  # fmt: skip
+            said = f"a loss is a plain number, and this is in {called(odd, part.span, context)}"
+            raise context.fail("CS302", part.span, said, help=divided(odd, part.span, "{}", context))
         return (graph.add if op == "+" else graph.sub)(a, b, span=node.span)
     if op == "*":
         return graph.mul(a, b, span=node.span)
@@ -290,8 +267,10 @@ def arithmetic(op: str, a: Expr, b: Expr, node: tree.Binary, context: Context) -
             raise context.fail("CS303", node.span, "division by zero", labels=(Label(node.right.span, "this is 0"),))
         return graph.div(a, b, span=node.span)
     if b.type.unit:
-        said = f"an exponent is a plain number, and this is in {show_unit(b.type.unit)}"
-        raise context.fail("CS302", node.right.span, said, help="divide by a unit: `2 ^ (b / 1 bit)`")
+        said = f"an exponent is a plain number, and this is in {called(b, node.right.span, context)}"
+        raise context.fail(
+            "CS302", node.right.span, said, help=divided(b, node.right.span, "… ^ ({})", context, "({})")
+        )
     if a.type.unit and not b.is_const:
         raise context.fail("CS302", node.span, "a quantity with a unit needs a constant exponent")
     if a.is_const and b.is_const and _too_large(a.payload, b.payload):  # type: ignore[arg-type]

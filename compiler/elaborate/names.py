@@ -111,12 +111,12 @@ def find_unit(name: str, span: Span, context: Context) -> UnitValue:
             value = force(source.scope, name, span, context)
             if isinstance(value, UnitValue):
                 return value
-    words = [n for m in (module, *module.imports.values()) for n in _units(m)]
+    words = [n for m in (module, *module.imports.values()) for n in unit_names(m)]
     help = meant(name, words) or "units stand in std.units, or declare one: `unit name = 1e-3 s`"
     raise context.fail("CS203", span, f"`{name}` is not a unit", help=help)
 
 
-def _units(module: Module) -> list[str]:
+def unit_names(module: Module) -> list[str]:
     """The names of a module that are units, known already or not."""
     from cospace.dsl import tree
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cospace.compiler.elaborate import names
+from cospace.compiler.elaborate.unit_words import called, divided
 from cospace.compiler.elaborate.values import (
     LISTS,
     Builtin,
@@ -114,10 +115,13 @@ def _evaluated(type: tree.Expr, value: Any, span: Span, what: str, context: Cont
         got = value if isinstance(value, PerLayer) else as_scalar(value, span, context)
         sample = next(iter(got.copies.values()), None) if isinstance(got, PerLayer) else got
         if sample is not None and (not is_number(sample) or sample.type.unit != unit):
+            word = wanted.name if isinstance(wanted, UnitValue) else show_unit(unit)
+            given = (
+                f"in {called(sample, span, context)}" if is_number(sample) and sample.type.unit else describe(sample)
+            )
             raise context.fail(
-                "CS302", span, f"{what} is in {show_unit(unit)}, and this is {describe(sample)}",
-                labels=(Label(type.span, "declared here"),),
-            )  # fmt: skip
+                "CS302", span, f"{what} is in {word}, and this is {given}", labels=(Label(type.span, "declared here"),)
+            )
         return got
     if isinstance(wanted, (RangeValue, SetValue, DomainValue)):
         scalar = as_scalar(value, span, context)
@@ -151,7 +155,8 @@ def _kind(kind: str, value: Any, span: Span, what: str, context: Context) -> Any
         if not is_number(scalar) and scalar.op != "external":
             raise context.fail("CS301", span, f"{what} is a number, and this is {describe(scalar)}")
         if scalar.type.unit and kind == "int":
-            raise context.fail("CS302", span, f"{what} is a plain number, and this is in {show_unit(scalar.type.unit)}")
+            said = f"{what} is a plain number, and this is in {called(scalar, span, context)}"
+            raise context.fail("CS302", span, said, help=divided(scalar, span, "{}", context))
         if kind == "int" and scalar.is_const and scalar.number.denominator != 1:
             raise context.fail("CS301", span, f"{what} is a whole number, and this is {scalar.payload}")
         if kind == "int":

@@ -29,8 +29,7 @@ from cospace.compiler.space.model import (
     Work,
 )
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label, Reporter, Span
-from cospace.dsl.suggest import Meant
+from cospace.dsl.diagnostics import Help, Label, Reporter, Span
 
 if TYPE_CHECKING:
     from cospace.compiler.elaborate.answered import Answered
@@ -415,7 +414,7 @@ class Context:
         return f"{owner}[{', '.join(self.indices)}]" if self.indices else owner
 
     def fail(
-        self, code: str, span: Span, message: str, help: str | Meant | None = None, labels: tuple[Label, ...] = ()
+        self, code: str, span: Span, message: str, help: Help | None = None, labels: tuple[Label, ...] = ()
     ) -> Stop:
         """Report an error and give the exception to raise.
 
