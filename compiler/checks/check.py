@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, frozen
 from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.checks.emptied import emptied
-from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers, shown
+from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers, shown, shown_values
 from cospace.compiler.checks.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
 from cospace.compiler.checks.undefined import undefined_at
 from cospace.compiler.cost import holds
@@ -186,20 +186,20 @@ def _dead_values(case: Case) -> Finding:
     for v in dict.fromkeys(v for v, _ in found.dead):
         d = space.decisions[v]
         mine = {k: core for (w, k), core in found.dead.items() if w == v}
-        values = [shown(space, d.path, d.values[k]) for k in mine]
+        values = shown_values(d, sorted(mine))
         core = next((c for c in mine.values() if c), ())
-        several = "values" if len(values) > 1 else "value"
+        several = "values" if len(mine) > 1 else "value"
         labels = tuple(Label(r.span, f"because of this: {r.reason}") for r in core[:3])
         told = Diagnostic(
             "CS603",
             "warning",
-            f"no feasible design takes the {several} {', '.join(values)} of ",
+            f"no feasible design takes the {several} {values} of ",
             d.span,
             labels or emptied(space, {d.path: d.values[next(iter(mine))]}),
             "remove it, or relax what excludes it",
             without_values(space, d, dead_ones),
         )
-        alike.setdefault((d.span, tuple(values), tuple(label.span for label in told.labels)), []).append((d.path, told))
+        alike.setdefault((d.span, values, tuple(label.span for label in told.labels)), []).append((d.path, told))
     diagnostics = []
     for copies in alike.values():
         named = ", ".join(f"`{path}`" for path, _ in copies[:COPIES])

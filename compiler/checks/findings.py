@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 from cospace.compiler.proofs.witness import Witnesses, find_witnesses
 from cospace.compiler.space.graph import TRUE, Expr, MapProblem, Value, walk
-from cospace.compiler.space.model import Requirement, Space, spell
+from cospace.compiler.space.model import Decision, Requirement, Space, spell
 from cospace.dsl.diagnostics import Diagnostic, Span
 
 if TYPE_CHECKING:
@@ -100,6 +102,46 @@ def readers(space: Space) -> list[tuple[Expr, Expr, Span]]:
     for d in space.decisions:
         found += [(d.guard, TRUE, d.span), *((c, d.guard, d.span) for c in d.allowed or ())]
     return found
+
+
+RUN = 4
+"""Neighbouring values of a domain, equally far apart, that are told as a range."""
+TOLD = 16
+"""Values and ranges that a message names."""
+
+
+def shown_values(d: Decision, indices: Sequence[int]) -> str:
+    """Several values of a decision, in order: `2, 31..64`, `20..64 step 4`; the middle of very many is left out."""
+    found: list[str] = []
+    at = 0
+    while at < len(indices):
+        end = _run(d, indices, at)
+        first, last = d.values[indices[at]], d.values[indices[end]]
+        if end - at + 1 >= RUN and isinstance(first, Fraction) and isinstance(last, Fraction) and first < last:
+            step = (last - first) / (end - at) / d.scale
+            by = "" if step == 1 else f" step {spell(step)}"
+            unit = f" {d.unit}" if d.unit else ""
+            found.append(f"{spell(first, None, d.scale)}..{spell(last, None, d.scale)}{unit}{by}")
+            at = end + 1
+        else:
+            found.append(spell(first, d.unit, d.scale))
+            at += 1
+    if len(found) > TOLD:
+        found = [*found[: TOLD - 3], f"… ({len(indices)} in all) …", *found[-2:]]
+    return ", ".join(found)
+
+
+def _run(d: Decision, indices: Sequence[int], start: int) -> int:
+    """Where the neighbours end that go on from a place at one distance, nothing of the domain between them."""
+    end = start
+    while end + 1 < len(indices) and indices[end + 1] == indices[end] + 1:
+        here, after, two = (d.values[indices[k]] for k in (end, end + 1, max(end - 1, start)))
+        if not isinstance(here, Fraction) or not isinstance(after, Fraction) or not isinstance(two, Fraction):
+            break
+        if end > start and after - here != here - two:
+            break
+        end += 1
+    return end
 
 
 def shown(space: Space, path: str, value: Value) -> str:

@@ -172,7 +172,8 @@ def _dead(space: Space, kept: dict[str, Counter[str]], found: tuple[Diagnostic, 
             match = re.fullmatch(r"no feasible design takes the values? (.*) of `(.*)`", d.message)
             assert match
             for path in match[2].split("`, `"):
-                said[path] = sorted(match[1].replace("_", "").split(", "))
+                names = [spelled(space.decision(path), v).replace("_", "") for v in space.decision(path).values]
+                said[path] = sorted(_spread(match[1].replace("_", ""), names))
     expected = {}
     for d in space.decisions:
         dead = [spelled(d, v) for v in d.values if not kept[d.path][spelled(d, v)]]
@@ -180,6 +181,17 @@ def _dead(space: Space, kept: dict[str, Counter[str]], found: tuple[Diagnostic, 
             expected[d.path] = sorted(", ".join(dead).replace("_", "").split(", "))
     assert said == expected, f"dead: {said}, not {expected}; {where}"
     return len(expected)
+
+
+def _spread(told: str, names: list[str]) -> list[str]:
+    """The values that a message tells, those of its ranges one by one: neighbours in their domain."""
+    found: list[str] = []
+    for one in told.split(", "):
+        low, dots, rest = one.partition("..")
+        high, _, unit = rest.partition(" step ")[0].partition(" ")
+        ends = [f"{end} {unit}" if unit else end for end in (low, high)]
+        found += names[names.index(ends[0]) : names.index(ends[1]) + 1] if dots else [one]
+    return found
 
 
 def _conflict(reference: Reference, raw: list[tuple[dict[str, str], Env]], found: Diagnostic, where: str) -> bool:

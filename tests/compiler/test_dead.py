@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy
+import pytest
+from cospace.compiler.checks.check import check
 from cospace.compiler.checks.dead import EFFORT, settle_missing
 from cospace.compiler.checks.drawn import Drawn
 from cospace.compiler.cost import holds
@@ -58,3 +60,22 @@ def test_a_bound_on_a_product_of_sums_is_settled_within_a_stated_effort() -> Non
     found = settle_missing(Drawn(prover, witnesses))
     assert len(found.unknown) + len(found.dead) < 5
     assert prover.refuter.boxes.effort < 4 * EFFORT  # sums weighed against each other come on top of boxes
+
+
+@pytest.mark.parametrize(
+    ("domain", "bound", "said"),
+    [
+        ("1..64", "31", "values 32..64 of"),
+        ("1..64 mm", "31 mm", "values 32..64 mm of"),
+        ("4..64 step 4", "16", "values 20..64 step 4 of"),
+        ("{1, 2, 3, 5, 7, 8, 9, 10, 20, 22, 24}", "1", "values 2, 3, 5, 7..10, 20, 22, 24 of"),
+        ("{1, 2, 3, 7, 8, 9, 10, 20, 22, 24, 26} KiB", "1 KiB", "2 KiB, 3 KiB, 7..10 KiB, 20..26 KiB step 2 of"),
+        ("{8, 7, 6, 5, 4}", "4", "values 8, 7, 6, 5 of"),
+        ("powers(2, 2^20)", "1", "4_096, 8_192, … (20 in all) …, 524_288, 1_048_576 of"),
+        ("1..4", "2", "values 3, 4 of"),
+        ("0..2 step 1/4", "1/2", "values 0.75..2 step 0.25 of"),
+    ],
+)  # fmt: skip
+def test_dead_neighbours_are_told_as_a_range(domain: str, bound: str, said: str) -> None:
+    (told,) = check(space_of(f"space s\na = choose {domain}\nrequire a <= {bound}\n")).diagnostics
+    assert told.code == "CS603" and said in told.message
