@@ -211,7 +211,7 @@ class Space:
             if "split" in lemma:
                 v, cases = self.at[lemma["split"]], [boxes[position(c, at)] for c in lemma["cases"]]
                 holds = all(box[u] & ~c[u] == 0 for c in cases for u in range(len(box)) if u != v)
-                holds = holds and box[v] & ~reduce(lambda a, c: a | c[v], cases, 0) == 0
+                holds &= box[v] & ~reduce(lambda a, c: a | c[v], cases, 0) == 0
             elif "sum" in lemma:
                 holds = self.exceeds(lemma["sum"], box, removed)
             elif "domain" in lemma:
@@ -233,8 +233,7 @@ class Space:
             guard, node = self.required[position(i, len(self.kept))]
             need(i not in removed and not self.may(self.make("not", [guard]), box), "a requirement may not apply")
             need(part is None or self.nodes[node][0] == "and", "no part of it alone has to hold")
-            node = node if part is None else self.nodes[node][1][part]
-            op, args, _ = self.nodes[node]
+            op, args, _ = self.nodes[node if part is None else self.nodes[node][1][part]]
             need(op in ("le", "lt") and number(weight) > 0, "no inequality, or none with a weight above 0")
             strict |= op == "lt"
             todo = [(args[0], number(weight)), (args[1], -number(weight))]
@@ -264,7 +263,8 @@ class Space:
         """A claim in words, the requirements it is about, and the boxes that hold no design where a condition does."""
         if item["claim"] == "dead":
             d, box = self.decisions[self.at[item["path"]]], self.box({item["path"]: [item["value"]]})
-            return f"dead {item['path']} = {d['values'][item['value']]}", set(), [(box, d["guard"])]
+            said = "".join(v.values()) if type(v := d["values"][item["value"]]) is dict else v
+            return f"dead {item['path']} = {said}", set(), [(box, d["guard"])]
         if item["claim"] == "redundant":
             removed = {position(i, len(self.kept)) for i in item["requirements"]}
             return f"redundant {sorted(removed)}", removed, [(self.full, self.broken[i]) for i in sorted(removed)]

@@ -16,6 +16,8 @@ from cospace.compiler.space.model import Design, Space
 from cospace.compiler.space.places import places_apart
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Label, Span
 
+SHOWN = 12
+"""Decisions of a design that a help names beside those that are read."""
 NAMED = 4
 """Other places that a message points at."""
 
@@ -37,12 +39,19 @@ def undefined_at(space: Space, design: Design, node: Expr, reader: Span) -> Diag
     if _outside(node):
         what[node.op] = "reads past the end of a list"
     said = what.get(node.op, "takes the logarithm of zero or less" if "log" in node.op else "has no value")
-    where = ", ".join(f"{p} = {shown(space, p, v)}" for p, v in design.items() if p in node.free)
+    reads = (node.args[1] if node.op in ("div", "mod") else node).free
+    said_of = {p: f"{p} = {shown(space, p, v)}" for p, v in design.items()}
+    where = ", ".join(text for p, text in said_of.items() if p in reads)
+    rest = [text for p, text in said_of.items() if p not in reads]
+    help = "exclude it by a `require`, or protect it: `if … then … else …`"
+    if where and rest:
+        more = f" and {len(rest) - SHOWN} more" if len(rest) > SHOWN else ""
+        help += f"\nthe rest of that design: {', '.join(rest[:SHOWN])}{more}"
     others = dict.fromkeys(other for _, other in plain if other != place)
     return Diagnostic(
         "CS602", "error", f"this {said} at a design that nothing excludes: {where or 'every design'}", place,
         tuple(Label(other, "this has no value there, either") for other in list(others)[:NAMED]),
-        "exclude it by a `require`, or protect it: `if … then … else …`",
+        help,
     )  # fmt: skip
 
 

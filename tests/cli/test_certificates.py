@@ -49,6 +49,17 @@ def test_what_is_written_is_accepted_with_the_printed_space(spec: Path, tmp_path
     assert answer["certificates"] == {"claims": 2, "accepted": 2, "unproved": []}
 
 
+def test_symbols_and_texts_go_by_their_names(tmp_path: Path) -> None:
+    spec, file = tmp_path / "named.cospace", tmp_path / "proofs.json"
+    spec.write_text(
+        'space s\na = choose {x, y}\nd = choose {"p q", "r"}\ne = choose orders({K, C})\nz = choose {true, false}\n'
+        'require a != x and d == "r" and e == [K, C] and z\n'
+    )
+    run("check", spec, "--certificate", file)
+    said = [claim for claim, why in judge((run("compile", spec, "--emit", "space"), file.read_text())) if why is None]
+    assert said == ["dead a = x", "dead d = p q", "dead e = [C, K]", "dead z = False"]
+
+
 def test_a_claim_without_a_certificate_is_named(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificates, "WORK", 20)
     file = tmp_path / "proofs.json"

@@ -69,6 +69,16 @@ def test_an_index_past_a_list_is_told_as_such_where_it_stands() -> None:
     assert "divides by zero" in told.message
 
 
+def test_a_design_without_a_value_is_told_whole_what_matters_first() -> None:
+    text = "space s\na = choose {1, 2}\nb = choose {0, 1, 2}\nc = choose {x, y}\nrequire a >= 2\n"
+    told, _ = check(spaces.space_of(f"{text}minimize a / b\nminimize (if c == x then 1 else 2)\n")).diagnostics
+    assert told.message.endswith("at a design that nothing excludes: b = 0")
+    assert str(told.help).splitlines()[1] in [f"the rest of that design: a = 2, c = {c}" for c in "xy"]
+    many = "x = [choose {0, 1} for i in 1..30]\nminimize 1 / x[1]\nminimize sum(x)\n"
+    (told,) = check(spaces.space_of(f"space s\n{many}")).diagnostics
+    assert told.message.endswith(": x[1] = 0") and str(told.help).endswith("and 17 more")
+
+
 def test_a_misspelt_binding_before_a_set_is_named() -> None:
     (told,) = compile_text("space s\nrows = choos {1, 2}\n").diagnostics
     assert told.code == "CS101" and "`choose`" in str(told.help)
