@@ -70,10 +70,10 @@ def _like_a_code(what: str) -> bool:
 
 def _explain_spec(spec: Path, name: str | None, settings: list[str] | None, data: Path | None) -> None:
     from cospace.cli.explain_name import about, about_space, names
-    from cospace.cli.inputs import load
+    from cospace.cli.inputs import load_in_context
 
-    space = load(spec, settings, data)
-    lines = list(about_space(space)) if name is None else about(space, name)
+    space, context = load_in_context(spec, settings, data)
+    lines = list(about_space(space)) if name is None else about(space, name, context)
     if lines is None:
         near = closest(str(name), names(space))
         help = f"did you mean {near!r}?" if near else f"`cospace explain {spec}` lists what it documents"

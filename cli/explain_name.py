@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cospace.cli.words import condition, domain, expression
 
 if TYPE_CHECKING:
+    from cospace.compiler.elaborate.values import Context
     from cospace.compiler.space.graph import Expr
     from cospace.compiler.space.model import Decision, Space
     from cospace.dsl.diagnostics import Span
@@ -42,8 +43,8 @@ def about_space(space: Space) -> Iterator[str]:
                 yield f"  {text}" + (f'    "{doc}"' if doc else "")
 
 
-def about(space: Space, name: str) -> list[str] | None:
-    """A name's lines; None where the space has no such name."""
+def about(space: Space, name: str, context: Context | None) -> list[str] | None:
+    """A name's lines; None where the space has no such name. context: in which its text was compiled, where it was."""
     found = [d for d in space.decisions if d.path == name] or [d for d in space.decisions if d.plain == name]
     if found:
         return list(_decision(space, found))
@@ -73,10 +74,10 @@ def about(space: Space, name: str) -> list[str] | None:
     for c in space.constants:
         if name in _also(space, c.path):
             return [f"{c.path} = {c.text}", *_written(space, c.span)]
-    return _declared(space, name)
+    return None if context is None else _declared(space, name, context)
 
 
-def _declared(space: Space, name: str) -> list[str] | None:
+def _declared(space: Space, name: str, context: Context) -> list[str] | None:
     """What only the text declares: a unit, a formula, a table, a param of an import, a value that is no number."""
     from cospace.cli.explain_text import declared
     from cospace.compiler.elaborate.values import UnitValue, describe
@@ -84,7 +85,7 @@ def _declared(space: Space, name: str) -> list[str] | None:
     from cospace.compiler.space.units import show_quantity
     from cospace.dsl import tree
 
-    found = declared(space, name)
+    found = declared(name, context)
     if found is None:
         return None
     statement, value = found

@@ -11,11 +11,8 @@ if TYPE_CHECKING:
     from cospace.dsl import tree
 
 
-def declared(space: Space, name: str) -> tuple[tree.Statement, Any] | None:
-    """The statement that declares a name, `area` or `mem.bank`, and its value; None without the text of the space."""
-    context = _context(space)
-    if context is None:
-        return None
+def declared(name: str, context: Context) -> tuple[tree.Statement, Any] | None:
+    """The statement that declares a name, `area` or `mem.bank`, and its value. context: in which it was compiled."""
     module = context.scope.owner()
     above, _, word = name.rpartition(".")
     if above:
@@ -28,15 +25,6 @@ def declared(space: Space, name: str) -> tuple[tree.Statement, Any] | None:
 def names(space: Space) -> list[str]:
     """The names that the text of a space declares at its top."""
     return [] if space.origin is None else [n for s in space.origin.loaded.root.statements for n in _names(s)]
-
-
-def _context(space: Space) -> Context | None:
-    from cospace.compiler.driver import compile_loaded
-    from cospace.dsl.diagnostics import Reporter
-
-    if space.origin is None:
-        return None
-    return compile_loaded(space.origin.loaded, space.origin.settings, Reporter(), space.origin.data).context
 
 
 def _in(module: Module, word: str, context: Context) -> tuple[tree.Statement, Any] | None:

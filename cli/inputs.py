@@ -12,6 +12,7 @@ import typer
 from cospace.cli.guard import fail, show
 
 if TYPE_CHECKING:
+    from cospace.compiler.elaborate.values import Context
     from cospace.compiler.space.graph import Value
     from cospace.compiler.space.model import Decision, Space
     from cospace.dsl.diagnostics import Diagnostic
@@ -22,19 +23,31 @@ sources: dict[str, str] = {}
 
 def load(spec: Path, settings: list[str] | None, data: Path | None = None) -> Space:
     """The space of a spec or of a compiled one; warnings are shown. Raises SpecError when it has errors."""
-    space, diagnostics = compile_spec(spec, settings, data)
+    return load_in_context(spec, settings, data)[0]
+
+
+def load_in_context(spec: Path, settings: list[str] | None, data: Path | None = None) -> tuple[Space, Context | None]:
+    """As `load`, with what its text can still be asked in; a compiled space has none."""
+    space, diagnostics, context = _read(spec, settings, data)
     if space is None:
         from cospace.dsl.diagnostics import SpecError
 
         raise SpecError(diagnostics)
     show(diagnostics)
-    return space
+    return space, context
 
 
 def compile_spec(
     spec: Path, settings: list[str] | None, data: Path | None = None
 ) -> tuple[Space | None, tuple[Diagnostic, ...]]:
     """The space, or None, with every diagnostic found. data: where files of tables may lie."""
+    space, diagnostics, _ = _read(spec, settings, data)
+    return space, diagnostics
+
+
+def _read(
+    spec: Path, settings: list[str] | None, data: Path | None
+) -> tuple[Space | None, tuple[Diagnostic, ...], Context | None]:
     given = read_settings(settings)
     if is_compiled(spec):
         if given:
@@ -43,12 +56,12 @@ def compile_spec(
                 f"{spec} is a compiled space: its params are fixed",
                 "give --set where the spec itself is compiled",
             )
-        return read_space(spec), ()
+        return read_space(spec), (), None
     from cospace.compiler.driver import compile_file
 
     compiled = compile_file(spec, given, data)
     sources.update(compiled.sources)
-    return compiled.space, tuple(compiled.diagnostics)
+    return compiled.space, tuple(compiled.diagnostics), compiled.context
 
 
 def files_of(spec: Path, space: Space) -> list[Path]:

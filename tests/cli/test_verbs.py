@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cospace.cli.figures import human
 from cospace.cli.main import app
+from cospace.compiler import driver
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -436,3 +438,17 @@ def test_explain_knows_what_the_text_declares(tmp_path: Path) -> None:
     assert 'area    "of the banks"' in run("explain", str(spec)).stdout
     wrong = run("explain", str(spec), "aera")
     assert wrong.exit_code == 1 and "did you mean 'area'" in wrong.stderr
+
+
+def test_explain_compiles_a_text_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tmp_path / "s.cospace"
+    spec.write_text("space s\nunit frame = 33 ms\na = choose {1, 2}\nrequire a * 1 frame <= 1 s\n")
+    compiled, plain = [], driver.compile_loaded
+
+    def counted(loaded: Any, *rest: Any) -> Any:
+        compiled.append(loaded)
+        return plain(loaded, *rest)
+
+    monkeypatch.setattr(driver, "compile_loaded", counted)
+    assert "unit frame = 33 ms" in run("explain", str(spec), "frame").stdout and len(compiled) == 1
+    assert "did you mean 'frame'" in run("explain", str(spec), "frme").stderr and len(compiled) == 2
