@@ -87,7 +87,7 @@ def explain_mistake(m: Mistake) -> Diagnostic:
     """The diagnostic of a syntax error."""
     for reason in (
         _odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved,
-        _keyword_amid,
+        _label_without_braces, _keyword_amid,
     ):  # fmt: skip
         found = reason(m)
         if found is not None:
@@ -294,6 +294,26 @@ def _reserved(m: Mistake) -> Diagnostic | None:
             f"choose another name, for example `{word}_`",
         )  # fmt: skip
     return None
+
+
+_LABELLED = re.compile(rf"(?<!\w)(?:{'|'.join(_BINDINGS)})[ \t]+(\w+)[ \t]+\Z")
+_UNIT = r"(?:[ \t]+(?!step\b)[^\W\d]\w*)?"
+_DOMAIN = re.compile(rf"\w+\([^()\n]*\)|-?[\w.]+?{_UNIT}\.\.-?[\w.]+{_UNIT}(?:[ \t]+step[ \t]+[\w.]+{_UNIT})?")
+"""`divisors(12)`, `4..16 bit step 4 bit`."""
+
+
+def _label_without_braces(m: Mistake) -> Diagnostic | None:
+    """`choose depth 1..4`: a label stands before braces."""
+    before = _LABELLED.search(m.text[max(0, m.start - 80) : m.start])
+    if before is None or before[1] in RESERVED or m.token.type not in ("NUMBER", "NAME", "MINUS"):
+        return None
+    domain = _DOMAIN.match(m.text, m.start)
+    fix = None
+    if domain is not None:
+        fix = Fix(Span(m.path, *domain.span()), f"{{{domain.group()}}}", "put it in braces")
+    shown = domain.group() if domain is not None else "…"
+    said = f"`{before[1]}` is a label of this decision, and what it labels stands in braces"
+    return _error("CS101", m.span, said, f"write `{before[1]} {{{shown}}}`", fix=fix)
 
 
 _DECISION = re.compile(r"\w+(?:[ \t]+\w+)?[ \t]*\{[^{}\n]*\}(?:[ \t]+(?P<unit>[^\W\d]\w*))?")

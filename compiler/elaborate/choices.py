@@ -11,6 +11,7 @@ from cospace.compiler.elaborate.listed import ListDomain, one_type
 from cospace.compiler.elaborate.possible import possible, rationals
 from cospace.compiler.elaborate.readings import MemberDomain
 from cospace.compiler.elaborate.values import (
+    Builtin,
     Chosen,
     Context,
     DomainValue,
@@ -122,8 +123,20 @@ def _choose(node: tree.Decision, path: str, context: Context) -> Any:
 
 
 def _labelled(domain: tree.SetOf, context: Context) -> bool:
-    made = any(a.name is not None or isinstance(a.value, tree.Call) for a in domain.alternatives)
+    made = any(
+        a.name is not None or (isinstance(a.value, tree.Call) and not _is_domain(a.value, context))
+        for a in domain.alternatives
+    )
     return made and not any(readings.tagged(a.value, context) for a in domain.alternatives)
+
+
+def _is_domain(value: tree.Call, context: Context) -> bool:
+    """Whether this is `divisors(…)` or `powers(…)`, whose values are members like those of a range."""
+    from cospace.compiler.elaborate.builtins import DOMAINS
+
+    name = value.function
+    found = names.find(name.id, name.span, context) if isinstance(name, tree.Name) else None
+    return isinstance(found, Builtin) and found.name in DOMAINS
 
 
 def _alternatives(node: tree.Decision, domain: tree.SetOf, path: str, context: Context) -> Any:

@@ -12,6 +12,7 @@ from cospace.compiler.elaborate.values import (
     LISTS,
     Chosen,
     Context,
+    DomainValue,
     Exhausted,
     Gathered,
     Listed,
@@ -180,6 +181,8 @@ def scale_plain(value: Any, unit: UnitValue, span: Span, context: Context) -> An
     if isinstance(value, RangeValue):
         low, high, step = (graph.mul(v, unit.scale) for v in (value.low, value.high, value.step))
         return RangeValue(low, high, step, unit.name)
+    if isinstance(value, DomainValue):
+        return DomainValue(tuple(scale_plain(v, unit, span, context) for v in value.values), value.conditions)
     plain = as_scalar(value, span, context)
     if not is_number(plain):
         raise context.fail("CS301", span, f"the set gives its members a unit, and this is {describe(plain)}")
@@ -333,19 +336,16 @@ def equal(a: Expr, b: Expr, place: tuple[Span, Span], context: Context, span: Sp
 
 def symbolic_pair(left: tree.Expr, right: tree.Expr, context: Context) -> tuple[Expr, Expr]:
     """Both sides of `==`; a bare name beside a symbol is looked up among that symbol's values first."""
-    if isinstance(right, tree.Name) and not isinstance(left, tree.Name):
-        a = scalar(left, context)
-        return a, symbol_or_scalar(right, a, context)
-    if isinstance(left, tree.Name) and not isinstance(right, tree.Name):
+    bare = isinstance(right, tree.Name)
+    if isinstance(left, tree.Name) and (not bare or (not _known(left, context) and _known(right, context))):
         b = scalar(right, context)
         return symbol_or_scalar(left, b, context), b
-    if isinstance(left, tree.Name) and isinstance(right, tree.Name):
-        if names.find(left.id, left.span, context) is None and names.find(right.id, right.span, context) is not None:
-            b = scalar(right, context)
-            return symbol_or_scalar(left, b, context), b
-        a = scalar(left, context)
-        return a, symbol_or_scalar(right, a, context)
-    return scalar(left, context), scalar(right, context)
+    a = scalar(left, context)
+    return a, symbol_or_scalar(right, a, context) if isinstance(right, tree.Name) else scalar(right, context)
+
+
+def _known(node: tree.Expr, context: Context) -> bool:
+    return isinstance(node, tree.Name) and names.known(node, context)
 
 
 def symbol_or_scalar(node: tree.Name, beside: Expr, context: Context) -> Expr:

@@ -371,7 +371,8 @@ def items_of(domain: Any, span: Span, context: Context) -> list[tuple[Any, Expr,
     if isinstance(domain, SetValue):
         found: list[tuple[Any, Expr, Expr]] = []
         for v, c in zip(domain.items, domain.conditions, strict=True):
-            inner = items_of(v, span, context) if isinstance(v, RangeValue) else [(v, TRUE, ONE)]
+            within = isinstance(v, RangeValue | DomainValue)
+            inner = items_of(v, span, context) if within else [(v, TRUE, ONE)]
             found += [(i, graph.both(c, g), t) for i, g, t in inner]
         return found
     if isinstance(domain, ListDomain):

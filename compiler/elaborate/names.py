@@ -6,9 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from cospace.compiler.elaborate.guarded import unguarded
-from cospace.compiler.elaborate.values import BAD, Context, Function, Lazy, Module, Scope, Stop, UnitValue, encloses
+from cospace.compiler.elaborate.values import (
+    BAD,
+    Builtin,
+    Context,
+    Function,
+    Lazy,
+    Module,
+    Scope,
+    Stop,
+    UnitValue,
+    encloses,
+)
 from cospace.compiler.space.graph import Expr, Symbol, const
 from cospace.compiler.space.lookups import Lookup
+from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
 
@@ -77,10 +89,22 @@ def find(name: str, span: Span, context: Context) -> Any | None:
     return BUILTIN_VALUES.get(name)
 
 
+def known(node: tree.Name, context: Context) -> bool:
+    """Whether a name is that of a value here, or of a decision by its label."""
+    from cospace.compiler.elaborate import labels, passes
+
+    found = find(node.id, node.span, context)
+    if found is None or isinstance(found, Builtin):
+        return bool(labels.labelled(node.id, node.span, context) or passes.passed(node.id, node.span, context))
+    return True
+
+
 def holds_value(name: str, context: Context) -> bool:
     """Whether a member of a set, a bare name, is a value: bound in this file, or known everywhere. What is imported
     counts only where it is qualified, and units not at all, so that no import changes what a set is."""
-    return context.scope.find(name) is not None or (name in BUILTIN_VALUES and name != "none")
+    if context.scope.find(name) is not None:
+        return True
+    return name in BUILTIN_VALUES and name != "none" and not isinstance(BUILTIN_VALUES[name], Builtin)
 
 
 def imported(name: str, context: Context) -> Any | None:
@@ -118,8 +142,6 @@ def find_unit(name: str, span: Span, context: Context) -> UnitValue:
 
 def unit_names(module: Module) -> list[str]:
     """The names of a module that are units, known already or not."""
-    from cospace.dsl import tree
-
     declared = {s.name for s in module.file.statements if isinstance(s, tree.Unit)}
     return [n for n, v in module.scope.names.items() if n in declared or isinstance(v, UnitValue)]
 

@@ -22,6 +22,28 @@ def test_a_label_comes_after_every_name() -> None:
     agree("space s\nz = 5\ny = choose z {1, 2}\nrequire y * z <= 5\n", [{"z": 1}])
 
 
+def test_an_alternative_may_be_called_as_a_function_or_a_name_of_the_file_is() -> None:
+    """Beside a label, a bare name is one of its alternatives."""
+    text = (
+        "space s\nabove = 3\nx = choose kind { log = 2 ^ (choose depth {1, 2}), above = 9 }\nm = choose {log, sum}\n"
+    )
+    agree(
+        f"{text}require kind.log.depth == 2 when kind == log\nrequire x <= 4 and log == m\n",
+        [{"kind": "log", "kind.log.depth": 2, "m": "log"}],
+    )
+    agree(f"{text}require kind == above and m == sum\n", [{"kind": "above", "m": "sum"}])
+
+
+def test_divisors_and_powers_are_members_of_a_set() -> None:
+    text = "space s\na = choose k {divisors(6)}\nb = choose {16, powers(2, 8)} KiB\n"
+    text += "c = choose {divisors(a), 5 when a > 2}\n"
+    dividing = {1: [1], 2: [1, 2], 3: [1, 3, 5], 6: [1, 2, 3, 6, 5]}
+    agree(
+        f"{text}require b >= 8 KiB\n",
+        [{"k": a, "b": b * 8 * 1024, "c": c} for a, cs in dividing.items() for b in (8, 16) for c in cs],
+    )
+
+
 def test_what_may_not_be_there_is_told() -> None:
     text = "space s\nf = choose {true, false}\ny = choose z {1, 2} when f\nrequire z <= 1\n"
     assert [d.code for d in compile_text(text).diagnostics] == ["CS209"]

@@ -34,6 +34,7 @@ def found(text: str) -> list[Diagnostic]:
         ("x = choose 1..4 when\nrequire x <= 3", "CS101", "finish the line before"),
         ('require x <= 3 "fits" when x > 2', "CS101", "the text stands last"),
         ("maximise x", "CS101", "`maximize`"),
+        ("x = choose depth wide", "CS101", "`depth {…}`"),
     ],
 )
 def test_the_help_says_how_it_is_written(text: str, code: str, help: str) -> None:
@@ -47,6 +48,9 @@ def test_the_help_says_how_it_is_written(text: str, code: str, help: str) -> Non
         ("require n => 1", "require n >= 1"),
         ("require n =< 1", "require n <= 1"),
         ("x = 10 * choose w {1, 2} mm", "x = 10 * (choose w {1, 2} mm)"),
+        ("x = choose depth 1..4", "x = choose depth {1..4}"),
+        ("x = (choose depth 4..16 bit step 4 bit) * 2", "x = (choose depth {4..16 bit step 4 bit}) * 2"),
+        ("x = choose tile divisors(48) when n == 2", "x = choose tile {divisors(48)} when n == 2"),
         ("x = 1 - choose {1, 2} when n == 2", "x = 1 - (choose {1, 2}) when n == 2"),
     ],
 )
