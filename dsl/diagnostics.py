@@ -95,7 +95,7 @@ def respell(meant: Meant, span: Span, text: str) -> Fix | None:
 class Reporter:
     """Collects diagnostics over all passes; the first error doesn't end the run.
 
-    Equal messages at the same place are kept once (a loop's body is elaborated more than once).
+    Equal messages at the same place are kept once, and errors of one code: a loop's body is elaborated more than once.
     """
 
     found: list[Diagnostic] = field(factory=list)
@@ -103,10 +103,11 @@ class Reporter:
     """Path shown -> text of each file read so far: where a repair of a misspelt word is to be made."""
     owner: object = None
     """What is being looked at: a statement of a file while it is elaborated. Kept for those who ask."""
-    _seen: set[tuple[str, Span, str]] = field(factory=set)
+    _seen: set[tuple[str, Span, str | None]] = field(factory=set)
 
     def report(self, diagnostic: Diagnostic) -> None:
-        key = (diagnostic.code, diagnostic.span, diagnostic.message)
+        once = diagnostic.severity == "error" and diagnostic.span.end > diagnostic.span.start
+        key = (diagnostic.code, diagnostic.span, None if once else diagnostic.message)
         if key not in self._seen:
             self._seen.add(key)
             self.found.append(diagnostic)

@@ -7,6 +7,7 @@ import re
 from attrs import frozen
 from cospace.dsl.build import RESERVED
 from cospace.dsl.diagnostics import Diagnostic, Fix, Label, Span
+from cospace.dsl.mistaken_forms import BINDINGS, FORMS
 from cospace.dsl.newlines import Frame
 from cospace.dsl.suggest import closest
 from lark import Token
@@ -87,7 +88,7 @@ def explain_mistake(m: Mistake) -> Diagnostic:
     """The diagnostic of a syntax error."""
     for reason in (
         _odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved,
-        _label_without_braces, _keyword_amid,
+        _keyword_amid, *FORMS,
     ):  # fmt: skip
         found = reason(m)
         if found is not None:
@@ -256,9 +257,6 @@ def _foreign_word(m: Mistake) -> Diagnostic | None:
     return None
 
 
-_BINDINGS = ("choose", "switch", "random", "adapt", "map")
-
-
 def _misspelt(m: Mistake) -> Diagnostic | None:
     """`requir x <= 3`: two words in a row at the start, the first close to a keyword."""
     word = m.first_word
@@ -296,26 +294,6 @@ def _reserved(m: Mistake) -> Diagnostic | None:
     return None
 
 
-_LABELLED = re.compile(rf"(?<!\w)(?:{'|'.join(_BINDINGS)})[ \t]+(\w+)[ \t]+\Z")
-_UNIT = r"(?:[ \t]+(?!step\b)[^\W\d]\w*)?"
-_DOMAIN = re.compile(rf"\w+\([^()\n]*\)|-?[\w.]+?{_UNIT}\.\.-?[\w.]+{_UNIT}(?:[ \t]+step[ \t]+[\w.]+{_UNIT})?")
-"""`divisors(12)`, `4..16 bit step 4 bit`."""
-
-
-def _label_without_braces(m: Mistake) -> Diagnostic | None:
-    """`choose depth 1..4`: a label stands before braces."""
-    before = _LABELLED.search(m.text[max(0, m.start - 80) : m.start])
-    if before is None or before[1] in RESERVED or m.token.type not in ("NUMBER", "NAME", "MINUS"):
-        return None
-    domain = _DOMAIN.match(m.text, m.start)
-    fix = None
-    if domain is not None:
-        fix = Fix(Span(m.path, *domain.span()), f"{{{domain.group()}}}", "put it in braces")
-    shown = domain.group() if domain is not None else "…"
-    said = f"`{before[1]}` is a label of this decision, and what it labels stands in braces"
-    return _error("CS101", m.span, said, f"write `{before[1]} {{{shown}}}`", fix=fix)
-
-
 _DECISION = re.compile(r"\w+(?:[ \t]+\w+)?[ \t]*\{[^{}\n]*\}(?:[ \t]+(?P<unit>[^\W\d]\w*))?")
 
 
@@ -327,7 +305,7 @@ def _keyword_amid(m: Mistake) -> Diagnostic | None:
     word = before[1]
     start = m.start - len(before.group())
     span = Span(m.path, start, start + len(word))
-    if word in _BINDINGS:
+    if word in BINDINGS:
         written = _DECISION.match(m.text, start)
         fix = None
         if written is not None:
@@ -348,7 +326,7 @@ def _keyword_amid(m: Mistake) -> Diagnostic | None:
 def _hint(m: Mistake) -> str | None:
     found = m.token.type
     before = re.search(r"(\w+)[ \t]*\Z", m.text[max(0, m.start - 40) : m.start])
-    if found == "LBRACE" and before and (near := closest(before[1], _BINDINGS)):
+    if found == "LBRACE" and before and (near := closest(before[1], BINDINGS)):
         return f"did you mean `{near}`?"
     if found in ("_NL", "$END", "SEMICOLON") and m.expected >= {"FROM", "EQUAL", "LBRACE"}:
         return 'a `def` has a body: `= expression`, `{ … }`, or `from "module.name"`'
@@ -358,8 +336,6 @@ def _hint(m: Mistake) -> str | None:
         return "a comprehension stands in brackets: `[e for x in domain when condition]`"
     if found == "FOR" and m.first_word in ("require", "minimize", "maximize"):
         return f"for each value: `for i in … {{ {m.first_word} … }}`"
-    if found == "COMMA" and m.frames[-1].kind == "(":
-        return "values of a decision stand in braces, `{a, b}`; a list in brackets, `[a, b]`"
     if found == "NUMBER" and before and before[1] == "to":
         return "a range is written with two dots: `1..4`"
     if found == "STRING" and m.last == "SPACE":

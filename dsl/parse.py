@@ -16,6 +16,7 @@ from cospace.dsl import tree
 from cospace.dsl.build import RESERVED, Builder, Splice
 from cospace.dsl.diagnostics import Reporter, Span
 from cospace.dsl.grammar import parser
+from cospace.dsl.mistaken_forms import closed_below
 from cospace.dsl.mistakes import DECLARES, Mistake, explain_mistake, outside
 from cospace.dsl.newlines import MAX_DIGITS, MAX_TOKENS, Frame, LineFilter, too_long
 from cospace.dsl.stretches import LOOKED, Moved, Stretch
@@ -320,7 +321,10 @@ class _Parse:
         start = token.start_pos or 0
         closers = [f.opener.value for f in reversed(opened) if f.opener is not None]
         below = outside(mistake)
-        resume, ghost = self._skip(start, closers, frame, begun) if below is None else (below, False)
+        if token.type == "COLON" and "LBRACE" in mistake.expected and closed_below(self.text, start):
+            resume, ghost = start + 1, True
+        else:
+            resume, ghost = self._skip(start, closers, frame, begun) if below is None else (below, False)
         self._look(max(self.skipped, resume))
         self._lose(begun, max(start, resume))
         if resume == start and begun == start and token.type != "RBRACE":

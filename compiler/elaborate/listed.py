@@ -196,7 +196,11 @@ def element(owner: Listed, index: Expr, span: Span, context: Context) -> Expr:
     if index.is_const:
         at = index.number
         if at.denominator != 1 or not 1 <= at <= shortest:
-            raise context.fail("CS213", span, f"there is no item {at} in every list; the shortest has {shortest}")
+            same = all(len(o) == shortest for o in owner.options)
+            said = f"there is no item {at}; the list has {shortest}" if same else (
+                f"there is no item {at} in every list; the shortest has {shortest}"
+            )  # fmt: skip
+            raise context.fail("CS213", span, said, help="the first item is 1" if at < 1 else None)
         rows = _item(owner.options, owner.sets, int(at))
         return lookups.lookup(rows, [owner.chosen], owner.options[0][int(at) - 1].type, span)
     context.hangs_on(index)

@@ -27,6 +27,7 @@ from cospace.compiler.elaborate.values import (
     Record,
     Scope,
     SetValue,
+    TableValue,
     Tensor,
     TensorType,
     describe,
@@ -235,7 +236,8 @@ def item(node: tree.Item, context: Context) -> Any:
         return pick([(v, g) for v, g, _ in as_gathered(owner).items], index, node.span, context)
     if isinstance(owner, Builtin):
         raise context.fail("CS212", node.span, f"`{owner.name}` is a function: call it with ( )")
-    raise context.fail("CS212", node.span, f"{describe(owner)} can't be indexed")
+    help = "a row is asked for in parentheses: `table(key)`" if isinstance(owner, TableValue) else None
+    raise context.fail("CS212", node.span, f"{describe(owner)} can't be indexed", help=help)
 
 
 def _before(node: tree.Item, owner: Any, context: Context) -> Any:
@@ -299,7 +301,8 @@ def pick(items: Sequence[Guarded], index: Expr, span: Span, context: Context) ->
     if index.is_const:
         at = index.number
         if at.denominator != 1 or not 1 <= at <= len(items):
-            raise context.fail("CS213", span, f"there is no item {at}; the list has {len(items)}, counted from 1")
+            help = "the first item is 1" if at < 1 else None
+            raise context.fail("CS213", span, f"there is no item {at}; the list has {len(items)}", help=help)
         if all(implied(g, context) for _, g in items[: int(at)]):
             return items[int(at) - 1][0]
     items = [(v, TRUE if implied(g, context) else g) for v, g in items]

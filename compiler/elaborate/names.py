@@ -54,14 +54,18 @@ def settle(scope: Scope, name: str, span: Span, context: Context) -> Any:
 def lookup(name: str, span: Span, context: Context) -> Any:
     """What a bare name means here. Reports CS201 and stops when it means nothing."""
     found = find(name, span, context)
-    if found is None and name in context.scope.owner().file.lost:
+    module = context.scope.owner()
+    if found is None and (name in module.file.lost or name in module.missing):
         raise Stop()  # a statement that could not be read would have declared it
     if found is None:
         from cospace.compiler.elaborate import labels, passes
 
         found = labels.labelled(name, span, context) or passes.passed(name, span, context)
     if found is None:
-        hint = labels.where(name, context) or meant(name, candidates(context)) or UNKNOWN
+        hint = labels.where(name, context) or meant(name, candidates(context))
+        if hint is None and module.missing:
+            raise Stop()  # an import that could not be read may declare it
+        hint = hint or _as_symbol(name, span, context) or UNKNOWN
         raise context.fail("CS201", span, f"unknown name `{name}`", help=hint)
     return found
 
@@ -87,6 +91,15 @@ def find(name: str, span: Span, context: Context) -> Any | None:
     if units is not None and name in units.scope.names:
         return force(units.scope, name, span, context)
     return BUILTIN_VALUES.get(name)
+
+
+def _as_symbol(name: str, span: Span, context: Context) -> str | None:
+    """How a symbol is asked for that stands alone, as in `mode == fast or slow`."""
+    symbol = Symbol(name)
+    owners = [d.path for d in context.state.decisions if symbol in d.values and d.path.isidentifier()]
+    if len(owners) != 1:
+        return None
+    return f"`{name}` is a value of `{owners[0]}`: write `{owners[0]} == {name}`"
 
 
 def known(node: tree.Name, context: Context) -> bool:

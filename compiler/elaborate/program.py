@@ -126,8 +126,10 @@ def _modules(loaded: Loaded, state: State, only: Container[int] | None) -> dict[
         for s in module.file.statements:
             if isinstance(s, tree.Import):
                 target = loaded.imports.get((module.file.path, s.path))
-                if target in made:
-                    name = s.alias or s.path[-1]
+                name = s.alias or s.path[-1]
+                if target not in made:
+                    module.missing.add(name)
+                else:
                     if module.imports.get(name, made[target]) is not made[target]:
                         _said_twice(name, s, module, state)
                     module.imports[name] = made[target]

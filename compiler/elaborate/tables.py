@@ -358,6 +358,8 @@ def _cells(row: tree.ListOf, every: Sequence[Column], context: Context) -> list[
         column = every[at] if at < len(every) else None
         if isinstance(node, tree.Name) and column is not None and node.id in column.symbols:
             found.append((const(Symbol(node.id)), node.span))
+        elif isinstance(node, tree.Name) and column is not None and column.symbols and not _bound(node, context):
+            raise _not_among(node.id, column, f"`{column.name}`", node.span, context)
         elif isinstance(node, tree.Each):
             return [(v, row.span) for v in evaluate(row, context).items]
         else:

@@ -239,6 +239,7 @@ class Module:
     """A file being elaborated.
 
     overrides: param -> value given on import or by `--set`; given_at: where; given_in: in which unit it was written.
+    missing: names of imports that could not be read.
     """
 
     key: str
@@ -248,6 +249,7 @@ class Module:
     given_at: dict[str, Span] = field(factory=dict)
     given_in: dict[str, UnitValue] = field(factory=dict)
     imports: dict[str, Module] = field(factory=dict)
+    missing: set[str] = field(factory=set)
 
 
 @mutable(eq=False, repr=False)

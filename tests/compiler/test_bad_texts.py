@@ -118,3 +118,31 @@ def test_a_row_of_a_table_is_chosen_by_its_key() -> None:
     text = 'space s\ntable t(k: text) from [["a", 1], ["b", 2]] { v: int }\nx = choose { p = t("a"), q = t("b") }\n'
     (told,) = compile_text(text).diagnostics
     assert told.code == "CS301" and "a row of a table" in told.message and "choose {…}" in str(told.help)
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("import nothing_such as box\na = choose {1, 2}\nrequire box.area(a) <= area(a)", ["CS006"]),
+        ("import nothing_such\narea = choose {1, 2}\nb = chosen_of(area)\nrequire arae <= 3", ["CS006", "CS201"]),
+        ("a = [choose {1, 2} for i in 1..3]\nfor i in 1..5 { require a[i] <= i }", ["CS213"]),
+        ("a = choose {1, 2}\nfor i in 1..3:\n    require a <= i\n}\nrequire a >= 1", ["CS101"]),
+    ],
+    ids=["an import's names", "but a near name", "one place", "a block by a colon"],
+)
+def test_what_a_mistake_brings_about_is_not_told_again(text: str, codes: list[str]) -> None:
+    assert [line.split()[0] for line in spaces.told(f"space s\n{text}\n")] == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "help"),
+    [
+        ("l = choose {o0, o1}\nrequire 1 < 2 when l == o0 or o1", "CS201", "write `l == o1`"),
+        ("l = [1, 2]\nparam a = l[0]", "CS213", "the first item is 1"),
+        ("l = choose orders({a, b})\nrequire l[0] == a", "CS213", "the first item is 1"),
+        ("table t(k: int) from [[1, 3]] { v: real }\na = t[1].v", "CS212", "in parentheses"),
+        ("table t(k: {small, big}) from [[smal, 1], [big, 2]] { v: int }\na = t(big).v", "CS206", "`small`"),
+    ],
+)
+def test_the_way_out_is_named(text: str, code: str, help: str) -> None:
+    assert [(d.code, help in str(d.help)) for d in compile_text(f"space s\n{text}\n").diagnostics][:1] == [(code, True)]

@@ -24,9 +24,7 @@ def test_a_label_comes_after_every_name() -> None:
 
 def test_an_alternative_may_be_called_as_a_function_or_a_name_of_the_file_is() -> None:
     """Beside a label, a bare name is one of its alternatives."""
-    text = (
-        "space s\nabove = 3\nx = choose kind { log = 2 ^ (choose depth {1, 2}), above = 9 }\nm = choose {log, sum}\n"
-    )
+    text = "space s\nabove = 3\nx = choose kind { log = 2 ^ (choose depth {1, 2}), above = 9 }\nm = choose {log, sum}\n"
     agree(
         f"{text}require kind.log.depth == 2 when kind == log\nrequire x <= 4 and log == m\n",
         [{"kind": "log", "kind.log.depth": 2, "m": "log"}],

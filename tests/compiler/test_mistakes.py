@@ -121,7 +121,7 @@ TABLES = [
     ("table t(k: list(int, 2)) from [[1, 2, 2]] { v: real }\nrequire t([1]).v > 1", "CS301 [1]"),
     ("table t(k: int) from [[1, 2]] { v: tensor[3] }\nrequire t(1).v > 1", "CS306 tensor[3]"),
     ("table t(k: int) from [[1, 2]] { v: kilo }\nrequire t(1).v > 1", "CS203 kilo"),
-    ("table t(k: int) from [[1, z]] { v: {x, zz} }\nrequire t(1).v == x", "CS201 z"),
+    ("table t(k: int) from [[1, z]] { v: {x, zz} }\nrequire t(1).v == x", "CS206 z"),
     ("table t(k: int) from [[1, 2]] { v: real\n require v > 2 }\nrequire t(1).v > 1", "CS226 require v > 2"),
     ("table t(k: int) from [[1, 2, 3]] { v: real\n v: int }\nrequire t(1).v > 1", "CS210 v: int"),
 ]

@@ -1,0 +1,121 @@
+"""Syntax errors with one repair: forms of other languages, and of this one, that are written a little otherwise."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cospace.dsl.build import RESERVED
+from cospace.dsl.diagnostics import Diagnostic, Fix, Span
+
+if TYPE_CHECKING:
+    from cospace.dsl.mistakes import Mistake
+
+BINDINGS = ("choose", "switch", "random", "adapt", "map")
+
+_LABELLED = re.compile(rf"(?<!\w)(?:{'|'.join(BINDINGS)})[ \t]+(\w+)[ \t]+\Z")
+_UNIT = r"(?:[ \t]+(?!step\b)[^\W\d]\w*)?"
+_DOMAIN = re.compile(
+    rf"\w+\([^()\n]*\)|-?[\w.]+?{_UNIT}\.\.-?[\w.]+{_UNIT}(?:[ \t]+step[ \t]+[\w.]+{_UNIT})?"
+)  # fmt: skip
+"""`divisors(12)`, `4..16 bit step 4 bit`."""
+_GIVES = re.compile(r"\w+[ \t]*=(?![=<>])")
+_LAST_NAME = re.compile(r"(?<=[\w\"\])}])(?P<gap>[ \t]+)(?P<name>[^\W\d]\w*)[ \t]*\Z")
+_MEMBERS = re.compile(r"\([^()\n]*\)")
+
+
+def label_without_braces(m: Mistake) -> Diagnostic | None:
+    """`choose depth 1..4`: a label stands before braces."""
+    before = _LABELLED.search(m.text[max(0, m.start - 80) : m.start])
+    if before is None or before[1] in RESERVED or m.token.type not in ("NUMBER", "NAME", "MINUS"):
+        return None
+    domain = _DOMAIN.match(m.text, m.start)
+    fix = None
+    if domain is not None:
+        fix = Fix(Span(m.path, *domain.span()), f"{{{domain.group()}}}", "put it in braces")
+    shown = domain.group() if domain is not None else "…"
+    said = f"`{before[1]}` is a label of this decision, and what it labels stands in braces"
+    return _told(m.span, said, f"write `{before[1]} {{{shown}}}`", fix)
+
+
+def argument_without_comma(m: Mistake) -> Diagnostic | None:
+    """`f(a = 3 b = 4)`: seen at the second `=`, for `b` may be a unit, or at `b`."""
+    if m.frames[-1].kind not in ("(", "set"):
+        return None
+    line = m.text.rfind("\n", 0, m.start) + 1
+    if m.token.type == "EQUAL" and m.last == "NAME":
+        before = _LAST_NAME.search(m.text, line, m.start)
+        if before is None:
+            return None
+        name, at, end = before["name"], before.start("gap"), before.end("name")
+    elif m.token.type == "NAME" and "COMMA" in m.expected and _GIVES.match(m.text, m.start):
+        name, end = str(m.token), m.start + len(m.token)
+        at = len(m.text[: m.start].rstrip(" \t"))
+        if at <= line:
+            return None
+    else:
+        return None
+    span = Span(m.path, end - len(name), end)
+    fix = Fix(Span(m.path, at, at), ",", f"put a comma before `{name}`")
+    return _told(span, f"a comma is missing before `{name}`", f"write `, {name} = …`", fix)
+
+
+def word_for_equal(m: Mistake) -> Diagnostic | None:
+    """`if form is direct`, `mode equals fast`, `mode is not fast`."""
+    if m.token.type != "NAME" or str(m.token) not in ("is", "equals", "isnt") or "COMPARE" not in m.expected:
+        return None
+    negated = re.compile(r"[ \t]+not\b").match(m.text, m.start + len(m.token))
+    sign = "!=" if negated or str(m.token) == "isnt" else "=="
+    span = Span(m.path, m.start, negated.end() if negated else m.start + len(m.token))
+    written = m.text[span.start : span.end]
+    return _told(
+        span, f"`{written}` compares nothing here", f"did you mean `{sign}`?", Fix(span, sign, f"write `{sign}`")
+    )
+
+
+def colon_for_block(m: Mistake) -> Diagnostic | None:
+    """`for i in 1..3:`, `def f(x): x + 1`."""
+    if m.token.type != "COLON" or "LBRACE" not in m.expected:
+        return None
+    line_ends = m.text.find("\n", m.start)
+    rest = m.text[m.start + 1 : line_ends if line_ends >= 0 else len(m.text)].partition("#")[0].strip()
+    if "EQUAL" in m.expected and rest:
+        gives = Fix(m.span, " =", "write `=`")
+        return _told(m.span, "what a `def` gives is written after `=`", "write `= …`, or a block `{ … }`", gives)
+    fix = None if rest else Fix(m.span, " {", "open the block by `{`", sure=False)
+    return _told(m.span, "a block stands in braces, not behind a colon", "write `{ … }`", fix)
+
+
+def closed_below(text: str, start: int) -> bool:
+    """Whether a block that a colon begins is closed by a `}` that stands no further right than its header."""
+    line = text.rfind("\n", 0, start) + 1
+    indent = len(text[line:start]) - len(text[line:start].lstrip())
+    for written in text[start:].split("\n")[1:]:
+        body = written.lstrip()
+        if body and body[0] != "#" and len(written) - len(body) <= indent:
+            return body[0] == "}"
+    return False
+
+
+def parentheses_for_set(m: Mistake) -> Diagnostic | None:
+    """`level in (o1, o2)`, `choose (1, 2)`."""
+    frame = m.frames[-1]
+    if m.token.type != "COMMA" or frame.kind != "(" or frame.opener is None:
+        return None
+    start = frame.opener.start_pos or 0
+    before = re.search(r"(?<!\w)(\w+)[ \t]*\Z", m.text[max(0, start - 40) : start])
+    written = _MEMBERS.match(m.text, start)
+    fix = None
+    if before is not None and before[1] in ("in", *BINDINGS) and written is not None:
+        fix = Fix(Span(m.path, *written.span()), f"{{{written.group()[1:-1]}}}", "write a set: `{ … }`")
+    said = "a set stands in braces, `{a, b}`; a list in brackets, `[a, b]`"
+    return _told(m.span, "several values can't stand in parentheses", said, fix)
+
+
+def _told(span: Span, message: str, help: str, fix: Fix | None) -> Diagnostic:
+    return Diagnostic("CS101", "error", message, span, (), help, fix)
+
+
+FORMS = (
+    label_without_braces, argument_without_comma, word_for_equal, colon_for_block, parentheses_for_set,
+)  # fmt: skip
