@@ -48,7 +48,7 @@ _CONTINUES = re.compile(
 )
 _BLANK = re.compile(r"([ \t\r\n]+|#[^\n]*)*")
 _GIVES_NAME = re.compile(
-    r"\b(?:space|as|param|unit|def|work|network|accelerator|part|table|for)[ \t]+(\w+)"
+    r"\b(?:space|as|param|unit|def|work|network|accelerator|part|table|for|on)[ \t]+(\w+)"
     r"|\b(?:choose|switch|random|adapt|map)[ \t]+(\w+)(?=[ \t]*\{)"
     r"|(?:^|[{;])[ \t]*(\w+(?:[ \t]*,[ \t]*\w+)*)[ \t]*=(?!=)",
     re.MULTILINE,

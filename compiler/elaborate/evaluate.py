@@ -62,8 +62,8 @@ def as_scalar(value: Any, span: Span, context: Context) -> Expr:
     if isinstance(value, Listed):
         return value.chosen
     help = None
-    if isinstance(value, (Gathered, PerLayer)):
-        help = "fold the list: sum(…), max(…), mean(…), min(…)"
+    if isinstance(value, (Gathered, PerLayer, ListValue)):
+        help = "fold the list: sum(…), max(…), mean(…), min(…); or take one item, `…[1]`"
     raise context.fail("CS301", span, f"one value is needed here, and this is {describe(value)}", help=help)
 
 
@@ -247,7 +247,8 @@ def _operate(node: tree.Binary, left: Any, context: Context) -> Any:
     lossy = "loss" in (a.type.kind, b.type.kind)
     for value, part in ((a, node.left), (b, node.right)):
         if not is_number(value) and not (lossy and value.type.kind == "loss"):
-            raise context.fail("CS301", part.span, f"`{node.op}` needs numbers, and this is {describe(value)}")
+            said = f"`{node.op}` needs numbers, and this is {describe(value)}"
+            raise context.fail("CS301", part.span, said, help=readings.told_attributes(value, part.span, context))
     return arithmetic(node.op, a, b, node, context)
 
 

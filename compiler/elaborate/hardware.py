@@ -128,6 +128,7 @@ def prepare(block: tree.Block, here: Context, instance: Instance) -> None:
             state.reporter.error(
                 "CS226", s.span, f"{statements._word(s)} does not belong in an accelerator", help=statements._home(s)
             )
+    instance.misspelt |= state.groups.get("kinds", set()) & scope.owner().file.lost
     scope.names["works"] = Lazy(lambda: _works(instance, here), instance.declaration.span)
     for s in block.statements:
         if isinstance(s, tree.Part) and s.parameters is None:

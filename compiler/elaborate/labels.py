@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cospace.compiler.elaborate import readings
+from cospace.compiler.elaborate import readings, ways_out
 from cospace.compiler.elaborate.values import Context
 from cospace.compiler.space import graph
 from cospace.compiler.space.model import Decision, Variant
@@ -44,7 +44,7 @@ def _read(d: Decision | Variant, span: Span, context: Context) -> Any:
     if not implied(d.guard, context):
         raise context.fail(
             "CS209", span, f"`{d.path}` does not exist in every design that reads it here",
-            help="read it behind a `when` or an `if` that makes sure it is taken",
+            help=ways_out.behind(d.path, context),
         )  # fmt: skip
     return readings.read(graph.var(d.path, d.type), context)
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.elaborate import listed, names, parts, passes, paths, readings, types
+from cospace.compiler.elaborate import listed, names, parts, passes, paths, readings, types, ways_out
 from cospace.compiler.elaborate.listed import ListDomain
 from cospace.compiler.elaborate.tables import Row
 from cospace.compiler.elaborate.values import (
@@ -64,6 +64,11 @@ def member(node: tree.Member, context: Context) -> Any:
 
     module = _module(node.object, context)
     owner = module if module is not None else evaluate(node.object, context)
+    if isinstance(owner, Expr) and owner.type.kind in ("number", "bool") and isinstance(node.object, tree.Name):
+        help = ways_out.by_label(node.object.id, node.name, context)
+        if help is not None:
+            said = f"`{node.object.id}` is {describe(owner)}, what was chosen, and has no field `{node.name}`"
+            raise context.fail("CS211", node.span, said, help=help)
     return field_of(owner, node.name, node.name_span if node.name_span.file else node.span, context)
 
 
@@ -149,7 +154,7 @@ def _along(path: str, span: Span, context: Context) -> Any:
         if not implied(decision.guard, context):
             raise context.fail(
                 "CS209", span, f"`{path}` does not exist in every design that reads it here",
-                help="read it behind a `when` or an `if` that makes sure it is taken",
+                help=ways_out.behind(path, context),
             )  # fmt: skip
         return readings.read(graph.var(path, decision.type), context)
     every = [d for d in context.state.decisions if paths.instance(d.path, path)]

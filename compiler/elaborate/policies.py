@@ -41,7 +41,11 @@ def run_policy(node: tree.Policy, context: Context) -> None:
 def _spoiled(path: str, context: Context) -> bool:
     """Whether a path starts with something that has failed already, so that nothing more need be said."""
     head = path.split(".")[0].split("[")[0]
-    return head in context.state.groups.get("failed", ()) or context.scope.owner().scope.names.get(head) is BAD
+    module = context.scope.owner()
+    if head in context.state.groups.get("failed", ()) or module.scope.names.get(head) is BAD:
+        return True
+    blocks = [s for s in module.file.statements if isinstance(s, tree.Policy) and head == (s.name or s.kind)]
+    return any(_spoiled(".".join(t), context) for s in blocks for t in s.targets if t[0] != head)
 
 
 def _run(node: tree.Policy, context: Context) -> None:

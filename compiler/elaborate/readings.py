@@ -190,6 +190,17 @@ def field(owner: Expr, name: str, span: Span, context: Context) -> Any | None:
     return _join(owner, found, span, context)
 
 
+def told_attributes(value: Expr, span: Span, context: Context) -> str | None:
+    """How the attributes of a symbol are read, where a number was needed; None where it has none."""
+    known: dict[str, dict[str, dict[str, Any]]] = context.state.groups.get("attributes", {})
+    own = known.get(str(value.payload), {}) if value.op == "var" else {}
+    attributes = sorted({a for given in own.values() for a in given})
+    if not attributes:
+        return None
+    text = context.scope.owner().file.text[span.start : span.end]
+    return "read one of its attributes: " + ", ".join(f"`{text}.{a}`" for a in attributes[:6])
+
+
 def _plain(value: Any) -> Any:
     from cospace.compiler.elaborate.values import one_of
 

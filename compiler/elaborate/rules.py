@@ -21,6 +21,7 @@ from cospace.compiler.elaborate.values import (
     evolve,
     is_number,
 )
+from cospace.compiler.elaborate.ways_out import example
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, const
 from cospace.compiler.space.model import Placement, Requirement, Work
@@ -101,12 +102,11 @@ def applicable(work: Pending, instance: Instance, context: Context) -> list[tupl
         earlier.append(guard)
         if guard is TRUE or (len(earlier) < len(rules) and always(graph.either(FALSE, *earlier), context)):
             return found
-    if rules and not _covered(graph.either(FALSE, *earlier), work, context):
-        if work.kind in instance.misspelt:
-            raise Stop()
+    if rules and work.kind not in instance.misspelt and not _covered(graph.either(FALSE, *earlier), work, context):
         places = dict.fromkeys(r.guard.span if r.guard else r.span for r, _ in rules)
+        met = example(graph.implies(work.guard, graph.either(FALSE, *earlier)), context)
         raise work.asked(context).fail(
-            "CS503", work.span, f"for some designs no rule of `{instance.path}` serves this `{work.kind}`",
+            "CS503", work.span, f"for some designs no rule of `{instance.path}` serves this `{work.kind}`{met}",
             labels=tuple(Label(p, "this guard does not hold then") for p in places),
             help="add a rule without a guard, or widen one",
         )  # fmt: skip

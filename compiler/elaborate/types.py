@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cospace.compiler.elaborate import names
-from cospace.compiler.elaborate.unit_words import called, divided
+from cospace.compiler.elaborate.unit_words import called, divided, with_unit
 from cospace.compiler.elaborate.values import (
     LISTS,
     Builtin,
@@ -116,12 +116,12 @@ def _evaluated(type: tree.Expr, value: Any, span: Span, what: str, context: Cont
         sample = next(iter(got.copies.values()), None) if isinstance(got, PerLayer) else got
         if sample is not None and (not is_number(sample) or sample.type.unit != unit):
             word = wanted.name if isinstance(wanted, UnitValue) else show_unit(unit)
-            given = (
-                f"in {called(sample, span, context)}" if is_number(sample) and sample.type.unit else describe(sample)
-            )
+            plain = not is_number(sample) or not sample.type.unit
+            given = describe(sample) if plain else f"in {called(sample, span, context)}"
             raise context.fail(
-                "CS302", span, f"{what} is in {word}, and this is {given}", labels=(Label(type.span, "declared here"),)
-            )
+                "CS302", span, f"{what} is in {word}, and this is {given}", labels=(Label(type.span, "declared here"),),
+                help=with_unit(span, word, context) if plain and is_number(sample) else None,
+            )  # fmt: skip
         return got
     if isinstance(wanted, (RangeValue, SetValue, DomainValue)):
         scalar = as_scalar(value, span, context)

@@ -47,6 +47,14 @@ def _to_fit(a: tuple[Expr, str, Span], b: tuple[Expr, str, Span], context: Conte
     return WayOut(said, Fix(plain, f"{written} {unit}", f"write {shown}", sure=False))
 
 
+def with_unit(span: Span, unit: str, context: Context) -> str | WayOut:
+    """The way out where a plain number stands for a quantity."""
+    written = text_of(span, context)
+    if not _NUMBER.fullmatch(written) or not _WORD.fullmatch(unit):
+        return f"give it a unit: `… * {one(unit)}`"
+    return WayOut(f"give it a unit: `{written} {unit}`", Fix(span, f"{written} {unit}", f"add `{unit}`", sure=False))
+
+
 def divided(value: Expr, span: Span, shown: str, context: Context, within: str = "") -> WayOut:
     """The way out where a plain number is needed. shown: how it looks then, `{}` for what stands there divided.
 
@@ -118,4 +126,4 @@ def _base(unit: Dimension) -> str:
     return plain or (common if _WORD.fullmatch(common) else shown)
 
 
-__all__ = ["called", "divided", "one", "same_unit"]
+__all__ = ["called", "divided", "one", "same_unit", "with_unit"]

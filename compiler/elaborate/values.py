@@ -190,7 +190,7 @@ class AcceleratorClass:
 class Instance:
     """One accelerator or part of one: its scope is lazy, so quantities may stand in any order.
 
-    misspelt: kinds of work whose rule has a wrong name, which has been said: that they are not served need not be.
+    misspelt: kinds of work whose rule has a mistake in its head, which has been said: that none serves need not be.
     owner: the accelerator it is a part of. children: its own parts and accelerators, by the name that makes them.
     network: the one whose works it runs, when `runs` says so.
     """

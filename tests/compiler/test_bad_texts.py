@@ -139,6 +139,11 @@ def test_what_a_mistake_brings_about_is_not_told_again(text: str, codes: list[st
     [
         ("l = choose {o0, o1}\nrequire 1 < 2 when l == o0 or o1", "CS201", "write `l == o1`"),
         ("l = [1, 2]\nparam a = l[0]", "CS213", "the first item is 1"),
+        ("a = choose k { x = (choose n {1, 2}), y = 3 }\nrequire k.x.n <= 1", "CS209", "`… when k == x`"),
+        ("a = choose k { x = (choose n {1, 2}), y = 3 }\nrequire a.x.n <= 1 when k == x", "CS211", "read `k.x`"),
+        ("a = choose { x = (choose n {1, 2}), y = 3 }\nrequire a.x.n <= 1", "CS211", "`a = choose kind { … }`"),
+        ("a = choose {x(cost = 1, size = 2), y(cost = 2, size = 1)}\nminimize 2 * a", "CS301", "`a.cost`, `a.size`"),
+        ("l = [choose {1, 2} for i in 1..3]\nrequire l <= 2", "CS301", "or take one item, `…[1]`"),
         ("l = choose orders({a, b})\nrequire l[0] == a", "CS213", "the first item is 1"),
         ("table t(k: int) from [[1, 3]] { v: real }\na = t[1].v", "CS212", "in parentheses"),
         ("table t(k: {small, big}) from [[smal, 1], [big, 2]] { v: int }\na = t(big).v", "CS206", "`small`"),
@@ -146,3 +151,20 @@ def test_what_a_mistake_brings_about_is_not_told_again(text: str, codes: list[st
 )
 def test_the_way_out_is_named(text: str, code: str, help: str) -> None:
     assert [(d.code, help in str(d.help)) for d in compile_text(f"space s\n{text}\n").diagnostics][:1] == [(code, True)]
+
+
+ENGINE = """accelerator chip {
+    part lane[bits in {4%s} bit] { on matmul(m, k, n, wbits) when wbits %s bits { cycles = m * k * n } }
+}
+precision of net { both = choose {4, 8} bit per layer }
+baseline b { precision.both = 8 bit }
+"""
+
+
+def test_a_rule_that_could_not_be_read_is_not_missed_and_one_that_does_not_hold_is_told_where() -> None:
+    net = f"space s\n{spaces.IMPORTS}{spaces.NETWORK} {{ linear(x, out = nodes.classes) }}\n"
+    assert spaces.told(net + ENGINE % (", 8", "=")) == ["CS112 ="]
+    (told,) = compile_text(net + ENGINE % ("", "==")).diagnostics
+    assert told.code == "CS503" and told.message.endswith(": for instance precision.both[net.linear] = 8 bit")
+    wrong = net.replace("out = nodes", "outt = nodes")
+    assert [line.split()[0] for line in spaces.told(wrong + ENGINE % (", 8", "=="))] == ["CS214"]

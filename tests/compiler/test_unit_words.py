@@ -35,6 +35,8 @@ rate = 5 pJ / bit
         ("require floor(2 * w) <= 3", "in mm", "`floor((2 * w) / 1 mm)`", "require floor((2 * w) / 1 mm) <= 3"),
         ("require 2 ^ b <= 20", "an exponent", "`… ^ (b / 1 bit)`", "require 2 ^ (b / 1 bit) <= 20"),
         ("def f(a: mm2) = a\nrequire f(w) <= most", "is in mm2, and this is in mm", None, None),
+        ("def f(a: mm2) = a\nrequire f(3) <= most", "and this is a plain", "`3 mm2`", "require f(3 mm2) <= most"),
+        ("def f(a: mm2) = a\nrequire f(2 * n) <= most", "and this is a plain", "`… * 1 mm2`", None),
         ("def f(a: int) = a\nrequire f(b) <= 4", "and this is in bit", "`b / 1 bit`", "require f(b / 1 bit) <= 4"),
     ],
 )
