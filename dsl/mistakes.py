@@ -12,6 +12,7 @@ from cospace.dsl.newlines import Frame
 from cospace.dsl.suggest import closest
 from lark import Token
 
+OUTSIDE = "by its indentation, this is outside already"
 _SIGNS = {
     "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`", "LBRACE": "`{`", "RBRACE": "`}`", "COMMA": "`,`",
     "EQUAL": "`=`", "COLON": "`:`", "DOT": "`.`", "ARROW": "`->`", "DOTS": "`..`", "PERCENT": "`%`", "POWER": "`^`",
@@ -209,12 +210,16 @@ def _unclosed(m: Mistake, frame: Frame) -> Diagnostic:
     help = f"add `{ {'(': ')', '[': ']', '{': '}'}[str(opener)] }`"
     below = outside(m)
     if below is not None and below < m.start:
-        label = Label(Span(m.path, below, m.start).to(m.span), "by its indentation, this is outside already")
+        label = Label(Span(m.path, below, m.start).to(m.span), OUTSIDE)
+    fix = None
     if str(opener) == "{":
         place = _dedent(m.text, start)
         if place is not None:
-            label = Label(Span(m.path, place, place + 1), "by its indentation, this is outside already")
-    return _error("CS102", at, f"`{opener}` is never closed", help, (label,))
+            label = Label(Span(m.path, place, place + 1), OUTSIDE)
+            line = m.text.rfind("\n", 0, place) + 1
+            end = m.text.find("\n", len(m.text[:line].rstrip())) + 1  # blank lines stay below it
+            fix = Fix(Span(m.path, end, end), f"{m.text[line:place]}}}\n", "close it by its indentation")
+    return _error("CS102", at, f"`{opener}` is never closed", help, (label,), fix)
 
 
 def _dedent(text: str, brace: int) -> int | None:

@@ -19,7 +19,7 @@ from cospace.dsl.grammar import parser
 from cospace.dsl.mistaken_forms import closed_below
 from cospace.dsl.mistakes import DECLARES, Mistake, explain_mistake, outside
 from cospace.dsl.newlines import MAX_DIGITS, MAX_TOKENS, Frame, LineFilter, too_long
-from cospace.dsl.stretches import LOOKED, Moved, Stretch
+from cospace.dsl.stretches import LOOKED, Moved, Stretch, let_out
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from lark.parsers.lalr_analysis import Shift
@@ -138,6 +138,7 @@ class _Parse:
         end = len(self.text) if statements is not None else self.gap_start
         if statements is None:
             statements = tuple(self.state.value_stack[:1])
+        statements = let_out(statements, self.reporter.found)
         if any(d.code in _FAR for d in self.reporter.found):
             self.reach = len(self.text) + 1
         return Stretch(

@@ -5,6 +5,7 @@ A stretch is a top-level statement with the blank lines and comments after it, o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -104,6 +105,25 @@ class Moved:
 
     def moved(self, by: int) -> Stretch | Moved:
         return self.origin.moved(self.by + by)
+
+
+def let_out(statements: tuple[tree.Statement, ...], found: Iterable[Diagnostic]) -> tuple[tree.Statement, ...]:
+    """Statements, those behind the first that has a block which was never closed let out of it, by its indentation.
+
+    Else what follows a missing `}` would be told to be where it does not belong.
+    """
+    for d in found:
+        place = d.fix.span.start if d.code == "CS102" and d.fix is not None else None
+        for at, s in enumerate(statements if place is not None else ()):
+            block = getattr(s, "block", None)
+            if not isinstance(block, tree.Block) or block.span.start != d.span.start or place is None:
+                continue
+            inner = tuple([i for i in block.statements if i.span.start < place])
+            outer = block.statements[len(inner) :]
+            closed = evolve(block, statements=inner, span=Span(block.span.file, block.span.start, place))
+            whole = evolve(s, block=closed, span=Span(s.span.file, s.span.start, place))  # type: ignore[arg-type]
+            return (*statements[:at], whole, *outer, *statements[at + 1 :])
+    return statements
 
 
 def moved(found: Diagnostic, by: int) -> Diagnostic:
