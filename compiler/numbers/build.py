@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy
 from cospace.compiler.exact import exact
@@ -136,23 +137,39 @@ class Builder(MapSolver):
 
     def _gathered(self, node: Expr, scope: Scope, over: tuple[str, ...]) -> Value_:
         made = self.compile(node, scope, over)
-        doubtful = made.ref.checks or (self.certify and math.isinf(made.ref.range.error))
-        if doubtful and len(over) == 1 and node.free == frozenset(over):
-            made = self._exactly(node, over[0]) or made
+        if made.ref.checks or (self.certify and math.isinf(made.ref.range.error)):
+            made = self._exactly(node, over, made) or made
         index = self._index(over)
         ref = self._gather(made.ref, index)
         return Value_(ref, None if made.defined is None else self._gather(made.defined, index))
 
-    def _exactly(self, node: Expr, path: str) -> Value_ | None:
-        """An expression of one decision that rounding could decide, by the reference evaluator; None if it can't."""
-        _, d = self.decisions[path]
-        found = [exact.evaluate(node, {path: v}) for v in d.values] + [exact.UNDEFINED] * _guarded(d)
-        if node.type.kind != "number" or any(not isinstance(v, Fraction) and v is not exact.UNDEFINED for v in found):
+    def _exactly(self, node: Expr, over: tuple[str, ...], made: Value_) -> Value_ | None:
+        """The rows of a table that rounding could decide, by the reference evaluator; None if it can't."""
+        read = [self.decisions[path][1] for path in over]
+        sizes = tuple(map(_slots, read))
+        checks = [c.const for c in made.ref.checks]
+        table = made.ref.const
+        if node.type.kind != "number" or node.free != frozenset(over) or made.ref.dims or table is None:
             return None
-        known = [v for v in found if isinstance(v, Fraction)]
-        array = numpy.array([nearest(v) if isinstance(v, Fraction) else math.nan for v in found])
-        span = ranges.hull(*map(ranges.of_constant, known)) if known else None
-        return Value_(self.constant(array, "number", (), span))
+        all_ = math.isinf(made.ref.range.error)
+        flags = numpy.full(math.prod(sizes), all_)
+        for c in checks:
+            if c is None:
+                return None
+            flags |= c.reshape(-1, c.shape[-1]).any(axis=0)
+        array = numpy.broadcast_to(table.reshape(-1), flags.shape).copy()
+        spans = [] if all_ else [made.ref.range]
+        for i in numpy.flatnonzero(flags):
+            places = zip(over, read, numpy.unravel_index(i, sizes), strict=True)
+            found = exact.evaluate(node, {path: d.values[k] for path, d, k in places if k < len(d.values)})
+            if isinstance(found, (Fraction, exact.Enclosure)):
+                array[i] = nearest(_middle(found))
+                spans.append(_range_of(found))
+            elif found is exact.UNDEFINED:
+                array[i] = math.nan
+            else:
+                return None
+        return Value_(self.constant(array, "number", (), ranges.hull(*spans) if spans else None))
 
     def _gather(self, table: Ref, index: Ref) -> Ref:
         assert table.const is not None
@@ -435,3 +452,16 @@ def _spread(array: Array, path: str, table: tuple[str, ...], decisions: dict[str
 
 def _may_be_zero(b: Ref) -> bool:
     return not (b.range.low > b.range.error or b.range.high < -b.range.error)
+
+
+def _middle(value: Any) -> Fraction:
+    """An exact number, or the middle of what encloses one."""
+    middle: Fraction = value.middle if isinstance(value, exact.Enclosure) else value
+    return middle
+
+
+def _range_of(value: Fraction | exact.Enclosure) -> Range:
+    """Of the float nearest to `_middle`."""
+    if isinstance(value, Fraction):
+        return ranges.of_constant(value)
+    return ranges.enclosed(nearest(value.middle), nearest(value.high - value.low))

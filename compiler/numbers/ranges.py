@@ -100,6 +100,13 @@ def of_constant(value: Fraction) -> Range:
     return Range(number, number, grain_of(value))
 
 
+def enclosed(number: float, wide: float) -> Range:
+    """Of the float nearest to the middle of an interval of this width, in which the exact number lies."""
+    if not math.isfinite(number):
+        return Range(-math.inf, math.inf, 0.0, math.inf)
+    return _real(number, number, wide + abs(number) * 2 * UNIT + 5e-324)
+
+
 @lru_cache(maxsize=256)
 def of_constants(values: tuple[Fraction, ...]) -> tuple[tuple[float, ...], Range]:
     """Each as a float, and the hull of all; decisions often share a domain."""
@@ -164,7 +171,9 @@ def mul(a: Range, b: Range) -> Range:
 
 def _compound(a: float, b: float, tiny: float) -> float:
     """The relative error of one more operation on two that are off; none is known where it could underflow."""
-    return ((1 + a) * (1 + b) - 1 + UNIT * (1 + a) * (1 + b)) * 1.01 if tiny > NORMAL else math.inf
+    if not tiny > NORMAL or math.isinf(a) or math.isinf(b):
+        return math.inf
+    return (a + b + a * b + UNIT * (1 + a) * (1 + b)) * 1.01  # not (1 + a) * (1 + b) - 1, which loses what is small
 
 
 def div(a: Range, b: Range) -> Range:
@@ -229,11 +238,19 @@ def greatest(a: Range, b: Range) -> Range:
     return evolve(hull(a, b), low=max(a.low, b.low), high=max(a.high, b.high))
 
 
+def _real(low: float, high: float, error: float, relative: float = math.inf) -> Range:
+    """What a function of the library gives, off by `error` at most; relative: where a share of it is known as well."""
+    away = max(low, -high, 0.0)
+    if away > NORMAL and error < away / 2:
+        relative = min(relative, error / (away - error) * 1.01)
+    return Range(low, high, 0.0, error, False, relative if away > NORMAL else math.inf, away * (1 - 4 * UNIT))
+
+
 def sqrt(a: Range) -> Range:
     low, high = math.sqrt(max(a.low, 0.0)), math.sqrt(max(a.high, 0.0))
     moved = math.sqrt(a.error) if a.low <= a.error else a.error / math.sqrt(a.low - a.error)
     error = math.inf if a.error and a.low <= a.error else moved + LIBRARY * high
-    return Range(low, high, 0.0, error)
+    return _real(low, high, error, _compound(a.share, LIBRARY, a.least))
 
 
 def logarithm(a: Range, base: float) -> Range:
@@ -245,14 +262,15 @@ def logarithm(a: Range, base: float) -> Range:
     low = math.log(a.low) / scale
     high = math.log(a.high) / scale if math.isfinite(a.high) else math.inf
     error = a.error / (a.low - a.error) / scale + LIBRARY * max(abs(low), abs(high), 1.0)
-    return Range(low, high, 0.0, error)
+    return _real(low, high, error)
 
 
 def exp(a: Range) -> Range:
     if a.high > 700 or a.error > 1:
         return Range(0.0, math.inf, 0.0, math.inf)
     high = math.exp(a.high)
-    return Range(math.exp(max(a.low, -745.0)) * 0.999, high * 1.001, 0.0, high * (2 * a.error + LIBRARY))
+    relative = 2 * a.error + LIBRARY
+    return _real(math.exp(max(a.low, -745.0)) * 0.999, high * 1.001, high * relative, relative)
 
 
 def cos(a: Range) -> Range:
@@ -272,4 +290,5 @@ def power(a: Range, b: Range) -> Range:
     relative = b.size * a.error / (a.low - a.error) + max(abs(math.log(a.low)), abs(math.log(a.high))) * b.error
     if relative > 0.1:
         return Range(min(ends), high, 0.0, math.inf)
-    return Range(min(ends) * 0.999, high * 1.001, 0.0, high * (2 * relative + LIBRARY * (1 + b.size)))
+    relative = 2 * relative + LIBRARY * (1 + b.size)
+    return _real(min(ends) * 0.999, high * 1.001, high * relative, relative)

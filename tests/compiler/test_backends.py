@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy
 import pytest
 from cospace.compiler.bounds.intervals import Bounder
+from cospace.compiler.driver import compile_text
 from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Undecided, evaluate
 from cospace.compiler.numbers.numbers import Decider, Program, enclose
 from cospace.compiler.space import graph as g
@@ -42,6 +43,15 @@ def close(value: float, result: Result, error: float) -> bool:
     return abs(value - middle) <= error + 1e-15 * abs(middle)
 
 
+def within(value: float, result: Result, share: float) -> bool:
+    """Whether a float is off by a share of the exact number at most."""
+    if not isinstance(result, (Fraction, Enclosure)) or share == math.inf:
+        return True
+    low, high = (result.low, result.high) if isinstance(result, Enclosure) else (result, result)
+    least, most = sorted((abs(low), abs(high)))
+    return low - Fraction(share) * most <= Fraction(float(value)) <= high + Fraction(share) * most or least == most == 0
+
+
 @pytest.mark.parametrize("seeds", BATCHES, ids=lambda r: f"from {r.start}")
 def test_numbers_are_within_their_bound_of_the_exact_value(seeds: range) -> None:
     compared = 0
@@ -58,6 +68,7 @@ def test_numbers_are_within_their_bound_of_the_exact_value(seeds: range) -> None
                 assert bool(defined[j][i]) is (result is not UNDEFINED), (made.seed, j, design)
                 if result is not UNDEFINED:
                     assert close(values[j][i], result, program.errors[j]), (made.seed, j, design)
+                    assert within(values[j][i], result, program._outputs[j].range.share), (made.seed, j, design)
                     compared += 1
     assert compared > 500
 
@@ -231,3 +242,39 @@ def test_every_operator_is_in_every_backend(op: str) -> None:
             assert close(float(other), result, 1e-12)
         if not isinstance(result, Enclosure):
             assert interval.may_be(result)
+
+
+def test_mappings_with_logarithms_and_powers_leave_no_doubt() -> None:
+    made = compile_text("""
+space t
+import std.learn
+import std.works
+def job(x: tensor[a], m: int, n: int) -> tensor[a] from "t.job" { ask matmul(m = m, k = 96, n = n) }
+def things() -> task from "t.things" { row = tensor[4] }
+data = things()
+network net(x: data.row) { job(job(x, m = 6, n = 8), m = 900, n = 20) }
+precision of net { both = 8 bit }
+accelerator chip {
+    rows = choose {4, 8, 16, 64}
+    cols = choose 1..9
+    on matmul(m, k, n, wbits) {
+        spread = map factors(24, 3)
+        keep = map {true, false}
+        loss = 10 ^ (rows / 10) + log10(rows + cols) + ceil(log2(rows) + 1) * sqrt(cols)
+        cycles = ceil(m / spread[1]) * ceil(k / (rows * spread[2])) * ceil(n / (cols * spread[3]))
+        seconds = cycles * 1 ns + (if keep then 0 s else 1 us / cycles)
+        energy = loss * cycles * 1 pJ / 1000 + rows * 1 pJ
+        minimize energy * seconds
+    }
+    latency = sum(works.seconds)
+}
+minimize chip.latency
+""")
+    assert made.space is not None, [d.message for d in made.diagnostics]
+    space = made.space
+    program = Program([space.objectives[0].value], space.decisions, certify=True)
+    designs = [{"chip.rows": Fraction(r), "chip.cols": Fraction(c)} for r in (4, 8, 16, 64) for c in range(1, 10)]
+    (values,), _, doubt = program.certified(encode(space.decisions, designs))
+    assert not doubt.any()
+    for value, design in zip(values, designs, strict=True):
+        assert within(value, evaluate(space.objectives[0].value, design), 1e-12)
