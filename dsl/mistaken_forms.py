@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cospace.dsl.build import RESERVED
 from cospace.dsl.diagnostics import Diagnostic, Fix, Span
+from cospace.dsl.suggest import closest
 
 if TYPE_CHECKING:
     from cospace.dsl.mistakes import Mistake
@@ -22,6 +23,12 @@ _DOMAIN = re.compile(
 _GIVES = re.compile(r"\w+[ \t]*=(?![=<>])")
 _LAST_NAME = re.compile(r"(?<=[\w\"\])}])(?P<gap>[ \t]+)(?P<name>[^\W\d]\w*)[ \t]*\Z")
 _MEMBERS = re.compile(r"\([^()\n]*\)")
+
+
+_BINDING_OF = re.compile(rf"(\w+)[ \t]*:[ \t]*(?:{'|'.join(BINDINGS)})\b")
+_BEFORE = re.compile(r"(?:[=(\[,{][ \t]*|[-+*/][ \t]*)(?P<word>[^\W\d]\w*)[ \t]+\Z")
+_TIMES = re.compile(r"(?P<left>\w+)[)\]]?[ \t]+(?P<x>x)[ \t]+[\w(]")
+_COMPARED = re.compile(r"[<>]=?|[=!]=")
 
 
 def label_without_braces(m: Mistake) -> Diagnostic | None:
@@ -75,7 +82,15 @@ def word_for_equal(m: Mistake) -> Diagnostic | None:
 
 def colon_for_block(m: Mistake) -> Diagnostic | None:
     """`for i in 1..3:`, `def f(x): x + 1`."""
-    if m.token.type != "COLON" or "LBRACE" not in m.expected:
+    if m.token.type != "COLON":
+        return None
+    if (
+        m.first_word in ("require", "minimize", "maximize")
+        and not m.text[m.begun + len(m.first_word) : m.start].strip()
+    ):
+        said = f"`{m.first_word}` is followed by what it asks for, without a colon"
+        return _told(m.span, said, "leave the colon out", Fix(m.span, "", "leave the colon out"))
+    if "LBRACE" not in m.expected:
         return None
     line_ends = m.text.find("\n", m.start)
     rest = m.text[m.start + 1 : line_ends if line_ends >= 0 else len(m.text)].partition("#")[0].strip()
@@ -84,6 +99,75 @@ def colon_for_block(m: Mistake) -> Diagnostic | None:
         return _told(m.span, "what a `def` gives is written after `=`", "write `= …`, or a block `{ … }`", gives)
     fix = None if rest else Fix(m.span, " {", "open the block by `{`", sure=False)
     return _told(m.span, "a block stands in braces, not behind a colon", "write `{ … }`", fix)
+
+
+def misspelt_binding(m: Mistake) -> Diagnostic | None:
+    """`chose 4..32`."""
+    before = _BEFORE.search(m.text, max(0, m.start - 80), m.start)
+    if before is None or m.token.type not in ("NUMBER", "LBRACE", "NAME") or before["word"] in RESERVED:
+        return None
+    near = closest(before["word"], BINDINGS)
+    if near is None or (m.token.type == "NAME" and near == "map"):
+        return None
+    span = Span(m.path, *before.span("word"))
+    return _told(span, f"`{before['word']}` begins no decision", f"did you mean `{near}`?", _write(span, near))
+
+
+def colon_for_equal(m: Mistake) -> Diagnostic | None:
+    """`rows: choose 4..64`."""
+    head = _BINDING_OF.match(m.text, m.begun)
+    if head is None or head.end() > m.start:
+        return None
+    at = m.text.index(":", m.begun)
+    span = Span(m.path, len(m.text[:at].rstrip()), at + 1)
+    return _told(span, "a name is given its value by `=`", f"write `{head[1]} = …`", _write(span, " ="))
+
+
+def sign_in_two(m: Mistake) -> Diagnostic | None:
+    """`a < = b`."""
+    before = re.search(r"([<>!])[ \t]+\Z", m.text[max(0, m.start - 8) : m.start])
+    if m.token.type != "EQUAL" or m.last not in ("COMPARE", "BAD") or before is None:
+        return None
+    span = Span(m.path, m.start - len(before.group()), m.start + 1)
+    return _told(span, "this sign is torn in two", f"did you mean `{before[1]}=`?", _write(span, f"{before[1]}="))
+
+
+def without_require(m: Mistake) -> Diagnostic | None:
+    """`area <= 3 mm2 "fits"`."""
+    said = m.text[m.begun : m.start]
+    if m.token.type != "STRING" or m.frames[-1].kind not in ("file", "block") or m.first_word in RESERVED:
+        return None
+    if "\n" in said or not _COMPARED.search(said) or re.match(r"\w+[ \t]*=(?!=)", said):
+        return None
+    span = Span(m.path, m.begun, m.begun + len(said.rstrip()))
+    fix = Fix(Span(m.path, m.begun, m.begun), "require ", "begin it with `require`")
+    return _told(span, "a condition alone asks for nothing", "write `require …`", fix)
+
+
+def other_keyword(m: Mistake) -> Diagnostic | None:
+    """`require a if b`, `for i = 1..3`, `minimize a, b`, `a x b`, `{1; 2}`."""
+    word = m.first_word
+    if str(m.token) == "if" and word in ("require", "on") and m.frames[-1].kind in ("file", "block"):
+        return _told(m.span, "a requirement's condition follows `when`", "did you mean `when`?", _write(m.span, "when"))
+    if m.token.type == "EQUAL" and word == "for" and m.expected == {"IN"}:
+        return _told(m.span, "a loop runs over what stands after `in`", "did you mean `in`?", _write(m.span, "in"))
+    if m.token.type == "COMMA" and word in ("minimize", "maximize") and m.frames[-1].kind in ("file", "block"):
+        after = len(m.text[m.start + 1 :]) - len(m.text[m.start + 1 :].lstrip(" \t"))
+        fix = Fix(Span(m.path, m.start, m.start + 1 + after), f"\n{word} ", f"write another `{word}`")
+        return _told(m.span, "each objective is a statement of its own", f"write another `{word} …`", fix)
+    times = _TIMES.search(m.text, max(0, m.start - 80)) if str(m.token) == "x" and "TIMES" in m.expected else None
+    if times is not None and times.start("x") == m.start and times["left"] not in RESERVED:
+        return _told(m.span, f"`{m.token}` multiplies nothing", "did you mean `*`?", _write(m.span, "*"))
+    if m.token.type == "SEMICOLON" and m.frames[-1].kind == "set":
+        return _told(m.span, "commas part the members of a set", "did you mean `,`?", _write(m.span, ","))
+    typed = re.match(r"\w+[ \t]*:[^\n,]*\Z", m.text[m.begun : m.start])
+    if m.token.type == "COMMA" and typed and m.frames[-1].kind == "block":
+        return _told(m.span, "columns stand one a line, or `;` parts them", "did you mean `;`?", _write(m.span, ";"))
+    return None
+
+
+def _write(span: Span, text: str) -> Fix:
+    return Fix(span, text, f"write `{text.strip()}`")
 
 
 def closed_below(text: str, start: int) -> bool:
@@ -117,5 +201,6 @@ def _told(span: Span, message: str, help: str, fix: Fix | None) -> Diagnostic:
 
 
 FORMS = (
+    colon_for_equal, misspelt_binding, sign_in_two, without_require, other_keyword,
     label_without_braces, argument_without_comma, word_for_equal, colon_for_block, parentheses_for_set,
 )  # fmt: skip

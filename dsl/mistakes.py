@@ -89,7 +89,7 @@ def explain_mistake(m: Mistake) -> Diagnostic:
     """The diagnostic of a syntax error."""
     for reason in (
         _odd_character, _closes_nothing, _never_closed, _is_or_equals, _foreign_word, _misspelt, _reserved,
-        _keyword_amid, *FORMS,
+        *FORMS, _keyword_amid,
     ):  # fmt: skip
         found = reason(m)
         if found is not None:
@@ -143,7 +143,9 @@ def _odd_character(m: Mistake) -> Diagnostic | None:
     if sign[0] == '"':
         return _error("CS105", m.span, "this text is not closed on its line", 'end it with `"`; inside, write `\\"`')
     if sign[0] == "'":
-        return _error("CS104", m.span, "texts stand in double quotes", "replace `'` by `\"`")
+        plain = len(sign) > 1 and sign[-1] == "'" and '"' not in sign
+        fix = Fix(m.span, f'"{sign[1:-1]}"', "write double quotes") if plain else None
+        return _error("CS104", m.span, "texts stand in double quotes", "replace `'` by `\"`", fix=fix)
     known = _FOREIGN.get(sign) or _FOREIGN.get(sign[0])
     shown = f"`{sign}`" if sign.isprintable() else f"the character U+{ord(sign[0]):04X}"
     said = re.search(r"`([^`]*)`", known) if known else None
@@ -219,6 +221,9 @@ def _unclosed(m: Mistake, frame: Frame) -> Diagnostic:
             line = m.text.rfind("\n", 0, place) + 1
             end = m.text.find("\n", len(m.text[:line].rstrip())) + 1  # blank lines stay below it
             fix = Fix(Span(m.path, end, end), f"{m.text[line:place]}}}\n", "close it by its indentation")
+            only = m.text[start + 1 : end - 1]
+            if frame.kind == "set" and not re.search(r'["#\n]', only):
+                fix = Fix(Span(m.path, end - 1, end - 1), "}", "close it at the end of its line")
     return _error("CS102", at, f"`{opener}` is never closed", help, (label,), fix)
 
 

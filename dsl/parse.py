@@ -53,7 +53,7 @@ _GIVES_NAME = re.compile(
     r"|(?:^|[{;])[ \t]*(\w+(?:[ \t]*,[ \t]*\w+)*)[ \t]*=(?!=)",
     re.MULTILINE,
 )
-_TARGETS = re.compile(r"\w+([ \t]*,[ \t]*\w+)*(?=[ \t]*=(?!=))")
+_TARGETS = re.compile(r"\w+([ \t]*,[ \t]*\w+)*(?=[ \t]*(?:=(?!=)|:))")
 _WORD = re.compile(r"[^\W\d]\w*")
 _BLOCK_OPENS = re.compile(r"\{[ \t]*(#[^\n]*)?\r?\n")
 _PARENTHESES = {"(": ")", "[": "]", "{": "}"}
