@@ -28,6 +28,9 @@ _MEMBERS = re.compile(r"\([^()\n]*\)")
 _BINDING_OF = re.compile(rf"(\w+)[ \t]*:[ \t]*(?:{'|'.join(BINDINGS)})\b")
 _BEFORE = re.compile(r"(?:[=(\[,{][ \t]*|[-+*/][ \t]*)(?P<word>[^\W\d]\w*)[ \t]+\Z")
 _TIMES = re.compile(r"(?P<left>\w+)[)\]]?[ \t]+(?P<x>x)[ \t]+[\w(]")
+_NOT_IN = re.compile(
+    r"(?P<left>[\w.]+(?:\[[^\[\]\n]*\])?)[ \t]+(?P<not>not)[ \t]+in[ \t]+(?P<right>[\w.]+|\{[^{}\n]*\})"
+)
 _COMPARED = re.compile(r"[<>]=?|[=!]=")
 
 
@@ -55,7 +58,9 @@ def argument_without_comma(m: Mistake) -> Diagnostic | None:
         if before is None:
             return None
         name, at, end = before["name"], before.start("gap"), before.end("name")
-    elif m.token.type == "NAME" and "COMMA" in m.expected and _GIVES.match(m.text, m.start):
+    elif (
+        m.token.type == "NAME" and "COMMA" in m.expected and (_GIVES.match(m.text, m.start) or "PLUS" not in m.expected)
+    ):
         name, end = str(m.token), m.start + len(m.token)
         at = len(m.text[: m.start].rstrip(" \t"))
         if at <= line:
@@ -64,7 +69,7 @@ def argument_without_comma(m: Mistake) -> Diagnostic | None:
         return None
     span = Span(m.path, end - len(name), end)
     fix = Fix(Span(m.path, at, at), ",", f"put a comma before `{name}`")
-    return _told(span, f"a comma is missing before `{name}`", f"write `, {name} = …`", fix)
+    return _told(span, f"a comma is missing before `{name}`", f"write `, {name}`", fix)
 
 
 def word_for_equal(m: Mistake) -> Diagnostic | None:
@@ -158,6 +163,12 @@ def other_keyword(m: Mistake) -> Diagnostic | None:
     times = _TIMES.search(m.text, max(0, m.start - 80)) if str(m.token) == "x" and "TIMES" in m.expected else None
     if times is not None and times.start("x") == m.start and times["left"] not in RESERVED:
         return _told(m.span, f"`{m.token}` multiplies nothing", "did you mean `*`?", _write(m.span, "*"))
+    within = _NOT_IN.search(m.text, max(0, m.start - 80)) if str(m.token) == "not" else None
+    if within is not None and within.start("not") == m.start and within["left"] not in RESERVED:
+        fix = Fix(Span(m.path, *within.span()), f"not ({within['left']} in {within['right']})", "put `not` before it")
+        return _told(m.span, "`not` stands before what it denies", "write `not (… in …)`", fix)
+    if str(m.token) == "contains" and "COMPARE" in m.expected:
+        return _told(m.span, "`contains` compares nothing here", "what is inside stands first: `member in set`", None)
     if m.token.type == "SEMICOLON" and m.frames[-1].kind == "set":
         return _told(m.span, "commas part the members of a set", "did you mean `,`?", _write(m.span, ","))
     typed = re.match(r"\w+[ \t]*:[^\n,]*\Z", m.text[m.begun : m.start])

@@ -38,7 +38,10 @@ class Meant:
 def meant(word: str, candidates: Iterable[str]) -> Meant | None:
     """The nearest candidate as a suggestion that can be applied; None when none is near."""
     edits, near = _nearest(word, candidates)
-    return Meant(word, near[0], sure=edits <= SURE and len(near) == 1) if near else None
+    if not near:
+        return None
+    numbered = re.sub(r"\d+", "", word) == re.sub(r"\d+", "", near[0])  # another index is no misspelling
+    return Meant(word, near[0], sure=edits <= SURE and len(near) == 1 and not numbered)
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:

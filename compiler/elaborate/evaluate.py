@@ -369,6 +369,10 @@ def _membership(left: tree.Expr, right: tree.Expr, context: Context) -> Expr:
     if isinstance(among, Listed):
         known = {str(v): i for v, i in listed.members_of(among).items() if isinstance(v, Symbol)}
         item = known.get(left.id) if isinstance(left, tree.Name) else None
+        if isinstance(left, tree.Name) and item is None and known and not names.known(left, context):
+            listing = ", ".join(known)
+            said = f"`{left.id}` is not one of {{{listing}}}"
+            raise context.fail("CS206", left.span, said, help=meant(left.id, known))
         place = left.span, right.span
         return listed.membership(item if item is not None else scalar(left, context), among, place, context)
     a = scalar(left, context)

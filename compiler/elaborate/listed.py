@@ -95,7 +95,9 @@ def domain(name: str, node: tree.Call, context: Context) -> ListDomain:
 
     wanted = 2 if name == "factors" else 1
     if len(node.arguments) != wanted or any(a.name is not None for a in node.arguments):
-        raise context.fail("CS214", node.span, f"`{name}` takes {wanted} argument{'s' * (wanted > 1)} by position")
+        said = f"`{name}` takes {wanted} argument{'s' * (wanted > 1)} by position"
+        help = f"give it one set: `{name}({{a, b}})`" if wanted == 1 else None
+        raise context.fail("CS214", node.span, said, help=help)
     first = node.arguments[0].value
     if name == "factors":
         return _factors(number(first, context), number(node.arguments[1].value, context), node, context)

@@ -118,10 +118,10 @@ def field_of(owner: Any, name: str, span: Span, context: Context) -> Any:
             "CS211", span, f"`{made}` has parameters, and its `{name}` is known only of one that is made",
             help=f"make one, `mine = {made}()`, and read `mine.{name}`",
         )  # fmt: skip
-    raise context.fail(
-        "CS211", span, f"{describe(owner)} has no field `{name}`",
-        help="fields are read from accelerators, networks, policies, records, imports, and rows of tables",
-    )  # fmt: skip
+    help = "fields are read from accelerators, networks, policies, records, imports, and rows of tables"
+    if isinstance(owner, Listed) and owner.sets:
+        help = f"what it holds is asked so: `{name} in …`"
+    raise context.fail("CS211", span, f"{describe(owner)} has no field `{name}`", help=help)
 
 
 def _of_each(owner: Gathered, name: str, span: Span, context: Context) -> Gathered:

@@ -31,11 +31,13 @@ PLAIN_KINDS = ("number", "bool", "symbol", "text")
 
 def run_policy(node: tree.Policy, context: Context) -> None:
     """One block, by the kind its declaration says."""
+    told = context.state.reporter.found
+    before = len(told)
     try:
         _run(node, context)
-    except Stop:
-        context.state.groups.setdefault("failed", set()).add(node.name or node.kind)
-        raise
+    finally:
+        if any(d.severity == "error" for d in told[before:]):
+            context.state.groups.setdefault("failed", set()).add(node.name or node.kind)
 
 
 def _spoiled(path: str, context: Context) -> bool:
@@ -381,12 +383,12 @@ def _baseline(node: tree.Policy, context: Context) -> None:
 
 
 def _matching(path: str, node: tree.Expr, context: Context) -> list[str]:
+    if _spoiled(path, context):
+        raise Stop()
     known = [d.path for d in context.state.decisions]
     exact = [k for k in known if k == path]
     found = exact or [k for k in known if paths.below(k, path) and len(paths.segments(k)) == len(paths.segments(path))]
     if not found:
-        if _spoiled(path, context):
-            raise Stop()
         raise context.fail("CS228", node.span, f"there is no decision `{path}`", help=meant(path, known))
     return found
 

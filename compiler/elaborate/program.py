@@ -257,7 +257,7 @@ def _network(s: tree.Network, context: Context) -> Any:
             failed = True
     before = len(context.state.reporter.found)
     output = statements.run_body(s.block, here)
-    failed = failed or any(d.severity == "error" for d in context.state.reporter.found[before:])
+    failed = failed or output is BAD or any(d.severity == "error" for d in context.state.reporter.found[before:])
     if failed:
         raise Stop()
     if not isinstance(output, Tensor):

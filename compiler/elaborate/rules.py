@@ -143,7 +143,8 @@ def _covered(condition: Expr, work: Pending, context: Context) -> bool:
     from cospace.compiler.elaborate.possible import always
 
     placed = graph.implies(graph.both(context.guard, work.guard), condition)
-    return always(condition, context) or always(placed, context)
+    spoiled = bool(context.state.groups.get("failed"))  # a block that failed may set what the guards read
+    return spoiled or always(condition, context) or always(placed, context)
 
 
 def _conjuncts(e: Expr) -> tuple[Expr, ...]:
@@ -201,7 +202,7 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
 
 def _assumed(name: str, work: Pending, context: Context) -> Expr:
     value = const(ASSUMED[name], () if name == "density" else (("bit", Fraction(1)),))
-    if name != "density":
+    if name != "density" and not context.state.groups.get("failed"):  # else a block that failed may say it
         place, labels = work.asked(context).blame(work.span, "asked for here")
         context.state.reporter.warn(
             "CS507", place, f"no precision is said for `{work.layer}`: 32 bit assumed for `{name}`",

@@ -36,6 +36,8 @@ def same_unit(a: Expr, b: Expr, a_span: Span, b_span: Span, verb: str, context: 
 def _to_fit(a: tuple[Expr, str, Span], b: tuple[Expr, str, Span], context: Context) -> str | WayOut:
     """What makes two sides fit, one of which may be a plain number."""
     if a[0].type.unit and b[0].type.unit:
+        if "dBm" in (a[1], b[1]):
+            return "a level in dBm is a power on a logarithmic scale: `watts(…)` is that power"
         return "only quantities of one dimension add or compare; multiply for a product, or divide each by a unit"
     (_, _, plain), (_, unit, _) = (b, a) if a[0].type.unit else (a, b)
     said = f"give the plain number a unit, or divide the other by one: `… / {one(unit)}`"

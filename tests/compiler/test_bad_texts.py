@@ -125,10 +125,11 @@ def test_a_row_of_a_table_is_chosen_by_its_key() -> None:
     [
         ("import nothing_such as box\na = choose {1, 2}\nrequire box.area(a) <= area(a)", ["CS006"]),
         ("import nothing_such\narea = choose {1, 2}\nb = chosen_of(area)\nrequire arae <= 3", ["CS006", "CS201"]),
+        (f"{spaces.IMPORTS}{spaces.NETWORK} {{ linear(x, out = 3) }}\n".replace("std.graph", "std.grapf"), ["CS006"]),
         ("a = [choose {1, 2} for i in 1..3]\nfor i in 1..5 { require a[i] <= i }", ["CS213"]),
         ("a = choose {1, 2}\nfor i in 1..3:\n    require a <= i\n}\nrequire a >= 1", ["CS101"]),
     ],
-    ids=["an import's names", "but a near name", "one place", "a block by a colon"],
+    ids=["an import's names", "but a near name", "a network of it", "one place", "a block by a colon"],
 )
 def test_what_a_mistake_brings_about_is_not_told_again(text: str, codes: list[str]) -> None:
     assert [line.split()[0] for line in spaces.told(f"space s\n{text}\n")] == codes
@@ -143,6 +144,10 @@ def test_what_a_mistake_brings_about_is_not_told_again(text: str, codes: list[st
         ("a = choose k { x = (choose n {1, 2}), y = 3 }\nrequire a.x.n <= 1 when k == x", "CS211", "read `k.x`"),
         ("a = choose { x = (choose n {1, 2}), y = 3 }\nrequire a.x.n <= 1", "CS211", "`a = choose kind { … }`"),
         ("a = choose {x(cost = 1, size = 2), y(cost = 2, size = 1)}\nminimize 2 * a", "CS301", "`a.cost`, `a.size`"),
+        ("s = choose subsets({pgo, lto})\nrequire pog in s", "CS206", "`pgo`"),
+        ("s = choose subsets({pgo, lto})\nrequire s.pgo", "CS211", "`pgo in …`"),
+        ("s = choose orders(a, b)\nrequire s[1] == a", "CS214", "`orders({a, b})`"),
+        ("p = choose {-3, 3} dBm\nrequire p <= 2 mW", "CS302", "`watts(…)`"),
         ("l = [choose {1, 2} for i in 1..3]\nrequire l <= 2", "CS301", "or take one item, `…[1]`"),
         ("l = choose orders({a, b})\nrequire l[0] == a", "CS213", "the first item is 1"),
         ("table t(k: int) from [[1, 3]] { v: real }\na = t[1].v", "CS212", "in parentheses"),
@@ -166,5 +171,9 @@ def test_a_rule_that_could_not_be_read_is_not_missed_and_one_that_does_not_hold_
     assert spaces.told(net + ENGINE % (", 8", "=")) == ["CS112 ="]
     (told,) = compile_text(net + ENGINE % ("", "==")).diagnostics
     assert told.code == "CS503" and told.message.endswith(": for instance precision.both[net.linear] = 8 bit")
+    plain = (net + ENGINE % (", 8", "==")).replace("{4, 8} bit per", "{4, 8} per")
+    assert [line.split()[0] for line in spaces.told(plain)] == [
+        "CS302"
+    ]  # not that precisions are assumed, or 8 is none
     wrong = net.replace("out = nodes", "outt = nodes")
     assert [line.split()[0] for line in spaces.told(wrong + ENGINE % (", 8", "=="))] == ["CS214"]
