@@ -21,7 +21,7 @@ def best(
     time: options.Time = False,
 ) -> None:
     """Find the best design of what is modelled, or the exact front where there are several objectives."""
-    from cospace.cli.figures import human, objectives
+    from cospace.cli.figures import human, objectives, told
     from cospace.cli.inputs import load, read_fixed, show_design, sources, spell_design, timed
     from cospace.cli.render import to_json
 
@@ -48,7 +48,7 @@ def best(
             typer.echo("\n" * bool(i) + "\n".join(f"{path} = {value}" for path, value in open_ones.items()))
             for text, figure in answer["objectives"].items():
                 value, unit = figure["value"], str(figure["unit"])
-                typer.echo(f"{text}: {'known only after running' if value is None else human(value, unit)}")
+                typer.echo(f"{text}: {told(figure) if value is None else human(value, unit)}")
         if not answers:
             typer.echo("no feasible design was met; `cospace check` says whether there is one", err=True)
         proof = "proved" if found.certified else "not proved to be the best"

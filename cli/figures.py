@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ def objectives(space: Space, design: Design) -> dict[str, dict[str, object]]:
             entry["value"] = to_float(result.middle / o.scale)
         answer[o.text] = entry
     return answer
+
+
+def told(figure: Mapping[str, object]) -> str:
+    """A figure of `objectives` without a JSON number: one beyond floats, or one that only running tells."""
+    from fractions import Fraction
+
+    from cospace.compiler.space.units import show_in
+
+    if "exact" not in figure:
+        return "known only after running"
+    return show_in(Fraction(str(figure["exact"])), str(figure["unit"] or ""), Fraction(1))
 
 
 def to_float(value: object) -> float | None:

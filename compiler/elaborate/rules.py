@@ -259,8 +259,8 @@ def _lowered(work: Pending, context: Context) -> Record:
     """The default lowering: a kind without rules is replaced by the works it is made of."""
     assert context.answering is not None
     instance = context.answering.instance
-    if work.kind in instance.misspelt:
-        raise Stop()
+    if work.kind in instance.misspelt or context.state.groups.get("failed"):
+        raise Stop()  # a rule, or a block that guards read, could not be read
     asks = _asks(work)
     if not asks:
         known = sorted(instance.rules)

@@ -76,6 +76,7 @@ def find_least(
             break
         values = price(i)
         if values is None:
+            certified &= admit(i) is False  # it may be the best, and can't be compared
             continue
         order_of = -1 if best is None else compare(values[0], best)
         if order_of is None:
@@ -111,6 +112,7 @@ def find_front(
             admitted = admit(i)
             certified &= admitted is not None
             known[i] = price(i) if admitted else None
+            certified &= not admitted or known[i] is not None
             alive[i] = known[i] is not None
         # a candidate that turned out not to be feasible may have hidden others
         if all(known.get(i) is not None for i in new) or len(known) >= looks:

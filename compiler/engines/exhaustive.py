@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 ROWS = 1_000_000
 """Open designs that are listed at most."""
+UNCLEAR = "and of none of them is it known that it is feasible and what its objectives are"
 LISTS = 4
 """Lists that are kept: one for each way in which the fixed decisions decide which open ones live."""
 
@@ -117,7 +118,8 @@ class Exhaustive:
         asked = list(dict.fromkeys(c for c in conditions if c is not TRUE))
         found = self._look(bounds, asked, [self._fold(g) for g in self._goals])
         if not found.rows:
-            return evolve(self._none(len(bounds.rows)), certified=found.certified)
+            none = self._none(len(bounds.rows))
+            return none if found.certified else evolve(none, certified=False, how=UNCLEAR)
         designs = tuple(self._design(fixed, decisions, bounds.rows[i]) for i in found.rows)
         values = tuple(
             tuple(v if o.sense == "minimize" else negated(v) for o, v in zip(self.objectives, each, strict=False))

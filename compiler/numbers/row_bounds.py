@@ -150,8 +150,10 @@ class RowBounds:
             elif error == 0:
                 pairs.append(Pair(value, value))
             else:
-                slack = error * 1.0000001
-                pairs.append(Pair(numpy.nextafter(value - slack, -math.inf), numpy.nextafter(value + slack, math.inf)))
+                far = there & ~numpy.isfinite(value)  # beyond floats: nothing is known of it
+                near, slack = numpy.where(far, 0.0, value), error * 1.0000001
+                low, high = numpy.nextafter(near - slack, -math.inf), numpy.nextafter(near + slack, math.inf)
+                pairs.append(Pair(numpy.where(far, -math.inf, low), numpy.where(far, math.inf, high)))
         at = numpy.flatnonzero(doubt)
         if len(at):
             pairs = [Pair(p.low.copy(), p.high.copy()) for p in pairs]

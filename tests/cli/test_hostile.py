@@ -98,6 +98,22 @@ def test_hostile_texts_end(name: str, folder: Path) -> None:
         assert status == 0 and "fine" in said, said
 
 
+OTHERS = [
+    ["best"], ["compile"], ["fmt", "--check"], ["explain"], ["diff", "plain.cospace"], ["check", "--apply", "--diff"],
+    ["compile", "--emit", "space"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(len(TEXTS)), ids=list(TEXTS))
+def test_every_verb_ends(at: int, folder: Path) -> None:
+    """Each verb meets some of the texts."""
+    (folder / "plain.cospace").write_text(START + "x = choose {1, 2}\n")
+    name = list(TEXTS)[at]
+    verb = OTHERS[at % len(OTHERS)]
+    status, said = bounded([*verb, f"{name.replace(' ', '_')}.cospace"], folder)
+    assert status in (0, 1) and (said.strip() or verb[0] == "fmt"), said
+
+
 @pytest.mark.parametrize("name", ["designs", "division at a design", "long numbers", "decisions"])
 @pytest.mark.parametrize("verb", [["count"], ["sample", "-n", "1"]], ids=["count", "sample"])
 def test_what_is_counted_and_drawn_ends(verb: list[str], name: str, folder: Path) -> None:

@@ -20,6 +20,7 @@ from cospace.compiler.space.model import Decision, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
 from tests.compiler.generate import generate, holds, raw_designs
+from tests.compiler.spaces import space_of
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "gcos.cospace"
 
@@ -273,3 +274,17 @@ def test_equal_reals_of_one_setting_are_one_point_of_the_front(tmp_path: Path) -
     assert found.certified and len(found.designs) == 8
     assert {d["n"] for d in found.designs} == set(range(2, 10))
     assert {(d["power"], d["length"]) for d in found.designs} == {(-6, 1)}
+
+
+def test_what_floats_can_not_hold_rules_no_design_out() -> None:
+    """Beyond floats nothing is known of a value: exact ones are asked, and what they can't tell is not proved."""
+    head = "space s\nx = choose {1, 2}\ny0 = x + 1\n"
+    squares = lambda n: "".join(f"y{i + 1} = y{i} * y{i} + x\n" for i in range(n))  # noqa: E731
+    text = head + squares(13) + "minimize y13\n"
+    found = best(space_of(text))
+    assert found.certified and [d["x"] for d in found.designs] == [1]
+    both = best(space_of(text + "maximize x\n"))
+    assert both.certified and [d["x"] for d in both.designs] == [1, 2]
+    for more in ("", "maximize x\n"):
+        open_ = best(space_of(head + squares(60) + f"minimize y60\n{more}"))
+        assert not open_.certified and not open_.designs and "no design meets" not in open_.how
