@@ -65,7 +65,8 @@ def fields(owner: Declared, loaded: Loaded, depth: int = 0) -> Iterator[Declared
 def _of_value(value: tree.Expr, around: Trail, file: tree.File, loaded: Loaded, depth: int) -> Iterator[Declared]:
     if isinstance(value, tree.Decision):
         domain = value.domain
-        yield from options(domain, around, file, loaded, depth + 1)
+        members = options(domain, around, file, loaded, depth + 1)
+        yield from (m for m in members if not _plain_symbol(m, around, file, loaded))
         for member in domain.alternatives if isinstance(domain, tree.SetOf) else ():
             if isinstance(member.value, tree.Call):
                 made = declared_by(member.value, around, file, loaded, depth + 1)
@@ -190,6 +191,17 @@ def _hinted(node: tree.Node, bound: tree.Node | None) -> Iterator[tuple[tree.Nod
         for child in part if isinstance(part, tuple) else (part,):
             if isinstance(child, tree.Node):
                 yield from _hinted(child, bound)
+
+
+def _plain_symbol(member: Declared, around: Trail, file: tree.File, loaded: Loaded) -> bool:
+    """Whether a member of a set is a new symbol, below which nothing lies; with attributes or none."""
+    node = member.node
+    if not isinstance(node, tree.Alternative) or node.name is not None:
+        return False
+    if isinstance(node.value, tree.Name):
+        return True
+    made = node.value.function if isinstance(node.value, tree.Call) else None
+    return isinstance(made, tree.Name) and declared_by(made, around, file, loaded) is None
 
 
 _PARTS = (

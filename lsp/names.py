@@ -33,6 +33,7 @@ from cospace.lsp.scopes import (
     Trail,
     declares,
     first_binding,
+    inside,
     lexical,
     modules,
     own,
@@ -159,6 +160,7 @@ def in_sight(loaded: Loaded, offset: int) -> Iterator[Declared]:
     for node in reversed(trail(file, offset)):
         yield from (Declared(name, n, file) for name, n in declares(node))
     yield from fields(Declared("", file, file), loaded)
+    yield from (Declared(name, n, file) for name, n in inside(file).items())
     for alias, module in modules(file, loaded):
         yield Declared(alias, module, module)
     for _, module in modules(file, loaded):

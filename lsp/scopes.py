@@ -6,13 +6,14 @@ Inner names hide outer ones. In the body of a network or a `def` a name that is 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from attrs import frozen
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
 from cospace.dsl.load import UNITS, Loaded
 from cospace.dsl.source import word_span
-from cospace.dsl.walk import children
+from cospace.dsl.walk import children, walk
 from cospace.lsp.symbols import declared
 
 
@@ -101,7 +102,10 @@ def lexical(
         if found:
             above = [n for n in found if n.span.start <= offset] or found[:1]
             return Declared(name, above[-1], file)
-    return in_file(name, file) or in_loops(name, file) or imported(name, file, loaded, dotted)
+    made = inside(file).get(name)
+    return in_file(name, file) or imported(name, file, loaded, dotted) or (
+        Declared(name, made, file) if made is not None else None
+    )  # fmt: skip
 
 
 def first_binding(found: Declared) -> Declared:
@@ -127,14 +131,22 @@ def in_file(name: str, file: tree.File) -> Declared | None:
     return next((Declared(name, s, file) for s in file.statements if name in own(s)), None)
 
 
-def in_loops(name: str, file: tree.File) -> Declared | None:
-    """What a loop at the top of a file binds: outside, the list of its passes."""
-    pending: list[tree.Statement] = [s for s in file.statements if isinstance(s, tree.Loop)]
+@lru_cache(maxsize=16)
+def inside(file: tree.File) -> dict[str, tree.Node]:
+    """What is read at the top of a file though it is made inside a statement: what loops bind, and labels."""
+    found: dict[str, tree.Node] = {}
+    pending: list[tree.Statement] = [s for s in file.statements if isinstance(s, tree.Loop | tree.Bind)]
     for s in pending:
-        pending += s.block.statements if isinstance(s, tree.Loop) else ()
-        if name in own(s):
-            return Declared(name, s, file)
-    return None
+        if isinstance(s, tree.Loop):
+            pending += s.block.statements
+            continue
+        for name in own(s) if s not in file.statements else ():
+            found.setdefault(name, s)
+    for s in pending:
+        for node in walk(s.value) if isinstance(s, tree.Bind) else ():
+            if isinstance(node, tree.Decision) and node.label is not None:
+                found.setdefault(node.label, node)
+    return found
 
 
 def modules(file: tree.File, loaded: Loaded) -> list[tuple[str, tree.File]]:

@@ -86,7 +86,13 @@ def elaborate_into(
     for key, module in modules.items():
         if not key.startswith(LIBRARY) and (module is not root or only is None):
             hiding.warn_hidden([hiding.names_of(s, module.file.text) for s in module.file.statements], reporter)
+        library = not any(isinstance(s, tree.SpaceName) for s in module.file.statements) and module is not root
         for at, s in enumerate(module.file.statements):
+            if library and isinstance(s, tree.Require | tree.Objective | tree.Loop):
+                said = f"{statements._word(s)} in a library asks for nothing of the spaces that import it"
+                reporter.warn(
+                    "CS226", s.span, said, help="state it in the space, or in the `def` or accelerator it is about"
+                )
             if isinstance(s, tree.Language) and at:
                 said = "the version of the language stands first in a file"
                 reporter.error("CS226", s.span, said, help="move it to the first line, or leave it out")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cospace.compiler.checks.check import check
 from cospace.compiler.counting.count import count
-from cospace.compiler.driver import compile_text
+from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.elaborate import evaluate
 
 from tests.compiler import spaces
@@ -177,3 +179,14 @@ def test_a_rule_that_could_not_be_read_is_not_missed_and_one_that_does_not_hold_
     ]  # not that precisions are assumed, or 8 is none
     wrong = net.replace("out = nodes", "outt = nodes")
     assert [line.split()[0] for line in spaces.told(wrong + ENGINE % (", 8", "=="))] == ["CS214"]
+
+
+def test_what_a_library_asks_for_is_told_to_ask_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "kit.cospace").write_text(
+        'param top = 3\nrequire top <= 2 "few"\nfor i in 1..2 { y = i }\nminimize top\n'
+    )
+    (tmp_path / "whole.cospace").write_text("space whole\na = choose {1, 2}\nrequire a <= 1\n")
+    (tmp_path / "use.cospace").write_text("space use\nimport kit\nimport whole\nb = choose {1, 2}\nrequire b <= top\n")
+    found = compile_file(tmp_path / "use.cospace")
+    assert found.space is not None and [d.code for d in found.diagnostics] == ["CS226"] * 3
+    assert {d.severity for d in found.diagnostics} == {"warning"}

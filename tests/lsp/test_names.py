@@ -16,7 +16,7 @@ from cospace.dsl.load import load_text
 from cospace.lsp.analysis import Analysis, Memory
 from cospace.lsp.documents import Document, uri_of
 from cospace.lsp.hover import Known, hover
-from cospace.lsp.names import BUILT_IN, WORD, find, identity, occurrences
+from cospace.lsp.names import BUILT_IN, WORD, find, identity, in_sight, members, occurrences
 from cospace.lsp.scopes import trail
 from cospace.lsp.words import BUILT_IN as TOLD
 
@@ -58,6 +58,23 @@ def test_what_a_loop_binds_is_one_name_inside_and_outside() -> None:
     for at in places:
         found = find(loaded, at)
         assert found is not None and [s.start for s in occurrences(loaded, found)] == places
+    assert "y" in {d.name for d in in_sight(loaded, text.index("minimize"))}
+
+
+def test_a_label_is_one_name_where_it_is_said_and_where_it_is_read() -> None:
+    text = "space t\nx = choose kind { a = (choose w {1, 2}), b = 3 }\nrequire kind.a.w <= 1 when kind == a\n"
+    loaded = load_text(text, "t.cospace", Reporter(), STANDARD)
+    places = [m.start() for m in re.finditer(r"\bkind\b", text)]
+    for at in places:
+        found = find(loaded, at)
+        assert found is not None and [s.start for s in occurrences(loaded, found)] == places
+
+
+def test_what_stands_after_the_dot_of_a_symbol_are_its_attributes() -> None:
+    text = "space t\nx = choose {a(cost = 1, size = 2), b(cost = 2, size = 3)}\nrequire x.cost <= 1\n"
+    loaded = load_text(text, "t.cospace", Reporter(), STANDARD)
+    owner = find(loaded, text.index("x.cost"))
+    assert owner is not None and {d.name for d in members(owner, loaded)} == {"cost", "size"}
 
 
 @cache
