@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,6 +91,10 @@ def describe(spaces: tuple[Space, Space], found: Difference) -> list[str]:
     return lines
 
 
+_COPY = re.compile(r"(?: \(at [^()]*\)| \[[^\[\]]*\])+$")
+"""What tells the copies of a requirement apart, behind its reason."""
+
+
 def _because(word: str, side: Side) -> str:
     where = "the new spec says" if word == "lost" else "the old spec said"
     return f"{where}: {side.why}"
@@ -104,8 +109,10 @@ def _written(spaces: tuple[Space, Space], found: Difference) -> list[str]:
     for old, new in found.decisions:
         lines.append(f"decision  {_decision(old, new)}")
     for kind, pairs in (("require", found.requirements), ("objective", found.objectives)):
-        said = Counter(f"{_change(a, b)}: {_called(a or b)}" for a, b in pairs)
-        lines += [f"{kind:<9} {text}" + (f" ({n} times)" if n > 1 else "") for text, n in said.items()]
+        said = [f"{_change(a, b)}: {_called(a or b)}" for a, b in pairs]
+        alike = Counter(_COPY.sub("", text) for text in said)  # a loop's passes, values that are bound later
+        for text in dict.fromkeys(t if alike[_COPY.sub("", t)] == 1 else _COPY.sub("", t) for t in said):
+            lines.append(f"{kind:<9} {text}" + (f" ({alike[text]} times)" if alike[text] > 1 else ""))
     lines += [f"          {line}" for line in _moved(spaces, found)]
     return lines
 

@@ -112,6 +112,18 @@ def test_a_decision_of_one_alone_is_left_out_where_it_is_pinned(tmp_path: Path) 
     assert "the same designs, proved" in run(tmp_path, more, "--fix", "bits=4")
 
 
+def test_copies_of_a_requirement_are_told_once(tmp_path: Path) -> None:
+    for name, top in (("was", 9), ("is", 8)):
+        text = "space s\na = [choose 1..4 for i in 1..3]\nm = switch {1, 2, 3}\n"
+        text += 'for i in 1..3 { require a[i] <= %d "low" }\n'
+        text += 'require sum(a) * m <= %d * 4 "light"\nrequire a[1] + a[2] <= %d "pair"\n'
+        (tmp_path / f"{name}.cospace").write_text(text % (top - 5, top, top), encoding="utf-8")
+    done = CliRunner().invoke(app, ["diff", str(tmp_path / "was.cospace"), str(tmp_path / "is.cospace")])
+    said = [line.strip() for line in done.stdout.splitlines() if line.startswith("require")]
+    assert "require   otherwise: low (3 times)" in said and "require   otherwise: light (3 times)" in said, said
+    assert not [line for line in said if "(at " in line or "[1]" in line]
+
+
 def test_a_path_that_neither_has_is_said(tmp_path: Path) -> None:
     assert "CS805" in run(tmp_path, OLD, "--fix", "bits=4")
 
