@@ -12,6 +12,8 @@ from cospace.dsl.suggest import closest
 if TYPE_CHECKING:
     from cospace.dsl.mistakes import Mistake
 
+NEAR = 80
+"""Signs around a mistake that are searched: a text may be one long line."""
 BINDINGS = ("choose", "switch", "random", "adapt", "map")
 
 _LABELLED = re.compile(rf"(?<!\w)(?:{'|'.join(BINDINGS)})[ \t]+(\w+)[ \t]+\Z")
@@ -36,7 +38,7 @@ _COMPARED = re.compile(r"[<>]=?|[=!]=")
 
 def label_without_braces(m: Mistake) -> Diagnostic | None:
     """`choose depth 1..4`: a label stands before braces."""
-    before = _LABELLED.search(m.text[max(0, m.start - 80) : m.start])
+    before = _LABELLED.search(m.text[max(0, m.start - NEAR) : m.start])
     if before is None or before[1] in RESERVED or m.token.type not in ("NUMBER", "NAME", "MINUS"):
         return None
     domain = _DOMAIN.match(m.text, m.start)
@@ -54,7 +56,7 @@ def argument_without_comma(m: Mistake) -> Diagnostic | None:
         return None
     line = m.text.rfind("\n", 0, m.start) + 1
     if m.token.type == "EQUAL" and m.last == "NAME":
-        before = _LAST_NAME.search(m.text, line, m.start)
+        before = _LAST_NAME.search(m.text, max(line, m.start - NEAR), m.start)
         if before is None:
             return None
         name, at, end = before["name"], before.start("gap"), before.end("name")
@@ -108,7 +110,7 @@ def colon_for_block(m: Mistake) -> Diagnostic | None:
 
 def misspelt_binding(m: Mistake) -> Diagnostic | None:
     """`chose 4..32`."""
-    before = _BEFORE.search(m.text, max(0, m.start - 80), m.start)
+    before = _BEFORE.search(m.text, max(0, m.start - NEAR), m.start)
     if before is None or m.token.type not in ("NUMBER", "LBRACE", "NAME") or before["word"] in RESERVED:
         return None
     near = closest(before["word"], BINDINGS)
@@ -160,10 +162,14 @@ def other_keyword(m: Mistake) -> Diagnostic | None:
         after = len(m.text[m.start + 1 :]) - len(m.text[m.start + 1 :].lstrip(" \t"))
         fix = Fix(Span(m.path, m.start, m.start + 1 + after), f"\n{word} ", f"write another `{word}`")
         return _told(m.span, "each objective is a statement of its own", f"write another `{word} …`", fix)
-    times = _TIMES.search(m.text, max(0, m.start - 80)) if str(m.token) == "x" and "TIMES" in m.expected else None
+    times = (
+        _TIMES.search(m.text, max(0, m.start - NEAR), m.start + NEAR)
+        if str(m.token) == "x" and "TIMES" in m.expected
+        else None
+    )
     if times is not None and times.start("x") == m.start and times["left"] not in RESERVED:
         return _told(m.span, f"`{m.token}` multiplies nothing", "did you mean `*`?", _write(m.span, "*"))
-    within = _NOT_IN.search(m.text, max(0, m.start - 80)) if str(m.token) == "not" else None
+    within = _NOT_IN.search(m.text, max(0, m.start - NEAR), m.start + NEAR) if str(m.token) == "not" else None
     if within is not None and within.start("not") == m.start and within["left"] not in RESERVED:
         fix = Fix(Span(m.path, *within.span()), f"not ({within['left']} in {within['right']})", "put `not` before it")
         return _told(m.span, "`not` stands before what it denies", "write `not (… in …)`", fix)
