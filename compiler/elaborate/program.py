@@ -22,8 +22,8 @@ from cospace.compiler.elaborate import (
     names,
     params,
     passes,
+    placing,
     policies,
-    rules,
     statements,
     types,
     unfold,
@@ -102,7 +102,7 @@ def elaborate_into(
     state.groups["kinds"] = {s.name for m in modules.values() for s in m.file.statements if isinstance(s, tree.Work)}
     params.apply_settings(root, context)
     params.apply_imports(root, context)
-    state.place = partial(_owned, HARDWARE, state, lambda: rules.place_all(state, context))
+    state.place = partial(_owned, HARDWARE, state, lambda: placing.place_all(state, context))
     _settle(root, context, only)
     unfold.unfold(state, context)
     state.requirements = unfold.narrowed(state.requirements, context)

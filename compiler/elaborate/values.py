@@ -1,7 +1,4 @@
-"""Compile-time values that are not scalars, and the context an expression is evaluated in.
-
-A scalar is an `Expr` of the graph. Everything here lives only during elaboration.
-"""
+"""Compile-time values that are not scalars (`Expr`), and the context an expression is evaluated in."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from cospace.compiler.counting.options import Options
 from cospace.compiler.counting.rowsums import count_rows
 from cospace.compiler.counting.separate import separate
 from cospace.compiler.driver import compile_text
-from cospace.compiler.elaborate import rules
+from cospace.compiler.elaborate import placing
 from cospace.compiler.exact import columns
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import evaluate, solve_maps
@@ -80,9 +80,9 @@ def compiled(text: str) -> Space:
 @pytest.mark.parametrize("goal", ["cycles", "energy * cycles", "0 * cycles", "max(cycles, 40)"])
 def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyPatch, goal: str) -> None:
     text = TILED.replace("GOAL", goal)
-    monkeypatch.setattr(rules, "LARGE", 1 << 60)
+    monkeypatch.setattr(placing, "LARGE", 1 << 60)
     slow = compiled(text)
-    monkeypatch.setattr(rules, "LARGE", 2)
+    monkeypatch.setattr(placing, "LARGE", 2)
     fast = compiled(text)
     assert not any(len(p.problem.goals) > 1 for w in fast.works for p in w.placements)  # what stands for them has one
     assert any(prod(len(m.values) for m in p.problem.maps) >= 300 for w in slow.works for p in w.placements)
@@ -109,7 +109,7 @@ def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyP
 
 
 def test_a_value_that_is_not_rational_is_left_to_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "LARGE", 2)
+    monkeypatch.setattr(placing, "LARGE", 2)
     space = compiled(TILED.replace("GOAL", "sqrt(cycles)"))
     assert any(len(p.problem.goals) > 1 for w in space.works for p in w.placements)
 
@@ -156,7 +156,7 @@ def test_sums_that_share_no_part_are_counted_apart() -> None:
 
 def test_solved_mappings_are_kept_for_what_is_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COSPACE_CACHE", str(tmp_path))
-    monkeypatch.setattr(rules, "LARGE", 2)
+    monkeypatch.setattr(placing, "LARGE", 2)
     monkeypatch.setattr(solved, "KEPT", 2)
     solving = []
     solve = solved._solve
