@@ -231,7 +231,7 @@ def test_an_unforeseen_error_is_one_line(spec: Path, monkeypatch: pytest.MonkeyP
         raise ZeroDivisionError("two\nlines")
 
     monkeypatch.delenv("COSPACE_DEBUG", raising=False)
-    monkeypatch.setattr("cospace.cli.inputs.compile_spec", break_down)
+    monkeypatch.setattr("cospace.cli.inputs._read", break_down)
     done = CliRunner().invoke(app, ["count", str(spec)])
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
