@@ -51,6 +51,7 @@ def check(
         Path | None,
         typer.Option("--certificate", metavar="FILE", help="also write proofs that a reader can check without cospace"),
     ] = None,
+    within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
     """Prove that a space is sound: some design is feasible, nothing is undefined, no value is dead."""
@@ -90,24 +91,27 @@ def check(
 
             space = fixed_space(space, fixed)
             space = space if why else fold_pinned(space)
-        if why:
-            _explain(space, why, as_json)
-            return
+        from cospace.compiler import clock
         from cospace.compiler.checks.check import check as prove
 
-        report = prove(space, deep=deep)
-        found = tuple(diagnostics) + tuple(report.diagnostics)
-        _report(found, sarif)
-        written = None
-        if certificate is not None:
-            from cospace.cli.certificates import write_certificates
+        with clock.within(within):
+            if why:
+                _explain(space, why, as_json)
+                return
+            report = prove(space, deep=deep)
+            found = tuple(diagnostics) + tuple(report.diagnostics)
+            _report(found, sarif)
+            written = None
+            if certificate is not None:
+                from cospace.cli.certificates import write_certificates
 
-            written = write_certificates(spec, space, report.claims, certificate)
+                written = write_certificates(spec, space, report.claims, certificate)
+            cut = clock.hit()
         if not as_json:
             _say(space.name, report.ok, report.proved, report.skipped)
             for text in written.said() if written is not None else ():
                 typer.echo(f"  {text}")
-        if report.ok is True and not found and not fixed and not is_compiled(spec):
+        if report.ok is True and not cut and not found and not fixed and not is_compiled(spec):
             answer = {"ok": True, "proved": report.proved, "skipped": report.skipped}
             proofs.keep(spec, given, deep, files_of(spec, space), space.name, answer)
         extra = {} if written is None else {"certificates": written.to_json()}

@@ -27,6 +27,7 @@ def compile_spec(
     data: options.Data = None,
     emit: Annotated[Stage | None, typer.Option("--emit", help="print a stage instead")] = None,
     as_json: options.Json = False,
+    within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
     """Compile a spec and show the space: decisions, counts, works and rules, supernet, objectives."""
@@ -55,7 +56,7 @@ def compile_spec(
         else:
             from cospace.cli.compile_view import print_space
 
-            print_space(space, spec, settings or [])
+            print_space(space, spec, settings or [], within)
 
 
 def _emit_tree(spec: options.Spec) -> None:

@@ -9,6 +9,7 @@ import typer
 from cospace.cli import options
 from cospace.cli.figures import between, ends
 from cospace.cli.guard import verb
+from cospace.compiler import clock
 
 if TYPE_CHECKING:
     from cospace.compiler.counting.count import Count
@@ -32,29 +33,37 @@ def count(
     alone: Annotated[bool, typer.Option("--alone", help="the estimate alone: nothing is counted but raw")] = False,
     seed: options.Seed = 0,
     as_json: options.Json = False,
+    within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
     """Count the designs: all of them, and those that meet every requirement, exactly."""
-    from cospace.cli.inputs import countable, timed
+    from cospace.cli.inputs import pinned_space, refuse_undefined, timed
 
     if alone and (estimated is None or values):
         raise typer.BadParameter("goes with --estimate and without --values", param_hint="--alone")
-    space, pinned = countable(spec, settings, fixed)
-    with timed(time):
+    space, pinned = pinned_space(spec, settings, fixed)
+    with timed(time), clock.within(within):
         from cospace.compiler.counting.count import solve_space
         from cospace.compiler.counting.values import values_of
 
+        refuse_undefined(space, pinned)
         guess = None
         if estimated is not None:
             from cospace.compiler.sampling.estimate import estimate
+            from cospace.compiler.sampling.sample import Unsampled
 
-            guess = estimate(space, estimated, seed, pinned)
+            try:
+                guess = estimate(space, estimated, seed, pinned)
+            except Unsampled:
+                if alone or not clock.hit():
+                    raise
         if alone and guess is not None:
             _show_alone(guess, as_json, strict)
             return
         whole = solve_space(space, pinned)
         found = whole.count
         kept = values_of(whole) if values else None
+        limit = clock.reason() if clock.hit() else None
     if as_json:
         answer: dict[str, object] = {"raw": None if found.raw is None else str(found.raw)}
         if found.exact:
@@ -65,10 +74,12 @@ def count(
             if found.responsible is not None:
                 answer["responsible"] = found.responsible.reason
         answer["how"] = found.method
-        if guess is not None:
-            answer["estimate"] = _estimate_object(guess, found)
+        if estimated is not None:
+            answer["estimate"] = None if guess is None else _estimate_object(guess, found)
         if values:
             answer["values"] = None if kept is None else {c.path: _value_object(space, c) for c in kept}
+        if limit is not None:
+            answer["limit"] = limit
         typer.echo(json.dumps(answer, ensure_ascii=False))
     else:
         for line in describe(found):
@@ -77,6 +88,8 @@ def count(
             typer.echo(f"{_describe_estimate(guess)}; {_compare(guess, found)}")
         if values:
             typer.echo("\n".join(_value_lines(space, kept)))
+        if limit is not None and found.limit != limit:
+            typer.echo(f"what is not exact is unknown: {limit}")
     if strict and not found.exact:
         raise typer.Exit(1)
 

@@ -27,6 +27,7 @@ def diff(
     data: options.Data = None,
     fixed: options.Fix = None,
     as_json: options.Json = False,
+    within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
     """Compare two specs: designs that were lost and gained, counted, with one of each and the reason.
@@ -38,11 +39,13 @@ def diff(
     spaces = load(old, settings, data), load(new, settings, data)
     pinned = _pins(spaces, fixed)
     with timed(time):
+        from cospace.compiler import clock
         from cospace.compiler.checks.difference import difference
 
-        for space, held in zip(spaces, pinned, strict=True):
-            refuse_undefined(space, held)
-        found = difference(*spaces, pinned)
+        with clock.within(within):
+            for space, held in zip(spaces, pinned, strict=True):
+                refuse_undefined(space, held)
+            found = difference(*spaces, pinned)
     if as_json:
         typer.echo(json.dumps(_object(spaces, found), ensure_ascii=False))
     else:
@@ -88,6 +91,8 @@ def describe(spaces: tuple[Space, Space], found: Difference) -> list[str]:
         lines.append(f"to compare without what only one of them has, pin it: --fix {apart[0].path}=VALUE")
     if found.lost.count == found.gained.count == (0, 0):
         lines.append("the same designs, proved")
+    if found.limit is not None:
+        lines.append(f"unknown   what is not exact: {found.limit}")
     return lines
 
 
@@ -175,5 +180,5 @@ def _object(spaces: tuple[Space, Space], found: Difference) -> dict[str, object]
         "before": ends(found.old.bounds), "after": ends(found.new.bounds), "both": ends(found.kept),
         "lost": side(found.lost, spaces[0]), "gained": side(found.gained, spaces[1]),
         "decisions": changes(found.decisions), "requirements": changes(found.requirements),
-        "objectives": changes(found.objectives),
+        "objectives": changes(found.objectives), "limit": found.limit,
     }  # fmt: skip

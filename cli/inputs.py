@@ -140,14 +140,9 @@ def pin_paths(space: Space, pairs: Iterable[tuple[str, str]]) -> tuple[Space, di
     return pin(space, {path: value for path, value in shared.items() if path not in alone}), alone
 
 
-def countable(spec: Path, settings: list[str] | None, fixed: list[str] | None) -> tuple[Space, dict[str, Value]]:
-    """As `read_fixed`, of a spec, for verbs whose answer rests on which designs are feasible.
-
-    Raises SpecError (CS602) where something has no value at a design that nothing excludes.
-    """
-    space, pinned = read_fixed(load(spec, settings), fixed)
-    refuse_undefined(space, pinned)
-    return space, pinned
+def pinned_space(spec: Path, settings: list[str] | None, fixed: list[str] | None) -> tuple[Space, dict[str, Value]]:
+    """As `read_fixed`, of a spec. Verbs whose answer rests on which designs are feasible then `refuse_undefined`."""
+    return read_fixed(load(spec, settings), fixed)
 
 
 def refuse_undefined(space: Space, pinned: Mapping[str, Value]) -> None:

@@ -59,5 +59,22 @@ Data = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="the answer for programs, on standard output")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="one spec and one seed give one answer")]
 Time = Annotated[bool, typer.Option("--time", help="say on standard error how long it took")]
+
+
+def _a_number(seconds: float) -> float:
+    if seconds != seconds:
+        raise typer.BadParameter("it is not a number")
+    return seconds
+
+
+Within = Annotated[
+    float,
+    typer.Option(
+        "--within", metavar="SECONDS", min=0, callback=_a_number,
+        help="after which what is not answered is said to be unknown; inf: never",
+    ),
+]  # fmt: skip
+SECONDS = 60.0
+"""What a verb may take for its answers unless --within says otherwise."""
 Strict = Annotated[bool, typer.Option("--strict", help="an unknown is an error (status 1)")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]

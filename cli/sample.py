@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from functools import partial
+from typing import Annotated, NoReturn
 
 import typer
 from cospace.cli import options
@@ -22,20 +23,33 @@ def sample(
     data: options.Data = None,
     fixed: options.Fix = None,
     as_json: options.Json = False,
+    within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
-    """Draw feasible designs, exactly uniformly. With --json one design a line."""
-    from cospace.cli.inputs import countable, show_design, spell_design, timed
+    """Draw feasible designs, exactly uniformly. With --json one design a line.
 
-    space, pinned = countable(spec, settings, fixed)  # rows count the values that are left
+    --within is what the first ones may take, and then each 65,536 more.
+    """
+    from cospace.cli.inputs import pinned_space, refuse_undefined, show_design, spell_design, timed
+
+    space, pinned = pinned_space(spec, settings, fixed)  # rows count the values that are left
     with timed(time):
-        from cospace.compiler.sampling.sample import Sampler
+        from cospace.compiler import clock
+        from cospace.compiler.sampling.sample import Sampler, Unsampled
         from cospace.compiler.space.designs import decode
 
-        sampler = Sampler(space, pinned)
+        def stop() -> NoReturn:
+            raise Unsampled(clock.reason())
+
+        sampler: Sampler | None = None
         for start in range(0, number, BLOCK):
-            # blocks of their own seeds, so that memory does not grow with what is asked for
-            rows = sampler.sample(min(BLOCK, number - start), seed + (start << 32))
+            with clock.within(within):
+                if sampler is None:
+                    refuse_undefined(space, pinned)
+                    sampler = clock.attempt(lambda: Sampler(space, pinned), stop)
+                # blocks of their own seeds, so that memory does not grow with what is asked for
+                many, block = min(BLOCK, number - start), seed + (start << 32)
+                rows = clock.attempt(partial(sampler.sample, many, block), stop)
             for i, row in enumerate(rows, start):
                 design = decode(space.decisions, row)
                 if as_json:

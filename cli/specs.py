@@ -46,11 +46,14 @@ def specs(
 
 def _counted(path: Path) -> dict[str, str]:
     """Raw and feasible designs in words: to the last digit, or the proved bounds rounded outwards."""
-    from cospace.cli.inputs import countable
+    from cospace.cli.inputs import pinned_space, refuse_undefined
+    from cospace.compiler import clock
     from cospace.compiler.counting.count import count
 
-    space, pinned = countable(path, None, None)
-    found = count(space, pinned)
+    space, pinned = pinned_space(path, None, None)
+    with clock.within(options.SECONDS):
+        refuse_undefined(space, pinned)
+        found = count(space, pinned)
     low, high = found.bounds
     if found.exact:
         feasible = _short(low)

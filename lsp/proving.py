@@ -24,6 +24,7 @@ from typing import Any
 
 from cospace.compiler.checks.check import check
 from cospace.compiler.checks.excluded import excluded
+from cospace.compiler.clock import hit, within
 from cospace.compiler.counting.count import solve_space
 from cospace.compiler.counting.values import values_of
 from cospace.compiler.space.model import Space
@@ -33,6 +34,8 @@ from cospace.lsp.documents import Document
 
 FORKS = hasattr(os, "fork") and sys.platform != "darwin"  # where libraries of numbers don't outlive a fork
 """Whether one process serves all jobs."""
+SECONDS = 60.0
+"""What proofs may take, and the counts after them; then what is not known is unknown."""
 Job = dict[str, Any]
 Told = dict[str, Any]
 
@@ -57,22 +60,26 @@ def space_of(job: Job, memory: Memory) -> Space | None:
 
 def answers(space: Space | None) -> Iterator[Told]:
     """What is told of a space, the soonest first: what `check` says, the count, what each value keeps, and last what
-    each requirement excludes by itself."""
+    each requirement excludes by itself. Less of it where the time is up."""
     if space is None:
         yield {"diagnostics": [], "open": False}
         return
-    report = check(space)
+    with within(SECONDS):
+        report = check(space)
     undefined = any(d.code == "CS602" for d in report.diagnostics)  # no number of designs would be right
     yield {"diagnostics": [_write(d) for d in report.diagnostics], "open": not undefined}
     if undefined:
         return
-    whole = solve_space(space)
-    found = whole.count
-    yield {"raw": found.raw, "bounds": found.bounds, "method": found.method, "limit": found.limit}
-    kept = values_of(whole)
-    yield {"values": None if kept is None else [[c.path, c.counts, c.absent] for c in kept]}
-    for span, bounds in excluded(space, found):
-        yield {"excludes": [*_ends(span), *bounds]}
+    with within(SECONDS):
+        whole = solve_space(space)
+        found = whole.count
+        yield {"raw": found.raw, "bounds": found.bounds, "method": found.method, "limit": found.limit}
+        kept = values_of(whole)
+        yield {"values": None if kept is None else [[c.path, c.counts, c.absent] for c in kept]}
+        for span, bounds in excluded(space, found):
+            if hit():
+                break
+            yield {"excludes": [*_ends(span), *bounds]}
     yield {"open": False}
 
 

@@ -7,11 +7,13 @@ reason. Owns the format (`docs/certificates.md`); `checker/certificates.py` read
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 from cospace.compiler.bounds.boxes import members
 from cospace.compiler.checks.findings import Claim
+from cospace.compiler.clock import attempt, reason
 from cospace.compiler.proofs.refute import Fact, Lemma, Refuter, facts_of, lemmas_of
 from cospace.compiler.proofs.summed import Weighed, exceeding
 from cospace.compiler.space.graph import TRUE, both, negate
@@ -37,7 +39,7 @@ def certify(space: Space, claims: Sequence[Claim], mark: str, visits: int = VISI
     made: list[dict[str, Any]] = []
     unproved: list[tuple[Claim, str]] = []
     for claim in claims:
-        found = maker.proofs(claim)
+        found = attempt(partial(maker.proofs, claim), reason)
         if isinstance(found, str):
             unproved.append((claim, found))
         else:

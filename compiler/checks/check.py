@@ -14,6 +14,7 @@ from cospace.compiler.checks.emptied import emptied
 from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers, shown, shown_values
 from cospace.compiler.checks.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
 from cospace.compiler.checks.undefined import undefined_at
+from cospace.compiler.clock import attempt, hit, reason
 from cospace.compiler.cost import holds
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.proofs.defined import Condition, conditions, open_to
@@ -23,6 +24,8 @@ from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Label
 
 COPIES = 6
 """Copies of a decision that a message names."""
+NAMED = 4
+"""Values that are named of those that were not decided."""
 
 
 @frozen
@@ -70,11 +73,15 @@ def check(space: Space, deep: bool = False) -> Report:
 
 
 def _asked(name: str, question: Callable[[], Finding]) -> Finding:
-    """A question's answer; unknown where it meets a comparison that can't be decided."""
+    """A question's answer; unknown where it meets a comparison that can't be decided, or the time is up."""
+
+    def unknown(why: object) -> Finding:
+        return Finding(None, skipped=(f"{name}: unknown ({why})",))
+
     try:
-        return question()
+        return attempt(question, lambda: unknown(reason()))
     except Undecided as stop:
-        return Finding(None, skipped=(f"{name}: unknown ({stop})",))
+        return unknown(stop)
 
 
 def _satisfiable(case: Case, every: bool) -> Finding:
@@ -88,7 +95,7 @@ def _satisfiable(case: Case, every: bool) -> Finding:
         from cospace.compiler.conflicts.words import all_conflicts, explain_conflict
 
         if every:
-            found, complete = all_conflicts(case.prover)
+            found, complete = attempt(lambda: all_conflicts(case.prover), lambda: ((), False))
             if found:
                 said = f"conflicts: {len(found)} minimal" + (", and there are no others" if complete else "")
                 lost = () if complete else ("conflicts: others were not looked for any further",)
@@ -207,7 +214,9 @@ def _dead_values(case: Case) -> Finding:
         diagnostics.append(evolve(copies[0][1], message=copies[0][1].message + named + more))
     if found.unknown:
         pairs = [(space.decisions[v], k) for v, k in found.unknown]
-        left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:4])
+        left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:NAMED])
+        left += f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+        left += f" ({reason()})" if hit() else ""
         return Finding(None, (), (f"dead values: not decided for {left}",), tuple(diagnostics), claims)
     dead = len(found.dead)
     said = f"dead values: {dead} found" if dead else "dead values: none, each value is in a feasible design"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 from cospace.compiler.checks.drawn import Drawn, Pair
+from cospace.compiler.clock import attempt
 from cospace.compiler.counting.count import Limits, kept_values, solve_space
 from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.counting.values import values_of
@@ -40,16 +41,13 @@ class Settled:
 
 
 def settle_missing(drawn: Drawn) -> Settled:
-    """Settle the values that no witness takes. A design found for one shows what it takes of the others, too."""
+    """Settle the values that no witness takes. A design found for one shows what it takes of the others, too.
+
+    Where the time is up what was proved before stays.
+    """
     search = _Missing(drawn)
-    drawn.witnesses.missing -= _listed(drawn.prover)
-    if search.missing and drawn.witnesses.designs:
-        drawn.begin()
-    search.ask_together()
-    search.ask_sums()
-    search.ask_counts()
-    search.ask_alone()
-    return Settled(search.dead, tuple(sorted(search.missing)))
+    attempt(search.ask, lambda: None)
+    return Settled(search.dead, tuple(sorted(search.missing - search.dead.keys())))
 
 
 @define(eq=False)
@@ -66,6 +64,16 @@ class _Missing:
     @property
     def missing(self) -> set[Pair]:
         return self.drawn.witnesses.missing
+
+    def ask(self) -> None:
+        """One way after the other, as long as any value is open."""
+        self.drawn.witnesses.missing -= _listed(self.prover)
+        if self.missing and self.drawn.witnesses.designs:
+            self.drawn.begin()
+        self.ask_together()
+        self.ask_sums()
+        self.ask_counts()
+        self.ask_alone()
 
     def ask_together(self) -> None:
         """All open values of a decision at once."""

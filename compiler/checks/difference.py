@@ -11,9 +11,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from attrs import evolve, frozen
+from cospace.compiler import clock
 from cospace.compiler.counting.count import Count, solve_space
 from cospace.compiler.exact.exact import decided, evaluate
-from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.proofs.prove import Prover, Verdict
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, both, either, implies, negate
 from cospace.compiler.space.model import Decision, Design, Objective, Requirement, Space, spell
@@ -38,7 +39,7 @@ class Side:
 class Difference:
     """old, new: the counts of both. Pairs hold what was and what is, None where there is nothing of the kind.
 
-    example: a design of both, as it stands in the old space and in the new one.
+    example: a design of both, as it stands in the old space and in the new one. limit: why less is known than might be.
     """
 
     old: Count
@@ -50,6 +51,7 @@ class Difference:
     decisions: tuple[tuple[Decision | None, Decision | None], ...]
     requirements: tuple[tuple[Requirement | None, Requirement | None], ...]
     objectives: tuple[tuple[Objective | None, Objective | None], ...]
+    limit: str | None = None
 
 
 def difference(
@@ -77,6 +79,7 @@ def difference(
             _pairs(before.requirements, after.requirements, lambda r: (r.guard, r.value), lambda r: r.reason)
         ),
         objectives=tuple(_pairs(before.objectives, after.objectives, lambda o: (o.value, o.sense), lambda o: o.text)),
+        limit=clock.reason() if clock.hit() else None,
     )
 
 
@@ -97,7 +100,7 @@ def _example(space: Space, further: Sequence[Requirement]) -> tuple[bool | None,
     if not asked.decisions:
         holds = all(decided(implies(r.guard, r.value), {}) for r in asked.requirements)
         return holds, {} if holds else None
-    verdict = Prover(asked).draw_or_settle()
+    verdict = clock.attempt(lambda: Prover(asked).draw_or_settle(), lambda: Verdict(None, limit=clock.reason()))
     return verdict.possible, verdict.witness
 
 

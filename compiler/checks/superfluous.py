@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 
 from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.checks.findings import Case, Claim, Finding, read_expressions
+from cospace.compiler.clock import attempt, hit, reason
 from cospace.compiler.exact.exact import Enclosure, evaluate
 from cospace.compiler.space.graph import TRUE, Expr, both, const, eq, negate
 from cospace.compiler.space.model import Call, Choice, Objective, Requirement, Space
@@ -32,14 +34,14 @@ def superfluous_requirements(case: Case) -> Finding:
     groups = _by_place([r for r in case.space.requirements if r.origin in ("written", "rule")])
     idle, idle_unknown = [], []
     for group in (g for g in groups if all(r.guard is not TRUE for r in g)):
-        held = _is_reached(case, group)
+        held = attempt(partial(_is_reached, case, group), _unknown)
         idle += [group] * (held is False)
         idle_unknown += [group] * (held is None)
     redundant, unknown, claims = [], [], []
     for group in groups:
         if group in idle:
             continue
-        answer = _redundant(case, group)
+        answer = attempt(partial(_redundant, case, group), _unknown)
         redundant += [answer] * isinstance(answer, Diagnostic)
         claims += [Claim("redundant", requirements=tuple(group))] * isinstance(answer, Diagnostic)
         unknown += [group] * (answer is None)
@@ -52,12 +54,20 @@ def superfluous_requirements(case: Case) -> Finding:
               if not idle_unknown else []),
         ),
         tuple(
-            f"{what}: not decided for {', '.join(g[0].reason for g in left)}"
+            f"{what}: not decided for {', '.join(g[0].reason for g in left)}{_cut()}"
             for what, left in (("redundancy", unknown), ("guards", idle_unknown)) if left
         ),
         (*(d for d in redundant if isinstance(d, Diagnostic)), *map(_never_reached, idle)),
         tuple(claims),
     )  # fmt: skip
+
+
+def _unknown() -> None:
+    """What is known of a question for which the time was up."""
+
+
+def _cut() -> str:
+    return f" ({reason()})" if hit() else ""
 
 
 def _by_place(requirements: Sequence[Requirement]) -> list[list[Requirement]]:
@@ -186,7 +196,7 @@ def unmoved_objectives(case: Case) -> Finding:
     modelled = [o for o in case.space.objectives if not o.measured]
     if not modelled:
         return Finding(True)
-    verdicts = [(o, _constant(case, o)) for o in modelled]
+    verdicts = [(o, attempt(partial(_constant, case, o), _unknown)) for o in modelled]
     still = [(o, value) for o, value in verdicts if isinstance(value, Fraction)]
     unknown = [o.text for o, value in verdicts if value is None]
     diagnostics = tuple(
@@ -197,7 +207,8 @@ def unmoved_objectives(case: Case) -> Finding:
         for o, value in still
     )  # fmt: skip
     if unknown:
-        return Finding(None, (), (f"objectives that nothing moves: not decided for {', '.join(unknown)}",), diagnostics)
+        left = f"objectives that nothing moves: not decided for {', '.join(unknown)}{_cut()}"
+        return Finding(None, (), (left,), diagnostics)
     return Finding(True, (f"objectives that nothing moves: {len(still) or 'none'}",), (), diagnostics)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from cospace.compiler.clock import attempt, reason
 from cospace.compiler.conflicts.words import explain_conflict, sides, way_out
 from cospace.compiler.cost import holds
 from cospace.compiler.exact import exact
-from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.proofs.prove import Prover, Verdict
 from cospace.compiler.space.graph import Expr, Value
 from cospace.compiler.space.model import Design, Requirement, Space, spell
 from cospace.dsl.diagnostics import Diagnostic, Label, Span
@@ -34,7 +35,7 @@ def why(space: Space, wanted: Mapping[str, Value]) -> str | tuple[Diagnostic, ..
             return (Diagnostic("CS601", "error", f"{shown} is no design: {said}", outside.span),)
         broken = [r for r in space.requirements if holds(r, design) is not True]
         return (_violated(prover, design, broken),) if broken else f"{shown} is feasible: it meets every requirement"
-    verdict = prover.settle(space.requirements)
+    verdict = attempt(lambda: prover.settle(space.requirements), lambda: Verdict(None, limit=reason()))
     if verdict.witness is not None:
         return f"{shown} is possible, for example: {_listed(space, verdict.witness)}"
     if verdict.possible is None:

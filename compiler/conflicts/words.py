@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from cospace.compiler.checks.emptied import emptied
+from cospace.compiler.clock import attempt, reason
 from cospace.compiler.conflicts.conflict import Conflict, Conflicts, minimal_conflict
 from cospace.compiler.conflicts.relief import Relief, reliefs, stands
 from cospace.compiler.conflicts.repairs import moved_number
@@ -25,8 +26,24 @@ NAMED = 4
 
 def explain_conflict(prover: Prover, core: Sequence[Requirement], given: str | None = None) -> Diagnostic:
     """CS601 for a minimal conflict among requirements that exclude each other. given: what leaves no design, if not
-    the space as it is."""
-    return conflict_diagnostic(prover, minimal_conflict(prover, core), given)
+    the space as it is. Where the time is up all of them are named, and nothing of what they come to."""
+    return attempt(
+        lambda: conflict_diagnostic(prover, minimal_conflict(prover, core), given),
+        lambda: _unexplained(prover, core, given),
+    )
+
+
+def _unexplained(prover: Prover, core: Sequence[Requirement], given: str | None) -> Diagnostic:
+    """CS601 for what is proved to leave no design, by requirements of which not all may be needed."""
+    if not core:
+        return conflict_diagnostic(prover, Conflict((), False), given)
+    labels = tuple({r.span: Label(r.span, r.reason) for r in core}.values())
+    subject = f"{given} leaves no design" if given else "no design is feasible"
+    count = f"{len(labels)} requirements exclude each other" if len(labels) > 1 else core[0].reason
+    help = f"relax one of them; which are needed, and what would make room, was not decided: {reason()}"
+    return Diagnostic(
+        "CS601", "error", f"{subject}: {count} (not proved to be the fewest)", labels[0].span, labels, help
+    )
 
 
 def all_conflicts(prover: Prover) -> tuple[tuple[Diagnostic, ...], bool]:
@@ -82,7 +99,10 @@ def smallest(prover: Prover, found: Sequence[Relief], places: Sequence[Span]) ->
 
 def way_out(prover: Prover, places: Sequence[Span]) -> str:
     """The smallest change of one number that the requirements at some places read, if any makes room."""
-    return _way_out(prover, places, reliefs(prover, places))
+    return attempt(
+        lambda: _way_out(prover, places, reliefs(prover, places)),
+        lambda: f"relax one of them; what would make room was not decided: {reason()}",
+    )
 
 
 def _way_out(prover: Prover, places: Sequence[Span], found: Sequence[Relief]) -> str:

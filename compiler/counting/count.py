@@ -3,8 +3,9 @@
 A space falls apart into components that no guard and no requirement joins; their counts multiply. A component is
 counted by the first of these that its size allows: every assignment is enumerated and decided; requirements become
 tables and decisions are summed out one by one (`eliminate`); a requirement on a long sum is counted by conditioning on
-what its terms share and convolving the rest (`convolve`). Beyond the limits, which are counted in rows and cells and
-never by the clock, bounds are given, with the limit that was hit and the requirement that was responsible.
+what its terms share and convolving the rest (`convolve`). Beyond the limits, which are counted in rows and cells,
+bounds are given, with the limit that was hit and the requirement that was responsible. Where the time of a verb is up
+(`clock`) they are those that were proved up to then.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 from cospace.compiler.bounds.intervals import Bounder
+from cospace.compiler.clock import attempt, reason
 from cospace.compiler.counting.coupled import LEVELS, Coupled
 from cospace.compiler.counting.eliminate import CELLS, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.counting.flags import Flags, switched_together
@@ -148,33 +150,51 @@ def asked_clauses(frame: Frame, requirements: Sequence[Requirement]) -> tuple[Cl
 def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None) -> Whole:
     """As `count`, with the components that were counted."""
     frame, limits = Frame.of(space, fixed), limits or Limits()
-    try:
+    upper = math.prod(len(d) for d in frame.domains)
+
+    def given_up(raw: int | None, why: str) -> Whole:
+        return Whole(frame, Count(raw, None, (0, upper if raw is None else raw), False, "given up", why), ())
+
+    def guards() -> tuple[list[Factor], int]:
         structure = frame.structure()
-        raw = count_raw(frame, structure, limits)
-    except (TooMany, TooLarge, Undecided) as stop:
-        upper = math.prod(len(d) for d in frame.domains)
-        return Whole(frame, Count(None, None, (0, upper), False, "given up", f"guards: {stop}"), ())
-    clauses = _unsettled(frame, asked_clauses(frame, space.requirements), limits)
-    constant = [c for c in clauses if not c.scope]
+        return structure, count_raw(frame, structure, limits)
+
     try:
-        never = raw == 0 or any(not frame.holds(c, numpy.zeros((1, 0), dtype=numpy.int64), ())[0] for c in constant)
+        found = attempt(guards, lambda: None, graced=True)
+    except (TooMany, TooLarge, Undecided) as stop:
+        return given_up(None, f"guards: {stop}")
+    if found is None:
+        return given_up(None, reason())
+    structure, raw = found
+    try:
+        clauses = attempt(lambda: _asked(frame, space, limits), lambda: None)
     except Undecided as stop:
-        return Whole(frame, Count(raw, None, (0, raw), False, "given up", str(stop)), ())
-    if never:
+        return given_up(raw, str(stop))
+    if clauses is None:
+        return given_up(raw, reason())
+    if raw == 0 or isinstance(clauses, Clause):
         return Whole(frame, Count(raw, 0, (0, 0), True, "a requirement that never holds"), ())
     solved = tuple(_solved(frame, part, limits) for part in components(frame, structure, clauses))
     low, high, methods = 1, 1, []
     limit, responsible = None, None
-    for found in (s.count for s in solved):
-        low, high = low * found.bounds[0], high * (found.bounds[1] or 0)
-        if found.method not in methods:
-            methods.append(found.method)
-        if not found.exact and limit is None:
-            limit, responsible = found.limit, found.responsible
+    for own in (s.count for s in solved):
+        low, high = low * own.bounds[0], high * (own.bounds[1] or 0)
+        if own.method not in methods:
+            methods.append(own.method)
+        if not own.exact and limit is None:
+            limit, responsible = own.limit, own.responsible
     exact = low == high
     whole = Count(raw, low if exact else None, (low, high), exact, ", ".join(methods) or "product of domains",
                   None if exact else limit, None if exact else responsible)  # fmt: skip
     return Whole(frame, whole, solved)
+
+
+def _asked(frame: Frame, space: Space, limits: Limits) -> tuple[Clause, ...] | Clause:
+    """The clauses that are to be counted; one that never holds, where one reads nothing and doesn't."""
+    clauses = _unsettled(frame, asked_clauses(frame, space.requirements), limits)
+    nothing = numpy.zeros((1, 0), dtype=numpy.int64)
+    never = (c for c in clauses if not c.scope and not frame.holds(c, nothing, ())[0])
+    return next(never, clauses)
 
 
 def count_raw(frame: Frame, structure: Sequence[Factor], limits: Limits) -> int:
@@ -206,21 +226,40 @@ class Whole:
     parts: tuple[Solved, ...]
 
 
+@define
+class _Known:
+    """What is proved of a component while it is counted."""
+
+    raw: int
+    low: int = 0
+    high: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.high = self.raw
+
+
 def _solved(frame: Frame, part: Component, limits: Limits) -> Solved:
-    """As `solve`; where a requirement can't be decided at some design, no bounds but those of the raw count."""
+    """As `solve`; where a requirement can't be decided at some design, no bounds but those of the raw count, and where
+    the time is up those that were proved before."""
+    known = _Known(math.prod(len(frame.domains[v]) for v in part.variables))
+
+    def cut() -> Solved:
+        bounds = Count(known.raw, None, (known.low, known.high), False, "given up", reason())
+        return Solved(part, bounds, lambda: unknown_values(frame, part, known.high))
+
     try:
-        return solve(frame, part, limits)
+        return attempt(lambda: solve(frame, part, limits, known), cut)
     except Undecided as stop:
         free = eliminate(part.structure, {v: len(frame.domains[v]) for v in part.variables}, cells=limits.cells)
         bounds = Count(free.total, None, (0, free.total), False, "given up", str(stop))
         return Solved(part, bounds, lambda: _between(count_values(free)))
 
 
-def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
-    """Count a component by the first way that its size allows."""
+def solve(frame: Frame, part: Component, limits: Limits, known: _Known) -> Solved:
+    """Count a component by the first way that its size allows. known: told of what is proved on the way."""
     sizes = {v: len(frame.domains[v]) for v in part.variables}
     free = eliminate(part.structure, sizes, cells=limits.cells)
-    raw = free.total
+    raw = known.raw = known.high = free.total
     if raw == 0 or not part.clauses:
         return Solved(part, Count(raw, raw, (raw, raw), True, "product of domains"), lambda: _twice(count_values(free)))
     if raw <= limits.brute and raw * len(part.variables) <= ENUMERATED:
@@ -243,12 +282,14 @@ def solve(frame: Frame, part: Component, limits: Limits) -> Solved:
         blame = next((c.requirement for c in narrow if set(c.scope) <= wide_scope), None)
         stopped = Count(raw, None, (0, raw), False, "given up", str(stop), blame)
     else:
-        upper = met.total
+        upper = known.high = met.total
         if not wide or upper == 0:
             exact = Count(raw, upper, (upper, upper), True, "elimination")
             return Solved(part, exact, lambda: _twice(count_values(met)))
     tables = list(zip(narrow, factors[len(part.structure) :], strict=True))
     flagged = _flagged(frame, part, tables, wide, limits, raw)
+    if flagged is not None:
+        known.low, known.high = flagged.bounds[0], min(upper, flagged.bounds[1] or 0)
 
     def values() -> tuple[Values, Values]:
         return _values(frame, part, limits, lambda: _made(frame, part, factors, narrow, wide, limits))
@@ -286,6 +327,12 @@ def _kept(frame: Frame, part: Component, limits: Limits) -> tuple[Values, Values
         return _twice(count_values(eliminate(factors, sizes, cells=limits.cells)))
     low, high = _made(frame, part, factors, narrow, wide, limits).kept()
     return low, high
+
+
+def unknown_values(frame: Frame, part: Component, most: int) -> tuple[Values, Values]:
+    """Nothing is known but that there are so many designs at most."""
+    sizes = {v: len(frame.domains[v]) for v in part.variables}
+    return {v: [0] * n for v, n in sizes.items()}, {v: [most] * n for v, n in sizes.items()}
 
 
 def _twice(values: Values) -> tuple[Values, Values]:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 
 from attrs import frozen
-from cospace.compiler.counting.count import Limits, Solved, Whole, solve_space
+from cospace.compiler.clock import attempt
+from cospace.compiler.counting.count import Component, Limits, Solved, Whole, solve_space, unknown_values
 from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import Frame, TooMany
@@ -61,10 +62,12 @@ def values_of(whole: Whole) -> tuple[ValueCounts, ...] | None:
         return tuple(_none(frame, v) for v in range(len(frame.decisions)))
     if whole.count.raw is None:
         return None
+    every, most = Component(tuple(range(len(frame.decisions))), (), ()), whole.count.raw
+    parts = whole.parts or (Solved(every, whole.count, lambda: unknown_values(frame, every, most)),)
     found: dict[int, ValueCounts] = {}
     try:
-        for k, one in enumerate(whole.parts):
-            rest = [s.count.bounds for i, s in enumerate(whole.parts) if i != k]
+        for k, one in enumerate(parts):
+            rest = [s.count.bounds for i, s in enumerate(parts) if i != k]
             low, high = math.prod(b[0] for b in rest), math.prod(b[1] or 0 for b in rest)
             found |= _of_part(frame, one, low, high)
     except (TooMany, TooLarge, Undecided):
@@ -73,13 +76,14 @@ def values_of(whole: Whole) -> tuple[ValueCounts, ...] | None:
 
 
 def _of_part(frame: Frame, solved: Solved, low: int, high: int) -> dict[int, ValueCounts]:
-    below, above = solved.values()
+    most = solved.count.bounds[1] or 0
+    below, above = attempt(solved.values, lambda: unknown_values(frame, solved.part, most))
     found = {}
     for v in solved.part.variables:
         d = frame.decisions[v]
         counts = [(0, 0)] * (len(d.values) + 1)
-        for index, least, most in zip(frame.domains[v], below[v], above[v], strict=True):
-            counts[int(index)] = (least * low, min(most, solved.count.bounds[1] or 0) * high)
+        for index, least, kept in zip(frame.domains[v], below[v], above[v], strict=True):
+            counts[int(index)] = (least * low, min(kept, most) * high)
         found[v] = ValueCounts(d.path, tuple(counts[:-1]), counts[-1])
     return found
 

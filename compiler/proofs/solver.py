@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 from cospace.compiler.bounds.intervals import Bounder, Interval
+from cospace.compiler.clock import left
 from cospace.compiler.cost import holds
 from cospace.compiler.space.graph import Expr, MapProblem, Value, implies, walk
 from cospace.compiler.space.lookups import Lookup
@@ -61,11 +62,12 @@ def settle(
 def run(text: str, effort: int = EFFORT) -> dict[str, object]:
     """The child's answer: {"status": sat | unsat | unknown, "model": name -> integer, "core": names, "reason"}."""
     command = [sys.executable, "-I", "-m", "cospace.compiler.proofs.solver", str(effort)]
+    seconds = min(SECONDS, left())
     try:
-        child = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
+        child = subprocess.run(command, input=text, capture_output=True, text=True, timeout=seconds, check=False)
         answer = json.loads(child.stdout.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:
-        return {"status": "unknown", "reason": f"the solver was stopped after {SECONDS:g} s"}
+        return {"status": "unknown", "reason": f"the solver was stopped after {seconds:.3g} s"}
     except (OSError, ValueError, IndexError):
         return {"status": "unknown", "reason": "the solver died"}
     return answer if isinstance(answer, dict) else {"status": "unknown"}

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 
 import numpy
 from attrs import evolve, frozen
+from cospace.compiler.clock import attempt, reason
 from cospace.compiler.counting.count import Limits, count_raw
 from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.numbers.enumerate import Frame, TooMany
@@ -46,21 +48,39 @@ class Estimate:
 
 
 def estimate(space: Space, drawn: int, seed: int = 0, fixed: Mapping[str, Value] | None = None) -> Estimate:
-    """Draw raw designs and decide each. Raises Unsampled where guards join too many decisions to draw from."""
+    """Draw raw designs and decide each; fewer where the time is up. Raises Unsampled where guards join too many
+    decisions to draw from, or there was no time to."""
     frame = Frame.of(space, fixed)
     free = evolve(space, requirements=())
-    sampler = Sampler(free, fixed, frame=frame)
-    try:
-        raw = count_raw(frame, frame.structure(), Limits())
-    except (TooMany, TooLarge) as stop:
-        raise Unsampled(f"guards join too many decisions to count the raw designs: {stop}") from None
+
+    def begin() -> tuple[Sampler, int, Recheck] | None:
+        sampler = Sampler(free, fixed, frame=frame)
+        try:
+            raw = count_raw(frame, frame.structure(), Limits())
+        except (TooMany, TooLarge) as stop:
+            raise Unsampled(f"guards join too many decisions to count the raw designs: {stop}") from None
+        return sampler, raw, Recheck(space)
+
+    begun = attempt(begin, lambda: None)
+    if begun is None:
+        raise Unsampled(reason())
+    sampler, raw, recheck = begun
     if raw == 0:
         return Estimate(0, drawn, 0, seed, 0, (0, 0))
-    recheck = Recheck(space)
+
+    def block(start: int) -> int:
+        rows = sampler.draw(min(BLOCK, drawn - start), seed + (start << 32))
+        return int(numpy.count_nonzero(recheck.held(rows)))
+
     met = 0
     for start in range(0, drawn, BLOCK):
-        rows = sampler.draw(min(BLOCK, drawn - start), seed + (start << 32))
-        met += int(numpy.count_nonzero(recheck.held(rows)))
+        found = attempt(partial(block, start), lambda: None)
+        if found is None:
+            if start == 0:
+                raise Unsampled(reason())
+            drawn = start
+            break
+        met += found
     low, high = binomial_interval(met, drawn)
     return Estimate(raw, drawn, met, seed, round(Fraction(met * raw, drawn)),
                     (math.floor(raw * low), min(raw, math.ceil(raw * high))))  # fmt: skip
