@@ -12,9 +12,12 @@ from cospace.cli.guard import verb
 from cospace.compiler import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cospace.compiler.counting.count import Count
     from cospace.compiler.counting.values import ValueCounts
     from cospace.compiler.sampling.estimate import Estimate
+    from cospace.compiler.space.graph import Value
     from cospace.compiler.space.model import Space
 
 
@@ -47,22 +50,15 @@ def count(
         from cospace.compiler.counting.values import values_of
 
         refuse_undefined(space, pinned)
-        guess = None
-        if estimated is not None:
+        if alone and estimated is not None:
             from cospace.compiler.sampling.estimate import estimate
-            from cospace.compiler.sampling.sample import Unsampled
 
-            try:
-                guess = estimate(space, estimated, seed, pinned)
-            except Unsampled:
-                if alone or not clock.hit():
-                    raise
-        if alone and guess is not None:
-            _show_alone(guess, as_json, strict)
+            _show_alone(estimate(space, estimated, seed, pinned), as_json, strict)
             return
         whole = solve_space(space, pinned)
         found = whole.count
         kept = values_of(whole) if values else None
+        guess = None if estimated is None else _estimated(space, estimated, seed, pinned)
         limit = clock.reason() if clock.hit() else None
     if as_json:
         answer: dict[str, object] = {"raw": None if found.raw is None else str(found.raw)}
@@ -89,9 +85,22 @@ def count(
         if values:
             typer.echo("\n".join(_value_lines(space, kept)))
         if limit is not None and found.limit != limit:
-            typer.echo(f"what is not exact is unknown: {limit}")
+            typer.echo(f"what is not exact, or not there, is unknown: {limit}")
     if strict and not found.exact:
         raise typer.Exit(1)
+
+
+def _estimated(space: Space, drawn: int, seed: int, pinned: Mapping[str, Value]) -> Estimate | None:
+    """An estimate beside the count; None where there was no time for it."""
+    from cospace.compiler.sampling.estimate import estimate
+    from cospace.compiler.sampling.sample import Unsampled
+
+    try:
+        return estimate(space, drawn, seed, pinned)
+    except Unsampled:
+        if not clock.hit():
+            raise
+        return None
 
 
 def describe(found: Count) -> list[str]:

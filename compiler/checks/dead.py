@@ -18,7 +18,7 @@ from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.counting.values import values_of
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import TooMany
-from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.proofs.prove import BRIEF, Prover
 from cospace.compiler.space.designs import encode
 from cospace.compiler.space.model import Requirement
 
@@ -28,6 +28,9 @@ GIVEN_UP = 2
 """Values that may stay undecided before no others are asked for."""
 EFFORT = 120_000
 """Expressions that may be looked at on boxes for all decisions together; one takes half of what is left at most."""
+ASKED, BESIDE = 600_000, 60_000
+"""Expressions that may be looked at for values that are asked one by one; and what a question counts for more where
+boxes don't answer it."""
 ALONE = 4
 """Requirements of which it is asked whether each alone leaves a value out, the last written first."""
 
@@ -133,12 +136,15 @@ class _Missing:
                 self._exclude({pair: ()})
 
     def ask_alone(self) -> None:
-        """One by one, until too many stay undecided."""
-        space, left = self.prover.space, GIVEN_UP
+        """One by one, until too many stay undecided, or they take too much."""
+        space, boxes, left = self.prover.space, self.prover.refuter.boxes, GIVEN_UP
+        end = boxes.effort + ASKED
         for v, k in sorted(self.missing):
-            if left > 0 and (v, k) in self.missing:
-                d = space.decisions[v]
+            if left > 0 and boxes.effort < end and (v, k) in self.missing:
+                d, before = space.decisions[v], boxes.effort
                 verdict = self.prover.settle(space.requirements, {d.path: d.values[k]}, brief=True)
+                if boxes.effort - before >= BRIEF:
+                    end -= BESIDE
                 if verdict.possible is False:
                     self._exclude({(v, k): verdict.core})
                 elif verdict.witness is not None:

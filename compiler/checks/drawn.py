@@ -26,7 +26,7 @@ Rows = NDArray[Any]
 Pair = tuple[int, int]
 """A decision and the index of one of its values."""
 AT_ONCE = 1 << 12
-"""Designs that are drawn and decided at once."""
+"""Designs that are drawn and decided at once, at most."""
 COPIES = 128
 """Designs into which the same value is put, at most."""
 BATCHES = 8
@@ -36,9 +36,9 @@ PATIENCE = 1 / 200
 ROUNDS = 80
 """Batches of varied designs in all, and how many in a row may show nothing new."""
 BARREN = 4
-EXACT, EACH = 32, 4
-"""Designs that are evaluated exactly in all, where floats don't tell, and in one batch: the next one asks only for what
-these don't show."""
+EXACT, SHARE = 400_000, 8
+"""Expressions that are evaluated exactly in all, where floats don't tell; one batch takes an eighth of what is left at
+most, for the next one asks only for what these don't show."""
 FEW, MOST = 0.2, 0.5
 """Shares of feasible ones below which fewer values are put in at once, and above which more are."""
 NARROW = 32
@@ -60,6 +60,7 @@ class Drawn:
     chance: float = field(init=False)
     rounds: int = 0
     exact: int = EXACT
+    at_once: int = AT_ONCE
     _decide: Callable[[Rows], Rows] = field(init=False)
     _related: list[Rows] = field(init=False)
 
@@ -67,6 +68,8 @@ class Drawn:
         many = len(self.witnesses.missing) > findings.MANY  # then tables are worth making
         self.chance = float(many)
         self._decide = self._tables() if many else self._batched
+        if self._decide == self._batched:
+            self.at_once = self.prover.at_once(self.prover.space.requirements, AT_ONCE)
         frame = self.prover.frame
         scopes = [frame.scope(r.guard, r.value) for r in self.prover.space.requirements]
         related: list[set[int]] = [set() for _ in frame.decisions]
@@ -78,10 +81,10 @@ class Drawn:
     # ---- deciding
 
     def _batched(self, rows: Rows) -> Rows:
-        doubted = self.prover.doubted
-        held = self.prover.decide(self.prover.space.requirements, rows, min(max(self.exact, 0), EACH))
-        self.exact -= self.prover.doubted - doubted
-        return numpy.asarray(held.all(axis=1))
+        spent = self.prover.spent
+        held, known = self.prover.decide(self.prover.space.requirements, rows, self.exact / SHARE)
+        self.exact -= self.prover.spent - spent
+        return numpy.asarray(held.all(axis=1) & known)
 
     def _tables(self) -> Callable[[Rows], Rows]:
         """Tables over few decisions each, quicker by far once they are there; where they decide all."""
@@ -116,14 +119,14 @@ class Drawn:
         enough = POOL if self.chance else 1
         for seed in range(BATCHES):
             if len(rows) < enough:
-                rows = numpy.concatenate([rows, self._feasible(self.prover.draw(AT_ONCE, seed))])
+                rows = numpy.concatenate([rows, self._feasible(self.prover.draw(self.at_once, seed))])
         if len(rows):
             self.vary(rows)
             return
         from cospace.compiler.sampling.sample import Sampler
 
         try:
-            self.vary(self._feasible(Sampler(self.prover.space, patience=PATIENCE).sample(AT_ONCE)))
+            self.vary(self._feasible(Sampler(self.prover.space, patience=PATIENCE).sample(self.at_once)))
         except (SpecError, TooMany):
             return  # nothing is feasible, or too little is known of it: others prove it
 
@@ -147,9 +150,9 @@ class Drawn:
             barren = barren + 1 if left == before and alone else 0
             if alone:
                 self.chance = 0.0
-            if len(rows) > MOST * AT_ONCE:
+            if len(rows) > MOST * self.at_once:
                 self.chance = min(1.0, max(2 * self.chance, 1 / len(several)))
-            elif len(rows) < FEW * AT_ONCE or left == before:
+            elif len(rows) < FEW * self.at_once or left == before:
                 self.chance /= 2
             if len(rows):
                 self.pool = numpy.concatenate([rows[:: max(1, len(rows) * 4 // POOL)], self.pool])[:POOL]
@@ -160,7 +163,7 @@ class Drawn:
         random = numpy.random.default_rng([100, self.rounds])
         lengths = numpy.array([len(values) for values in missing])
         total = int(lengths.sum())
-        n = min(AT_ONCE, total * COPIES)
+        n = min(self.at_once, total * COPIES)
         wanted = (random.integers(total) + numpy.arange(n)) % total
         target = numpy.repeat(numpy.arange(len(missing)), lengths)[wanted]
         value = numpy.concatenate(missing)[wanted]

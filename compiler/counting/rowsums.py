@@ -29,6 +29,8 @@ COMBINED = 1 << 14
 """Combinations of a row's options above which two sums are compared point by point."""
 ADDITIONS = 16
 """Additions of a polynomial that cost what one comparison of a pair of partial sums does."""
+WRITTEN = 64
+"""Pairs that cost what it does to write an option out for such polynomials."""
 
 
 class TooManyCombinations(Exception):
@@ -232,10 +234,13 @@ def _count_one(groups: list[tuple[Array, Array]], bound: Array, largest: int, bu
 def _count_kinds(parts: list[tuple[Array, Array]], bounds: Array, largest: int, budget: list[int]) -> Array:
     """Rows that differ, by the cheaper way of those that their sums allow."""
     problems = []
-    if bounds.dtype == numpy.int64 and len(bounds) * sum(v.shape[1] for v, _ in parts) <= 4_000_000:
+    options = sum(v.shape[1] for v, _ in parts)
+    wide = _pairs([v.shape[1] for v, _ in parts]) > WRITTEN * options
+    if bounds.dtype == numpy.int64 and wide and len(bounds) * options <= 4_000_000:
         problems = [_problem(parts, int(b), i) for i, b in enumerate(bounds)]
         cells = sum(p.additions for p in problems)
-        if cells // ADDITIONS <= min(_pairs(problems), budget[0]):
+        pairs = sum(_pairs([len(g.values) for g in p.groups], p.most + 1) for p in problems)
+        if cells // ADDITIONS <= min(pairs, budget[0]):
             _spend(budget, cells // ADDITIONS)
             try:
                 return numpy.array(
@@ -247,17 +252,16 @@ def _count_kinds(parts: list[tuple[Array, Array]], bounds: Array, largest: int, 
     return _halve(merged, bounds, largest, budget)
 
 
-def _pairs(problems: Sequence[Problem]) -> int:
-    """About how many pairs `_halve` compares."""
+def _pairs(options: Sequence[int], most: float = math.inf) -> int:
+    """About how many pairs `_halve` compares for one row. most: different sums of a half, at most."""
     total = 0
-    for p in problems:
-        sizes = [1, 1]
-        for g in sorted(p.groups, key=lambda g: -len(g.values)):
-            k = 0 if sizes[0] <= sizes[1] else 1
-            total += sizes[k] * len(g.values)
-            sizes[k] = min(sizes[k] * len(g.values), p.most + 1)
-            if sizes[k] > PAIRS:
-                return 1 << 62
+    sizes: list[float] = [1, 1]
+    for n in sorted(options, reverse=True):
+        k = 0 if sizes[0] <= sizes[1] else 1
+        total += int(sizes[k]) * n
+        sizes[k] = min(sizes[k] * n, most)
+        if sizes[k] > PAIRS:
+            return 1 << 62
     return total
 
 
@@ -428,7 +432,7 @@ def _count_all(
     size = math.prod(g.weights.shape[1] for g in groups)
     if size > PAIRS:
         raise TooManyCombinations(size)
-    _spend(budget, size * len(bounds[0]))
+    _spend(budget, size * len(bounds[0]) // 2)  # nothing is sorted
     step = max(1, 1_000_000 // size)
     for start in range(0, len(bounds[0]), step):
         at = slice(start, min(start + step, len(bounds[0])))

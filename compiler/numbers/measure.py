@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 Floats = NDArray[numpy.float64]
 BLOCK = 1 << 17
 """Rows that are evaluated at once."""
+SPREAD = 1 << 10
+"""Rows of a table that are looked at first, to see how many would be in doubt."""
 DOUBTED = 20_000
 """Rows of one table that the reference evaluator is asked about, at most."""
 
@@ -130,6 +132,11 @@ class _Grid:
                 [numpy.repeat(part, len(self.below), axis=0), numpy.tile(self.below, (len(part), 1))], axis=1
             )
 
+    def some(self, n: int) -> Rows:
+        """n of the pairs, evenly spread."""
+        at = numpy.arange(n) * len(self) // n
+        return numpy.concatenate([self.above[at // len(self.below)], self.below[at % len(self.below)]], axis=1)
+
     def rows(self) -> Rows:
         return numpy.concatenate([numpy.zeros((0, self.above.shape[1] + self.below.shape[1]), int), *self.blocks()])
 
@@ -159,6 +166,11 @@ def _batched(expr: Expr, decisions: Sequence[Decision], grid: _Grid) -> tuple[Fl
     error = float(program.errors[0])
     known = numpy.isfinite(error)
     error = error if known else 0.0
+    if len(grid) > 2 * DOUBTED:
+        doubt = program.certified(grid.some(SPREAD))[2]
+        expected = int(doubt.sum()) * len(grid) // SPREAD if known else len(grid)
+        if expected > 2 * DOUBTED:  # the first block alone may take long
+            raise TooMany(expected, DOUBTED, (), f"about {expected:,} rows in doubt, more than {DOUBTED:,}")
     parts, doubted = [], 0
     for rows in grid.blocks():
         (found,), (defined,), doubt = program.certified(rows)
@@ -166,7 +178,7 @@ def _batched(expr: Expr, decisions: Sequence[Decision], grid: _Grid) -> tuple[Fl
         at = numpy.flatnonzero(doubt) if known else numpy.arange(len(rows))
         doubted += len(at)
         if doubted > DOUBTED:
-            raise TooMany(doubted, DOUBTED, ())
+            raise TooMany(doubted, DOUBTED, (), f"{doubted:,} rows in doubt, more than {DOUBTED:,}")
         if len(at):
             values[at], again = _exactly(expr, decisions, rows[at])
             error = max(error, again)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -19,10 +20,12 @@ from cospace.compiler.numbers.guarded import Guarded, find_guarded
 from cospace.compiler.numbers.steps import Ref, Step, Value_
 from cospace.compiler.space.designs import Rows, decode
 from cospace.compiler.space.floats import nearest
-from cospace.compiler.space.graph import Expr, Value
+from cospace.compiler.space.graph import Expr, Value, walk
 from cospace.compiler.space.model import Decision
 from numpy.typing import NDArray
 
+ASSIGNED = 60
+"""Expressions that are evaluated, about, where one assignment of a work's maps is tried."""
 CACHE_BYTES = 4 << 20
 """What the arrays of one block of designs should take together."""
 
@@ -71,6 +74,13 @@ class Program:
     def size(self) -> int:
         """How many array steps one block takes."""
         return len(self._plan(self._outputs).steps) + sum(part.program.size for part in self._parts)
+
+    @property
+    def width(self) -> int:
+        """How many numbers are worked out for one design, those of all mappings that are tried with them."""
+        wanted = [*self._outputs, *self._defined, self._checks]
+        own = sum(math.prod(step.out.dims) for step in self._plan(wanted).steps if step.out.batch)
+        return own + sum(part.program.width for part in self._parts)
 
     def __call__(self, designs: Rows, inputs: Mapping[str, Any] | None = None) -> list[Array]:
         return self._run(self._outputs, designs, inputs or {})
@@ -361,26 +371,48 @@ class Decider:
         """Raises Undecided at a design where an expression is neither known to be true nor known not to be."""
         return self._decide(designs, inputs, False)
 
-    def surely(
-        self, designs: Rows, inputs: Mapping[str, Value] | None = None, most: int | None = None
-    ) -> NDArray[numpy.bool_]:
-        """Which are known to be true: what looks for designs needs no more, and what excludes them needs `__call__`.
+    def surely(self, designs: Rows, inputs: Mapping[str, Value] | None = None) -> NDArray[numpy.bool_]:
+        """Which are known to be true: what looks for designs needs no more, and what excludes them needs `__call__`."""
+        return self._decide(designs, inputs, True)
 
-        most: rows that are evaluated exactly, those where floats say that all hold, None for all; of further ones that
-        need it nothing is known.
+    def likely(self, designs: Rows, effort: float) -> tuple[NDArray[numpy.bool_], NDArray[numpy.bool_], int]:
+        """As `surely`, with less done for it: which are true, (n, k); at which rows that is known, (n,), floats alone
+        say it at the others; and what exact evaluation took, in expressions.
+
+        effort: what it may take; those rows come first where floats say that all hold.
         """
-        return self._decide(designs, inputs, True, most)
+        values, _, doubt = self.program.certified(designs, {})
+        result = numpy.stack(values, axis=1) if values else numpy.zeros((len(designs), 0), dtype=numpy.bool_)
+        known = ~doubt
+        rows = numpy.flatnonzero(doubt)
+        seen: dict[bytes, NDArray[numpy.bool_]] = {}
+        spent = 0
+        for i in rows[numpy.argsort(~result[rows].all(axis=1), kind="stable")]:
+            key = designs[i].tobytes()
+            if key not in seen:
+                room = int(min(effort - spent - self._size, 1 << 62)) // ASSIGNED
+                if room <= 0:
+                    break
+                at = exact.Evaluation(decode(self.decisions, designs[i]), room)
+                found = [at(e) for e in self.exprs]
+                spent += self._size + int(room - at.left) * ASSIGNED
+                if at.left <= 0:
+                    break
+                self.doubted += 1
+                self.unknown += exact.UNKNOWN in found
+                seen[key] = numpy.array([f is True for f in found])
+            result[i] = seen[key]
+            known[i] = True
+        return result, known, spent
 
-    def _decide(
-        self, designs: Rows, inputs: Mapping[str, Value] | None, surely: bool, most: int | None = None
-    ) -> NDArray[numpy.bool_]:
+    @cached_property
+    def _size(self) -> int:
+        return sum(1 for _ in walk(self.exprs))
+
+    def _decide(self, designs: Rows, inputs: Mapping[str, Value] | None, surely: bool) -> NDArray[numpy.bool_]:
         values, _, doubt = self.program.certified(designs, dict(inputs or {}))
         result = numpy.stack(values, axis=1) if values else numpy.zeros((len(designs), 0), dtype=numpy.bool_)
         rows = numpy.flatnonzero(doubt)
-        if most is not None:
-            likely = rows[result[rows].all(axis=1)][:most]
-            result[numpy.setdiff1d(rows, likely)] = False
-            rows = likely
         self.doubted += len(rows)
         if len(rows):  # each design once: drawn rows repeat a lot in small spaces
             distinct, place = numpy.unique(designs[rows], axis=0, return_inverse=True)

@@ -31,6 +31,8 @@ Anchors = tuple[list[int], Rows]
 
 DRAWS = 1024
 ROUNDS = 24
+FLOATS, FEWEST = 200_000_000, 24
+"""Numbers that are worked out for one batch of designs, and designs that it holds however many these are."""
 ROWS = 400_000
 """Rows that one enumeration may hold."""
 BOXES = 2_000
@@ -39,6 +41,9 @@ BRIEF = 20_000
 """Expressions that are looked at on boxes for a brief question."""
 EFFORT = 2_000_000
 """And for any other."""
+EXACT, SHARE = 2_000_000, 4
+"""Expressions that are evaluated exactly at drawn designs, where floats don't tell; one batch takes a fourth of what is
+left at most."""
 
 
 @frozen(eq=False)
@@ -65,6 +70,9 @@ class Prover:
     _listings: list[Listing | None] = field(init=False, factory=list)
     _all: Rows | None = field(init=False, default=None)
     _truth: Mask | None = field(init=False, default=None)
+    _exact: float = field(init=False, default=EXACT)
+    spent: int = field(init=False, default=0)
+    """Expressions that were evaluated exactly so far at drawn designs."""
 
     def __attrs_post_init__(self) -> None:
         self.frame = Frame.of(self.space, self.fixed)
@@ -104,42 +112,49 @@ class Prover:
                 rows[:, v] = domain[score.argmax(axis=1)]
         return rows if keep.all() else rows[keep]
 
-    def decide(self, requirements: Sequence[Requirement], rows: Rows, most: int | None = None) -> Mask:
-        """Which requirements surely hold at which rows: (n, r); undefined ones don't, nor those that stay unknown.
+    def decide(self, requirements: Sequence[Requirement], rows: Rows, effort: float | None = None) -> tuple[Mask, Mask]:
+        """Which requirements hold at which rows, (n, r), and at which rows that is known, (n,): floats alone say it at
+        the others. Undefined ones don't hold, nor those that stay undecided.
 
-        most: rows that are evaluated exactly where floats don't tell.
+        effort: expressions that may be evaluated exactly where floats don't tell; a part of `EXACT` if not said.
         """
+        decider = self._decider(requirements)
+        truth, known, spent = decider.likely(rows, self._exact / SHARE if effort is None else effort)
+        self.spent += spent
+        self._exact -= spent if effort is None else 0
+        return numpy.asarray(truth, dtype=bool).reshape(len(rows), len(requirements)), known
+
+    def _decider(self, requirements: Sequence[Requirement]) -> Decider:
         key = tuple(map(id, requirements))
         if key not in self._deciders:
             self._deciders[key] = Decider([implies(r.guard, r.value) for r in requirements], self.space.decisions)
-        return numpy.asarray(self._deciders[key].surely(rows, most=most), dtype=bool).reshape(
-            len(rows), len(requirements)
-        )
+        return self._deciders[key]
 
-    @property
-    def doubted(self) -> int:
-        """Rows that were evaluated exactly so far, where floats did not tell."""
-        return sum(decider.doubted for decider in self._deciders.values())
+    def at_once(self, requirements: Sequence[Requirement], most: int = DRAWS) -> int:
+        """How many designs are decided at once: fewer where one of them takes much."""
+        return max(min(most, FLOATS // max(1, self._decider(requirements).program.width)), FEWEST)
 
     def sample(self) -> tuple[Rows, Mask]:
         """Some designs and which requirements of the space hold there; drawn once."""
         if self._all is None or self._truth is None:
-            self._all = self.draw(DRAWS, 1)
-            self._truth = self.decide(self.space.requirements, self._all)
+            rows = self.draw(self.at_once(self.space.requirements), 1)
+            truth, known = self.decide(self.space.requirements, rows)
+            self._all, self._truth = rows[known], truth[known]
         return self._all, self._truth
 
     def search(self, requirements: Sequence[Requirement], anchors: Anchors | None = None) -> Rows:
         """Rows at which all requirements hold, by drawing and by mending what violates least. Possibly none."""
-        rows = self.draw(DRAWS, 2, anchors=anchors)
-        truth = self.decide(requirements, rows)
+        n = self.at_once(requirements)
+        rows = self.draw(n, 2, anchors=anchors)
+        truth, known = self.decide(requirements, rows)
         for k in range(ROUNDS):
-            good = truth.all(axis=1)
+            good = truth.all(axis=1) & known
             if good.any() or not len(rows):
                 return rows[good]
-            best = numpy.argsort((~truth).sum(axis=1), kind="stable")[: DRAWS // 8]
-            rows = numpy.concatenate([rows[best], self.mutate(rows[best], DRAWS, 3 + k)])
-            truth = self.decide(requirements, rows)
-        return rows[truth.all(axis=1)]
+            best = numpy.argsort((~truth).sum(axis=1), kind="stable")[: n // 8]
+            rows = numpy.concatenate([rows[best], self.mutate(rows[best], n, 3 + k)])
+            truth, known = self.decide(requirements, rows)
+        return rows[truth.all(axis=1) & known]
 
     def mutate(self, rows: Rows, n: int, seed: int) -> Rows:
         """Neighbours of rows, about two decisions changed."""
