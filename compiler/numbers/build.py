@@ -307,7 +307,7 @@ class Builder(MapSolver):
 
     def _compare(self, op: str, a: Value_, b: Value_) -> Value_:
         checks: tuple[Ref, ...] = ()
-        slack = a.ref.range.error + b.ref.range.error
+        slack = ranges.slack(a.ref.range, b.ref.range)
         apart = self._apart(a.ref, b.ref, slack)
         if apart:
             value = self._compare_apart(op, a.ref, b.ref, apart / 2)

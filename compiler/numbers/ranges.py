@@ -176,6 +176,19 @@ def _compound(a: float, b: float, tiny: float) -> float:
     return (a + b + a * b + UNIT * (1 + a) * (1 + b)) * 1.01  # not (1 + a) * (1 + b) - 1, which loses what is small
 
 
+def slack(a: Range, b: Range) -> float:
+    """How far apart two numbers have to be as floats at least, that they compare as the exact ones do.
+
+    What is positive and off by a share s of itself need only be looked at where it may cross the other: there it is at
+    most that one's size over 1 - s.
+    """
+    found = a.error + b.error
+    for x, y in ((a, b), (b, a)):
+        if x.low > 0 and x.share < 0.5:
+            found = min(found, x.share / (1 - x.share) * (y.size + y.error) + y.error)
+    return found
+
+
 def div(a: Range, b: Range) -> Range:
     away = b.low if b.low > 0 else -b.high if b.high < 0 else 0.0
     if away <= b.error or away <= 0:
