@@ -39,6 +39,8 @@ from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
 
 MAX_DEPTH = 64
+CALL = 10
+"""Evaluations that a call takes beside those in its body; each call that it stands in adds one."""
 
 
 def call(node: tree.Call, context: Context) -> Any:
@@ -162,6 +164,7 @@ def call_def(
     if itself or len(context.calls) >= MAX_DEPTH:
         said = "calls itself" if itself else f"is called more than {MAX_DEPTH} calls deep"
         raise context.fail("CS220", span, f"`{declaration.name}` {said}", help="a def may not be recursive")
+    context.state.steps += CALL + len(context.calls)
     scope = Scope(function.scope, label=declaration.name)
     inner = evolve(
         context, scope=scope, calls=(*context.calls, span), running=(*context.running, declaration), hint=None,

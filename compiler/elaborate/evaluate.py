@@ -35,7 +35,7 @@ from cospace.dsl.diagnostics import Label, Span
 from cospace.dsl.suggest import meant
 
 MAX_STEPS = 1_000_000
-"""Expressions that one spec may evaluate, those in bodies once for each call; the largest shipped one takes 52,000."""
+"""Expressions that one spec may evaluate, those in bodies once for each call; the largest shipped one takes 64,000."""
 
 
 def evaluate(node: tree.Expr, context: Context) -> Any:
