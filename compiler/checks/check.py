@@ -14,7 +14,7 @@ from cospace.compiler.checks.emptied import emptied
 from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers, shown, shown_values
 from cospace.compiler.checks.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
 from cospace.compiler.checks.undefined import undefined_at
-from cospace.compiler.clock import attempt, hit, reason
+from cospace.compiler.clock import attempt, reason
 from cospace.compiler.cost import holds
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.proofs.defined import Condition, conditions, open_to
@@ -216,7 +216,7 @@ def _dead_values(case: Case) -> Finding:
         pairs = [(space.decisions[v], k) for v, k in found.unknown]
         left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:NAMED])
         left += f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-        left += f" ({reason()})" if hit() else ""
+        left += f" ({found.limit})" if found.limit else ""
         return Finding(None, (), (f"dead values: not decided for {left}",), tuple(diagnostics), claims)
     dead = len(found.dead)
     said = f"dead values: {dead} found" if dead else "dead values: none, each value is in a feasible design"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 from cospace.compiler.checks.drawn import Drawn, Pair
-from cospace.compiler.clock import attempt
+from cospace.compiler.clock import attempt, reason
 from cospace.compiler.counting.count import Limits, kept_values, solve_space
 from cospace.compiler.counting.eliminate import TooLarge
 from cospace.compiler.counting.values import values_of
@@ -37,10 +37,12 @@ ALONE = 4
 
 @frozen
 class Settled:
-    """dead: pairs in no feasible design, with requirements that prove it. unknown: not decided."""
+    """dead: pairs in no feasible design, with requirements that prove it. unknown: not decided, for the limit that was
+    hit."""
 
     dead: dict[Pair, tuple[Requirement, ...]]
     unknown: tuple[Pair, ...]
+    limit: str | None = None
 
 
 def settle_missing(drawn: Drawn) -> Settled:
@@ -49,8 +51,8 @@ def settle_missing(drawn: Drawn) -> Settled:
     Where the time is up what was proved before stays.
     """
     search = _Missing(drawn)
-    attempt(search.ask, lambda: None)
-    return Settled(search.dead, tuple(sorted(search.missing - search.dead.keys())))
+    limit = attempt(search.ask, reason)
+    return Settled(search.dead, tuple(sorted(search.missing - search.dead.keys())), limit)
 
 
 @define(eq=False)
@@ -68,15 +70,15 @@ class _Missing:
     def missing(self) -> set[Pair]:
         return self.drawn.witnesses.missing
 
-    def ask(self) -> None:
-        """One way after the other, as long as any value is open."""
+    def ask(self) -> str | None:
+        """One way after the other, as long as any value is open. What limit the last one hit."""
         self.drawn.witnesses.missing -= _listed(self.prover)
         if self.missing and self.drawn.witnesses.designs:
             self.drawn.begin()
         self.ask_together()
         self.ask_sums()
         self.ask_counts()
-        self.ask_alone()
+        return self.ask_alone()
 
     def ask_together(self) -> None:
         """All open values of a decision at once."""
@@ -135,12 +137,15 @@ class _Missing:
             elif high == 0:
                 self._exclude({pair: ()})
 
-    def ask_alone(self) -> None:
+    def ask_alone(self) -> str | None:
         """One by one, until too many stay undecided, or they take too much."""
         space, boxes, left = self.prover.space, self.prover.refuter.boxes, GIVEN_UP
+        limit: str | None = None
         end = boxes.effort + ASKED
         for v, k in sorted(self.missing):
-            if left > 0 and boxes.effort < end and (v, k) in self.missing:
+            if left > 0 and (v, k) in self.missing:
+                if boxes.effort >= end:
+                    return f"more than {ASKED:,} expressions to look at, value by value"
                 d, before = space.decisions[v], boxes.effort
                 verdict = self.prover.settle(space.requirements, {d.path: d.values[k]}, brief=True)
                 if boxes.effort - before >= BRIEF:
@@ -150,7 +155,8 @@ class _Missing:
                 elif verdict.witness is not None:
                     self.drawn.witnesses.add(verdict.witness, space)
                 else:
-                    left -= 1
+                    left, limit = left - 1, verdict.limit
+        return limit
 
 
 def _listed(prover: Prover) -> set[Pair]:
