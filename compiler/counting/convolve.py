@@ -268,7 +268,10 @@ class Groups:
     def spend(self, cells: int, scope: Sequence[int]) -> None:
         self.cells += cells
         if self.cells > self.limits.terms:
-            raise TooMany(self.cells, self.limits.terms, scope)
+            said = (
+                f"{self.cells:,} rows, those with many mappings counted several times, more than {self.limits.terms:,}"
+            )
+            raise TooMany(self.cells, self.limits.terms, scope, said)
 
     def _settle(
         self, guards: Sequence[Expr], conditions: Sequence[Expr], c: Expr, order: tuple[int, ...], options: Rows

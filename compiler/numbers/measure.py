@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from attrs import frozen
@@ -21,9 +21,14 @@ from cospace.compiler.space.graph import Expr, MapProblem, walk
 from cospace.compiler.space.model import Decision
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from cospace.compiler.numbers.numbers import Program
+
 Floats = NDArray[numpy.float64]
 BLOCK = 1 << 17
 """Rows that are evaluated at once."""
+WIDTH = 1_000
+"""Numbers that are worked out for a row, mappings that are tried included, which cost what a row mostly does."""
 SPREAD = 1 << 10
 """Rows of a table that are looked at first, to see how many would be in doubt."""
 DOUBTED = 20_000
@@ -66,14 +71,20 @@ class Tables:
     ) -> Measured:  # fmt: skip
         """The number `expr` at every pair of a row over `hub` and a row over `own`; values: (|above| * |below|,).
 
-        spend: told how many rows will be evaluated; may raise.
+        spend: told how many rows will be evaluated, of which one with many mappings counts for several; may raise.
         """
         key = self._key(expr, above, hub, below, own)
         known = self._known.get(key)
         if known is None:
-            spend(len(above) * len(below), (*hub, *own))
-            columns = [*hub, *own]
-            known = tabulate(expr, [self.frame.decisions[c] for c in columns], _Grid(above, below))
+            columns, grid = [*hub, *own], _Grid(above, below)
+            decisions = [self.frame.decisions[c] for c in columns]
+            program = None
+            if len(grid) > FEW:
+                from cospace.compiler.numbers.numbers import Program
+
+                program = Program([expr], decisions, certify=True)
+            spend(len(grid) * max(1, 0 if program is None else program.width // WIDTH), columns)
+            known = tabulate(expr, decisions, grid, program)
             self._known[key] = known
         return known
 
@@ -141,12 +152,12 @@ class _Grid:
         return numpy.concatenate([numpy.zeros((0, self.above.shape[1] + self.below.shape[1]), int), *self.blocks()])
 
 
-def tabulate(expr: Expr, decisions: Sequence[Decision], grid: _Grid) -> Measured:
-    """`expr` at each row of a grid of indices into the values of `decisions`."""
-    if len(grid) <= FEW:
+def tabulate(expr: Expr, decisions: Sequence[Decision], grid: _Grid, program: Program | None) -> Measured:
+    """`expr` at each row of a grid of indices into the values of `decisions`: by its program, or by the reference."""
+    if program is None:
         values, error = _exactly(expr, decisions, grid.rows())
     else:
-        values, error = _batched(expr, decisions, grid)
+        values, error = _batched(expr, decisions, grid, program)
     if numpy.isinf(values).any():
         return Measured(values, error, Fraction(0))
     top = float(numpy.nanmax(numpy.abs(values), initial=0.0))
@@ -158,11 +169,8 @@ def tabulate(expr: Expr, decisions: Sequence[Decision], grid: _Grid) -> Measured
     return Measured(values, error, Fraction(0))
 
 
-def _batched(expr: Expr, decisions: Sequence[Decision], grid: _Grid) -> tuple[Floats, float]:
+def _batched(expr: Expr, decisions: Sequence[Decision], grid: _Grid, program: Program) -> tuple[Floats, float]:
     """Raises TooMany where rounding leaves more rows in doubt than the reference evaluator should be asked about."""
-    from cospace.compiler.numbers.numbers import Program
-
-    program = Program([expr], decisions, certify=True)
     error = float(program.errors[0])
     known = numpy.isfinite(error)
     error = error if known else 0.0

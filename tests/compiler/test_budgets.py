@@ -10,7 +10,8 @@ from cospace.compiler.checks.check import check
 from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_text
 from cospace.compiler.exact.exact import evaluate_all
-from cospace.compiler.numbers import ranges
+from cospace.compiler.numbers import measure, ranges
+from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.numbers.numbers import Decider
 from cospace.compiler.proofs import prove
 from cospace.compiler.proofs.prove import EXACT, FEWEST, Prover
@@ -86,10 +87,29 @@ def test_exact_evaluation_and_wide_batches_are_metered(monkeypatch: pytest.Monke
     assert 0 < prover.spent <= EXACT
 
 
-def test_a_table_in_doubt_is_given_up_before_it_is_made() -> None:
+def test_a_table_that_tries_many_mappings_is_given_up_before_it_is_made() -> None:
     found = count(heavy())
-    assert not found.exact and found.limit is not None and "rows in doubt, more than 20,000" in found.limit
+    assert not found.exact and found.limit is not None and "many mappings" in found.limit
     assert found.bounds[0] == 0 and found.bounds[1] == 6_425_448
+
+
+def test_a_table_of_many_rows_in_doubt_is_given_up_before_it_is_made() -> None:
+    space = space_of("n = [choose 1..10 for i in 1..5]\nrequire sum(n) <= 9\n")
+    expr, looked = space.requirements[0].value, []
+
+    class Doubtful:
+        errors = (0.0,)
+
+        def certified(self, rows: numpy.ndarray) -> tuple[list, list, numpy.ndarray]:
+            looked.append(len(rows))
+            return [rows[:, 0] * 1.0], [rows[:, 0] >= 0], numpy.ones(len(rows), dtype=bool)
+
+    digits = numpy.arange(10)[:, None]
+    rows = numpy.concatenate([numpy.repeat(digits, 1_000, axis=0), numpy.tile(digits, (1_000, 1))], axis=1)
+    grid = measure._Grid(rows, digits)
+    with pytest.raises(TooMany, match="about 100,000 rows in doubt, more than 20,000"):
+        measure.tabulate(expr, space.decisions, grid, Doubtful())  # type: ignore[arg-type]
+    assert looked == [measure.SPREAD]
 
 
 def test_values_that_are_asked_one_by_one_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
