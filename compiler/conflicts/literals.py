@@ -24,7 +24,7 @@ from cospace.dsl.diagnostics import Reporter, Span
 from cospace.dsl.walk import children
 
 TRIES = 40
-STEPS = 100_000
+STEPS = 150_000
 """Compilations while it is found out which numbers can't be left open, and expressions that these evaluate."""
 
 

@@ -184,7 +184,7 @@ def slack(a: Range, b: Range) -> float:
     """
     found = a.error + b.error
     for x, y in ((a, b), (b, a)):
-        if x.low > 0 and x.share < 0.5:
+        if x.low > 0 and x.share < 0.5 and math.isfinite(x.size + x.error):
             found = min(found, x.share / (1 - x.share) * (y.size + y.error) + y.error)
     return found
 

@@ -105,9 +105,9 @@ def test_off_the_main_thread_questions_are_not_begun_after_the_end() -> None:
 
 def test_the_solver_waits_no_longer_than_what_is_left() -> None:
     start = time.monotonic()
-    with clock.within(0.2):
+    with clock.within(0.02):
         answer = solver.run("(declare-const x Int)" + "(assert (> (* x x x) x))" * 20_000)
-    assert answer["status"] == "unknown" and "stopped after 0." in str(answer["reason"])
+    assert answer["status"] == "unknown" and "stopped after 0" in str(answer["reason"])
     assert time.monotonic() - start < 5
 
 

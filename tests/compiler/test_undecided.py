@@ -11,9 +11,9 @@ from cospace.compiler.counting.count import Limits, count
 from cospace.compiler.counting.values import per_value_counts
 from cospace.compiler.engines.best import best
 from cospace.compiler.exact.exact import Undecided
-from cospace.compiler.numbers.numbers import Decider
+from cospace.compiler.numbers.numbers import ASSIGNED, Decider
 from cospace.compiler.sampling.sample import Unsampled, sample
-from cospace.compiler.space.graph import implies
+from cospace.compiler.space.graph import implies, walk
 from cospace.compiler.space.units import show_quantity
 
 from tests.compiler import spaces
@@ -80,7 +80,9 @@ def test_of_rows_that_floats_leave_open_those_that_may_hold_are_evaluated(monkey
     certified = decider.program.certified
     every = numpy.ones(8, dtype=bool)
     monkeypatch.setattr(decider.program, "certified", lambda *given: (*certified(*given)[:2], every))
-    assert decider.surely(rows, most=2).all(axis=1).tolist() == [False] * 3 + [True, True] + [False] * 3
-    assert decider.doubted == 2
-    assert not decider.surely(rows, most=0).any()
+    size = sum(1 for _ in walk(decider.exprs))
+    truth, known, spent = decider.likely(rows, 2 * size + ASSIGNED)
+    assert (truth.all(axis=1) & known).tolist() == [False] * 3 + [True, True] + [False] * 3
+    assert decider.doubted == known.sum() == 2 and spent == 2 * size
+    assert not decider.likely(rows, 0)[1].any()
     assert decider.surely(rows).all(axis=1).sum() == 3
