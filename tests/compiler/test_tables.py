@@ -140,7 +140,7 @@ require cost(fast, 4 bit, true).name == "a"
     "text, code",
     [
         ("table c(k: {a, b}) from [[a, 1]] { v: int }\nx = c(d).v", "CS206 d"),
-        ("table c(k: {a, b}) from [[z, 1]] { v: int }\nx = c(a).v", "CS201 z"),
+        ("table c(k: {a, b}) from [[z, 1]] { v: int }\nx = c(a).v", "CS206 z"),
         ("table c(k: int) from [[1, 1/2]] { v: int }\nx = c(1).v", "CS223 1/2"),
         ("table c(v: int) from [[1, 2]] { v: int }\nx = c(1).v", "CS210 v: int"),
         ("table c(k: int, k: int) from [[1, 2, 3]] { v: int }\nx = c(1, 2).v", "CS210 k: int"),
