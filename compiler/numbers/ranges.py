@@ -193,11 +193,14 @@ def div(a: Range, b: Range) -> Range:
     away = b.low if b.low > 0 else -b.high if b.high < 0 else 0.0
     if away <= b.error or away <= 0:
         grain = min(a.grain, b.grain)
-        least = b.grain if b.grain > 0 and b.exact and a.exact else 0.0
+        least = b.grain if b.exact else 0.0  # where it is 0 there is no value
         if least == 0 or not math.isfinite(a.size):
             return Range(-math.inf, math.inf, 0.0, math.inf)
-        size = a.size / least
-        return Range(-size, size, 0.0, UNIT * size * 1.01 + 1e-320, _fits(a.size, grain) and _fits(b.size, grain))
+        size = (a.size + a.error) / least
+        ratio = a.exact and _fits(a.size, grain) and _fits(b.size, grain)
+        tiny = a.least / b.size * (1 - 4 * UNIT) if 0 < b.size < math.inf else 0.0
+        error = a.error / least + UNIT * size * 1.02 + 1e-320
+        return Range(-size, size, 0.0, error, ratio, _compound(a.share, 0.0, tiny), tiny)
     ends = [x / y for x in (a.low, a.high) for y in (b.low, b.high) if not (math.isinf(x) and math.isinf(y))]
     if not ends or not math.isfinite(a.size):
         return Range(-math.inf, math.inf, 0.0, math.inf)
