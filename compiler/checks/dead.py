@@ -1,6 +1,7 @@
 """Which values no feasible design takes: those that no witness shows.
 
-Designs that are drawn in batches show most of what is left (`drawn`). For the rest, decision by decision, one question
+Of a small space all designs are listed. Those that are drawn in batches show most of what is left of a larger one
+(`drawn`). For the rest, decision by decision, one question
 is asked of all its open values: a design with one shows others, too, and a proof that there is none says of each value
 which requirements leave it out. What boxes can't settle the count of a space may tell; only then values are asked one
 by one.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy
 from attrs import define, field, frozen
 from cospace.compiler.checks.drawn import Drawn, Pair
 from cospace.compiler.clock import attempt, reason
@@ -20,10 +22,9 @@ from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.proofs.prove import BRIEF, Prover
 from cospace.compiler.space.designs import encode
+from cospace.compiler.space.graph import implies
 from cospace.compiler.space.model import Requirement
 
-LISTED = 20_000
-"""Designs that are listed at most, feasible or not."""
 GIVEN_UP = 2
 """Values that may stay undecided before no others are asked for."""
 EFFORT = 120_000
@@ -72,13 +73,28 @@ class _Missing:
 
     def ask(self) -> str | None:
         """One way after the other, as long as any value is open. What limit the last one hit."""
-        self.drawn.witnesses.missing -= _listed(self.prover)
+        self.ask_listed()
         if self.missing and self.drawn.witnesses.designs:
             self.drawn.begin()
         self.ask_together()
         self.ask_sums()
         self.ask_counts()
         return self.ask_alone()
+
+    def ask_listed(self) -> None:
+        """All designs, where these are few."""
+        space, listing = self.prover.space, self.prover.listing
+        conditions = [implies(r.guard, r.value) for r in space.requirements]
+        met = listing.meeting(conditions) if self.missing and listing is not None else None
+        if listing is None or met is None:
+            return
+        rows = listing.rows[met.all(axis=1)]
+        shown = {(v, int(k)) for v in range(len(space.decisions)) for k in numpy.unique(rows[:, v])}
+        self.drawn.witnesses.missing -= shown
+        for v, k in sorted(self.missing):
+            found = listing.core(conditions, {v: 1 << k})
+            if isinstance(found, list):
+                self._exclude({(v, k): tuple(space.requirements[i] for i in found)})
 
     def ask_together(self) -> None:
         """All open values of a decision at once."""
@@ -157,22 +173,3 @@ class _Missing:
                 else:
                     left, limit = left - 1, verdict.limit
         return limit
-
-
-def _listed(prover: Prover) -> set[Pair]:
-    """Values that feasible designs take, where all designs are few; nothing of larger spaces."""
-    space = prover.space
-    size = 1
-    for d in space.decisions:
-        size *= len(d.values)
-        if size > LISTED * 16:  # most of these may not be live together
-            return set()
-    whole = solve_space(space)
-    if whole.count.raw is None or whole.count.raw > LISTED or not whole.count.exact:
-        return set()
-    shown: set[Pair] = set()
-    for part in whole.parts:
-        for v, counts in part.values()[0].items():
-            kept = zip(whole.frame.domains[v], counts, strict=True)
-            shown |= {(v, int(index)) for index, count in kept if index >= 0 and count}
-    return shown
