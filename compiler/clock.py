@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
 from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TypeVar
 
@@ -81,11 +83,12 @@ def within(seconds: float) -> Iterator[None]:
     """
     global _clock
     outer, own = _clock, _Clock(seconds, time.monotonic() + seconds)
-    own.before = signal.getsignal(signal.SIGINT)
+    own.before, unraisable = signal.getsignal(signal.SIGINT), sys.unraisablehook
     rings = seconds < math.inf and own.before is not None
     rings = rings and threading.current_thread() is threading.main_thread()
     if rings:
         signal.signal(signal.SIGINT, own.hear)
+        sys.unraisablehook = partial(_quietly, unraisable)
         thread = threading.Thread(target=own.ring, name="clock", daemon=True)
         thread.start()
     _clock = own
@@ -97,6 +100,13 @@ def within(seconds: float) -> Iterator[None]:
             own.done.set()
             thread.join()
             signal.signal(signal.SIGINT, own.before)  # hears first what is still to be heard
+            sys.unraisablehook = unraisable
+
+
+def _quietly(others: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs) -> None:
+    """What was raised where nothing can be raised, as while an object goes away: the next reminder is heard instead."""
+    if lost.exc_type is not Expired:
+        others(lost)
 
 
 def attempt(question: Callable[[], T], otherwise: Callable[[], T], graced: bool = False) -> T:

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,37 @@ def test_one_that_swallows_it_is_cut_again() -> None:
         assert clock.attempt(stubborn, lambda: "cut") == "cut"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a process that began just now, whatever other tests made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_is_cut_while_an_object_goes_away_is_cut_later(capsys: pytest.CaptureFixture[str]) -> None:
+    class Held:
+        def __del__(self) -> None:
+            end = time.monotonic() + 0.2
+            while time.monotonic() < end:
+                pass
+
+    def dropping() -> str:
+        Held()
+        return forever()
+
+    lost: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, lost.append
+    try:
+        with clock.within(0.1):
+            assert clock.attempt(dropping, lambda: "cut") == "cut"
+        assert not lost
+        assert sys.unraisablehook == lost.append
+    finally:
+        sys.unraisablehook = before
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_user_who_stops_it_is_heard() -> None:
     def stopped() -> str:
         os.kill(os.getpid(), signal.SIGINT)
