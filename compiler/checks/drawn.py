@@ -36,7 +36,7 @@ PATIENCE = 1 / 200
 ROUNDS = 80
 """Batches of varied designs in all, and how many in a row may show nothing new."""
 BARREN = 4
-EXACT, SHARE = 400_000, 8
+EXACT, SHARE = 100_000, 8
 """Expressions that are evaluated exactly in all, where floats don't tell; one batch takes an eighth of what is left at
 most, for the next one asks only for what these don't show."""
 FEW, MOST = 0.2, 0.5
