@@ -1,10 +1,9 @@
 """Which values no feasible design takes: those that no witness shows.
 
 Of a small space all designs are listed. Those that are drawn in batches show most of what is left of a larger one
-(`drawn`). For the rest, decision by decision, one question
-is asked of all its open values: a design with one shows others, too, and a proof that there is none says of each value
-which requirements leave it out. What boxes can't settle the count of a space may tell; only then values are asked one
-by one.
+(`drawn`). For the rest, decision by decision, one question is asked of all its open values: a design with one shows
+others, too, and a proof that there is none says of each value which requirements leave it out. What boxes can't settle
+the count of a space may tell; only then values are asked one by one.
 """
 
 from __future__ import annotations

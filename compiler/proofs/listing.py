@@ -27,8 +27,8 @@ ROWS = 20_000
 """Designs that are listed at most."""
 TRIED = 1 << 28
 """Mappings that may be tried for all of them."""
-DOUBTED = 400
-"""Designs at which a question may be evaluated exactly."""
+EXACT = 10_000_000
+"""Expressions that may be evaluated exactly for conditions that are asked together."""
 CLOSE = 64
 """Designs whose goal is compared exactly, at most."""
 
@@ -73,10 +73,10 @@ class Listing:
 
     def _evaluate(self, conditions: Sequence[Expr]) -> None:
         decider = Decider(conditions, self.frame.decisions)
-        _, _, doubt = decider.program.certified(self.rows)
-        found = decider.surely(self.rows) if numpy.count_nonzero(doubt) <= DOUBTED else None
+        found, known, _ = decider.likely(self.rows, EXACT)
+        told = known.all() and not decider.unknown
         for k, e in enumerate(conditions):
-            self._truth[id(e)] = e, None if found is None or decider.unknown else found[:, k]
+            self._truth[id(e)] = e, found[:, k] if told else None
 
     def _tries(self, exprs: Sequence[Expr]) -> bool:
         """Whether so many mappings may be tried."""
