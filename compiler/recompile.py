@@ -245,11 +245,16 @@ def _differing(kept: Kept, before: Kept) -> tuple[set[int], set[int]]:
     added = {key for key in kept.words if key not in before.words}
     removed = {key for key in before.words if key not in kept.words}
     old = _written(before, removed)
+    alike: dict[tree.Statement, list[int]] = {}
+    for key, (tree_, _) in old.items():
+        alike.setdefault(tree_, []).append(key)
     for key, (tree_, text) in _written(kept, added).items():
-        same = next((k for k in removed if old[k][0] == tree_), None)
-        if same is not None and not before.told.get(same) and (old[same][1] == text or not kept.words[key][1].decides):
+        if not (found := alike.get(tree_)):
+            continue
+        same = found[0]
+        if not before.told.get(same) and (old[same][1] == text or not kept.words[key][1].decides):
             added.discard(key)
-            removed.discard(same)
+            removed.discard(found.pop(0))
     return added, removed
 
 

@@ -22,20 +22,29 @@ def labelled(name: str, span: Span, context: Context) -> Any | None:
     from cospace.compiler.elaborate.names import settle
 
     module = context.scope.owner()
-    targets = [
-        t.id
-        for s in module.file.statements
-        if isinstance(s, tree.Bind) and any(isinstance(n, tree.Decision) and n.label == name for n in walk(s.value))
-        for t in s.targets
-        if isinstance(t, tree.Name) and t.id in module.scope.names
-    ]
-    for target in targets:
-        settle(module.scope, target, span, context)
+    known: dict[str, dict[str, list[str]]] = context.state.groups.setdefault("labels", {})
+    if module.key not in known:
+        known[module.key] = _labels(module.file)
+    for target in known[module.key].get(name, ()):
+        if target in module.scope.names:
+            settle(module.scope, target, span, context)
     every: list[Decision | Variant] = [*context.state.decisions, *context.state.variants]
     for d in every:
         if d.path == name:
             return _read(d, span, context)
     return None
+
+
+def _labels(file: tree.File) -> dict[str, list[str]]:
+    """Label -> the names of the top-level statements whose decisions have it."""
+    found: dict[str, list[str]] = {}
+    for s in file.statements:
+        if isinstance(s, tree.Bind):
+            names = [t.id for t in s.targets if isinstance(t, tree.Name)]
+            for label in dict.fromkeys(n.label for n in walk(s.value) if isinstance(n, tree.Decision)):
+                if label is not None:
+                    found.setdefault(label, []).extend(names)
+    return found
 
 
 def _read(d: Decision | Variant, span: Span, context: Context) -> Any:
