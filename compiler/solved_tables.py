@@ -114,7 +114,7 @@ def _over(name: str, type: Type, plan: _Split | _Rows, values: Sequence[Value], 
         alive, dead = (_over(name, type, p, values, whole) for p in (plan.alive, plan.dead))
         return graph.branch(plan.guard, alive, dead)
     own = [values[n] for n in plan.positions]
-    if whole and all(v == own[0] for v in own):
+    if whole and all(v is own[0] or v == own[0] for v in own):
         return const(own[0], type.unit)
     made = table(name, plan.keys, own, (own[0],) if whole else ())
     return lookup(made, plan.asked, type)

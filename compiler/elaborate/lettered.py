@@ -7,7 +7,7 @@ numbers would have folded.
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve as with_changes
@@ -15,6 +15,7 @@ from attrs import field, frozen, mutable
 from cospace.compiler.elaborate.values import Answering, Context, Instance, State, Stop, evolve, is_number
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision
+from cospace.compiler.space.straight import Straight
 from cospace.compiler.space.substitute import Substitution
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter, Span
@@ -22,8 +23,8 @@ from cospace.dsl.diagnostics import Reporter, Span
 if TYPE_CHECKING:
     from cospace.compiler.elaborate.rules import Pending
 
-AFTER = 2
-"""Works that are answered one by one before letters are tried: for fewer it doesn't pay."""
+AFTER = 1
+"""Works that are answered one by one before letters are tried: what a rule reads is known then."""
 WORK = "$work"
 """What the paths of maps begin with."""
 Found = tuple[dict[str, Expr], Expr | None]
@@ -33,7 +34,7 @@ Found = tuple[dict[str, Expr], Expr | None]
 @frozen(eq=False)
 class Answer:
     """What a rule said with letters. asks: what types ask of these. says, read: what its problem is, with letters, and
-    which of them it reads."""
+    which of them it reads. straight: all its expressions, in the order of `_said`."""
 
     maps: tuple[MapDecision, ...]
     requirements: tuple[tuple[Expr, str | None, Span], ...]
@@ -42,6 +43,23 @@ class Answer:
     asks: tuple[Expr, ...]
     says: tuple[object, ...]
     read: frozenset[str]
+    straight: Straight
+
+
+def _said(
+    asks: Iterable[Expr], maps: Iterable[MapDecision], asked: Iterable[tuple[Expr, str | None, Span]],
+    fields: Mapping[str, Expr], goal: Expr | None,
+) -> Iterator[Expr]:  # fmt: skip
+    """The expressions of an answer."""
+    yield from asks
+    for m in maps:
+        yield m.guard
+        yield from m.allowed or ()
+    for e, _, _ in asked:
+        yield e
+    yield from fields.values()
+    if goal is not None:
+        yield goal
 
 
 @mutable(eq=False)
@@ -183,7 +201,10 @@ def _with_letters(
     own += [e for e, _, _ in asked] + [e for m in maps for e in (m.guard, *(m.allowed or ()))]
     read = open_ & frozenset[str]().union(*(e.free for e in own))
     says = maps, tuple(e for e, _, _ in asked), goal, fields.get("cycles"), fields.get("energy")
-    return Answer(maps, asked, fields, goal, tuple(answering.asks), says, read)
+    asks = tuple(answering.asks)
+    paths = open_ | frozenset(m.path for m in maps)
+    straight = Straight(list(_said(asks, maps, asked, fields, goal)), paths, _is_odd, _Numbers)
+    return Answer(maps, asked, fields, goal, asks, says, read, straight)
 
 
 def _put_in(alike: Alike, said: Answer, work: Pending, numbers: dict[str, Expr], answering: Answering) -> Found:
@@ -193,12 +214,13 @@ def _put_in(alike: Alike, said: Answer, work: Pending, numbers: dict[str, Expr],
         return alike.found[key][1]
     paths = {m.path: work.path + m.path.removeprefix(WORK) for m in said.maps}
     renamed = {m.path: graph.var(paths[m.path], m.type) for m in said.maps}
-    put = _Numbers({f"${name}": value for name, value in numbers.items()} | renamed)
-    if any(put(e) is not TRUE for e in said.asks):
+    made = iter(_sure(said.straight({f"${name}": value for name, value in numbers.items()} | renamed)))
+    if any([next(made) is not TRUE for _ in said.asks]):
         raise _OneByOne
-    maps = [_map(m, paths[m.path], put) for m in said.maps]
-    requirements = [(put(e), reason, span) for e, reason, span in said.requirements]
-    found = {name: put(e) for name, e in said.fields.items()}, None if said.goal is None else put(said.goal)
+    maps = [_map(m, paths[m.path], made) for m in said.maps]
+    requirements = [(next(made), reason, span) for _, reason, span in said.requirements]
+    fields = {name: next(made) for name in said.fields}
+    found = fields, None if said.goal is None else next(made)
     answering.maps += maps
     answering.requirements += requirements
     answering.says = said.says, tuple((name, e) for name, e in numbers.items() if f"${name}" in said.read)
@@ -207,12 +229,20 @@ def _put_in(alike: Alike, said: Answer, work: Pending, numbers: dict[str, Expr],
     return found
 
 
-def _map(m: MapDecision, path: str, put: Substitution) -> MapDecision:
-    """A map with the values that it may take at these numbers."""
+def _sure(made: Iterable[Expr | None]) -> Iterator[Expr]:
+    for e in made:
+        if e is None:
+            raise _OneByOne
+        yield e
+
+
+def _map(m: MapDecision, path: str, made: Iterator[Expr]) -> MapDecision:
+    """A map with the values that it may take at these numbers; made: its expressions."""
+    guard = next(made)
     if m.allowed is None:
-        return with_changes(m, path=path, guard=put(m.guard))
-    kept = [(v, a) for v, a in zip(m.values, map(put, m.allowed), strict=True) if a is not FALSE]
+        return with_changes(m, path=path, guard=guard)
+    kept = [(v, a) for v, a in [(v, next(made)) for v in m.values] if a is not FALSE]
     if not kept:
         raise _OneByOne
     allowed = None if all(a is TRUE for _, a in kept) else tuple(a for _, a in kept)
-    return with_changes(m, path=path, values=tuple(v for v, _ in kept), guard=put(m.guard), allowed=allowed)
+    return with_changes(m, path=path, values=tuple(v for v, _ in kept), guard=guard, allowed=allowed)

@@ -87,11 +87,16 @@ def table(
 ) -> Lookup:
     """The one table with these rows."""
     rows = keys if isinstance(keys, Keys) else tuple(keys)
-    content = (name, rows, tuple(values), default, tuple(v.__class__ for v in (*values[:1], *default)))
+    content = (name, rows, *map(_plain, (values, default)), tuple([v.__class__ for v in (*values[:1], *default)]))
     found = _made.get(content)
     if found is None:
-        found = _made[content] = Lookup(name, rows, content[2], default)
+        found = _made[content] = Lookup(name, rows, tuple(values), default)
     return found
+
+
+def _plain(values: Sequence[Value]) -> tuple[object, ...]:
+    """Values that are hashed and compared many times as fast, equal where these are."""
+    return tuple([v.as_integer_ratio() if v.__class__ is Fraction else v for v in values])
 
 
 def lookup(rows: Lookup, keys: Sequence[Expr], type: Type, span: Span = NOWHERE) -> Expr:

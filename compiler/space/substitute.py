@@ -14,7 +14,7 @@ from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, External, MapDecision, MapProblem, walk
 from cospace.compiler.space.lookups import lookup
 
-_BUILD: dict[str, Callable[..., Expr]] = {
+BUILD: dict[str, Callable[..., Expr]] = {
     "add": graph.add, "mul": graph.mul, "div": graph.div, "pow": graph.power, "floor": graph.floor,
     "ceil": graph.ceil, "mod": graph.mod, "min": graph.minimum, "max": graph.maximum, "abs": graph.absolute,
     "sqrt": graph.sqrt, "log2": graph.log2, "log10": graph.log10, "log": graph.log, "exp": graph.exp,
@@ -185,7 +185,7 @@ class Rewrite:
             return node
         if node.op == "lookup":
             return lookup(node.payload, args, node.type, node.span)  # type: ignore[arg-type]
-        return _BUILD[node.op](*args, span=node.span)
+        return BUILD[node.op](*args, span=node.span)
 
     def _solve(self, node: Expr) -> Expr | list[Expr]:
         problem: MapProblem = node.payload  # type: ignore[assignment]

@@ -61,6 +61,9 @@ ANSWERED = (
     "tile = map {1, 2}; one = ask inner(size = rows + 1, odd = true); cycles = one.cycles * tile + one.spent",
     "require cin >= 3; cycles = cout",
     'require pes <= cout "it fits"; cycles = cout',
+    "cycles = if cin == 12 then 1 else cout / (cin - 12)",
+    "require cin == 12 or pes / (cin - 12) < 100; cycles = cout",
+    "cycles = if cin != 12 and pes / (cin - 12) < 1 then cout else 2",
 )
 """Bodies of a rule that letters can stand in."""
 
