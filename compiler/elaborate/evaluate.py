@@ -233,6 +233,8 @@ def _operate(node: tree.Binary, left: Any, context: Context) -> Any:
     """One operator, its left side known."""
     if node.op in ("and", "or"):
         first = _condition(left, node.left.span, context)
+        if first.is_const and first.payload is (node.op == "or"):
+            return first  # as the branch of an `if` that is not taken, the other side is not read
         second = boolean(node.right, context.under(first if node.op == "and" else graph.negate(first)))
         return (graph.both if node.op == "and" else graph.either)(first, second, span=node.span)
     right = evaluate(node.right, context)

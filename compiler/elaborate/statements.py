@@ -157,7 +157,7 @@ def require(s: tree.Require, context: Context, origin: str = "written") -> None:
     guard = boolean(s.guard, context) if s.guard is not None else TRUE
     if guard is FALSE and context.indices:
         return  # of a pass that is left out, such as the first, where `y[i - 1]` would be read
-    value = boolean(s.value, context.under(guard))
+    value = TRUE if guard is FALSE else boolean(s.value, context.under(guard))
     whole = graph.both(context.guard, guard)
     if context.answering is not None:
         context.hangs_on(whole)  # for some numbers it is not asked at all

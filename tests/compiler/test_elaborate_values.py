@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 from cospace.compiler.driver import compile_text
-from cospace.compiler.exact.exact import UNDEFINED
-from cospace.compiler.space.graph import Symbol
+from cospace.compiler.exact.exact import UNDEFINED, evaluate
+from cospace.compiler.space.graph import FALSE, Symbol
 
 from tests.compiler import spaces
 
@@ -219,3 +219,24 @@ def test_a_misspelt_call_among_known_ones_is_told_with_the_word_that_was_meant()
     (found,) = compile_text(text).diagnostics
     assert (found.code, text[found.span.start : found.span.end]) == ("CS205", "conw")
     assert found.help == "did you mean `conv`?"
+
+
+LEFT_OUT = (
+    "require k == 12 or a / (k - 12) < 1",
+    "require not (k != 12 and a / (k - 12) >= 1)",
+    "require mod(a, k - 12) < 0 when k != 12",
+    "require k == 12 or sizes[k] < 0",
+    "require k == 12 or 3 ^ 10_000_000_000 < a",
+)
+"""Of the parameter `k`; at 13 they are read, and say something."""
+
+
+@pytest.mark.parametrize("line", LEFT_OUT)
+def test_what_parameters_leave_out_is_not_read(line: str) -> None:
+    text = f"space t\nparam k = 12\nsizes = [1, 2, 3]\na = choose {{1, 2}}\n{line}\nminimize a\n"
+    found = compile_text(text)
+    assert not found.diagnostics and found.space is not None
+    for r in found.space.requirements:
+        assert evaluate(r.guard, {}) is False or evaluate(r.value, {}) is True
+    read = compile_text(text.replace("k = 12", "k = 13"))
+    assert read.diagnostics or any(r.value.free or r.value is FALSE for r in read.space.requirements)  # type: ignore[union-attr]
