@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 from cospace.compiler.conflicts.words import explain_conflict
+from cospace.compiler.engines.apart import best_apart
 from cospace.compiler.engines.candidates import as_number, find_front, merge
 from cospace.compiler.engines.descend import Descent, domain_conditions
 from cospace.compiler.engines.exhaustive import ROWS, Best, Exhaustive, TooMany, is_modelled, negated
@@ -20,7 +21,7 @@ from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.space.designs import DesignError, decode, encode
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
 from cospace.compiler.space.graph import TRUE, Expr, Value, either, negate, negative, walk
-from cospace.compiler.space.model import Design, Requirement, Space
+from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from cospace.compiler.space.pins import fix
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic
 
@@ -50,10 +51,12 @@ def _best(space: Space, fixed: Mapping[str, Value], limit: int) -> Best:
         found = search.best({})
     except TooMany as error:
         said = f"{error.rows:,} open designs, more than {limit:,}"
-        found = _refute(core) or _nest(core, limit) or _descend(core, search, said)
-    designs = tuple(_in_order(space, {**fixed, **_complete(pinned, d)}) for d in found.designs)
+        found = _refute(core) or best_apart(core) or _nest(core, limit) or _descend(core, search, said)
+    unread = [d for d in pinned.decisions if d.path not in read]
+    designs = tuple(_in_order(space, {**fixed, **_complete(unread, d)}) for d in found.designs)
+    asked = [r for r in space.requirements if is_modelled(r.value, r.guard)]
     for design in designs:
-        wrong = next((r for r in space.requirements if is_modelled(r.value, r.guard) and not holds_at(r, design)), None)
+        wrong = next((r for r in asked if not holds_at(r, design)), None)
         if wrong is not None:
             raise AssertionError(f"{space.name}: the best design does not meet `{wrong.reason}`")
     return evolve(found, designs=designs, how=found.how + _left_out(space))
@@ -95,12 +98,11 @@ def _read_decisions(space: Space) -> set[str]:
     return {d.path for d in space.decisions if d.allowed is not None}.union(*(e.free for e in exprs))
 
 
-def _complete(space: Space, design: Design) -> Design:
+def _complete(unread: Sequence[Decision], design: Design) -> Design:
     """A design with the decisions that nothing reads at their first value, where they are live."""
     full = dict(design)
-    read = _read_decisions(space)
-    for d in space.decisions:
-        if d.path not in read and exact.evaluate(d.guard, full) is True:
+    for d in unread:
+        if exact.evaluate(d.guard, full) is True:
             full[d.path] = d.values[0]
     return full
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 from attrs import frozen
+from cospace.compiler.engines.dominance import undominated
 from cospace.compiler.exact.exact import Enclosure, Result
 from numpy.typing import NDArray
 
@@ -124,6 +125,10 @@ def find_front(
 
 def merge(found: Sequence[Values]) -> tuple[list[int], bool]:
     """Which of some exact values are the least (one number: the first of equals) or the front; and whether surely."""
+    if found and found[0] and all(v.__class__ is Fraction for values in found for v in values):
+        table = numpy.array(found, dtype=object).reshape(len(found), -1)
+        ranks = [numpy.unique(column, return_inverse=True)[1] for column in table.T]
+        return [int(i) for i in undominated(numpy.stack(ranks, axis=1))], True
     kept: list[int] = []
     certified = True
     for i, values in enumerate(found):

@@ -140,27 +140,7 @@ class RowBounds:
     def _compute(self, exprs: list[Expr], scope: tuple[int, ...]) -> list[Pair]:
         rows, _ = self.project(scope)
         self.computed += len(rows) * len(exprs)
-        decisions = [self.frame.decisions[v] for v in scope]
-        program = Program(exprs, decisions, certify=True)
-        values, defined, doubt = program.certified(rows)
-        pairs = []
-        for e, value, there, error in zip(exprs, values, defined, program.errors, strict=True):
-            if e.type.kind == "bool":
-                pairs.append(Pair(value & there, ~value & there))
-            elif error == 0:
-                pairs.append(Pair(value, value))
-            else:
-                far = there & ~numpy.isfinite(value)  # beyond floats: nothing is known of it
-                near, slack = numpy.where(far, 0.0, value), error * 1.0000001
-                low, high = numpy.nextafter(near - slack, -math.inf), numpy.nextafter(near + slack, math.inf)
-                pairs.append(Pair(numpy.where(far, -math.inf, low), numpy.where(far, math.inf, high)))
-        at = numpy.flatnonzero(doubt)
-        if len(at):
-            pairs = [Pair(p.low.copy(), p.high.copy()) for p in pairs]
-        for i in at:
-            for pair, result in zip(pairs, exact.evaluate_all(exprs, self.frame.design(scope, rows[i])), strict=True):
-                pair.low[i], pair.high[i] = _ends(result, pair.low.dtype == numpy.bool_)
-        return pairs
+        return bounds_at(exprs, self.frame, scope, rows)
 
 
 class Prepared:
@@ -194,14 +174,39 @@ class Prepared:
                 scope, pair = part
                 memo[id(e)] = pair if not scope else pair.take(self.owner.project(scope)[1][block])
             elif e.op == "const":
-                memo[id(e)] = _constant(e)
+                memo[id(e)] = constant(e)
             else:
                 missing = [a for a in e.args if id(a) not in memo]
                 if missing:
                     stack.extend(missing)
                     continue
-                memo[id(e)] = _join(e, [memo[id(a)] for a in e.args])
+                memo[id(e)] = join(e, [memo[id(a)] for a in e.args])
         return memo[id(root)]
+
+
+def bounds_at(exprs: list[Expr], frame: Frame, scope: Sequence[int], rows: Rows) -> list[Pair]:
+    """Bounds on expressions at rows over the decisions of `scope`: a certified program's, and where rounding leaves
+    a row in doubt the reference evaluator's."""
+    program = Program(exprs, [frame.decisions[v] for v in scope], certify=True)
+    values, defined, doubt = program.certified(rows)
+    pairs = []
+    for e, value, there, error in zip(exprs, values, defined, program.errors, strict=True):
+        if e.type.kind == "bool":
+            pairs.append(Pair(value & there, ~value & there))
+        elif error == 0:
+            pairs.append(Pair(value, value))
+        else:
+            far = there & ~numpy.isfinite(value)  # beyond floats: nothing is known of it
+            near, slack = numpy.where(far, 0.0, value), error * 1.0000001
+            low, high = numpy.nextafter(near - slack, -math.inf), numpy.nextafter(near + slack, math.inf)
+            pairs.append(Pair(numpy.where(far, -math.inf, low), numpy.where(far, math.inf, high)))
+    at = numpy.flatnonzero(doubt)
+    if len(at):
+        pairs = [Pair(p.low.copy(), p.high.copy()) for p in pairs]
+    for i in at:
+        for pair, result in zip(pairs, exact.evaluate_all(exprs, frame.design(scope, rows[i])), strict=True):
+            pair.low[i], pair.high[i] = _ends(result, pair.low.dtype == numpy.bool_)
+    return pairs
 
 
 def _ends(result: Result, truth: bool) -> tuple[Any, Any]:
@@ -222,7 +227,7 @@ def _around(low: Fraction, high: Fraction) -> tuple[float, float]:
     return a if a <= low else math.nextafter(a, -math.inf), b if b >= high else math.nextafter(b, math.inf)
 
 
-def _constant(e: Expr) -> Pair:
+def constant(e: Expr) -> Pair:
     if isinstance(e.value, bool):
         return Pair(numpy.array([e.value]), numpy.array([not e.value]))
     low, high = _around(e.number, e.number)
@@ -230,7 +235,8 @@ def _constant(e: Expr) -> Pair:
     return Pair(array, array if low == high else numpy.array([high]))
 
 
-def _join(e: Expr, args: list[Pair]) -> Pair:
+def join(e: Expr, args: list[Pair]) -> Pair:
+    """What a node of `JOINED` can be, where its arguments are in these bounds independently of each other."""
     op = e.op
     if op in ("and", "or"):
         result = args[0] if op == "and" else _swap(args[0])
@@ -244,6 +250,12 @@ def _join(e: Expr, args: list[Pair]) -> Pair:
         return _choose(*args)
     if op in ("le", "lt", "eq"):
         return _compare(op, *args)
+    if op in _WHOLE:
+        return Pair(_WHOLE[op](args[0].low), _WHOLE[op](args[0].high))
+    if op in _GROWING:
+        return _grown(op, args[0])
+    if op == "pow":
+        return _power(args[0], float(e.args[1].number))
     result = args[0]
     for a in args[1:]:
         result = _ARITHMETIC[op](result, a)
@@ -277,12 +289,15 @@ def _out(low: Array, high: Array) -> Pair:
 
 
 def _add(a: Pair, b: Pair) -> Pair:
-    return _out(a.low + b.low, a.high + b.high)
+    low, high = a.low + b.low, a.high + b.high
+    found = _out(low, high)  # a sum that is 0 was not rounded
+    return Pair(numpy.where(low == 0, 0.0, found.low), numpy.where(high == 0, 0.0, found.high))
 
 
 def _mul(a: Pair, b: Pair) -> Pair:
     if not ((a.low < 0).any() or (b.low < 0).any() or numpy.isinf(a.high).any() or numpy.isinf(b.high).any()):
-        return _out(a.low * b.low, a.high * b.high)
+        found = _out(a.low * b.low, a.high * b.high)
+        return Pair(numpy.maximum(found.low, 0.0), found.high)  # maximum keeps nan
     return _corners(a, b, numpy.multiply)
 
 
@@ -315,4 +330,45 @@ def _most(a: Pair, b: Pair) -> Pair:
     return Pair(numpy.maximum(a.low, b.low), numpy.maximum(a.high, b.high))
 
 
+def _grown(op: str, a: Pair) -> Pair:
+    """A function that grows. Below its domain it has no value; numpy's own is within a few units in the last place."""
+    there = ~numpy.isnan(a.low) & (a.high >= 0 if op == "sqrt" else a.high > 0 if op in _LOGARITHMS else True)
+    low, high = _GROWING[op](a.low), _GROWING[op](a.high)
+    low = numpy.where(numpy.isnan(low), 0.0 if op == "sqrt" else -math.inf, low)
+    slack = 2.0**-50
+    low = low - numpy.where(numpy.isfinite(low), numpy.abs(low) * slack, 0.0)
+    high = high + numpy.where(numpy.isfinite(high), numpy.abs(high) * slack, 0.0)
+    found = _out(low, high)
+    return Pair(numpy.where(there, found.low, math.nan), numpy.where(there, found.high, math.nan))
+
+
+def _power(a: Pair, exponent: float) -> Pair:
+    """A power of what is surely not negative; of others nothing is known."""
+    low, high = numpy.maximum(a.low, 0.0) ** exponent, numpy.maximum(a.high, 0.0) ** exponent
+    if exponent < 0:
+        low, high = high, low
+    slack = 2.0**-50
+    found = _out(low - low * slack, high + high * slack)
+    sure = a.low >= 0
+    there = ~numpy.isnan(a.low)
+    return Pair(
+        numpy.where(there, numpy.where(sure & ~numpy.isnan(found.low), found.low, -math.inf), math.nan),
+        numpy.where(there, numpy.where(sure & ~numpy.isnan(found.high), found.high, math.inf), math.nan),
+    )
+
+
+_LOGARITHMS = {"log", "log2", "log10"}
+_WHOLE: dict[str, Any] = {"floor": numpy.floor, "ceil": numpy.ceil}
+_GROWING: dict[str, Any] = {
+    "sqrt": numpy.sqrt, "exp": numpy.exp, "log": numpy.log, "log2": numpy.log2, "log10": numpy.log10,
+}  # fmt: skip
 _ARITHMETIC = {"add": _add, "mul": _mul, "div": _div, "min": _least, "max": _most}
+
+
+def joins(e: Expr) -> bool:
+    """Whether `join` knows the operator of a node."""
+    if e.op == "eq":
+        return e.args[0].type.kind == "number"
+    if e.op == "pow":
+        return e.args[1].is_const and abs(e.args[1].number) < 1_000
+    return e.op in _JOINED or e.op in _WHOLE or e.op in _GROWING

@@ -1,0 +1,193 @@
+"""The best design, or the exact front, of a space that falls apart into groups that only sums and extremes join."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy
+from cospace.compiler.engines.candidates import Found, Values, as_number, find_front, find_least
+from cospace.compiler.engines.dominance import undominated
+from cospace.compiler.engines.exhaustive import Best, is_modelled, negated
+from cospace.compiler.engines.merging import Merged, merge_groups
+from cospace.compiler.engines.separable import Group, Quantity, Separable, Tangled, separate
+from cospace.compiler.exact import exact
+from cospace.compiler.exact.exact import UNKNOWN
+from cospace.compiler.numbers.enumerate import TooMany
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import Expr, Value, either, negate, negative
+from cospace.compiler.space.model import Space
+from cospace.compiler.space.substitute import rebuild
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+LOOKS = 20_000
+"""Designs that are compared exactly, at most."""
+WINDOW = 5_000
+"""Rows of groups that are evaluated exactly to see that rounding hid nothing, at most."""
+
+
+def best_apart(space: Space) -> Best | None:
+    """The best of all designs by the modelled objectives; None where the space doesn't fall apart, or not enough."""
+    objectives = [o for o in space.objectives if is_modelled(o.value)]
+    goals = [o.value if o.sense == "minimize" else negative(o.value) for o in objectives]
+    conditions = [
+        either(negate(r.guard), part)
+        for r in space.requirements
+        if is_modelled(r.value, r.guard)
+        for part in (r.value.args if r.value.op == "and" else (r.value,))
+    ]
+    if not goals:
+        return None
+    try:
+        apart = separate(space, goals, conditions)
+        merged = merge_groups(apart)
+    except (Tangled, TooMany):
+        return None
+    how = f"partial designs of {len(apart.groups)} groups of decisions, none left out but for a better one"
+    if not len(merged.rows):
+        return Best((), (), True, merged.compared, "no design meets every requirement")
+    asked = _Asked(apart, merged)
+    found = asked.front() or asked.compared()
+    if not found.rows:
+        return None
+    certified = found.certified and (asked.exact or _nothing_hidden(apart, merged, found.rows, asked))
+    every = range(len(space.decisions))
+    designs = tuple(apart.frame.design(every, merged.rows[i]) for i in found.rows)
+    values = tuple(
+        tuple(v if o.sense == "minimize" else negated(v) for o, v in zip(objectives, each, strict=True))
+        for each in found.values
+    )
+    return Best(designs, values, certified, merged.compared, how)
+
+
+class _Asked:
+    """Goals and conditions at merged designs, exactly: from their quantities, where these are exact."""
+
+    def __init__(self, apart: Separable, merged: Merged) -> None:
+        self.apart, self.merged = apart, merged
+        self.exact = not apart.errors.any()
+        self._names = [f"quantity {k}" for k in range(len(apart.quantities))]
+        named = {
+            id(q.node): graph.var(name, q.node.type) for q, name in zip(apart.quantities, self._names, strict=True)
+        }
+        exprs = (*apart.goals, *apart.conditions)
+        self._exprs = [rebuild(e, named) for e in exprs] if self.exact else list(exprs)
+        self._known: dict[int, list[exact.Result]] = {}
+        direct = [_multiple(g, apart) for g in apart.goals]
+        self._direct = [d for d in direct if d is not None]
+        self.direct = self.exact and len(direct) == len(self._direct)
+        """Whether each goal is a quantity, by a factor."""
+        self._bounds, truths = apart.bounds(merged.values, merged.values)
+        self._sure = numpy.ones(len(merged.rows), dtype=bool)
+        for truth in truths:
+            self._sure &= ~truth.high
+
+    def front(self) -> Found | None:
+        """The front by whole numbers alone; None where goals are made of more, or conditions are in doubt."""
+        if not self.direct or not self._sure.all():
+            return None
+        columns = [self.merged.values[:, k] * (1 if factor > 0 else -1) for k, factor in self._direct]
+        rows = tuple(int(i) for i in undominated(numpy.stack(columns, axis=1)))
+        return Found(rows, tuple(self._values(i) for i in rows), True)
+
+    def compared(self) -> Found:
+        """The least, or the front, by exact evaluation of what floats leave open."""
+        low, high = (numpy.stack([getattr(b, end) for b in self._bounds], axis=1) for end in ("low", "high"))
+        if low.shape[1] == 1:
+            return find_least(low[:, 0], self.price, self.admit, LOOKS)
+        return find_front(low, high, self.price, self.admit, LOOKS)
+
+    def _values(self, i: int) -> tuple[Fraction, ...]:
+        row, scales = self.merged.values[i], self.apart.scales
+        return tuple(factor * Fraction(int(row[k]), scales[k]) for k, factor in self._direct)
+
+    def price(self, i: int) -> Values | None:
+        if self.direct:
+            return self._values(i)
+        values = tuple(map(as_number, self._ask(i)[: len(self.apart.goals)]))
+        return None if None in values else values  # type: ignore[return-value]
+
+    def admit(self, i: int) -> bool | None:
+        if self._sure[i]:
+            return True
+        found = self._ask(i)[len(self.apart.goals) :]
+        if all(f is True for f in found):
+            return True
+        return None if not any(f is not True and f is not UNKNOWN for f in found) else False
+
+    def _ask(self, i: int) -> list[exact.Result]:
+        if i not in self._known:
+            self._known[i] = exact.evaluate_all(self._exprs, self._design(i))
+        return self._known[i]
+
+    def _design(self, i: int) -> dict[str, Value]:
+        if not self.exact:
+            return self.apart.frame.design(range(self.merged.rows.shape[1]), self.merged.rows[i])
+        return {
+            name: bool(v) if q.node.type.kind == "bool" else Fraction(int(v), scale)
+            for name, q, v, scale in zip(
+                self._names, self.apart.quantities, self.merged.values[i], self.apart.scales, strict=True
+            )
+        }
+
+
+def _multiple(goal: Expr, apart: Separable) -> tuple[int, Fraction] | None:
+    """Which quantity a goal is, and by which factor, where it is nothing else."""
+    factor = Fraction(1)
+    while goal.op == "mul" and len(goal.args) == 2 and goal.args[0].is_const:
+        factor, goal = factor * goal.args[0].number, goal.args[1]
+    at = next((k for k, q in enumerate(apart.quantities) if q.node is goal), None)
+    return None if at is None else (at, factor)
+
+
+def _nothing_hidden(apart: Separable, merged: Merged, rows: Sequence[int], asked: _Asked) -> bool:
+    """Whether no design that rounding let seem no better is better, for one goal that grows with one greatest value.
+
+    A better one would have its greatest term among those that seem as great as the best's, within rounding: each of
+    these is evaluated exactly.
+    """
+    rough = [k for k in range(len(apart.quantities)) if apart.errors[k]]
+    if len(apart.goals) != 1 or len(rows) != 1 or len(rough) != 1:
+        return False
+    (k,) = rough
+    q = apart.quantities[k]
+    goal = _multiple(apart.goals[0], apart)
+    if q.kind != "max" or apart.signs[k] != (True, False) or goal is None or goal[0] != k:
+        return False
+    if any(_reads(c, q.node) for c in apart.conditions):
+        return False
+    design = apart.frame.design(range(merged.rows.shape[1]), merged.rows[rows[0]])
+    best = exact.evaluate(q.node, design)
+    near = int(merged.values[rows[0], k])
+    slack = 2 * int(apart.errors[k]) + 2
+    looks = 0
+    for group in apart.groups:
+        at = numpy.flatnonzero(numpy.abs(group.values[:, k] - near) <= slack)
+        looks += len(at)
+        if looks > WINDOW:
+            return False
+        for value in _terms_at(apart, q, group, at):
+            if not isinstance(value, Fraction) or not isinstance(best, Fraction) or value < best:
+                return False
+    return True
+
+
+def _terms_at(apart: Separable, q: Quantity, group: Group, at: Array) -> list[exact.Result]:
+    """The greatest of a group's terms at some of its rows, those that agree in what is read evaluated once."""
+    own = [t for t in q.terms if set(apart.frame.scope(t)) & set(group.members)]
+    if not own or not len(at):
+        return []
+    whole = graph.maximum(*own)
+    scope = apart.frame.scope(whole)
+    unique, _ = apart.frame.project(group.rows[at], group.members, scope)
+    return [exact.evaluate(whole, apart.frame.design(scope, row)) for row in unique]
+
+
+def _reads(e: Expr, node: Expr) -> bool:
+    return any(n is node for n in graph.walk([e]))
+
+
+__all__ = ["best_apart"]
