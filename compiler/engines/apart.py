@@ -163,6 +163,8 @@ def _nothing_hidden(apart: Separable, merged: Merged, rows: Sequence[int], asked
     best = exact.evaluate(q.node, design)
     near = int(merged.values[rows[0], k])
     slack = 2 * int(apart.errors[k]) + 2
+    if (numpy.abs(apart.empty[:, k] - near) <= slack).any():
+        return False  # what the hub alone says
     looks = 0
     for group in apart.groups:
         at = numpy.flatnonzero(numpy.abs(group.values[:, k] - near) <= slack)
@@ -177,13 +179,15 @@ def _nothing_hidden(apart: Separable, merged: Merged, rows: Sequence[int], asked
 
 def _terms_at(apart: Separable, q: Quantity, group: Group, at: Array) -> list[exact.Result]:
     """The greatest of a group's terms at some of its rows, those that agree in what is read evaluated once."""
-    own = [t for t in q.terms if set(apart.frame.scope(t)) & set(group.members)]
+    frame = apart.frame
+    own = [t for t in q.terms if set(frame.scope(t)) & set(group.members)]
     if not own or not len(at):
         return []
-    whole = graph.maximum(*own)
-    scope = apart.frame.scope(whole)
-    unique, _ = apart.frame.project(group.rows[at], group.members, scope)
-    return [exact.evaluate(whole, apart.frame.design(scope, row)) for row in unique]
+    settings = apart.settings[numpy.searchsorted(group.starts, at, side="right") - 1]
+    rows = numpy.concatenate([settings, group.rows[at]], axis=1)
+    scope = frame.scope(*own)
+    unique, _ = frame.project(rows, (*apart.hub, *group.members), scope)
+    return [exact.evaluate(graph.maximum(*own), frame.design(scope, row)) for row in unique]
 
 
 def _reads(e: Expr, node: Expr) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy
-from attrs import frozen
+from attrs import field, frozen, mutable
 from cospace.compiler.engines.dominance import undominated
 from cospace.compiler.engines.separable import Group, Separable
 from cospace.compiler.numbers.enumerate import Rows, TooMany
@@ -48,25 +48,59 @@ class _Stage:
     choice: Array
 
 
+@mutable(eq=False)
+class _Merging:
+    """What is known so far. ceiling: no design that is worse by the only goal is of interest."""
+
+    space: Separable
+    ceiling: float = math.inf
+    compared: int = 0
+    rows: list[Rows] = field(factory=list)
+    values: list[Array] = field(factory=list)
+
+
 def merge_groups(space: Separable) -> Merged:
     """Designs among which are all that could be the least, or on the front. Raises TooMany where too many stay."""
-    groups = sorted((_only_good(space, g) for g in space.groups), key=lambda g: len(g.rows))
-    ceiling, compared = math.inf, 0
-    if len(space.goals) == 1 and len(groups) > 1:
-        first = _merge(space, groups, math.inf, BEAM)
-        compared += first.compared
-        (goal,), truths = space.bounds(first.values, first.values)
-        sure = numpy.ones(len(first.rows), dtype=bool)
-        for truth in truths:
-            sure &= ~truth.high
-        ceiling = float(numpy.min(goal.high[sure], initial=math.inf))
-    found = _merge(space, groups, ceiling, None)
-    return Merged(found.rows, found.values, compared + found.compared)
+    state = _Merging(space)
+    low, high = space.limits()
+    may, least = _can_still(space, low, high, math.inf)
+    there = [numpy.diff(g.starts) > 0 for g in space.groups]
+    may &= numpy.logical_and.reduce(there) if there else True
+    settings = numpy.flatnonzero(may)
+    for n in settings[numpy.argsort(least[settings], kind="stable")]:
+        if least[n] > state.ceiling:
+            break
+        _at_setting(state, int(n))
+    width = len(space.quantities)
+    rows = numpy.concatenate(state.rows or [numpy.zeros((0, len(space.frame.decisions)), dtype=numpy.int64)])
+    return Merged(rows, numpy.concatenate(state.values or [numpy.zeros((0, width), numpy.int64)]), state.compared)
+
+
+def _at_setting(state: _Merging, setting: int) -> None:
+    space = state.space
+    groups = sorted((_only_good(space, g.at(setting)) for g in space.groups), key=lambda g: len(g.rows))
+    one = len(space.goals) == 1
+    if one and len(groups) > 1 and state.ceiling == math.inf:
+        _lower(state, _merge(state, setting, groups, BEAM)[1])
+    rows, values = _merge(state, setting, groups, None)
+    if one:
+        _lower(state, values)
+    state.rows.append(rows)
+    state.values.append(values)
+
+
+def _lower(state: _Merging, values: Array) -> None:
+    """The ceiling down to the least of some designs that surely meet all conditions."""
+    (goal,), truths = state.space.bounds(values, values)
+    sure = numpy.ones(len(values), dtype=bool)
+    for truth in truths:
+        sure &= ~truth.high
+    state.ceiling = min(state.ceiling, float(numpy.min(goal.high[sure], initial=math.inf)))
 
 
 def _only_good(space: Separable, group: Group) -> Group:
     stay = undominated(_compared(space, group.values))
-    return Group(group.members, group.rows[stay], group.values[stay])
+    return Group(group.members, group.rows[stay], group.values[stay], group.starts)
 
 
 def _compared(space: Separable, values: Array) -> Array:
@@ -76,14 +110,15 @@ def _compared(space: Separable, values: Array) -> Array:
     return numpy.stack(columns, axis=1) if columns else numpy.zeros((len(values), 0), dtype=numpy.int64)
 
 
-def _merge(space: Separable, groups: Sequence[Group], ceiling: float, beam: int | None) -> Merged:
+def _merge(state: _Merging, setting: int, groups: Sequence[Group], beam: int | None) -> tuple[Rows, Array]:
+    """Designs at a setting and their quantities."""
+    space = state.space
+    values = space.empty[setting : setting + 1]
     rest = _rests(space, groups)
-    values = space.empty[None, :]
     stages: list[_Stage] = []
-    compared = 0
     for n, group in enumerate(groups):
         pairs = len(values) * len(group.rows)
-        compared += pairs
+        state.compared += pairs
         if pairs > PAIRS:
             raise TooMany(pairs, PAIRS, group.members)
         step = max(1, CHUNK // max(1, len(group.rows)))
@@ -91,7 +126,8 @@ def _merge(space: Separable, groups: Sequence[Group], ceiling: float, beam: int 
         for start in range(0, len(values), step):
             some = values[start : start + step]
             both = space.combine(some[:, None, :], group.values[None, :, :]).reshape(-1, values.shape[1])
-            may, least = _can_still(space, both, rest[n + 1], ceiling)
+            low, high = (space.combine(both, end) for end in rest[n + 1])
+            may, least = _can_still(space, low, high, state.ceiling)
             at = numpy.flatnonzero(may)
             at = at[undominated(_compared(space, both[at]))]
             kept.append((both[at], start * len(group.rows) + at, least[at]))
@@ -105,14 +141,12 @@ def _merge(space: Separable, groups: Sequence[Group], ceiling: float, beam: int 
         if len(values) > STATES:
             raise TooMany(len(values), STATES, group.members)
         stages.append(_Stage(group, code // max(1, len(group.rows)), code % max(1, len(group.rows))))
-    return Merged(_rows(space, stages, len(values)), values, compared)
+    return _rows(space, setting, stages, len(values)), values
 
 
 def _rests(space: Separable, groups: Sequence[Group]) -> list[tuple[Array, Array]]:
     """What the groups from each on can add to the quantities: the least and the most."""
-    nothing = numpy.zeros_like(space.empty)[None, :]
-    for k, q in enumerate(space.quantities):
-        nothing[0, k] = q.nothing
+    nothing = numpy.array([[q.nothing for q in space.quantities]], dtype=numpy.int64)
     found = [(nothing, nothing)]
     for group in reversed(groups):
         low, high = found[-1]
@@ -123,20 +157,24 @@ def _rests(space: Separable, groups: Sequence[Group]) -> list[tuple[Array, Array
     return found[::-1]
 
 
-def _can_still(space: Separable, values: Array, rest: tuple[Array, Array], ceiling: float) -> tuple[Array, Array]:
-    """Which partial designs may still meet all conditions and be no worse than the ceiling; and their least goal."""
-    goals, truths = space.bounds(space.combine(values, rest[0]), space.combine(values, rest[1]))
-    may = numpy.ones(len(values), dtype=bool)
+def _can_still(space: Separable, low: Array, high: Array, ceiling: float) -> tuple[Array, Array]:
+    """Which may still meet all conditions and be no worse than the ceiling, and their least goal.
+
+    low, high: what their quantities can be.
+    """
+    goals, truths = space.bounds(low, high)
+    may = numpy.ones(len(low), dtype=bool)
     for truth in truths:
         may &= truth.low
-    least = goals[0].low if goals else numpy.zeros(len(values))
+    least = goals[0].low if goals else numpy.zeros(len(low))
     for goal in goals:
         may &= ~numpy.isnan(goal.low)
     return may & ~(least > ceiling), least
 
 
-def _rows(space: Separable, stages: Sequence[_Stage], n: int) -> Rows:
+def _rows(space: Separable, setting: int, stages: Sequence[_Stage], n: int) -> Rows:
     rows = numpy.full((n, len(space.frame.decisions)), -1, dtype=numpy.int64)
+    rows[:, list(space.hub)] = space.settings[setting]
     at = numpy.arange(n)
     for stage in reversed(stages):
         rows[:, list(stage.group.members)] = stage.group.rows[stage.choice[at]]
