@@ -1,7 +1,10 @@
 """How far cost rules written as specs agree with other people's cost models.
 
-Systolic array: cycles and buffer reads of `std.systolic`, asked by benchmarks/spaces/systolic.cospace, against SCALE-Sim
+Systolic array: cycles and buffer reads of `std.systolic` (benchmarks/spaces/systolic.cospace asks) against SCALE-Sim
 3.0.0 with unlimited bandwidth. Its cycles are the index of the last one, counted from 0: one is subtracted from ours.
+
+Layers under given mappings: energy and cycles by benchmarks/spaces/mapped.cospace, which counts the accesses of each
+memory from the loop nest, against 90 mappings of ten layers on three kinds of hardware by ZigZag 3.9.1.
 
     python benchmarks/fidelity.py [--oracle ../shared/oracle]
 
@@ -12,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
+import tempfile
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
@@ -21,6 +26,8 @@ from cospace.compiler.driver import compile_file
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.space.designs import parse_design
 from cospace.compiler.space.model import Space
+from mapped import SPEC as MAPPED
+from mapped import Outcome, outcomes
 
 ROOT = Path(__file__).resolve().parent.parent
 ORACLE = ROOT.parent / "shared" / "oracle"
@@ -86,6 +93,45 @@ def print_systolic(path: Path) -> None:
     print(f"{sum(all(verdict) for _, verdict in agreement)} of {len(agreement)} rows equal in all three figures")
 
 
+# ---- layers under given mappings
+
+
+def print_mapped(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as tables:
+        found = list(outcomes(folder, Path(tables)))
+    library = ROOT / "specs" / "std" / "accesses.cospace"
+    print(
+        f"\ngiven mappings: a spec of {lines_of(MAPPED)} lines over {library.relative_to(ROOT)} ({lines_of(library)}), "
+        "blank lines and comments left out"
+    )
+    print(f"{sum(o.feasible for o in found)} of {len(found)} mappings fit the hardware as the spec has it")
+    print(f"{'energy':<34}{'rows':>5}{'1e-6':>6}{'1 %':>6}{'5 %':>6}{'largest deviation':>20}")
+    for title, group in (
+        ("dimensions divide the array", [o for o in found if o.divides]),
+        ("the others", [o for o in found if not o.divides]),
+    ):
+        off = [abs(o.energy_off) for o in group]
+        within = "".join(f"{sum(x <= limit for x in off):>6}" for limit in (1e-6, 0.01, 0.05))
+        print(f"{title:<34}{len(group):>5}{within}{max(off, default=0.0):>20.2g}")
+    print(f"{'cycles, ours to theirs':<34}{'rows':>5}{'1 %':>6}{'5 %':>6}{'geomean':>9}{'least':>8}{'most':>8}")
+    names = dict.fromkeys(o.hardware for o in found)
+    groups = [("all", found), ("without fc1000", [o for o in found if o.layer != "fc1000"])]
+    for title, group in [*groups, *((name, [o for o in found if o.hardware == name]) for name in names)]:
+        _print_cycles(title, group)
+    for o in sorted(found, key=lambda o: -abs(o.cycles_off)):
+        if abs(o.cycles_off) > 0.05:
+            print(
+                f"  cycles {o.cycles_off:+.1%}: {o.hardware} {o.layer} {o.goal}, ours {o.cycles}, {o.wanted_cycles:.0f}"
+            )
+
+
+def _print_cycles(title: str, group: list[Outcome]) -> None:
+    ratios = [1 + o.cycles_off for o in group]
+    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    within = "".join(f"{sum(abs(r - 1) <= limit for r in ratios):>6}" for limit in (0.01, 0.05))
+    print(f"{title:<34}{len(group):>5}{within}{mean:>9.4f}{min(ratios):>8.3f}{max(ratios):>8.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--oracle", type=Path, default=ORACLE, help="the folder of reference numbers")
@@ -94,6 +140,10 @@ def main() -> None:
         print_systolic(folder / "systolic_cycles.csv")
     else:
         print(f"{folder / 'systolic_cycles.csv'} is not there: nothing to compare the systolic array with")
+    if all((folder / name).exists() for name in ("layer_cost_mappings.json", "hardware.json")):
+        print_mapped(folder)
+    else:
+        print(f"{folder / 'layer_cost_mappings.json'} is not there: nothing to compare given mappings with")
 
 
 if __name__ == "__main__":

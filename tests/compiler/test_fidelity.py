@@ -73,6 +73,20 @@ def test_all_systolic_rows_of_the_reference() -> None:
     assert [row for row, verdict in agreement if not all(verdict)] == []
 
 
+def test_all_given_mappings_of_the_reference(tmp_path: Path) -> None:
+    path = fidelity.ORACLE / "layer_cost_mappings.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not there: the reference numbers do not come with the project")
+    found = list(fidelity.outcomes(fidelity.ORACLE, tmp_path))
+    assert len(found) == 90 and all(o.feasible for o in found)
+    whole, parts = [o for o in found if o.divides], [o for o in found if not o.divides]
+    assert len(whole) == 63 and max(abs(o.energy_off) for o in whole) < 1e-5
+    assert len(parts) == 27 and max(abs(o.energy_off) for o in parts) < 1e-3
+    cycles = [1 + o.cycles_off for o in found if o.layer != "fc1000"]
+    assert min(cycles) > 0.85 and max(cycles) < 1.05
+    assert sum(abs(ratio - 1) < 0.05 for ratio in cycles) >= 78
+
+
 def test_without_the_reference_the_benchmark_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sys_argv, sys.argv = sys.argv, ["fidelity.py", "--oracle", str(tmp_path)]
     try:
