@@ -215,8 +215,8 @@ def test_physics_of_fixed_mappings(tmp_path: Path) -> None:
 
 
 def test_without_room_for_the_next_tile_it_comes_in_the_last_pass(tmp_path: Path) -> None:
-    """Weights of 36 turns come 6 times. A pass through them takes 9 steps: 5 times 27 turns are waited for, but with room
-    for two the port that reads the buffer sets the pace."""
+    """Weights of 36 turns come 6 times. A pass through them takes 9 steps: 5 times 27 turns are waited for. With
+    room for two the port that reads the buffer sets the pace."""
     kept = {
         "W": [[["FX", 3], ["FY", 3]], [["OX", 5], ["OY", 4]], [["C", 3], ["K", 2]]],
         "I": [[["FX", 3], ["FY", 3], ["OX", 5], ["OY", 4], ["C", 3], ["K", 2]], []],
