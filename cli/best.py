@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from cospace.cli import options
 from cospace.cli.guard import show, verb
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from cospace.compiler.space.model import Space
+
+Answer = dict[str, dict[str, Any]]
 
 
 @verb
@@ -18,32 +25,40 @@ def best(
     fixed: options.Fix = None,
     strict: Annotated[bool, typer.Option("--strict", help="not proved to be the best is an error (status 1)")] = False,
     as_json: options.Json = False,
+    within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
-    """Find the best design of what is modelled, or the exact front where there are several objectives."""
-    from cospace.cli.figures import human, objectives, told
-    from cospace.cli.inputs import load, read_fixed, show_design, sources, spell_design, timed
-    from cospace.cli.render import to_json
+    """Find the best design of what is modelled, or the exact front where there are several objectives.
 
-    space = load(spec, settings, data)
-    space, pinned = read_fixed(space, fixed)
-    with timed(time):
+    Where the time is up, the best that was met until then is told, and how much better another could be at most.
+    """
+    from cospace.cli.figures import human, objectives, told
+    from cospace.cli.inputs import pinned_space, show_design, sources, spell_design, timed
+    from cospace.cli.render import to_json
+    from cospace.compiler import clock
+
+    with timed(time), clock.within(within):
+        space, pinned = pinned_space(spec, settings, data, fixed)
         from cospace.compiler.engines.best import best as find_best
         from cospace.compiler.engines.best import infeasible
 
         found = find_best(space, pinned)
         conflict = infeasible(space, pinned) if found.certified and not found.designs else None
+        limit = clock.reason() if clock.hit() else None
     conflicts = (conflict,) if conflict is not None else ()
     settled = {d.path for d in space.decisions if len(d.values) == 1} | set(pinned)
-    answers = [{"design": show_design(space, d), "objectives": objectives(space, d)} for d in found.designs]
+    designs = found.designs
+    answers: list[Answer] = [{"design": show_design(space, d), "objectives": objectives(space, d)} for d in designs]
     if as_json:
         head = {"certified": found.certified, "evaluated": found.evaluated, "how": found.how}
         head |= {"diagnostics": to_json(conflicts, sources)} if conflicts else {}
+        head |= {"bound": None if found.bound is None else _bound(space, found.bound)} if not found.certified else {}
+        head |= {"limit": limit} if limit is not None else {}
         typer.echo(json.dumps(head | {"designs": answers}, ensure_ascii=False))
     elif conflicts:
         show(conflicts)
     else:
-        for i, (design, answer) in enumerate(zip(found.designs, answers, strict=True)):
+        for i, (design, answer) in enumerate(zip(designs, answers, strict=True)):
             open_ones = {path: v for path, v in spell_design(space, design).items() if path not in settled}
             typer.echo("\n" * bool(i) + "\n".join(f"{path} = {value}" for path, value in open_ones.items()))
             for text, figure in answer["objectives"].items():
@@ -52,6 +67,32 @@ def best(
         if not answers:
             typer.echo("no feasible design was met; `cospace check` says whether there is one", err=True)
         proof = "proved" if found.certified else "not proved to be the best"
-        typer.echo(f"\n{proof}: {found.evaluated:,} designs evaluated, {found.how}")
+        if found.bound is not None:
+            proof += _gap(space, found.bound, answers[0])
+        typer.echo(
+            f"\n{proof}{': ' if found.bound is None else '; '}{found.evaluated:,} designs evaluated, {found.how}"
+        )
     if not answers or (strict and not found.certified):
         raise typer.Exit(1)
+
+
+def _bound(space: Space, bound: Fraction) -> dict[str, object]:
+    """What the modelled objective is at no design better than, as objectives are told."""
+    from cospace.cli.figures import to_float
+
+    (goal,) = (o for o in space.objectives if not o.measured)
+    shown = bound / goal.scale
+    return {"value": to_float(shown), "unit": goal.unit, "exact": str(shown)}
+
+
+def _gap(space: Space, bound: Fraction, answer: Answer) -> str:
+    """How much better than what was found another could be at most."""
+    from cospace.cli.figures import human, told
+
+    (goal,) = (o for o in space.objectives if not o.measured)
+    figure, reached = _bound(space, bound), answer["objectives"][goal.text]["value"]
+    end = told(figure) if figure["value"] is None else human(figure["value"], goal.unit)
+    said = f": no design has {'less' if goal.sense == 'minimize' else 'more'} than {end}"
+    if figure["value"] is None or not reached or not bound:
+        return said
+    return f", at most {abs(figure['value'] - reached) / abs(reached):.2%} from it" + said  # type: ignore[operator]

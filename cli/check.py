@@ -75,26 +75,27 @@ def check(
             _report((), sarif)
             _answer(kept["ok"], kept["proved"], kept["skipped"], (), as_json)
         return
+    from cospace.compiler import clock
+    from cospace.compiler.checks.check import check as prove
+
     with timed(time):
-        try:
-            space, diagnostics = compile_spec(spec, settings, data)
-            if (repair or repair_all) and _repair(diagnostics, unsure=repair_all, dry=diff, quiet=as_json):
-                space, diagnostics = compile_spec(spec, settings, data)
-        except SpecError as error:
-            space, diagnostics = None, error.diagnostics
-        if space is None:
-            _report(diagnostics, sarif)
-            _answer(False, (), (), diagnostics, as_json)
-            raise typer.Exit(1)
-        if fixed:
-            from cospace.compiler.space.pins import fold_pinned
-
-            space = fixed_space(space, fixed)
-            space = space if why else fold_pinned(space)
-        from cospace.compiler import clock
-        from cospace.compiler.checks.check import check as prove
-
         with clock.within(within):
+            try:
+                space, diagnostics = compile_spec(spec, settings, data)
+                if (repair or repair_all) and _repair(diagnostics, unsure=repair_all, dry=diff, quiet=as_json):
+                    space, diagnostics = compile_spec(spec, settings, data)
+            except SpecError as error:
+                space, diagnostics = None, error.diagnostics
+            if space is None:
+                _report(diagnostics, sarif)
+                unread = any(d.code == "CS816" for d in diagnostics)
+                _answer(None if unread else False, (), (), diagnostics, as_json)
+                raise typer.Exit(1)
+            if fixed:
+                from cospace.compiler.space.pins import fold_pinned
+
+                space = fixed_space(space, fixed)
+                space = space if why else fold_pinned(space)
             if why:
                 _explain(space, why, as_json)
                 return

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from cospace.cli import options
-from cospace.cli.guard import show, verb
+from cospace.cli.guard import fail, show, verb
+
+if TYPE_CHECKING:
+    from cospace.compiler.space.model import Space
 
 
 class Stage(str, Enum):
@@ -32,31 +35,40 @@ def compile_spec(
 ) -> None:
     """Compile a spec and show the space: decisions, counts, works and rules, supernet, objectives."""
     from cospace.cli.inputs import load, timed
+    from cospace.compiler import clock
 
-    with timed(time):
+    with timed(time), clock.within(within):
         if emit is Stage.tree:
             _emit_tree(spec)
             return
         space = load(spec, settings, data)
-        if emit is Stage.space or (as_json and emit is None):
-            from cospace.compiler.proofs.tabulate import tabulate
-            from cospace.compiler.space.schema import dumps, to_json
+        stage = Stage.space if as_json and emit is None else emit
+        if stage is not None:
 
-            typer.echo(dumps(to_json(space, tabulate(space))), nl=False)
-        elif emit is Stage.model:
-            from cospace.cli.emit import model
+            def cut() -> NoReturn:
+                fail("CS816", f"this stage was not written out in time ({clock.reason()})")
 
-            answer = model(space)
-            typer.echo(json.dumps(answer, ensure_ascii=False, indent=1) if as_json else "\n".join(_lines(answer)))
-        elif emit is not None:
-            from cospace.cli.emit import hardware, supernet, z3
-
-            for line in {Stage.z3: z3, Stage.supernet: supernet, Stage.hardware: hardware}[emit](space):
-                typer.echo(line)
+            typer.echo(clock.attempt(lambda: _stage(space, stage, as_json), cut, graced=True), nl=False)
         else:
             from cospace.cli.compile_view import print_space
 
-            print_space(space, spec, settings or [], within)
+            print_space(space, spec, settings or [])
+
+
+def _stage(space: Space, stage: Stage, as_json: bool) -> str:
+    """A stage of the compiler as text, once it is known whole."""
+    if stage is Stage.space:
+        from cospace.compiler.proofs.tabulate import tabulate
+        from cospace.compiler.space.schema import dumps, to_json
+
+        return dumps(to_json(space, tabulate(space)))
+    from cospace.cli.emit import hardware, model, supernet, z3
+
+    if stage is Stage.model:
+        answer = model(space)
+        return (json.dumps(answer, ensure_ascii=False, indent=1) if as_json else "\n".join(_lines(answer))) + "\n"
+    written = {Stage.z3: z3, Stage.supernet: supernet, Stage.hardware: hardware}[stage](space)
+    return "".join(f"{line}\n" for line in written)
 
 
 def _emit_tree(spec: options.Spec) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cospace.cli.words import condition, domain, number
-from cospace.compiler import clock
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -22,11 +21,8 @@ WIDTH = 120
 """Of lines where there is no terminal."""
 
 
-def print_space(space: Space, spec: Path, settings: list[str], seconds: float) -> None:
-    """Decisions by group, counts, works and rules, supernet, objectives, and the commands to type next.
-
-    seconds: what counting may take.
-    """
+def print_space(space: Space, spec: Path, settings: list[str]) -> None:
+    """Decisions by group, counts, works and rules, supernet, objectives, and the commands to type next."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH)
@@ -34,8 +30,7 @@ def print_space(space: Space, spec: Path, settings: list[str], seconds: float) -
     console.print(_decisions(space))
     if space.variants:
         console.print(_variants(space))
-    with clock.within(seconds):
-        _count(console, space)
+    _count(console, space)
     if space.works:
         console.print(_works(space))
     _supernet(console, space)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,16 +28,23 @@ def cost(
     data: options.Data = None,
     fixed: options.Fix = None,
     as_json: options.Json = False,
+    within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
-    """Evaluate designs exactly. With --json one answer a line; a line that is not a design is an error for it alone."""
-    from cospace.cli.inputs import fixed_space, load, timed
+    """Evaluate designs exactly. With --json one answer a line; a line that is not a design is an error for it alone.
 
-    space = fixed_space(load(spec, settings, data), fixed)
+    --within is what reading the spec may take, and then each design.
+    """
+    from cospace.cli.inputs import fixed_space, load, timed
+    from cospace.compiler import clock
+
     failed = False
     with timed(time):
+        with clock.within(within):
+            space = fixed_space(load(spec, settings, data), fixed)
         for number, entry in enumerate(read_designs(designs)):
-            answer = _evaluate(space, entry)
+            with clock.within(within):
+                answer = clock.attempt(partial(_evaluate, space, entry), _cut)
             failed |= "error" in answer
             if as_json:
                 typer.echo(json.dumps(answer, ensure_ascii=False))
@@ -44,6 +52,12 @@ def cost(
                 _say(number, answer)
     if failed:
         raise typer.Exit(1)
+
+
+def _cut() -> dict[str, Any]:
+    from cospace.compiler import clock
+
+    return {"error": {"path": None, "reason": f"not evaluated: {clock.reason()}"}}
 
 
 def read_designs(path: Path) -> Iterator[Any]:

@@ -44,8 +44,8 @@ def count(
 
     if alone and (estimated is None or values):
         raise typer.BadParameter("goes with --estimate and without --values", param_hint="--alone")
-    space, pinned = pinned_space(spec, settings, fixed)
     with timed(time), clock.within(within):
+        space, pinned = pinned_space(spec, settings, data, fixed)
         from cospace.compiler.counting.count import solve_space
         from cospace.compiler.counting.values import values_of
 

@@ -36,13 +36,13 @@ def diff(
     """
     from cospace.cli.inputs import load, refuse_undefined, timed
 
-    spaces = load(old, settings, data), load(new, settings, data)
-    pinned = _pins(spaces, fixed)
     with timed(time):
         from cospace.compiler import clock
         from cospace.compiler.checks.difference import difference
 
         with clock.within(within):
+            spaces = load(old, settings, data), load(new, settings, data)
+            pinned = _pins(spaces, fixed)
             for space, held in zip(spaces, pinned, strict=True):
                 refuse_undefined(space, held)
             found = difference(*spaces, pinned)

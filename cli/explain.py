@@ -35,10 +35,14 @@ def explain(
     ] = None,
     settings: options.Set = None,
     data: options.Data = None,
+    within: options.Within = options.SECONDS,
 ) -> None:
     """Say what a diagnostic means, with a bad and a good example; or what a spec, or a name in it, stands for."""
     if what is not None and (name is not None or not _like_a_code(what)):
-        _explain_spec(Path(what), name, settings, data)
+        from cospace.compiler import clock
+
+        with clock.within(within):
+            _explain_spec(Path(what), name, settings, data)
         return
     from importlib.resources import files
 

@@ -192,12 +192,16 @@ def _line(space: Space, span: Span) -> str:
 
 def _range(space: Space, e: Expr) -> str:
     """What a quantity is, or between which proved bounds it lies at all designs."""
+    from cospace.compiler import clock
     from cospace.compiler.bounds.intervals import Bounder
     from cospace.compiler.space.units import show_quantity
 
     if e.type.kind != "number":
         return f"({e.type.kind})"
-    found = Bounder({d.path: d.values for d in space.decisions}).bounds(e)
+    bounder = Bounder({d.path: d.values for d in space.decisions})
+    found = clock.attempt(lambda: bounder.bounds(e), lambda: None, graced=True)
+    if found is None:
+        return f"(not bounded: {clock.reason()})"
     ends = [show_quantity(x, e.type.unit) if isinstance(x, Fraction | int) else None for x in (found.low, found.high)]
     if ends[0] is None or ends[1] is None:
         return "(no bounds are known)"

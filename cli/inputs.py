@@ -140,9 +140,11 @@ def pin_paths(space: Space, pairs: Iterable[tuple[str, str]]) -> tuple[Space, di
     return pin(space, {path: value for path, value in shared.items() if path not in alone}), alone
 
 
-def pinned_space(spec: Path, settings: list[str] | None, fixed: list[str] | None) -> tuple[Space, dict[str, Value]]:
+def pinned_space(
+    spec: Path, settings: list[str] | None, data: Path | None, fixed: list[str] | None
+) -> tuple[Space, dict[str, Value]]:
     """As `read_fixed`, of a spec. Verbs whose answer rests on which designs are feasible then `refuse_undefined`."""
-    return read_fixed(load(spec, settings), fixed)
+    return read_fixed(load(spec, settings, data), fixed)
 
 
 def refuse_undefined(space: Space, pinned: Mapping[str, Value]) -> None:

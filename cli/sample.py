@@ -28,11 +28,10 @@ def sample(
 ) -> None:
     """Draw feasible designs, exactly uniformly. With --json one design a line.
 
-    --within is what the first ones may take, and then each 65,536 more.
+    --within is what reading the spec and the first ones may take, and then each 65,536 more.
     """
     from cospace.cli.inputs import pinned_space, refuse_undefined, show_design, spell_design, timed
 
-    space, pinned = pinned_space(spec, settings, fixed)  # rows count the values that are left
     with timed(time):
         from cospace.compiler import clock
         from cospace.compiler.sampling.sample import Sampler, Unsampled
@@ -45,8 +44,9 @@ def sample(
         for start in range(0, number, BLOCK):
             with clock.within(within):
                 if sampler is None:
+                    space, pinned = pinned_space(spec, settings, data, fixed)  # rows count the values that are left
                     refuse_undefined(space, pinned)
-                    sampler = clock.attempt(lambda: Sampler(space, pinned), stop)
+                    sampler = clock.attempt(partial(Sampler, space, pinned), stop)
                 # blocks of their own seeds, so that memory does not grow with what is asked for
                 many, block = min(BLOCK, number - start), seed + (start << 32)
                 rows = clock.attempt(partial(sampler.sample, many, block), stop)

@@ -28,12 +28,18 @@ def search(
     data: options.Data = None,
     overwrite: options.Overwrite = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="run the baselines too, with the same budget")] = False,
+    within: Annotated[
+        float,
+        typer.Option("--within", metavar="SECONDS", min=0, help="what reading the spec may take; inf: any time"),
+    ] = options.SECONDS,
     time: options.Time = False,
 ) -> None:
     """Search a space: train a supernet, choose a design, train it, report it. Ctrl-C once keeps what was found."""
     from cospace.cli.inputs import fixed_space, load, timed
+    from cospace.compiler import clock
 
-    space = fixed_space(load(spec, settings, data), fixed)
+    with clock.within(within):
+        space = fixed_space(load(spec, settings, data), fixed)
     folder = out or Path("results") / space.name
     with timed(time):
         from cospace.runtime.search import search as run

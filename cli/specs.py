@@ -50,8 +50,8 @@ def _counted(path: Path) -> dict[str, str]:
     from cospace.compiler import clock
     from cospace.compiler.counting.count import count
 
-    space, pinned = pinned_space(path, None, None)
     with clock.within(options.SECONDS):
+        space, pinned = pinned_space(path, None, None, None)
         refuse_undefined(space, pinned)
         found = count(space, pinned)
     low, high = found.bounds

@@ -37,6 +37,8 @@ class Expired(BaseException):
 class _Clock:
     seconds: float
     end: float
+    setting: str
+    """What sets another limit, as whoever asked writes it."""
     depth: int = 0
     """Questions that are being asked, each within the one before."""
     next: float = 0.0
@@ -76,13 +78,14 @@ _clock: _Clock | None = None
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def within(seconds: float, setting: str = "--within") -> Iterator[None]:
     """Cut questions short that are asked in this block and not answered after so many seconds (`inf`: never).
 
+    setting: what sets another limit, for `reason`.
     Off the main thread none is cut, but those after the end are not begun.
     """
     global _clock
-    outer, own = _clock, _Clock(seconds, time.monotonic() + seconds)
+    outer, own = _clock, _Clock(seconds, time.monotonic() + seconds, setting)
     own.before, unraisable = signal.getsignal(signal.SIGINT), sys.unraisablehook
     rings = seconds < math.inf and own.before is not None
     rings = rings and threading.current_thread() is threading.main_thread()
@@ -146,8 +149,8 @@ def hit() -> bool:
 
 def reason() -> str:
     """Why such a question has no answer."""
-    seconds = 0.0 if _clock is None else _clock.seconds
-    return f"the limit of {seconds:g} s was hit; --within sets another"
+    seconds, setting = (0.0, "--within") if _clock is None else (_clock.seconds, _clock.setting)
+    return f"the limit of {seconds:g} s was hit; {setting} sets another"
 
 
 __all__ = ["Expired", "attempt", "hit", "left", "reason", "within"]

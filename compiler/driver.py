@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from attrs import field, frozen
+from cospace.compiler import clock
 from cospace.compiler.elaborate.program import elaborate_into, space_of
 from cospace.compiler.elaborate.values import Context, Exhausted, State
 from cospace.compiler.space.model import Space
@@ -50,30 +51,47 @@ def compile_text(text: str, settings: Mapping[str, str] | None = None, name: str
 
 ENDLESS = ("CS107", "CS108")
 """A text too long or too deep to be read: what was read of it says nothing, and may take without end."""
+SHORTER = "shorten its loops, or what its defs call"
 
 
 def compile_loaded(
     loaded: Loaded, settings: Mapping[str, str], reporter: Reporter, data: Path | None = None
 ) -> Compiled:
-    """As `compile_file`, of files that are read already. reporter: what reading them reported to."""
-    space, context = None, None
-    state = State(reporter, dict(settings))
+    """As `compile_file`, of files that are read already. reporter: what reading them reported to.
+
+    Where a clock runs out before the text is understood, that is its error (CS816).
+    """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH))
     if any(d.code in ENDLESS for d in reporter.found):
         return Compiled(None, in_order(reporter.found, loaded.sources), loaded.sources, loaded)
+
+    def cut() -> tuple[None, None]:
+        said = f"this spec was not understood in time ({clock.reason()})"
+        reporter.error("CS816", Span(loaded.root.path, 0, 0), said, help=SHORTER)
+        return None, None
+
+    space, context = clock.attempt(lambda: _elaborate(loaded, settings, reporter, data), cut, graced=True)
+    if reporter.failed:
+        space = None
+    return Compiled(space, in_order(reporter.found, loaded.sources), loaded.sources, loaded, context)
+
+
+def _elaborate(
+    loaded: Loaded, settings: Mapping[str, str], reporter: Reporter, data: Path | None
+) -> tuple[Space | None, Context | None]:
+    """The space, where nothing was wrong, and what the text can still be asked in."""
+    state, context = State(reporter, dict(settings)), None
     try:
         # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
         root = elaborate_into(state, loaded, data)
         context = Context(state, root.scope)
-        space = None if reporter.failed else space_of(root, loaded, state)
+        return None if reporter.failed else space_of(root, loaded, state), context
     except Exhausted as limit:
-        reporter.error("CS404", limit.span, limit.said, help="shorten its loops, or what its defs call")
+        reporter.error("CS404", limit.span, limit.said, help=SHORTER)
     except RecursionError:
         span = Span(loaded.root.path, 0, 0)
         reporter.error("CS404", span, "this spec is nested too deeply to be understood", help="name parts of it")
-    if reporter.failed:
-        space = None
-    return Compiled(space, in_order(reporter.found, loaded.sources), loaded.sources, loaded, context)
+    return None, context
 
 
 def in_order(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> tuple[Diagnostic, ...]:

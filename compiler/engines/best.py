@@ -7,9 +7,12 @@ several it is the exact front, one design for each tuple of values. What is know
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from fractions import Fraction
 
 from attrs import evolve
+from cospace.compiler import clock
+from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.conflicts.words import explain_conflict
 from cospace.compiler.engines.apart import best_apart
 from cospace.compiler.engines.candidates import as_number, find_front, merge
@@ -32,6 +35,8 @@ OUTER = 100
 def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = ROWS) -> Best:
     """The best values of the decisions that `fixed` leaves open.
 
+    Where a clock runs out, the best that was met until then is the answer, not `certified`.
+
     limit: open designs that are listed at most; above it coordinate descent looks for good ones, not `certified`,
     unless it is proved that there are none. No designs and `certified`: none is feasible, and `infeasible` says why.
     Raises DesignError at a path or value in `fixed` that is not there, Undecided where a comparison can't be decided.
@@ -49,9 +54,14 @@ def _best(space: Space, fixed: Mapping[str, Value], limit: int) -> Best:
     search = Exhaustive(core, [d.path for d in core.decisions], limit=limit)
     try:
         found = search.best({})
+        if not found.designs and not found.certified and clock.hit():
+            found = _descend(core, search, found.how)
     except TooMany as error:
-        said = f"{error.rows:,} open designs, more than {limit:,}"
-        found = _refute(core) or best_apart(core) or _nest(core, limit) or _descend(core, search, said)
+        said = f"there are {error.rows:,} open designs, more than {limit:,}"
+        proved = clock.attempt(lambda: _refute(core) or best_apart(core), lambda: None)
+        found = proved or _nest(core, limit) or _descend(core, search, said)
+    if found.designs and not found.certified:
+        found = evolve(found, bound=_bound(core, search, found))
     unread = [d for d in pinned.decisions if d.path not in read]
     designs = tuple(_in_order(space, {**fixed, **_complete(unread, d)}) for d in found.designs)
     asked = [r for r in space.requirements if is_modelled(r.value, r.guard)]
@@ -59,7 +69,19 @@ def _best(space: Space, fixed: Mapping[str, Value], limit: int) -> Best:
         wrong = next((r for r in asked if not holds_at(r, design)), None)
         if wrong is not None:
             raise AssertionError(f"{space.name}: the best design does not meet `{wrong.reason}`")
-    return evolve(found, designs=designs, how=found.how + _left_out(space))
+    cut = f"; {clock.reason()}" if clock.hit() and clock.reason() not in found.how else ""
+    return evolve(found, designs=designs, how=found.how + cut + _left_out(space))
+
+
+def _bound(space: Space, search: Exhaustive, found: Best) -> Fraction | None:
+    """What the only objective is at no design better than: as told, or what its bounds over all designs are."""
+    if len(search.objectives) != 1 or found.bound is not None:
+        return found.bound
+    goal = search.objectives[0]
+    bounder = Bounder({d.path: d.values for d in space.decisions})
+    ends = clock.attempt(lambda: bounder.bounds(goal.value), lambda: None, graced=True)
+    end = None if ends is None else ends.low if goal.sense == "minimize" else ends.high
+    return end if isinstance(end, Fraction) else None
 
 
 def restrict(space: Space, fixed: Mapping[str, Value]) -> Space:
@@ -119,8 +141,8 @@ def infeasible(space: Space, fixed: Mapping[str, Value] | None = None) -> Diagno
     pinned = fix(space, fixed or {})
     asked = tuple(r for r in pinned.requirements if is_modelled(r.value, r.guard))
     prover = Prover(evolve(pinned, requirements=asked))
-    verdict = prover.settle(asked)
-    if verdict.possible is not False:
+    verdict = clock.attempt(lambda: prover.settle(asked), lambda: None)
+    if verdict is None or verdict.possible is not False:
         return None
     return explain_conflict(prover, verdict.core or asked)
 
@@ -139,22 +161,33 @@ def _nest(space: Space, limit: int) -> Best | None:
     if any(p in inner for j in outer for e in _conditions(space, j) for p in e.free):
         return None
     try:
-        rows = frame.enumerate(outer, frame.clauses(space.requirements), limit=OUTER)
+        clauses = frame.clauses(space.requirements)
+        rows = clock.attempt(lambda: frame.enumerate(outer, clauses, limit=OUTER), lambda: None)
     except TooMany:
         return None
+    if rows is None:
+        return None
     search = Exhaustive(space, inner, limit=limit)
-    answers = [search.best(frame.design(outer, row)) for row in rows]
+    answers = []
+    for row in rows:
+        answers.append(search.best(frame.design(outer, row)))
+        if clock.hit():
+            break
     every = [(d, v) for a in answers for d, v in zip(a.designs, a.objectives, strict=True)]
+    if not every and clock.hit():
+        return None
     order = encode(space.decisions, [d for d, _ in every]).tolist()
     every = [every[k] for k in sorted(range(len(every)), key=order.__getitem__)]
     signs = [o.sense == "minimize" for o in search.objectives]
     costs = [tuple(v if s else negated(v) for s, v in zip(signs, values, strict=True)) for _, values in every]
     kept, sure = merge(costs)
-    how = f"every one of the {len(rows):,} settings of {len(outer)} decisions with every design of the others"
+    whole = len(answers) == len(rows)
+    settings = f"every one of the {len(rows):,}" if whole else f"{len(answers):,} of the {len(rows):,}"
+    how = f"{settings} settings of {len(outer)} decisions with every design of the others"
     return Best(
         tuple(every[k][0] for k in kept),
         tuple(every[k][1] for k in kept),
-        sure and all(a.certified for a in answers),
+        sure and whole and all(a.certified for a in answers),
         sum(a.evaluated for a in answers),
         how,
     )
@@ -175,9 +208,16 @@ def _conditions(space: Space, j: int) -> list[Expr]:
 def _descend(space: Space, search: Exhaustive, why: str) -> Best:
     conditions = [either(negate(r.guard), r.value) for r in space.requirements] + domain_conditions(space.decisions)
     goals: list[Expr] = [o.value if o.sense == "minimize" else negative(o.value) for o in search.objectives]
-    descent = Descent(space.decisions, [c for c in conditions if c is not TRUE], goals)
-    rows, values = descent.run()
-    how = f"coordinate descent with restarts ({why})"
+
+    def begin() -> Descent:
+        return Descent(space.decisions, [c for c in conditions if c is not TRUE], goals)
+
+    descent = clock.attempt(begin, lambda: None, graced=True)
+    if descent is None:
+        return Best((), (), False, 0, f"{why}; {clock.reason()}")
+    clock.attempt(descent.run, lambda: None, graced=True)
+    rows, values = descent.found()
+    how = f"coordinate descent with restarts, as {why}"
     asked: dict[int, Design] = {}
 
     def admit(i: int) -> bool | None:
@@ -189,9 +229,12 @@ def _descend(space: Space, search: Exhaustive, why: str) -> Best:
         found = tuple(map(as_number, exact.evaluate_all(goals, decode(space.decisions, rows[i]))))
         return None if None in found else found
 
-    if len(goals) < 2:
+    def first() -> tuple[int, ...]:
         kept = next((i for i in range(len(rows)) if admit(i) and price(i) is not None), None)
-        order: Sequence[int] = () if kept is None else (kept,)
+        return () if kept is None else (kept,)
+
+    if len(goals) < 2:
+        order = clock.attempt(first, tuple[int, ...], graced=True)
     else:
         order = find_front(values, values, price, admit).rows  # type: ignore[arg-type]
     designs = tuple(asked[i] for i in order)

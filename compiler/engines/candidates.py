@@ -1,7 +1,8 @@
 """From bounds to the exact best: which rows could be, and what the reference evaluator says of these.
 
 Owns the comparison of exact results. Rows are looked at in the order of their lower bounds until no other can be
-better, so the answer is proved whatever rounding did; how many may be looked at is limited by number, never by time.
+better, so the answer is proved whatever rounding did; how many may be looked at is limited by number. Where the time is
+up, what was found until then is the answer, and not proved.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 import numpy
-from attrs import frozen
+from attrs import define, frozen
+from cospace.compiler import clock
 from cospace.compiler.engines.dominance import undominated
 from cospace.compiler.exact.exact import Enclosure, Result
 from numpy.typing import NDArray
@@ -25,11 +27,15 @@ LOOKS = 2_000
 
 @frozen
 class Found:
-    """rows: the best, in declared order, with their exact values; certified: no other row can be better."""
+    """rows: the best, in declared order, with their exact values; certified: no other row can be better.
+
+    bound: what no row is below, where that is known of a single value and the best is not certified.
+    """
 
     rows: tuple[int, ...]
     values: tuple[Values, ...]
     certified: bool
+    bound: Fraction | None = None
 
 
 def as_number(result: Result) -> Fraction | Enclosure | None:
@@ -66,31 +72,68 @@ def find_least(
     """
     order = numpy.argsort(low, kind="stable")
     order = order[low[order] < numpy.inf]
-    best: Fraction | Enclosure | None = None
-    row, certified = -1, True
-    for looked, candidate in enumerate(order):
-        i = int(candidate)
-        if best is not None and float(low[i]) > _ends(best)[1]:
-            break
-        if looked >= looks:
-            certified = False
-            break
-        values = price(i)
+    search = _Least(low, order)
+    clock.attempt(lambda: search.run(price, admit, looks), lambda: None, graced=True)
+    return search.found()
+
+
+@define(eq=False)
+class _Least:
+    """What is known while rows are looked at in `order`, wherever that ends."""
+
+    low: Array
+    order: Array
+    best: tuple[Fraction | Enclosure, int] | None = None
+    """The least value met at a feasible row, and the row."""
+    looked: int = 0
+    """Rows of the order that were looked at, one after the other."""
+    doubtful: float = numpy.inf
+    """The least bound of the rows that were looked at and are not told from a better one."""
+
+    def run(self, price: Callable[[int], Values | None], admit: Callable[[int], bool | None], looks: int) -> None:
+        for candidate in self.order[:looks]:
+            i = int(candidate)
+            if self.whole:
+                return
+            self._look(i, price(i), admit)
+            self.looked += 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether no row that was not looked at can be better."""
+        if self.looked == len(self.order):
+            return True
+        return self.best is not None and float(self.low[self.order[self.looked]]) > _ends(self.best[0])[1]
+
+    def _look(self, i: int, values: Values | None, admit: Callable[[int], bool | None]) -> None:
         if values is None:
-            certified &= admit(i) is False  # it may be the best, and can't be compared
-            continue
-        order_of = -1 if best is None else compare(values[0], best)
+            if admit(i) is not False:
+                self._doubt(i)  # it may be the best, and can't be compared
+            return
+        order_of = -1 if self.best is None else compare(values[0], self.best[0])
         if order_of is None:
-            certified = False
-            order_of = -1 if best is not None and middle(values[0]) < middle(best) else 1
-        if order_of > 0 or (order_of == 0 and i > row):
-            continue
+            self._doubt(i)
+            order_of = -1 if self.best is not None and middle(values[0]) < middle(self.best[0]) else 1
+        if order_of > 0 or (order_of == 0 and self.best is not None and i > self.best[1]):
+            return
         admitted = admit(i)
         if admitted is None:
-            certified = False
+            self._doubt(i)
         elif admitted:
-            best, row = values[0], i
-    return Found((), (), certified) if best is None else Found((row,), ((best,),), certified)
+            self.best = values[0], i
+
+    def _doubt(self, i: int) -> None:
+        self.doubtful = min(self.doubtful, float(self.low[i]))
+
+    def found(self) -> Found:
+        certified = self.whole and self.doubtful == numpy.inf
+        if self.best is None:
+            return Found((), (), certified)
+        value, row = self.best
+        rest = numpy.inf if self.whole else float(self.low[self.order[self.looked]])
+        least = min(self.doubtful, rest)
+        bound = None if certified or least == -numpy.inf else min(Fraction(least), _ends(value)[0])
+        return Found((row,), ((value,),), certified, bound)
 
 
 def find_front(
@@ -103,23 +146,28 @@ def find_front(
     """The rows that no other dominates, one for each tuple of values. low, high: (n, objectives), nan where out."""
     alive: Array = numpy.logical_not(numpy.isnan(low).any(axis=1))
     known: dict[int, Values | None] = {}
-    certified = True
-    while True:
-        candidates = numpy.flatnonzero(alive)[surviving(low[alive], high[alive])]
-        new = [int(i) for i in candidates if int(i) not in known]
-        if len(known) + len(new) > looks:
-            certified, new = False, new[: max(0, looks - len(known))]
-        for i in new:
-            admitted = admit(i)
-            certified &= admitted is not None
-            known[i] = price(i) if admitted else None
-            certified &= not admitted or known[i] is not None
-            alive[i] = known[i] is not None
-        # a candidate that turned out not to be feasible may have hidden others
-        if all(known.get(i) is not None for i in new) or len(known) >= looks:
-            break
+
+    def search() -> bool:
+        certified = True
+        while True:
+            candidates = numpy.flatnonzero(alive)[surviving(low[alive], high[alive])]
+            new = [int(i) for i in candidates if int(i) not in known]
+            if len(known) + len(new) > looks:
+                certified, new = False, new[: max(0, looks - len(known))]
+            for i in new:
+                admitted = admit(i)
+                certified &= admitted is not None
+                values = price(i) if admitted else None
+                certified &= not admitted or values is not None
+                known[i] = values
+                alive[i] = values is not None
+            # a candidate that turned out not to be feasible may have hidden others
+            if all(known.get(i) is not None for i in new) or len(known) >= looks:
+                return certified
+
+    certified = clock.attempt(search, lambda: False, graced=True)
     priced = sorted((i, v) for i, v in known.items() if v is not None)
-    kept, sure = merge([v for _, v in priced])
+    kept, sure = clock.attempt(lambda: merge([v for _, v in priced]), lambda: ([0][: len(priced)], False), graced=True)
     return Found(tuple(priced[k][0] for k in kept), tuple(priced[k][1] for k in kept), certified and sure)
 
 

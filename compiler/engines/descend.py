@@ -56,8 +56,8 @@ class Descent:
         ]
         self._seen: dict[bytes, tuple[Array, Array]] = {}
 
-    def run(self, starts: int = RESTARTS, sweeps: int = SWEEPS) -> tuple[Array, Array]:
-        """Feasible rows (n, d) and their goals (n, k) in floats, the better first by the first goal; maybe none."""
+    def run(self, starts: int = RESTARTS, sweeps: int = SWEEPS) -> None:
+        """Look for good designs from so many starts; `found` tells them, also where this was cut short."""
         here = self.fill(self._draw(starts))
         weights = self._random.dirichlet(numpy.ones(max(1, self.width)), size=starts)
         score = self._score(here, weights)
@@ -67,6 +67,9 @@ class Descent:
                 here, score = self._step(here, score, int(j), weights)
             if (score == before).all():
                 break
+
+    def found(self) -> tuple[Array, Array]:
+        """What was met: feasible rows (n, d) and their goals (n, k) in floats, the better first by the first goal."""
         rows = [r for r, _ in self._seen.values()]
         if not rows:
             return numpy.zeros((0, len(self.decisions)), numpy.int64), numpy.zeros((0, self.width))

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy
 from attrs import evolve, frozen
+from cospace.compiler import clock
 from cospace.compiler.engines.candidates import LOOKS, Found, Values, as_number, find_front, find_least
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
@@ -37,7 +38,8 @@ class Best:
     """What was found. designs: one, or the front where there are several objectives; empty where nothing is feasible.
 
     objectives: for each design the exact values of what is modelled, in base units. certified: nothing can be better.
-    how: what was done, in words.
+    how: what was done, in words. bound: what the only objective is at no feasible design better than, where that is
+    proved of one that is not certified.
     """
 
     designs: tuple[Design, ...]
@@ -45,6 +47,7 @@ class Best:
     certified: bool
     evaluated: int
     how: str
+    bound: Fraction | None = None
 
 
 def is_modelled(*exprs: Expr) -> bool:
@@ -114,12 +117,16 @@ class Exhaustive:
         conditions += [self._fold(c) for c in self._conditions if c not in own]
         if FALSE in conditions:
             return self._none(0)
-        bounds, decisions = self._list()
+        listed = clock.attempt(self._list, lambda: None)
+        if listed is None:
+            return Best((), (), False, 0, f"not all designs were listed ({clock.reason()})")
+        bounds, decisions = listed
         asked = list(dict.fromkeys(c for c in conditions if c is not TRUE))
         found = self._look(bounds, asked, [self._fold(g) for g in self._goals])
         if not found.rows:
             none = self._none(len(bounds.rows))
-            return none if found.certified else evolve(none, certified=False, how=UNCLEAR)
+            why = f"not every design was looked at ({clock.reason()})" if clock.hit() else UNCLEAR
+            return none if found.certified else evolve(none, certified=False, how=why)
         designs = tuple(self._design(fixed, decisions, bounds.rows[i]) for i in found.rows)
         values = tuple(
             tuple(v if o.sense == "minimize" else negated(v) for o, v in zip(self.objectives, each, strict=False))
@@ -131,7 +138,10 @@ class Exhaustive:
                 tuple(() for _ in designs),
                 "no objective is modelled: the first feasible design",
             )
-        return Best(designs, values, found.certified, len(bounds.rows), how)
+        bound = found.bound
+        if bound is not None and self.objectives[0].sense != "minimize":
+            bound = -bound
+        return Best(designs, values, found.certified, len(bounds.rows), how, bound)
 
     def _none(self, evaluated: int) -> Best:
         return Best((), (), True, evaluated, "no design meets every requirement with the fixed decisions")
@@ -162,24 +172,34 @@ class Exhaustive:
     # ---- looking
 
     def _look(self, bounds: RowBounds, asked: list[Expr], goals: list[Expr]) -> Found:
-        prepared = bounds.prepare([*asked, *goals])
         n, k = len(bounds.rows), max(1, len(goals))
         low, high = numpy.full((n, k), numpy.nan), numpy.full((n, k), numpy.nan)
-        for block in bounds.blocks:
-            may = numpy.ones(block.stop - block.start, dtype=bool)
-            for truth in prepared(block, range(len(asked))):
-                may &= truth.low
-            if not may.any():
-                continue
-            if not goals:
-                low[block, 0] = high[block, 0] = numpy.where(may, 0.0, numpy.nan)
-            for j, pair in enumerate(prepared(block, range(len(asked), len(asked) + len(goals)))):
-                low[block, j] = numpy.where(may, pair.low, numpy.nan)
-                high[block, j] = numpy.where(may, pair.high, numpy.nan)
+
+        def bound() -> bool:
+            prepared = bounds.prepare([*asked, *goals])
+            for block in bounds.blocks:
+                may = numpy.ones(block.stop - block.start, dtype=bool)
+                for truth in prepared(block, range(len(asked))):
+                    may &= truth.low
+                if not may.any() or not goals:
+                    low[block] = high[block] = numpy.where(may, 0.0, numpy.nan)[:, None]
+                    continue
+                found = [*prepared(block, range(len(asked), len(asked) + len(goals)))]
+                for j, pair in enumerate(found):
+                    low[block, j] = numpy.where(may, pair.low, numpy.nan)
+                    high[block, j] = numpy.where(may, pair.high, numpy.nan)
+
+            return True
+
+        whole = clock.attempt(bound, lambda: False)
+        if not whole and numpy.isnan(low).all():  # some are looked at all the same
+            low[: self.looks], high[: self.looks] = -numpy.inf, numpy.inf
         price, admit = _Asked(bounds, goals), _Asked(bounds, asked)
         if k == 1:
-            return find_least(low[:, 0], price.values, admit.holds, self.looks)
-        return find_front(low, high, price.values, admit.holds, self.looks)
+            found = find_least(low[:, 0], price.values, admit.holds, self.looks)
+        else:
+            found = find_front(low, high, price.values, admit.holds, self.looks)
+        return found if whole else evolve(found, certified=False, bound=None)
 
 
 class _Asked:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import frozen
 
@@ -33,37 +35,55 @@ class Model:
     space: Space
     warnings: tuple[Diagnostic, ...] = ()
 
-    def check(self, deep: bool = False) -> Report:
-        """What is proved about the space; `deep` looks for redundant and vacuous requirements too."""
+    def check(self, deep: bool = False, *, within: float = math.inf) -> Report:
+        """What is proved about the space; `deep` looks for redundant and vacuous requirements too.
+
+        within: seconds that it may take; what is not proved by then is in `skipped`.
+        """
         from cospace.compiler.checks.check import check
 
-        return check(self.space, deep=deep)
+        with _within(within):
+            return check(self.space, deep=deep)
 
-    def count(self, fixed: Fixed | None = None) -> Count:
+    def count(self, fixed: Fixed | None = None, *, within: float = math.inf) -> Count:
         """The raw and the feasible number of designs, exact where `exact` says so.
 
-        Raises SpecError where something has no value at a design that nothing excludes.
+        within: seconds that it may take; then the number lies between `bounds`, and `limit` says why. Raises SpecError
+        where something has no value at a design that nothing excludes.
         """
         from cospace.compiler.counting.count import count
 
-        return count(*self._countable(fixed))
+        with _within(within):
+            return count(*self._countable(fixed))
 
-    def values(self, fixed: Fixed | None = None) -> tuple[ValueCounts, ...] | None:
+    def values(self, fixed: Fixed | None = None, *, within: float = math.inf) -> tuple[ValueCounts, ...] | None:
         """How many feasible designs keep each value of each decision, between proved bounds; None where not counted.
 
-        Raises as `count`.
+        within: seconds that it may take; the bounds are wider then. Raises as `count`.
         """
         from cospace.compiler.counting.values import per_value_counts
 
-        return per_value_counts(*self._countable(fixed))
+        with _within(within):
+            return per_value_counts(*self._countable(fixed))
 
-    def sample(self, n: int = 1, seed: int = 0, fixed: Fixed | None = None) -> list[Design]:
-        """n feasible designs, exactly uniform: decision path -> value, live decisions only. Raises as `count`."""
-        from cospace.compiler.sampling.sample import Sampler
+    def sample(
+        self, n: int = 1, seed: int = 0, fixed: Fixed | None = None, *, within: float = math.inf
+    ) -> list[Design]:
+        """n feasible designs, exactly uniform: decision path -> value, live decisions only.
+
+        Raises as `count`, and Unsampled where there is nothing to draw from or they were not drawn `within` so many
+        seconds.
+        """
+        from cospace.compiler import clock
+        from cospace.compiler.sampling.sample import Sampler, Unsampled
         from cospace.compiler.space.designs import decode
 
-        space, pinned = self._countable(fixed)
-        rows = Sampler(space, pinned).sample(n, seed)
+        def stop() -> NoReturn:
+            raise Unsampled(clock.reason())
+
+        with _within(within):
+            space, pinned = self._countable(fixed)
+            rows = clock.attempt(lambda: Sampler(space, pinned).sample(n, seed), stop)
         return [decode(space.decisions, row) for row in rows]  # rows count the values that are left
 
     def cost(self, designs: Iterable[Mapping[str, object]]) -> list[dict[str, Any]]:
@@ -73,11 +93,15 @@ class Model:
 
         return [breakdown(self.space, parse_design(self.space, design)) for design in designs]
 
-    def best(self, fixed: Fixed | None = None) -> Best:
-        """The best of what is modelled, or the front; `certified` says whether that is proved."""
+    def best(self, fixed: Fixed | None = None, *, within: float = math.inf) -> Best:
+        """The best of what is modelled, or the front; `certified` says whether that is proved.
+
+        within: seconds that it may take; then it is the best that was met, and no design is better than `bound`.
+        """
         from cospace.compiler.engines.best import best
 
-        return best(*self._pinned(fixed))
+        with _within(within):
+            return best(*self._pinned(fixed))
 
     def supernet(self) -> Estimate:
         """The size of the supernet: modules, parameters, bytes at the peak of a step."""
@@ -122,15 +146,26 @@ class Model:
         return pinned
 
 
-def load(path: Path | str, data_folder: Path | str | None = None, /, **settings: object) -> Model:
+def _within(seconds: float) -> AbstractContextManager[None]:
+    from cospace.compiler import clock
+
+    return nullcontext() if seconds == math.inf else clock.within(seconds, "within=")
+
+
+def load(
+    path: Path | str, data_folder: Path | str | None = None, seconds: float = math.inf, /, **settings: object
+) -> Model:
     """The model of a spec with `param`s set, or of a compiled space (`.json`). Tables' files may lie in `data_folder`.
 
-    Raises SpecError, which carries every diagnostic, when the spec has errors.
+    seconds: how long it may take. Raises SpecError, which carries every diagnostic, when the spec has errors or was not
+    understood in time.
     """
     from cospace.cli.inputs import compile_spec
+    from cospace.compiler import clock
 
-    space, found = compile_spec(Path(path), [f"{name}={value}" for name, value in settings.items()],
-                               None if data_folder is None else Path(data_folder))  # fmt: skip
+    folder = None if data_folder is None else Path(data_folder)
+    with clock.within(seconds, "load's third argument"):
+        space, found = compile_spec(Path(path), [f"{name}={value}" for name, value in settings.items()], folder)
     if space is None:
         raise SpecError(found)
     return Model(space, found)
