@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
 from cospace.compiler.bounds.intervals import Bounder
-from cospace.compiler.checks.emptied import emptied
-from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers, shown, shown_values
+from cospace.compiler.checks.dead_words import dead_values
+from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers
 from cospace.compiler.checks.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
 from cospace.compiler.checks.undefined import undefined_at
 from cospace.compiler.clock import attempt, reason
@@ -20,12 +20,7 @@ from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.proofs.defined import Condition, conditions, open_to
 from cospace.compiler.space.graph import TRUE, Expr, both, either, implies, negate
 from cospace.compiler.space.model import Requirement, Space
-from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Label
-
-COPIES = 6
-"""Copies of a decision that a message names."""
-NAMED = 4
-"""Values that are named of those that were not decided."""
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic
 
 
 @frozen
@@ -47,7 +42,7 @@ def check(space: Space, deep: bool = False) -> Report:
     case = Case(space)
     findings = [_asked("satisfiable", lambda: _satisfiable(case, deep))]
     if findings[0].ok:
-        findings += [_asked("definedness", lambda: _defined(case)), _asked("dead values", lambda: _dead_values(case))]
+        findings += [_asked("definedness", lambda: _defined(case)), _asked("dead values", lambda: dead_values(case))]
         findings.append(unread_decisions(space))
         if deep:
             findings.append(_asked("redundancy", lambda: superfluous_requirements(case)))
@@ -173,51 +168,3 @@ def _is_excluded(holds_: Expr, solvable: dict[int, Expr]) -> bool:
     """Whether a requirement of its own says that the work has a mapping."""
     parts = holds_.args if holds_.op == "or" else (holds_,)
     return any(id(p) in solvable for p in parts)
-
-
-# ---- dead values
-
-
-def _dead_values(case: Case) -> Finding:
-    """Values that no feasible design takes."""
-    if not case.witnesses.missing:
-        return Finding(True, ("dead values: none, each value is in a feasible design",))
-    from cospace.compiler.checks.dead import settle_missing
-    from cospace.compiler.conflicts.repairs import without_values
-
-    space = case.space
-    found = settle_missing(case.drawn)
-    dead_ones = {(space.decisions[v].path, k) for v, k in found.dead}
-    claims = tuple(Claim("dead", space.decisions[v].path, space.decisions[v].values[k]) for v, k in found.dead)
-    alike: dict[object, list[tuple[str, Diagnostic]]] = {}
-    for v in dict.fromkeys(v for v, _ in found.dead):
-        d = space.decisions[v]
-        mine = {k: core for (w, k), core in found.dead.items() if w == v}
-        values = shown_values(d, sorted(mine))
-        core = next((c for c in mine.values() if c), ())
-        several = "values" if len(mine) > 1 else "value"
-        labels = tuple(Label(r.span, f"because of this: {r.reason}") for r in core[:3])
-        told = Diagnostic(
-            "CS603",
-            "warning",
-            f"no feasible design takes the {several} {values} of ",
-            d.span,
-            labels or emptied(space, {d.path: d.values[next(iter(mine))]}),
-            "remove it, or relax what excludes it",
-            without_values(space, d, dead_ones),
-        )
-        alike.setdefault((d.span, values, tuple(label.span for label in told.labels)), []).append((d.path, told))
-    diagnostics = []
-    for copies in alike.values():
-        named = ", ".join(f"`{path}`" for path, _ in copies[:COPIES])
-        more = f" and {len(copies) - COPIES} more" if len(copies) > COPIES else ""
-        diagnostics.append(evolve(copies[0][1], message=copies[0][1].message + named + more))
-    if found.unknown:
-        pairs = [(space.decisions[v], k) for v, k in found.unknown]
-        left = ", ".join(f"{d.path} = {shown(space, d.path, d.values[k])}" for d, k in pairs[:NAMED])
-        left += f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-        left += f" ({found.limit})" if found.limit else ""
-        return Finding(None, (), (f"dead values: not decided for {left}",), tuple(diagnostics), claims)
-    dead = len(found.dead)
-    said = f"dead values: {dead} found" if dead else "dead values: none, each value is in a feasible design"
-    return Finding(True, (said,), (), tuple(diagnostics), claims)

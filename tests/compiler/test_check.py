@@ -54,7 +54,9 @@ def agrees_with_brute_force(seed: int) -> None:
         alive = {(p, v.__class__, v) for d in feasible for p, v in d.items()}
         dead = {d.path for d in space.decisions for v in d.values if (d.path, v.__class__, v) not in alive}
         said = {p for d in report.diagnostics if d.code == "CS603" for p in dead if f"`{p}`" in d.message}
-        assert said == dead
+        # those that live only where another takes a dead value go with it
+        within = {d.path for d in space.decisions if d.path in dead and d.guard.free & dead}
+        assert said <= dead <= said | within and {c.path for c in report.claims} == dead
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -80,3 +80,40 @@ def test_a_bound_on_a_product_of_sums_is_settled_within_a_stated_effort() -> Non
 def test_dead_neighbours_are_told_as_a_range(domain: str, bound: str, said: str) -> None:
     (told,) = check(space_of(f"space s\na = choose {domain}\nrequire a <= {bound}\n")).diagnostics
     assert told.code == "CS603" and said in told.message
+
+
+NESTED = """space s
+choice = choose kind {
+  small = choose 1..4
+  big = choose 10..14
+  huge = choose { deep = choose 20..30, deeper = 40 }
+}
+x = choose 1..3 when kind == big or kind == small
+y = choose 1..3 when kind == big or kind == huge
+require y >= 1 when kind == big
+a = choose 1..4
+"""
+
+
+@pytest.mark.parametrize(
+    ("require", "told", "said"),
+    [
+        (
+            "require choice * a <= 9\nrequire a >= 2\nrequire x <= 3 when kind == small\n",
+            ["big, huge of `kind`", "1 of `a`"],
+            "dead values: 3 found, and 21 of decisions that live only with them",
+        ),
+        ("require choice * a <= 39\n", ["deeper of `kind.huge.huge`"], "dead values: 1 found"),
+        ("require choice <= 3\nrequire choice >= 3\n",
+         ["big, huge of `kind`", "1, 2, 4 of `kind.small.small`"],
+         "dead values: 5 found, and 21 of decisions that live only with them"),
+    ],
+)  # fmt: skip
+def test_what_lies_inside_a_dead_alternative_goes_with_it(require: str, told: list[str], said: str) -> None:
+    space = space_of(NESTED + require)
+    report = check(space)
+    found = [d.message for d in report.diagnostics if d.code == "CS603"]
+    assert [m.partition(" takes the ")[2].partition(" ")[2] for m in found] == told
+    assert said in report.proved
+    counts = per_value_counts(space)
+    assert counts is not None and sum(len(kept.dead) for kept in counts) == len(report.claims)
