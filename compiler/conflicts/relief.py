@@ -43,7 +43,8 @@ class Relief:
     value: None where no value does, `others` being requirements that exclude each other whatever it is, or where it is
     not known (`proved` false). strict: it has to be beyond the value. rational: else the value is a hair off.
     ways: how more of the number makes room: 1 more, -1 less, 0 it depends. places: of the requirements that read it.
-    design: feasible with `inside`, which is the value, or beyond it where it is strict.
+    design: feasible with `inside`, which is the value, or beyond it where it is strict. bounds: the places where the
+    number is a side of a comparison by itself, each with how many base units one of it is there.
     """
 
     literal: Literal
@@ -56,6 +57,7 @@ class Relief:
     design: Design | None = None
     proved: bool = False
     others: tuple[Requirement, ...] = ()
+    bounds: tuple[tuple[Span, Fraction], ...] = ()
 
     @property
     def change(self) -> Fraction | None:
@@ -112,7 +114,8 @@ class _Reliefs:
         places = tuple(dict.fromkeys(r.span for r in reading))
         polarity = Polarity(literal.path, self._range)
         ways = frozenset().union(*(polarity(implies(r.guard, r.value)) for r in reading))
-        relief = Relief(literal, places, next(iter(ways)) if len(ways) == 1 else 0)
+        bounds = tuple((r.span, scale) for r in reading if (scale := _as_bound(r.value, literal)) is not None)
+        relief = Relief(literal, places, next(iter(ways)) if len(ways) == 1 else 0, bounds=bounds)
         tied, decisions = self._tied(literal, every)
         apart = self._settled([r for r in every if not any(r is t for t in tied)])
         if apart.possible is False:
@@ -216,6 +219,20 @@ class _Reliefs:
         if key not in self._without:
             self._without[key] = self.prover.settle(rest)
         return self._without[key]
+
+
+def _as_bound(condition: Expr, literal: Literal) -> Fraction | None:
+    """The base units of one of a number that is a side of a comparison by itself; None where it is not."""
+    parts = condition.args if condition.op == "and" else (condition,)
+    for side in (side for p in parts if p.op in ("le", "lt") for side in p.args):
+        factors = side.args if side.op == "mul" else (side,)
+        scale = [f.value for f in factors if f.is_const]
+        if any(f.op == "var" and f.payload == literal.path for f in factors) and len(scale) + 1 == len(factors):
+            if not scale:
+                return Fraction(1)
+            # a number with a unit is written so
+            return scale[0] if literal.unit and len(scale) == 1 and isinstance(scale[0], Fraction) else None
+    return None
 
 
 def _size(facts: Sequence[Fact]) -> int:

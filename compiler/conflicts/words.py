@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from attrs import frozen
 from cospace.compiler.checks.emptied import emptied
 from cospace.compiler.clock import attempt, reason
 from cospace.compiler.conflicts.conflict import Conflict, Conflicts, minimal_conflict
 from cospace.compiler.conflicts.relief import Relief, reliefs, stands
 from cospace.compiler.conflicts.repairs import moved_number
+from cospace.compiler.conflicts.sentences import inside, rounded, sentence, shown, within
 from cospace.compiler.exact import exact
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.refute import Fact, facts_of
 from cospace.compiler.space.graph import Expr, absolute, sub
 from cospace.compiler.space.model import Requirement
-from cospace.compiler.space.units import show_in, show_quantity
+from cospace.compiler.space.units import show_quantity
 from cospace.dsl.diagnostics import Diagnostic, Fix, Label, Span
 
 LOOKED = 500
@@ -84,7 +86,7 @@ def _repair(prover: Prover, places: Sequence[Span], found: Sequence[Relief]) -> 
     best = smallest(prover, found, places)
     if best is None or best.value is None or best.strict or not best.rational:
         return None
-    value = _rounded(best.value, best.ways > 0) if best.ways else best.value
+    value = rounded(best.value, best.ways > 0) if best.ways else best.value
     literal = best.literal
     text = dict(prover.space.sources).get(literal.span.file, "")
     return moved_number(literal.span, value, text, f"`{literal.name}`" if literal.name else "the bound")
@@ -93,7 +95,7 @@ def _repair(prover: Prover, places: Sequence[Span], found: Sequence[Relief]) -> 
 def smallest(prover: Prover, found: Sequence[Relief], places: Sequence[Span]) -> Relief | None:
     """The smallest change of one number, relative to itself, that makes room; the text with it was compiled."""
     helping = [r for r in found if r.value is not None and r.proved]
-    ordered = sorted(helping, key=lambda r: (r.change is None, r.change or 0, not _inside(r, places), r.ways == 0))
+    ordered = sorted(helping, key=lambda r: (r.change is None, r.change or 0, not inside(r, places), r.ways == 0))
     return next((r for r in ordered if stands(prover.space, r)), None)
 
 
@@ -110,7 +112,8 @@ def _way_out(prover: Prover, places: Sequence[Span], found: Sequence[Relief]) ->
     plain = "relax one of them" if len(places) > 1 else "relax it, or widen what it reads"
     if best is not None:
         several = sum(r.value is not None for r in found) > 1
-        return f"{'the smallest change of one number' if several else 'one number'}: {_sentence(best, places)}"
+        head = "the smallest change of one number" if several else "one number"
+        return f"{head}: {sentence(best, places, prover.space)}"
     if found and all(r.proved and r.value is None for r in found):
         other = [r for r in found if r.others]
         why = ": other requirements exclude each other too" if len(other) == len(found) else ""
@@ -121,16 +124,36 @@ def _way_out(prover: Prover, places: Sequence[Span], found: Sequence[Relief]) ->
 
 
 def _said(prover: Prover, conflict: Conflict, place: Span, found: Sequence[Relief], alone: bool) -> list[str]:
-    """Which instances of a requirement matter, what it comes to, and the numbers of its own that would do."""
+    """Which instances of a requirement matter, what it comes to, and the numbers of its own that would do.
+
+    What its bound would have to be says what it comes to, too; where all requirements of the space ask for more than
+    those of the conflict, both are said.
+    """
     mine = [r for r in found if place in r.places and r.value is not None and r.proved]
-    mine = [r for r in mine if r.literal.name or _within(r.literal.span, place)]
-    rooms = [_sentence(r, conflict.places) for r in sorted(mine, key=lambda r: (r.change is None, r.change or 0))]
+    mine = [r for r in mine if r.literal.name or within(r.literal.span, place)]
+    met = _nearest(prover, conflict, place)
+    rooms, told = [], False
+    for r in sorted(mine, key=lambda r: (r.change is None, r.change or 0)):
+        rooms.append(sentence(r, conflict.places, prover.space))
+        scale = dict(r.bounds).get(place)
+        if met is not None and met.side is not None and scale is not None:
+            told = True
+            rooms[-1] += _weaker(r, met.side / scale, alone and len(conflict.places) == 1)
     parts = [
         None if alone else _instances(prover, conflict, place),
-        _comes_to(prover, conflict, place),
+        None if met is None or told else met.said(len(conflict.places) - 1),
         "; or ".join(rooms),
     ]
     return [p for p in parts if p]
+
+
+def _weaker(relief: Relief, value: Fraction, only: bool) -> str:
+    """What the bound would have to be for the conflict alone, where that is less than all requirements ask for."""
+    assert relief.value is not None
+    if relief.strict or abs(value - relief.value) * 10**9 <= abs(relief.value):
+        return ""
+    those = "this were the only requirement" if only else "only the requirements of this conflict had to hold"
+    return f" ({shown(rounded(value, relief.ways > 0), relief.literal.unit)} if {those})"
 
 
 def _instances(prover: Prover, conflict: Conflict, place: Span) -> str | None:
@@ -149,8 +172,25 @@ def _instances(prover: Prover, conflict: Conflict, place: Span) -> str | None:
     return f"{', '.join(shown[:NAMED])}{more}"
 
 
-def _comes_to(prover: Prover, conflict: Conflict, place: Span) -> str | None:
-    """`at best 12 >= 24`: the two sides where the others hold, as near to each other as any design brings them."""
+@frozen
+class _Nearest:
+    """A comparison where the other requirements of a conflict hold, its sides as near as any design brings them.
+
+    side: the one that a constant is compared with.
+    """
+
+    left: str
+    sign: str
+    right: str
+    side: Fraction | None
+
+    def said(self, others: int) -> str:
+        beside = ("", " beside the other")[others] if others < 2 else " beside the others"
+        return f"at best {self.left}{beside}, where {self.sign} {self.right} is asked"
+
+
+def _nearest(prover: Prover, conflict: Conflict, place: Span) -> _Nearest | None:
+    """The first comparison of a requirement of which it is known how near to each other its sides come."""
     for r in conflict.at(place):
         others = facts_of([o for o in conflict.requirements if o is not r])
         parts = r.value.args if r.value.op == "and" else (r.value,)
@@ -163,14 +203,22 @@ def _comes_to(prover: Prover, conflict: Conflict, place: Span) -> str | None:
             outcome, proved = prover.least(goal, [*others, *beside], LOOKED)
             if outcome.design is None or not proved:
                 continue
-            said = sides(node, exact.evaluate_all([a, b], outcome.design))
+            values = exact.evaluate_all([a, b], outcome.design)
+            said = _sides(node, values)
             if said is not None and exact.evaluate(node, outcome.design) is not True:
-                return f"at best {said}"
+                free = [v for e, v in zip((a, b), values, strict=True) if not e.is_const]
+                side = free[0] if len(free) == 1 and len(parts) == 1 and isinstance(free[0], Fraction) else None
+                return _Nearest(*said, side)
     return None
 
 
 def sides(node: Expr, values: Sequence[object], holds: bool = True) -> str | None:
     """Both sides of a comparison in numbers, what is not constant first: `12 >= 24`."""
+    found = _sides(node, values, holds)
+    return None if found is None else " ".join(found)
+
+
+def _sides(node: Expr, values: Sequence[object], holds: bool = True) -> tuple[str, str, str] | None:
     left, right = values
     if not isinstance(left, Fraction) or not isinstance(right, Fraction):
         return None
@@ -181,62 +229,7 @@ def sides(node: Expr, values: Sequence[object], holds: bool = True) -> str | Non
     if node.args[0].is_const and not node.args[1].is_const:
         left, right = right, left
         sign = {"<=": ">=", "<": ">", ">=": "<=", ">": "<"}.get(sign, sign)
-    return f"{show_quantity(left, unit, 6)} {sign} {show_quantity(right, unit, 6)}"
-
-
-# ---- numbers that would do
-
-
-def _within(inner: Span, outer: Span) -> bool:
-    return inner.file == outer.file and outer.start <= inner.start < outer.end
-
-
-def _inside(relief: Relief, places: Sequence[Span]) -> bool:
-    return any(_within(relief.literal.span, p) for p in places)
-
-
-def _sentence(relief: Relief, places: Sequence[Span]) -> str:
-    literal, value, ways = relief.literal, relief.value, relief.ways
-    assert value is not None and relief.inside is not None
-    was = _shown(literal.value, literal.unit)
-    now = _shown(value if relief.strict or ways == 0 else _rounded(value, ways > 0), literal.unit)
-    now = now if relief.rational else f"about {now}"
-    noun = "bound" if ways and _inside(relief, places) else "number"
-    head = f"{literal.name} = {was}" if literal.name else f"the {noun} {was}"
-    wrong = {1: "is short", -1: "is too much", 0: "does not do"}[ways]
-    if relief.strict:
-        beyond = "more" if relief.inside > value else "less"
-        return f"{head} {wrong}: it has to be {beyond} than {now}"
-    if ways == 0:
-        return f"{head} {wrong}: {now} is the nearest value that does"
-    fits = "that fits" if literal.name else "that would do"
-    return f"{head} {wrong}: {now} is the {'least' if ways > 0 else 'most'} {fits}"
-
-
-def _shown(value: Fraction, unit: str | None) -> str:
-    rest = value.denominator
-    for p in (2, 5):
-        while rest % p == 0:
-            rest //= p
-    if rest > 1 and value.denominator < 1000:  # no decimal says it, and the language reads a quotient
-        plain = f"{value.numerator}/{value.denominator}"
-        return f"{plain} {unit}" if unit else plain
-    return show_in(value, unit or "", Fraction(1), 6)
-
-
-def _rounded(value: Fraction, up: bool) -> Fraction:
-    """To six digits, away from what would not fit; a whole number stays what it is."""
-    if value.denominator == 1:
-        return value
-    digits = 6
-    scale = Fraction(10) ** (digits - len(str(int(abs(value)))) if abs(value) >= 1 else digits + _leading_zeros(value))
-    at_scale = value * scale
-    whole = -((-at_scale) // 1) if up else at_scale // 1
-    return Fraction(whole) / scale
-
-
-def _leading_zeros(value: Fraction) -> int:
-    return max(0, len(str(int(1 / abs(value)))) - 1)
+    return show_quantity(left, unit, 6), sign, show_quantity(right, unit, 6)
 
 
 __all__ = ["all_conflicts", "conflict_diagnostic", "explain_conflict", "sides", "smallest", "way_out"]
