@@ -78,6 +78,7 @@ def opened(space: Space, places: Sequence[Span]) -> Opened | None:
     pending = [literals]
     tries, steps = TRIES, STEPS
     sure: list[Literal] = []
+    best = space
     while pending and tries > 0 and steps > 0:
         group = pending.pop(0)
         if not group:
@@ -90,9 +91,9 @@ def opened(space: Space, places: Sequence[Span]) -> Opened | None:
             best = found
         elif len(group) > 1:
             pending = [*(halves if group is literals else _halved(group)), *pending]
-    if not sure:
-        return None
     untried = {id(x) for group in pending for x in group}
+    if not sure and not untried:
+        return None
     return Opened(
         best, tuple(x for x in literals if x in sure), tuple(x for x in literals if id(x) in untried and x not in sure)
     )

@@ -216,3 +216,11 @@ def test_the_numbers_of_a_conflicts_own_lines_are_asked_where_others_are_many(mo
     (said,) = check(space).diagnostics
     assert said.help == "one number: the bound 1 us is short: 1132.96 us is the least that would do"
     assert sum(spent) < 2 * literals.STEPS  # 28 compilations that evaluated 550,000 expressions
+
+
+def test_that_no_number_could_be_left_open_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cospace.compiler.conflicts import literals
+
+    monkeypatch.setattr(literals, "TRIES", 0)
+    (found,) = check(compiled("space s\na = choose 1..3\nrequire a >= 4\n")).diagnostics
+    assert found.help is not None and "whether a change of a single number makes room was not decided" in found.help
