@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from fractions import Fraction
 
 from attrs import frozen
@@ -37,7 +39,23 @@ def refused(value: Value, column: Column) -> str | None:
     return None
 
 
+_DECIMAL = re.compile(r"[+-]?([0-9]{1,20})(?:\.([0-9]{1,20}))?")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+
+
+def is_plain(column: Column) -> Callable[[str], object] | None:
+    """What tells at once that a text is a value of a column; not for all that are. None where nothing does."""
+    if column.type.kind != "number" or column.low is not None:
+        return None
+    return (_WHOLE if column.whole else _DECIMAL).fullmatch
+
+
 def parse(text: str, column: Column) -> Value | None:
+    plain = _DECIMAL.fullmatch(text)
+    if plain is not None and column.type.kind == "number":
+        places, scale = plain[2] or "", column.scale
+        whole = int(plain[1] + places) * (-1 if text[0] == "-" else 1)
+        return Fraction(whole * scale.numerator, 10 ** len(places) * scale.denominator)
     text = text.strip()
     if not text or text.lower() in ("nan", "na"):
         return None

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from attrs import define, evolve, field, frozen
 from cospace.compiler.elaborate import names, types
-from cospace.compiler.elaborate.table_cells import Column, parse, refused
-from cospace.compiler.elaborate.table_files import Missing, Wrong, read_csv
+from cospace.compiler.elaborate.table_cells import Column, refused
+from cospace.compiler.elaborate.table_files import Missing, Sheet, read_csv
+from cospace.compiler.elaborate.table_rows import BadCell, Cells, Key, Keyed, keyed
 from cospace.compiler.elaborate.values import (
     LISTS,
     Context,
@@ -39,16 +40,16 @@ TRIED = 65_536
 
 @define(eq=False)
 class Loaded:
-    """A table as read: `texts` of a file's columns by name, or cells written in place; what was made of them."""
+    """A table as read: a file's `sheet`, or cells written in place; what was made of them."""
 
     declaration: tree.Table
     keys: tuple[Column, ...]
     columns: dict[str, Column]
-    rows: list[tuple[Value, ...]]
-    cells: dict[str, list[Value | None]]
-    texts: dict[str, list[str]] | None
+    rows: Keyed
+    cells: dict[str, Sequence[Value | None]]
+    sheet: Sheet | None = None
     file: str = ""
-    tables: dict[tuple[str, bool], lookups.Lookup | None] = field(factory=dict)
+    tables: dict[object, lookups.Lookup | None] = field(factory=dict)
     answers: dict[object, tuple[Value, ...] | None] = field(factory=dict)
     """What was found missing, by column, keys and guard."""
 
@@ -88,10 +89,19 @@ class Row:
         missing = table.answers[asked]
         if missing is not None:
             raise _no_row(self, name, missing, span, context)
-        rows = _rows(table, name, _settled(self, context), context)
+        complete = _settled(self, context)
+        known = {i: k.value for i, k in enumerate(self.keys) if k.is_const}
+        type_, keys = table.columns[name].type, self.keys
+        if len(known) == len(keys):
+            at = table.rows.find(tuple(known.values()))
+            value = None if at is None else _column_cells(table, name, context)[at]
+            if value is not None:
+                return const(value, type_.unit)
+        elif known and (fewer := _rows(table, name, complete, known, context)) is not None:
+            return lookups.lookup(fewer, [k for i, k in enumerate(keys) if i not in known], type_, span)
+        rows = _rows(table, name, complete, {}, context)  # no row has the keys that are known: nothing reads there
         assert rows is not None
-        column = table.columns[name]
-        return lookups.lookup(rows, self.keys, column.type, span)
+        return lookups.lookup(rows, keys, type_, span)
 
 
 # ---- keys
@@ -224,10 +234,11 @@ def _tried(row: Row, context: Context) -> Iterator[tuple[Value, ...]] | None:
 
 def _missing(row: Row, name: str, span: Span, context: Context) -> tuple[Value, ...] | None:
     """Keys that can stand here and have no value in the column; None where there are none, or it can't be told."""
-    rows = _rows(row.table, name, False, context)
-    found = {} if rows is None else rows.index
+    cells, rows = _column_cells(row.table, name, context), row.table.rows
     tried = _tried(row, context)
-    return None if tried is None else next((k for k in tried if k not in found), None)
+    return (
+        None if tried is None else next((k for k in tried if (at := rows.find(k)) is None or cells[at] is None), None)
+    )
 
 
 def _no_row(row: Row, name: str, key: tuple[Value, ...], span: Span, context: Context) -> Exception:
@@ -235,15 +246,17 @@ def _no_row(row: Row, name: str, key: tuple[Value, ...], span: Span, context: Co
     table = row.table
     shown = ", ".join(_spell(v, c) for v, c in zip(key, table.keys, strict=True))
     title = table.declaration.name
-    if key in set(table.rows):
+    if table.rows.find(key) is not None:
         return context.fail("CS222", span, f"`{title}` has no `{name}` for `{shown}`: the cell is empty",
                             help="fill it in, or read it only where there is one: `… when …`")  # fmt: skip
-    first = [", ".join(_spell(v, c) for v, c in zip(r, table.keys, strict=True)) for r in table.rows]
-    listed = ", ".join(f"`{f}`" for f in first[:6]) + (f" and {len(first) - 6} more" if len(first) > 6 else "")
+    some = itertools.islice(table.rows, 2_000)
+    first = [", ".join(_spell(v, c) for v, c in zip(r, table.keys, strict=True)) for r in some]
+    many = len(table.rows)
+    listed = ", ".join(f"`{f}`" for f in first[:6]) + (f" and {many - 6} more" if many > 6 else "")
     said = f"`{title}` has no row for `{shown}`"
     if any(not k.is_const for k in row.keys):
         said += ", which can stand here"
-    return context.fail("CS222", row.span, said, help=meant(shown, first[:2_000]) or f"it has {listed}")
+    return context.fail("CS222", row.span, said, help=meant(shown, first) or f"it has {listed}")
 
 
 def _spell(value: Value, column: Column) -> str:
@@ -281,7 +294,7 @@ def load(table: TableValue, context: Context) -> Loaded:
         found = _in_place(declaration, tuple(keys), columns, here)
     else:
         found = _from_file(declaration, tuple(keys), columns, here)
-    if not found.rows:
+    if not len(found.rows):
         raise here.fail("CS223", declaration.source.span, f"`{declaration.name}` has no rows")
     _unique(found, here)
     cache[id(declaration)] = found
@@ -330,7 +343,7 @@ def _in_place(
 
     assert isinstance(declaration.source.value, tree.ListOf)
     every = [*keys, *columns.values()]
-    rows: list[tuple[Value, ...]] = []
+    rows: list[Key] = []
     cells: dict[str, list[Value | None]] = {name: [] for name in columns}
     for item in declaration.source.value.items:
         row = _cells(item, every, context) if isinstance(item, tree.ListOf) else None
@@ -345,7 +358,8 @@ def _in_place(
         rows.append(tuple(made[: len(keys)]))  # type: ignore[arg-type]
         for name, value_ in zip(columns, made[len(keys) :], strict=True):
             cells[name].append(value_)
-    return Loaded(declaration, keys, columns, rows, cells, None)
+    by_column = list(zip(*rows, strict=True)) if rows else [()] * len(keys)
+    return Loaded(declaration, keys, columns, keyed(by_column), dict(cells))
 
 
 def _cells(row: tree.ListOf, every: Sequence[Column], context: Context) -> list[tuple[Any, Span]]:
@@ -390,20 +404,21 @@ def _checked(value: Any, column: Column, span: Span, context: Context) -> Value 
 
 
 def _unique(table: Loaded, context: Context) -> None:
-    seen: dict[tuple[Value, ...], int] = {}
-    for at, key in enumerate(table.rows):
-        if key in seen:
-            shown = ", ".join(_spell(v, c) for v, c in zip(key, table.keys, strict=True))
-            source = table.declaration.source
-            span: Span = source.span
-            labels: tuple[Label, ...] = ()
-            if isinstance(source.value, tree.ListOf):
-                span = source.value.items[at].span
-                labels = (Label(source.value.items[seen[key]].span, "the first"),)
-            where = f" (lines {seen[key] + 2} and {at + 2} of `{table.file}`)" if table.file else ""
-            said = f"`{table.declaration.name}` has two rows for {shown}{where}"
-            raise context.fail("CS223", span, said, help="leave one of them out", labels=labels)
-        seen[key] = at
+    twice = table.rows.twice()
+    if twice is None:
+        return
+    first, second = twice
+    shown = ", ".join(_spell(v, c) for v, c in zip(table.rows[second], table.keys, strict=True))
+    source = table.declaration.source
+    span: Span = source.span
+    labels: tuple[Label, ...] = ()
+    if isinstance(source.value, tree.ListOf):
+        span = source.value.items[second].span
+        labels = (Label(source.value.items[first].span, "the first"),)
+    sheet = table.sheet
+    where = "" if sheet is None else f" (lines {sheet.line(first)} and {sheet.line(second)} of `{table.file}`)"
+    said = f"`{table.declaration.name}` has two rows for {shown}{where}"
+    raise context.fail("CS223", span, said, help="leave one of them out", labels=labels)
 
 
 def _from_file(
@@ -412,61 +427,68 @@ def _from_file(
     assert isinstance(declaration.source.value, tree.Text)
     name = declaration.source.value.value
     try:
-        texts = read_csv(name, context.scope.owner().file.path, context.state.groups)
+        wanted = {*columns, *(k.name for k in keys)}
+        sheet = read_csv(name, context.scope.owner().file.path, context.state.groups, wanted)
     except Missing as missing:
         raise context.fail("CS233", declaration.source.span, str(missing), help=missing.help) from None
     made: list[list[Value]] = []
     for column in keys:
-        cells = _parsed(column, texts, name, declaration, context)
+        found = _parsed(column, sheet, name, declaration, context)
+        cells = found.take(range(len(found)))
         empty = next((at for at, v in enumerate(cells) if v is None), None)
         if empty is not None:
-            said = f"line {empty + 2} of `{name}` has no `{column.name}`, which is a key"
+            said = f"line {sheet.line(empty)} of `{name}` has no `{column.name}`, which is a key"
             raise context.fail("CS223", declaration.source.span, said)
         made.append(cells)  # type: ignore[arg-type]
-    return Loaded(declaration, keys, columns, list(zip(*made, strict=True)), {}, texts, name)
+        del sheet.columns[column.name]
+    return Loaded(declaration, keys, columns, keyed(made), {}, sheet, name)
 
 
-def _parsed(
-    column: Column, texts: dict[str, list[str]], file: str, declaration: tree.Table, context: Context
-) -> list[Value | None]:
+def _parsed(column: Column, sheet: Sheet, file: str, declaration: tree.Table, context: Context) -> Cells:
     """A column of a file as values of its type, None where a cell is empty."""
-    if column.name not in texts:
-        near = closest(column.name, texts)
-        listed = ", ".join(f"`{c}`" for c in list(texts)[:12])
+    if column.name not in sheet.columns:
+        near = closest(column.name, sheet.names)
+        listed = ", ".join(f"`{c}`" for c in sheet.names[:12])
         raise context.fail(
             "CS233", declaration.source.span, f"`{file}` has no column `{column.name}`",
             help=f"did you mean `{near}`?" if near else f"it has {listed}",
         )  # fmt: skip
-    known: dict[str, Value | None] = {}
-    cells = []
-    for at, text in enumerate(texts[column.name]):
-        if text not in known:
-            try:
-                known[text] = value = parse(text, column)
-                said = None if value is None else refused(value, column)
-            except Wrong as wrong:
-                said = str(wrong)
-            if said:
-                raise context.fail(
-                    "CS223", declaration.source.span, f"line {at + 2} of `{file}`: `{column.name}` {said}"
-                )
-        cells.append(known[text])
-    return cells
+    try:
+        return Cells(sheet.columns[column.name], column)
+    except BadCell as bad:
+        said = f"line {sheet.line(bad.at)} of `{file}`: `{column.name}` {bad.said}"
+        raise context.fail("CS223", declaration.source.span, said) from None
 
 
-def _rows(table: Loaded, name: str, complete: bool, context: Context) -> lookups.Lookup | None:
-    """A column as rows of the graph; complete: whether every key that is asked for has one. None without rows."""
-    if (name, complete) not in table.tables:
-        if name not in table.cells:
-            assert table.texts is not None
-            table.cells[name] = _parsed(table.columns[name], table.texts, table.file, table.declaration, context)
-        pairs = [(k, v) for k, v in zip(table.rows, table.cells[name], strict=True) if v is not None]
+def _column_cells(table: Loaded, name: str, context: Context) -> Sequence[Value | None]:
+    if name not in table.cells:
+        assert table.sheet is not None
+        table.cells[name] = _parsed(table.columns[name], table.sheet, table.file, table.declaration, context)
+    return table.cells[name]
+
+
+def _rows(
+    table: Loaded, name: str, complete: bool, known: Mapping[int, Value], context: Context
+) -> lookups.Lookup | None:
+    """A column as rows of the graph, those with some keys that are known, told by the others. None without rows.
+
+    complete: whether every key that is asked for has one.
+    """
+    asked = (name, complete, tuple(known.items()))
+    if asked not in table.tables:
+        cells, rows = _column_cells(table, name, context), table.rows
+        among = rows.among(known)
+        values = cells.take(among) if isinstance(cells, Cells) else [cells[at] for at in among]
+        kept = [(at, v) for at, v in zip(among, values, strict=True) if v is not None]
         found = None
-        if pairs:
-            keys, values = [k for k, _ in pairs], [v for _, v in pairs]
-            found = lookups.table(table.declaration.name, keys, values, (values[-1],) if complete else ())
-        table.tables[name, complete] = found
-    return table.tables[name, complete]
+        if kept:
+            open_ = [i for i in range(len(table.keys)) if i not in known]
+            keys = rows.keys([at for at, _ in kept], open_)
+            last = next(v for v in map(cells.__getitem__, reversed(range(len(cells)))) if v is not None)
+            values_ = [v for _, v in kept]
+            found = lookups.table(table.declaration.name, keys, values_, (last,) if complete else ())
+        table.tables[asked] = found
+    return table.tables[asked]
 
 
 __all__ = ["Record", "Row", "load", "look_up"]

@@ -7,7 +7,7 @@ several it is the exact front, one design for each tuple of values. What is know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from attrs import evolve

@@ -16,6 +16,9 @@ from attrs import frozen
 from cospace.compiler.space.graph import TRUE, Expr, Type, Value, const, make
 from cospace.dsl.diagnostics import NOWHERE, Span
 
+HASHED = 64
+"""Rows of a table that are hashed."""
+
 
 class Keys(tuple[tuple[Value, ...], ...]):
     """Rows of keys that many tables have in common: hashed once."""
@@ -26,6 +29,22 @@ class Keys(tuple[tuple[Value, ...], ...]):
     @cached_property
     def _hashed(self) -> int:
         return tuple.__hash__(self)
+
+
+@frozen(eq=False)
+class _Content:
+    """What a table says, by which equal ones are known; some of its rows are hashed, for they are exact and many."""
+
+    said: tuple[str, tuple[tuple[Value, ...], ...], tuple[Value, ...], tuple[Value, ...], tuple[type, ...]]
+
+    def __hash__(self) -> int:
+        name, rows, values, default, kinds = self.said
+        step = len(rows) // HASHED + 1
+        some = rows if step == 1 else rows[::step]  # keys that many tables share are hashed once
+        return hash((name, len(rows), some, values[::step], default, kinds))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self.said == other.said
 
 
 @frozen(eq=False, slots=False, repr=False)
@@ -87,16 +106,11 @@ def table(
 ) -> Lookup:
     """The one table with these rows."""
     rows = keys if isinstance(keys, Keys) else tuple(keys)
-    content = (name, rows, *map(_plain, (values, default)), tuple([v.__class__ for v in (*values[:1], *default)]))
+    content = _Content((name, rows, tuple(values), default, tuple(v.__class__ for v in (*values[:1], *default))))
     found = _made.get(content)
     if found is None:
-        found = _made[content] = Lookup(name, rows, tuple(values), default)
+        found = _made[content] = Lookup(name, rows, content.said[2], default)
     return found
-
-
-def _plain(values: Sequence[Value]) -> tuple[object, ...]:
-    """Values that are hashed and compared many times as fast, equal where these are."""
-    return tuple([v.as_integer_ratio() if v.__class__ is Fraction else v for v in values])
 
 
 def lookup(rows: Lookup, keys: Sequence[Expr], type: Type, span: Span = NOWHERE) -> Expr:

@@ -14,6 +14,7 @@ from cospace.compiler.checks.check import check
 from cospace.compiler.cost import breakdown
 from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
+from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.sampling.sample import Sampler
 from cospace.compiler.space.designs import decode
@@ -201,3 +202,91 @@ def test_cells_are_read_as_their_columns_say(tmp_path: Path) -> None:
 def test_a_file_outside_of_the_folder_is_not_read(tmp_path: Path, name: str) -> None:
     text = IN_FILE.replace("TYPE", "real").replace("VALUE", "1").replace("c.csv", name)
     assert "is not a file below the spec's folder" in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"op;size;ms\nconv;1;2,5\n", "has semicolons between its columns, where a table has commas"),
+        (b"op\tsize\tms\nconv\t1\t2.5\n", "has tabs between its columns"),
+        (b"op|size|ms\nconv|1|2.5\n", "has bars between its columns"),
+        (b'"op" ; "size" ; "ms"\n', "has semicolons between its columns"),
+        (b"op size ms\nconv 1 2.5\n", "has spaces between its columns"),
+    ],
+)
+def test_what_separates_a_file_is_said(tmp_path: Path, text: bytes, said: str) -> None:
+    (found,) = read_beside(tmp_path, text)
+    assert found.code == "CS233" and said in found.message
+    assert found.help is not None and found.help.endswith("its first line would read `op,size,ms`")
+
+
+SIZED = 'space t\ntable c(op: text, size: int) from "c.csv" { ms: ms }\nsize = choose {1, 2}\n'
+
+
+def read_beside(folder: Path, data: bytes, further: str = 'require c("conv", size).ms >= 2 ms\n'):  # type: ignore[no-untyped-def]
+    (folder / "c.csv").write_bytes(data)
+    (folder / "t.cospace").write_text(SIZED + further, encoding="utf-8")
+    return compile_file(folder / "t.cospace").diagnostics
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"op, size, ms\nconv, 1, 2.5\nconv, 2, 3\n", b'"op", "size",ms \n"conv", 1 ,"2.5"\n conv ,2, 3\n',
+     b"ms,size,op\n\n2.5,1,conv\n\n3,2,conv\n"],
+)  # fmt: skip
+def test_spaces_around_names_and_cells_mean_nothing(tmp_path: Path, data: bytes) -> None:
+    assert read_beside(tmp_path, data) == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"op,size,ms\n\nconv,1,2\n\nconv,x,3\n", "line 5 of `c.csv`: `size` is a number, and `x` isn't one"),
+        (b'op,size,ms\n"a\nb",1,2\nconv,1,3\nconv,2,4x\n', "line 5 of `c.csv`: `ms` is a number, and `4x` isn't one"),
+        (b'op,size,ms\n"a\nb",1,2\nconv,2.5,2\n', "line 4 of `c.csv`: `size` is a whole number, not 5/2"),
+        (b"op,size,ms\nconv,1,2\n\nconv,2,3\nconv,1,4\n", "`c` has two rows for conv, 1 (lines 2 and 5 of `c.csv`)"),
+        (b"op,size,ms\nconv,1,2\n\nconv,,3\n", "line 4 of `c.csv` has no `size`, which is a key"),
+        (b"op,size,ms\nconv,1,2\n\nconv,2\n", "line 4 of `c.csv` has 2 cells, and its first line 3"),
+        (b"op,size,ms\nconv,1,2\nconv,2,\n", "`c` has no `ms` for `conv, 2`: the cell is empty"),
+    ],
+)
+def test_lines_are_those_of_the_file(tmp_path: Path, data: bytes, said: str) -> None:
+    (found,) = read_beside(tmp_path, data)
+    assert found.message == said
+
+
+def test_each_value_of_a_file_is_exact(tmp_path: Path) -> None:
+    cells = [
+        "2.50",
+        "+2.5",
+        "1e3",
+        "0.1",
+        "7/3",
+        "-0.0",
+        "00012.5",
+        "1_000",
+        " 4 ",
+        "123456789012345678901.5",
+        ".5",
+        "5.",
+    ]
+    lines = [f"conv,{i},{cell}" for i, cell in enumerate(cells)]
+    (tmp_path / "c.csv").write_text("op,size,ms\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "t.cospace").write_text(
+        SIZED.replace("{1, 2}", f"0..{len(cells) - 1}") + 'minimize c("conv", size).ms\n', encoding="utf-8"
+    )
+    compiled = compile_file(tmp_path / "t.cospace")
+    assert compiled.space is not None, compiled.diagnostics
+    for i, cell in enumerate(cells):
+        found = evaluate(compiled.space.objectives[0].value, {"size": Fraction(i)})
+        assert found == Fraction(cell.strip()) / 1_000, cell
+
+
+def test_a_long_table_is_read_in_seconds(tmp_path: Path) -> None:
+    """A million rows took 41 s; here 200,000, of which one key's are read."""
+    rows = "".join(f"{'conv' if i % 2 else 'pool'},{i // 2},{i}.{i % 997:03}\n" for i in range(200_000))
+    start = time.process_time()
+    (found,) = read_beside(tmp_path, b"op,size,ms\n" + rows.encode(), 'require c("conv", size).ms >= 2 m\n')
+    assert found.code == "CS203"
+    assert read_beside(tmp_path, b"op,size,ms\n" + rows.encode()) == ()
+    assert time.process_time() - start < 6
