@@ -269,27 +269,22 @@ def _candidates(problem: MapProblem, declared: Sequence[Decision], designs: NDAr
     doubt = _checks(builder, [tied, found])
     plan = Plan(builder, [tied, found, doubt], numpy)
     size = math.prod(len(m.values) for m in problem.maps)
-    rows = Columns(numpy, designs, declared)
     kept: list[NDArray[numpy.int64]] = []
-    block = max(1, min(plan.block, (1 << 18) // size))
+    block = max(1, (1 << 18) // size)
     with numpy.errstate(all="ignore"):
         for low in range(0, len(designs), block):
-            high = min(low + block, len(designs))
-            buffers = [numpy.empty((*dims, high - low), _dtype(kind)) for dims, kind in plan.buffers]
-            values = plan._block(rows, slice(low, high), {}, buffers)
-            if numpy.any(values[doubt.id]):
-                raise NotExact("rounding may decide which mappings there are")
-            marks = numpy.broadcast_to(values[tied.id], (*tied.dims, high - low)).reshape(size, -1)
-            marks = numpy.logical_and(marks, values[found.id])
-            row, position = numpy.nonzero(numpy.broadcast_to(marks, (size, high - low)).T)
-            kept.append(numpy.stack([row + low, position], axis=1))
+            some = designs[low : low + block]
+            for window, values in plan.blocks(Columns(numpy, some, declared), {}):
+                if numpy.any(values[doubt.id]):
+                    raise NotExact("rounding may decide which mappings there are")
+                n = window.stop - window.start
+                marks = numpy.broadcast_to(values[tied.id], (*tied.dims, n)).reshape(size, -1)
+                marks = numpy.logical_and(marks, values[found.id])
+                row, position = numpy.nonzero(numpy.broadcast_to(marks, (size, n)).T)
+                kept.append(numpy.stack([row + low + window.start, position], axis=1))
             if sum(map(len, kept)) > PAIRS:
                 break
     return numpy.concatenate(kept)
-
-
-def _dtype(kind: str) -> Any:
-    return {"number": numpy.float64, "bool": numpy.bool_, "index": numpy.int64}[kind]
 
 
 def _first_best(

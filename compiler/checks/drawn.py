@@ -18,7 +18,8 @@ from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
 from cospace.compiler.space.designs import decode, encode
-from cospace.compiler.space.graph import implies
+from cospace.compiler.space.graph import implies, walk
+from cospace.compiler.space.model import Requirement
 from cospace.dsl.diagnostics import SpecError
 from numpy.typing import NDArray
 
@@ -61,17 +62,22 @@ class Drawn:
     rounds: int = 0
     exact: int = EXACT
     at_once: int = AT_ONCE
+    _asked: list[list[Requirement]] = field(init=False)
     _decide: Callable[[Rows], Rows] = field(init=False)
     _related: list[Rows] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        requirements = self.prover.space.requirements
+        solved = [any(e.op in ("solve", "solvable") for e in walk([r.value])) for r in requirements]
+        parts = [[r for r, s in zip(requirements, solved, strict=True) if s is last] for last in (False, True)]
+        self._asked = [p for p in parts if p]
         many = len(self.witnesses.missing) > findings.MANY  # then tables are worth making
         self.chance = float(many)
         self._decide = self._tables() if many else self._batched
-        if self._decide == self._batched:
-            self.at_once = self.prover.at_once(self.prover.space.requirements, AT_ONCE)
+        if self._decide == self._batched and self._asked:
+            self.at_once = self.prover.at_once(self._asked[-1], AT_ONCE)
         frame = self.prover.frame
-        scopes = [frame.scope(r.guard, r.value) for r in self.prover.space.requirements]
+        scopes = [frame.scope(r.guard, r.value) for r in requirements]
         related: list[set[int]] = [set() for _ in frame.decisions]
         for scope in scopes:
             for v in scope if len(scope) <= NARROW else ():
@@ -81,10 +87,16 @@ class Drawn:
     # ---- deciding
 
     def _batched(self, rows: Rows) -> Rows:
-        spent = self.prover.spent
-        held, known = self.prover.decide(self.prover.space.requirements, rows, self.exact / SHARE)
-        self.exact -= self.prover.spent - spent
-        return numpy.asarray(held.all(axis=1) & known)
+        """What solves mappings is asked last, of the designs that meet all others."""
+        met = numpy.arange(len(rows))
+        for part in self._asked:
+            spent = self.prover.spent
+            held, known = self.prover.decide(part, rows[met], self.exact / SHARE)
+            self.exact -= self.prover.spent - spent
+            met = met[held.all(axis=1) & known]
+        result = numpy.zeros(len(rows), dtype=bool)
+        result[met] = True
+        return result
 
     def _tables(self) -> Callable[[Rows], Rows]:
         """Tables over few decisions each, quicker by far once they are there; where they decide all."""

@@ -14,8 +14,9 @@ import numpy
 from attrs import frozen
 from cospace.compiler.counting.convolve import Block, Groups, OptionGroup
 from cospace.compiler.counting.eliminate import SAFE, Factor, TooLarge, count_values, eliminate
-from cospace.compiler.counting.hubs import Outer, make_plan
+from cospace.compiler.counting.hubs import Outer, make_plan, read_scopes
 from cospace.compiler.counting.kept import may_be_kept, surely_kept
+from cospace.compiler.counting.listed import list_plan
 from cospace.compiler.counting.options import Options
 from cospace.compiler.counting.rowsums import TooManyCombinations, coarsen, count_option_rows, count_rows
 from cospace.compiler.counting.sums import NotASum, Sum, read_sums
@@ -63,8 +64,12 @@ class Coupled:
                 self.sums.extend(read_sums(c))
             except NotASum:
                 self.loose.append(c)
+        read = read_scopes(frame, self.sums, self.loose)
+        listed = list_plan(frame, variables, factors, narrow, wide, read, limits) if few_hubs and wide else None
+        if listed is not None:
+            self.sums, self.loose = [], []
         asked = (structure, factors, narrow, self.loose, self.sums)
-        self.plan = make_plan(frame, variables, *asked, limits, few_hubs)
+        self.plan = listed or make_plan(frame, variables, *asked, limits, few_hubs)
         self.parts = Groups(frame, self.plan, structure, factors, self.loose, self.sums, limits)
         self.constant = math.prod(o.left.total for o in self.plan.outer)
         self.left = [self._left_at(o) for o in self.plan.outer]
@@ -80,7 +85,7 @@ class Coupled:
 
     def total(self) -> Totals:
         """The count, exactly where the sums' levels allow, else between sums that are rounded up and down."""
-        shared = "sums convolved" if self.sums else "groups multiplied"
+        shared = "sums convolved" if self.sums else "groups multiplied" if self.plan.groups else "listed"
         over = f"over {len(self.plan.rows)} assignments of {len(self.plan.hubs)} shared decisions"
         try:
             low, high = (int(w.sum()) * self.constant for w in self.weigh([self.limits.combinations]))

@@ -56,6 +56,12 @@ def term_scope(frame: Frame, term: Term) -> tuple[int, ...]:
     return frame.scope(*term.conditions, *([] if term.atom is None else [term.atom]))
 
 
+def read_scopes(frame: Frame, sums: Sequence[Sum], loose: Sequence[Clause]) -> set[tuple[int, ...]]:
+    """What the parts of sums and whole clauses read that can't be taken apart."""
+    read = {term_scope(frame, t) for s in sums for t in s.terms} | {c.scope for c in loose}
+    return read | {frame.scope(*conditions, c) for s in sums for conditions, c in s.settled}
+
+
 def make_plan(
     frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
     clauses: Sequence[Clause], loose: Sequence[Clause], sums: Sequence[Sum], limits: Limits, wide: bool = False,
@@ -64,8 +70,7 @@ def make_plan(
 
     wide: where two sums are asked, few hubs and large groups are taken if that is fewer options in all.
     """
-    read = {term_scope(frame, t) for s in sums for t in s.terms} | {c.scope for c in loose}
-    read |= {frame.scope(*conditions, c) for s in sums for conditions, c in s.settled}
+    read = read_scopes(frame, sums, loose)
     scopes = {f.scope for f in factors} | read
     asked = {v for scope in read for v in scope}
     hubs: set[int] = set()
@@ -111,6 +116,14 @@ def _choose_hubs(
         hubs = close_over_guards(frame, hubs | {chosen})
         if len(hubs) > HUBS:
             raise TooMany(limits.rows + 1, limits.rows, sorted(hubs))
+
+
+def outer_groups(
+    frame: Frame, variables: Sequence[int], factors: Sequence[Factor], hubs: set[int], limits: Limits
+) -> list[Outer]:
+    """All that are no hubs, where no sum reads them. Raises TooLarge."""
+    groups = _groups([v for v in variables if v not in hubs], {f.scope for f in factors})
+    return [_sum_out(frame, g, factors, hubs, limits) for g in groups]
 
 
 def _separate(

@@ -59,9 +59,9 @@ def _gather(out: Array, args: Sequence[Array], setting: Any) -> Array:
 
 
 def _first_true(out: Array, args: Sequence[Array], setting: Any) -> Array:
-    """Flat position of the first true over the leading axes, `setting` = (number of axes, their size)."""
-    axes, size = setting
-    flat = args[0].reshape((size, *args[0].shape[axes:]))
+    """Flat position of the first true over the leading axes, of which there are `setting`."""
+    flat = args[0].reshape((math.prod(args[0].shape[:setting]), *args[0].shape[setting:]))
+    size = flat.shape[0]
     dtype = numpy.uint8 if size < 256 else numpy.uint16 if size < 65_536 else numpy.int64
     weights = numpy.arange(size, 0, -1, dtype=dtype).reshape((size,) + (1,) * (flat.ndim - 1))
     best = numpy.multiply(flat.view(numpy.uint8), weights, dtype=dtype).max(axis=0)
@@ -81,6 +81,20 @@ def _break_ties(out: Array, args: Sequence[Array], setting: Any) -> Array:
     return numpy.logical_and(out, tied, out=out)
 
 
+def _differ(out: Array, args: Sequence[Array], setting: Any) -> Array:
+    """Whether at some candidate a quantity is another one than what was picked, as nan is; `setting` as of ties."""
+    axes, relative, absolute = setting
+    shape = (*args[0].shape[:axes], *out.shape)
+    tied, quantity, picked = (numpy.broadcast_to(a, shape) for a in args)
+    here, there = quantity[tied], picked[tied]
+    inexact = relative or absolute
+    same = numpy.abs(here - there) <= numpy.abs(there) * relative + absolute if inexact else here == there
+    out.fill(False)
+    if not same.all():
+        out.reshape(-1)[numpy.flatnonzero(tied)[~same] % out.size] = True
+    return out
+
+
 def _at_most(out: Array, args: Sequence[Array], setting: Any) -> Array:
     """Whether a goal is the least, within (relative, absolute) tolerance."""
     values, least = args
@@ -93,11 +107,10 @@ def _at_most(out: Array, args: Sequence[Array], setting: Any) -> Array:
 
 
 def _pick(out: Array, args: Sequence[Array], setting: Any) -> Array:
-    """Entries of the leading axes at a flat position per design; `setting` = (axes, size, axes of outer problems)."""
+    """Entries of the leading axes at a flat position per design; `setting` = (axes, axes of outer problems)."""
     table, position = args
-    axes, size, outer = setting
-    rest = _rest(table, axes, outer)
-    flat = table.reshape((size, *rest))
+    rest = _rest(table, *setting)
+    flat = table.reshape((-1, *rest))
     if len(rest) == 1 and rest[0] == position.shape[-1] and position.ndim == 1:
         n = rest[0]
         where = position * n
@@ -116,11 +129,24 @@ def _rest(table: Array, axes: int, outer: int) -> tuple[int, ...]:
 
 
 def _sub_position(out: Array, args: Sequence[Array], setting: Any) -> Array:
-    """The flat position over some of the leading axes: `setting` = [(divisor, size, stride), ...]."""
+    """A flat position over the leading axes of a second array as one over those a third has; `setting` as of `pick`."""
     out.fill(0)
-    for divisor, size, stride in setting:
+    for divisor, size, stride in _strides(args[1], args[2], *setting):
         out += (args[0] // divisor % size) * stride
     return out
+
+
+def _strides(whole: Array, own: Array, axes: int, outer: int) -> list[tuple[int, int, int]]:
+    """(divisor, size, stride) of each leading axis of `whole` that `own` has as well."""
+    mine = ((1,) * (axes + outer + 1 - len(own.shape)) + tuple(own.shape))[:axes]
+    found = []
+    divisor, stride = 1, 1
+    for size, own_size in zip(reversed(tuple(whole.shape)[:axes]), reversed(mine), strict=True):
+        if own_size > 1:
+            found.append((divisor, size, stride))
+            stride *= size
+        divisor *= size
+    return found
 
 
 def _power(out: Array, args: Sequence[Array], setting: Any) -> Array:
@@ -202,6 +228,7 @@ NUMPY: dict[str, Primitive] = {
     "first_true": _first_true,
     "break_ties": _break_ties,
     "at_most": _at_most,
+    "differ": _differ,
     "pick": _pick,
     "sub_position": _sub_position,
     "lookup": lambda out, args, setting: setting.find(numpy, args),
@@ -244,13 +271,11 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
     def gather(out: Array, args: Sequence[Array], setting: Any) -> Array:
         return args[0][..., args[1]]
 
-    def flat(array: Array, axes: int, size: int) -> Array:
-        return array.reshape((size, *array.shape[axes:]))
-
     def first_true(out: Array, args: Sequence[Array], setting: Any) -> Array:
-        tied = flat(args[0], *setting)
-        order = xp.arange(setting[1], 0, -1).reshape((-1,) + (1,) * (tied.ndim - 1))
-        return xp.clamp(setting[1] - xp.amax(tied * order, 0), max=setting[1] - 1)
+        tied = args[0].reshape((-1, *args[0].shape[setting:]))
+        size = tied.shape[0]
+        order = xp.arange(size, 0, -1).reshape((-1,) + (1,) * (tied.ndim - 1))
+        return xp.clamp(size - xp.amax(tied * order, 0), max=size - 1)
 
     def least(out: Array, args: Sequence[Array], setting: Any) -> Array:
         return xp.amin(args[0], tuple(range(setting)))
@@ -264,16 +289,23 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
     def at_most(out: Array, args: Sequence[Array], setting: Any) -> Array:
         return args[0] <= args[1] + (xp.abs(args[1]) * setting[0] + setting[1])
 
+    def differ(out: Array, args: Sequence[Array], setting: Any) -> Array:
+        axes, relative, absolute = setting
+        tied, quantity, picked = args
+        inexact = relative or absolute
+        same = xp.abs(quantity - picked) <= xp.abs(picked) * relative + absolute if inexact else quantity == picked
+        return any_(None, [tied & ~same], axes)
+
     def pick(out: Array, args: Sequence[Array], setting: Any) -> Array:
-        axes, size, outer = setting
-        rest = _rest(args[0], axes, outer)
+        rest = _rest(args[0], *setting)
         shape = xp.broadcast_shapes(rest, args[1].shape)
-        table = xp.broadcast_to(args[0].reshape((size, *rest)), (size, *shape))
+        table = args[0].reshape((-1, *rest))
+        table = xp.broadcast_to(table, (table.shape[0], *shape))
         return xp.gather(table, 0, xp.broadcast_to(args[1], shape)[None])[0]
 
     def sub_position(out: Array, args: Sequence[Array], setting: Any) -> Array:
         total = xp.zeros_like(args[0])
-        for divisor, size, stride in setting:
+        for divisor, size, stride in _strides(args[1], args[2], *setting):
             total = total + (args[0] // divisor % size) * stride
         return total
 
@@ -320,6 +352,7 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
         "first_true": first_true,
         "break_ties": break_ties,
         "at_most": at_most,
+        "differ": differ,
         "pick": pick,
         "sub_position": sub_position,
         "lookup": lambda out, args, setting: setting.find(xp, args),

@@ -30,6 +30,8 @@ from cospace.compiler.space.walks import walk_outside_problems
 
 TABLE_LIMIT = 4096
 """Entries of a table over two decisions, at most."""
+CELLS = 1 << 12
+"""Combinations of the decisions that a map's values hang on, at most, for a table over them."""
 
 _COST = {"const": 0.0, "var": 2.5, "add": 1.0, "mul": 1.0, "div": 2.0, "if": 3.0, "solve": 40.0, "solvable": 40.0}
 
@@ -146,7 +148,7 @@ class Builder(MapSolver):
     def _exactly(self, node: Expr, over: tuple[str, ...], made: Value_) -> Value_ | None:
         """The rows of a table that rounding could decide, by the reference evaluator; None if it can't."""
         read = [self.decisions[path][1] for path in over]
-        sizes = tuple(map(_slots, read))
+        sizes = tuple(map(slots, read))
         checks = [c.const for c in made.ref.checks]
         table = made.ref.const
         if node.type.kind != "number" or node.free != frozenset(over) or made.ref.dims or table is None:
@@ -171,6 +173,20 @@ class Builder(MapSolver):
                 return None
         return Value_(self.constant(array, "number", (), ranges.hull(*spans) if spans else None))
 
+    def tabulated(self, exprs: Sequence[Expr], scope: Scope) -> tuple[tuple[str, ...], int] | None:
+        reads = frozenset().union(*(e.free for e in exprs))
+        if (
+            not self.decisions.keys() >= reads
+            or any(f.paths & reads for f in scope)
+            or any(map(self._any_input, exprs))
+        ):
+            return None
+        cells = math.prod(slots(self.decisions[p][1]) for p in reads)
+        return (tuple(sorted(reads, key=lambda p: self.decisions[p][0])), cells) if cells <= CELLS else None
+
+    def gather(self, table: Ref, over: tuple[str, ...]) -> Ref:
+        return self._gather(table, self._index(over)) if over else table
+
     def _gather(self, table: Ref, index: Ref) -> Ref:
         assert table.const is not None
         checks = tuple(
@@ -186,7 +202,7 @@ class Builder(MapSolver):
         index = self.load("column", self.decisions[over[0]][0], "index")
         for path in over[1:]:
             j, d = self.decisions[path]
-            index = self.emit("joint", index, self.load("column", j, "index"), kind="index", setting=_slots(d))
+            index = self.emit("joint", index, self.load("column", j, "index"), kind="index", setting=slots(d))
         return index
 
     def _plain(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> Value_:
@@ -250,7 +266,8 @@ class Builder(MapSolver):
                 m = next(m for m in frame.problem.maps if m.path == path)
                 array, kind, span, _ = self._values(m.values, False)
                 dims = (len(m.values),) + (1,) * (level - 1)
-                return Value_(self.constant(array.reshape((*dims, 1)), kind, dims, span))
+                axes = (path if len(m.values) > 1 else "",) + ("",) * (level - 1)
+                return Value_(self.constant(array.reshape((*dims, 1)), kind, dims, span, axes))
         if path not in self.decisions:
             return Value_(self.scalar(math.nan))
         _, d = self.decisions[path]
@@ -366,12 +383,20 @@ class Builder(MapSolver):
         return self.emit(op, a, nan=a.nan or partial)
 
     def _fold(self, name: str, args: Iterable[Ref]) -> Ref:
-        """Small arrays first, so that few operations run at full size."""
+        """Small arrays first, so that few operations run at full size; what is over maps is folded by itself, for
+        other sums and products have that in common."""
         total: Ref | None = None
-        for a in sorted(args, key=weight):
-            total = a if total is None else self.emit(name, total, a)
-        assert total is not None
-        return total
+        over: Ref | None = None
+        for a in sorted(args, key=lambda a: (math.prod(a.dims), *weight(a))):
+            if a.dims and name in ("mul", "min", "max"):
+                over = a if over is None else self.emit(name, over, a)
+            else:
+                total = a if total is None else self.emit(name, total, a)
+        if total is None or over is None:
+            found = over if total is None else total
+            assert found is not None
+            return found
+        return self.emit(name, total, over)
 
     def _product(self, node: Expr, args: list[Ref]) -> Ref:
         head = node.args[0]
@@ -438,13 +463,13 @@ def _guarded(d: Decision) -> bool:
     return not (d.guard.is_const and d.guard.value is True)
 
 
-def _slots(d: Decision) -> int:
+def slots(d: Decision) -> int:
     return len(d.values) + (1 if _guarded(d) else 0)
 
 
 def _spread(array: Array, path: str, table: tuple[str, ...], decisions: dict[str, tuple[int, Decision]]) -> Array:
     """Values of one decision along the joint axis of a table over several."""
-    sizes = [_slots(decisions[p][1]) for p in table]
+    sizes = [slots(decisions[p][1]) for p in table]
     shape = [1] * len(table)
     shape[table.index(path)] = len(array)
     return numpy.broadcast_to(array.reshape(shape), sizes).reshape(-1).copy()

@@ -99,7 +99,7 @@ def look_up(builder: Builder, table: Lookup, keys: Sequence[Value_], kind: str) 
 
 def _take(builder: Builder, values: Ref, row: Ref, span: ranges.Range | None = None, nan: bool = False) -> Ref:
     if row.const is not None and values.const is not None:
-        made = builder.constant(values.const[row.const], values.kind, row.dims, span)
+        made = builder.constant(values.const[row.const], values.kind, row.dims, span, row.axes)
         made.checks = row.checks
         return made
     return builder.emit("take", values, row, kind=values.kind, dims=row.dims, span=span, nan=nan)

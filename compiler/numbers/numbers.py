@@ -7,7 +7,7 @@ Boolean expressions: it bounds what rounding can have done and hands the few row
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import numpy
 from cospace.compiler.exact import exact
 from cospace.compiler.numbers.arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
-from cospace.compiler.numbers.build import Builder
+from cospace.compiler.numbers.build import Builder, slots
+from cospace.compiler.numbers.cases import WHOLE, Cases
 from cospace.compiler.numbers.guarded import Guarded, find_guarded
 from cospace.compiler.numbers.steps import Ref, Step, Value_
 from cospace.compiler.space.designs import Rows, decode
@@ -77,10 +78,10 @@ class Program:
 
     @property
     def width(self) -> int:
-        """How many numbers are worked out for one design, those of all mappings that are tried with them."""
-        wanted = [*self._outputs, *self._defined, self._checks]
-        own = sum(math.prod(step.out.dims) for step in self._plan(wanted).steps if step.out.batch)
-        return own + sum(part.program.width for part in self._parts)
+        """How many numbers are worked out for one design, those of all mappings that are tried with them; the mean
+        where which are tried hangs on the design."""
+        own = self._plan([*self._outputs, *self._defined, self._checks]).cases.width
+        return int(own) + sum(part.program.width for part in self._parts)
 
     def __call__(self, designs: Rows, inputs: Mapping[str, Any] | None = None) -> list[Array]:
         return self._run(self._outputs, designs, inputs or {})
@@ -115,7 +116,7 @@ class Program:
         made: dict[Any, Any] = dict(inputs)
         for i in sorted({key[0] for key in plan.guarded}):
             made |= self._parts[i].run(rows, inputs, [k for j, k in plan.guarded if j == i], i)
-        return plan.run(rows, made)
+        return plan.run(rows, made) if self._numpy else plan.run_torch(rows, made)
 
 
 class Columns:
@@ -189,7 +190,7 @@ class _Part:
         n = rows.size
         (holds,) = self.condition.run_columns(self.condition._outputs, rows, inputs)
         where = numpy.flatnonzero(holds == self.group.side)
-        given = {k: v[where] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
+        given = _window(inputs, where, n)
         found = self.program.run_columns([self.refs[k] for k in wanted], rows.subset(where), given)
         made = {}
         for k, array in zip(wanted, found, strict=True):
@@ -213,16 +214,16 @@ class Plan:
                 needed.add(i)
                 pending.extend(a.id for a in builder.steps[i].args if a.id >= 0)
         self.steps: list[Step] = [builder.steps[i] for i in sorted(needed)]
-        self.constants = {a.id: a.const for s in self.steps for a in s.args if a.const is not None}
-        self.constants |= {r.id: r.const for r in wanted if r.const is not None}
+        self.constants = {a.id: a for s in self.steps for a in s.args if a.const is not None}
+        self.constants |= {r.id: r for r in wanted if r.const is not None}
         self.numpy = xp is numpy
         self.table = NUMPY if self.numpy else torch_primitives(xp)
         self.guarded: list[tuple[int, int]] = [s.setting for s in self.steps if s.name == "guarded"]  # type: ignore[misc]
         self.buffers: list[tuple[tuple[int, ...], str]] = []
         self.slots: list[int] = []
         self._assign()
-        per_design = sum(math.prod(dims) * numpy.dtype(DTYPES[kind]).itemsize for dims, kind in self.buffers)
-        self.block = min(max(CACHE_BYTES // max(per_design, 1), 512), 16_384)
+        columns = {path: (j, slots(d)) for path, (j, d) in builder.decisions.items()}
+        self.cases = Cases.of_steps(self.steps, builder.kept, columns)
 
     def _assign(self) -> None:
         """Buffers by the last use of what they hold."""
@@ -265,43 +266,68 @@ class Plan:
                 free.setdefault(self.buffers[slot], []).append(slot)
 
     def run(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+        """The wanted arrays of all designs, each over the values of maps that it allows."""
         n = rows.size
-        if not self.numpy:
-            return self._run_torch(rows, inputs)
         results: list[Array] = [numpy.empty(n, DTYPES[r.kind]) for r in self.wanted]
-        buffers: list[Array] = []
-        width = -1
         with numpy.errstate(all="ignore"):
-            for low in range(0, n, self.block):
-                high = min(low + self.block, n)
-                if high - low != width:
-                    width = high - low
-                    buffers = [numpy.empty((*dims, width), DTYPES[kind]) for dims, kind in self.buffers]
-                values = self._block(rows, slice(low, high), _window(inputs, low, high, n), buffers)
-                for result, ref in zip(results, self.wanted, strict=True):
-                    result[low:high] = values[ref.id]
+            for group in self.cases.groups(rows):
+                at = group.rows
+                some = rows if at is None else rows.subset(at)
+                for window, values in self.blocks(some, inputs if at is None else _window(inputs, at, n), group.keep):
+                    where = window if at is None else at[window]
+                    for result, ref in zip(results, self.wanted, strict=True):
+                        result[where] = values[ref.id]
         return results
 
+    def blocks(
+        self, rows: Columns, inputs: Mapping[str, Any], keep: Mapping[str, Array] = WHOLE.keep
+    ) -> Iterator[tuple[slice, dict[int, Array]]]:
+        """Some designs after the other: which, and the arrays of all steps. keep: path -> the values of a map that are
+        tried, by position; the arrays are overwritten by the next."""
+        n = rows.size
+        constants = {i: _kept(ref, keep) for i, ref in self.constants.items()}
+        shapes = [_sizes(step.out, keep) for step in self.steps]
+        room = [0] * len(self.buffers)
+        for shape, slot in zip(shapes, self.slots, strict=True):
+            room[slot] = max(room[slot], math.prod(shape))
+        kinds = [DTYPES[kind] for _, kind in self.buffers]
+        per_design = sum(size * numpy.dtype(kind).itemsize for size, kind in zip(room, kinds, strict=True))
+        block = min(max(CACHE_BYTES // max(per_design, 1), 512), 16_384)
+        outs: list[Array] = []
+        width = -1
+        for low in range(0, n, block):
+            high = min(low + block, n)
+            if high - low != width:
+                width = high - low
+                flat: list[Array] = [numpy.empty(size * width, kind) for size, kind in zip(room, kinds, strict=True)]
+                outs = [
+                    flat[slot][: math.prod(shape) * width].reshape(*shape, width)
+                    for shape, slot in zip(shapes, self.slots, strict=True)
+                ]
+            window = slice(low, high)
+            yield window, self._block(rows, window, _window(inputs, window, n), outs, constants)
+
     def _block(
-        self, rows: Columns, window: slice, inputs: Mapping[str, Any], buffers: Sequence[Array]
-    ) -> dict[int, Array]:
-        values: dict[int, Array] = dict(self.constants)
-        for step, slot in zip(self.steps, self.slots, strict=True):
+        self, rows: Columns, window: slice, inputs: Mapping[str, Any], outs: Sequence[Array],
+        constants: Mapping[int, Array],
+    ) -> dict[int, Array]:  # fmt: skip
+        values: dict[int, Array] = dict(constants)
+        for step, out in zip(self.steps, outs, strict=True):
             if step.name == "column":
                 values[step.out.id] = rows.column(step.setting)[window]  # type: ignore[arg-type]
             elif step.name == "guarded":
                 values[step.out.id] = inputs[step.setting]  # type: ignore[index]
             elif step.name == "input":
-                buffers[slot][...] = inputs.get(step.setting, math.nan)  # type: ignore[call-overload]
-                values[step.out.id] = buffers[slot]
+                out[...] = inputs.get(step.setting, math.nan)  # type: ignore[call-overload]
+                values[step.out.id] = out
             else:
                 args = [values[a.id] for a in step.args]
-                values[step.out.id] = self.table[step.name](buffers[slot], args, step.setting)
+                values[step.out.id] = self.table[step.name](out, args, step.setting)
         return values
 
-    def _run_torch(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+    def run_torch(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
         xp, n = self.xp, rows.size
-        values: dict[int, Array] = {i: xp.as_tensor(c) for i, c in self.constants.items()}
+        values: dict[int, Array] = {i: xp.as_tensor(c.const) for i, c in self.constants.items()}
         for step in self.steps:
             if step.name == "column":
                 values[step.out.id] = rows.column(step.setting)  # type: ignore[arg-type]
@@ -320,9 +346,23 @@ def spread(xp: Any, array: Array, ref: Ref) -> Array:
     return array if tuple(array.shape) == shape else xp.broadcast_to(array, shape)
 
 
-def _window(inputs: Mapping[str, Any], low: int, high: int, n: int) -> Mapping[str, Any]:
+def _window(inputs: Mapping[Any, Any], where: slice | Array, n: int) -> Mapping[Any, Any]:
     """Inputs are one number for all designs or an array of shape (n,)."""
-    return {k: v[low:high] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
+    return {k: v[where] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
+
+
+def _kept(ref: Ref, keep: Mapping[str, Array]) -> Array:
+    """A constant at the places of its axes that are kept."""
+    array = ref.const
+    for axis, name in enumerate(ref.axes):
+        if name in keep:
+            array = numpy.take(array, keep[name], axis=axis)  # type: ignore[arg-type]
+    return array
+
+
+def _sizes(ref: Ref, keep: Mapping[str, Array]) -> tuple[int, ...]:
+    """Its axes of maps as they are kept."""
+    return tuple(len(keep[name]) if name in keep else size for size, name in zip(ref.dims, ref.axes, strict=True))
 
 
 def _checks(builder: Builder, roots: Sequence[Ref]) -> Ref:

@@ -58,7 +58,7 @@ class Relaxed:
         xp = self.xp
         some = next(iter(probabilities.values()), None)
         n, device = (1, None) if some is None else (some.shape[0], some.device)
-        values = {i: self._constant(c, device) for i, c in self._plan.constants.items()}
+        values = {i: self._constant(c.const, device) for i, c in self._plan.constants.items()}
         for step in self._plan.steps:
             if step.name == "column":
                 values[step.out.id] = self._column(step, probabilities)

@@ -16,7 +16,8 @@ from cospace.compiler.space.graph import Value
 
 @define(eq=False)
 class Ref:
-    """An array to be: kind number, bool or index; `dims` its axes of maps; `batch` whether it has one of designs."""
+    """An array to be: kind number, bool or index; `dims` its axes of maps, `axes` whose they are ("" where an axis has
+    one place); `batch` whether it has one of designs."""
 
     id: int
     kind: str
@@ -26,6 +27,7 @@ class Ref:
     nan: bool = False
     const: Array | None = None
     checks: tuple[Ref, ...] = ()
+    axes: tuple[str, ...] = ()
 
 
 @frozen
@@ -67,7 +69,10 @@ class Emitter:
         self._emitted: dict[tuple[object, ...], Ref] = {}
         self._alive: list[object] = []
 
-    def constant(self, array: Array, kind: str, dims: tuple[int, ...] = (), error: Range | None = None) -> Ref:
+    def constant(
+        self, array: Array, kind: str, dims: tuple[int, ...] = (), error: Range | None = None,
+        axes: tuple[str, ...] = (),
+    ) -> Ref:  # fmt: skip
         if kind == "number":
             low, high = float(array.min()), float(array.max())
             nan = math.isnan(low)
@@ -79,7 +84,7 @@ class Emitter:
         else:
             nan = kind == "index" and bool((array < 0).any())
             span = ranges.BOOLEAN
-        return Ref(-1 - len(self._alive), kind, dims, False, span, nan, self._keep(array))
+        return Ref(-1 - len(self._alive), kind, dims, False, span, nan, self._keep(array), (), axes)
 
     def _keep(self, array: Array) -> Array:
         self._alive.append(array)
@@ -106,6 +111,7 @@ class Emitter:
         span: Range | None = None,
         nan: bool | None = None,
         checks: tuple[Ref, ...] = (),
+        axes: tuple[str, ...] | None = None,
     ) -> Ref:
         """One more step, or its result at once when all arguments are constant; equal steps are one."""
         key: tuple[object, ...] = (name, setting, dims, *(a.id for a in args))
@@ -114,6 +120,8 @@ class Emitter:
             return found
         if dims is None:
             dims = _broadcast(args)
+        if axes is None:
+            axes = join_axes(dims, args) if dims else ()
         if span is None:
             span = _RULES[name](*(a.range for a in args)) if kind == "number" else ranges.BOOLEAN  # type: ignore[operator]
         if nan is None:
@@ -125,10 +133,10 @@ class Emitter:
                 last = max(a.shape[-1] for a in arrays)  # type: ignore[union-attr]
                 out = numpy.empty((*dims, last), DTYPES[kind])
                 out = NUMPY[name](out, arrays, setting)
-            made = self.constant(out, kind, dims, span)
+            made = self.constant(out, kind, dims, span, axes)
             made.checks = inherited
         else:
-            made = Ref(len(self.steps), kind, dims, True, span, nan, None, inherited)
+            made = Ref(len(self.steps), kind, dims, True, span, nan, None, inherited, axes)
             self.steps.append(Step(name, made, args, setting))
         self._emitted[key] = made
         return made
@@ -189,3 +197,13 @@ def join(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _broadcast(args: Sequence[Ref]) -> tuple[int, ...]:
     return join([a.dims for a in args])
+
+
+def join_axes(dims: tuple[int, ...], args: Iterable[Ref]) -> tuple[str, ...]:
+    """Whose the axes of an array made of others are; they are aligned at the right."""
+    axes = [""] * len(dims)
+    for a in args:
+        for k, name in enumerate(a.axes[-len(dims) :], len(dims) - min(len(dims), len(a.axes))):
+            if name:
+                axes[k] = name
+    return tuple(axes)

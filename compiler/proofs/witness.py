@@ -20,9 +20,9 @@ DRAWS = 200
 """Designs that are drawn before a first one has to be feasible."""
 BARREN = 50
 """Designs in a row that may show no value that was missing, after a first feasible one."""
-ASSIGNMENTS, EARNED = 6_000, 3_000
-"""Assignments of maps that are tried, and how many more for each design found: where works have many mappings and few
-designs are feasible, batches are quicker."""
+ASSIGNMENTS, EARNED, IN_ALL = 6_000, 3_000, 18_000
+"""Assignments of maps that are tried, how many more for each design found, and at most: where works have many mappings
+and few designs are feasible, or many are needed, batches are quicker."""
 LOOKS = 1_000_000
 """Values of decisions that are looked at in all: where there are very many, lists and batches are quicker."""
 ASTRAY = 0.2
@@ -73,7 +73,7 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
     found = Witnesses([], {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))})
     chance, barren, mending, crowded = 1.0, 0, False, True
     corners = [-1, 0]
-    values, left = len(found.missing), LOOKS
+    values, left, tried = len(found.missing), LOOKS, IN_ALL - ASSIGNMENTS
     while found.missing and look.at.left > 0 and left > 0 and barren < (BARREN if found.designs else DRAWS):
         left -= values
         plain = not found.designs and not mending and barren >= EARLY
@@ -93,7 +93,9 @@ def find_witnesses(space: Space, seed: int = 0) -> Witnesses:
             continue
         chance = min(1.0, chance * 2)
         found.designs.append(design)
-        look.at = Evaluation(design, look.at.left + EARNED)
+        earned = min(EARNED, tried)
+        tried -= earned
+        look.at = Evaluation(design, look.at.left + earned)
         found.missing -= look.taken
         barren = 0
     return found

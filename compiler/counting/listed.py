@@ -1,0 +1,50 @@
+"""Requirements of which one reads all that the others do: no sum of them falls apart, so its assignments are listed.
+
+The decisions that they read together are the hubs of a plan without groups. Its rows are their assignments that meet
+first what is known by tables, then these requirements, decided in one batch that solves each work once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy
+from cospace.compiler.counting.eliminate import Factor, TooLarge
+from cospace.compiler.counting.hubs import Plan, close_over_guards, outer_groups
+from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany
+from cospace.compiler.numbers.measure import DOUBTED, SPREAD, WIDTH
+from cospace.compiler.space.graph import implies
+
+if TYPE_CHECKING:
+    from cospace.compiler.counting.count import Limits
+
+
+def list_plan(
+    frame: Frame, variables: Sequence[int], factors: Sequence[Factor], narrow: Sequence[Clause],
+    wide: Sequence[Clause], read: set[tuple[int, ...]], limits: Limits,
+) -> Plan | None:  # fmt: skip
+    """read: what the parts of the wide clauses read that can't be taken apart. None where they fall apart, or where
+    there are too many assignments. Raises Undecided."""
+    whole = close_over_guards(frame, {v for c in wide for v in c.scope})
+    if not any(close_over_guards(frame, set(scope)) == whole for scope in read):
+        return None
+    order = tuple(sorted(whole))
+    try:
+        outer = outer_groups(frame, variables, factors, whole, limits)
+        rows = frame.enumerate(order, [c for c in narrow if whole.issuperset(c.scope)], limit=limits.rows)
+    except (TooMany, TooLarge):
+        return None
+    from cospace.compiler.numbers.numbers import Decider
+
+    decide = Decider([implies(c.guard, c.value) for c in wide], [frame.decisions[v] for v in order])
+    if len(rows) * max(1, decide.program.width // WIDTH) > limits.terms:
+        return None
+    some = rows[numpy.arange(min(len(rows), SPREAD)) * len(rows) // SPREAD] if len(rows) > SPREAD else rows
+    doubted = int(decide.program.certified(some)[2].sum())
+    if doubted * len(rows) > DOUBTED * len(some):
+        return None
+    return Plan(order, rows[decide(rows).all(axis=1)], (), tuple(outer))
+
+
+__all__ = ["list_plan"]
