@@ -119,23 +119,23 @@ class _Missing:
         if not self.missing:
             return
         asked = self.prover.space.requirements
-        kept = self._kept(asked)
+        kept = self._kept(asked, self.missing)
         if kept is None:
             return
         self.drawn.witnesses.missing -= {(v, k) for v, k in self.missing if kept[0][v].get(k)}
         gone = {(v, k) for v, k in self.missing if not kept[1][v].get(k)}
         self._exclude(dict.fromkeys(gone, ()))
         for r in [r for r in reversed(asked) if r.origin == "written"][:ALONE]:
-            kept = self._kept([r]) if gone else None
+            kept = self._kept([r], gone) if gone else None
             found = {(v, k) for v, k in gone if kept is not None and not kept[1][v].get(k)}
             self._exclude(dict.fromkeys(found, (r,)))
             gone -= found
 
-    def _kept(self, asked: Sequence[Requirement]) -> list[dict[int, dict[int, int]]] | None:
+    def _kept(self, asked: Sequence[Requirement], wanted: set[Pair]) -> list[dict[int, dict[int, int]]] | None:
         """By decision and value: surely some, and at most some; None where that takes too much."""
         frame = self.prover.frame
         try:
-            ends = kept_values(frame, Limits(), asked)
+            ends = kept_values(frame, Limits(), asked, wanted)
         except (TooMany, TooLarge, Undecided):
             return None
         return [{v: dict(zip(map(int, frame.domains[v]), n, strict=True)) for v, n in end.items()} for end in ends]

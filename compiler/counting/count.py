@@ -21,6 +21,7 @@ from cospace.compiler.counting.coupled import LEVELS, Coupled
 from cospace.compiler.counting.eliminate import CELLS, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.counting.flags import Flags, switched_together
 from cospace.compiler.counting.layered import make_layered
+from cospace.compiler.counting.listed import Wanted
 from cospace.compiler.counting.sums import NotASum
 from cospace.compiler.counting.switched import Switched
 from cospace.compiler.exact.exact import Undecided
@@ -307,25 +308,28 @@ def solve(frame: Frame, part: Component, limits: Limits, known: _Known) -> Solve
         return Solved(part, found, lambda: _between(count_values(eliminate(part.structure, sizes, cells=limits.cells))))
 
 
-def kept_values(frame: Frame, limits: Limits, requirements: Sequence[Requirement]) -> tuple[Values, Values]:
-    """Of a space with a feasible design, whether any keeps a value: surely where the first is not 0, none where the
-    second is. Less is done for that than to count them; raises TooMany or TooLarge beyond the limits, and Undecided."""
+def kept_values(
+    frame: Frame, limits: Limits, requirements: Sequence[Requirement], wanted: Wanted
+) -> tuple[Values, Values]:
+    """Of a space with a feasible design, whether any keeps a wanted value: surely where the first is not 0, none where
+    the second is; of others nothing is said. Less is done for that than to count them; raises TooMany or TooLarge
+    beyond the limits, and Undecided."""
     structure = frame.structure()
     below: Values = {}
     above: Values = {}
     for part in components(frame, structure, _unsettled(frame, asked_clauses(frame, requirements), limits)):
-        low, high = _kept(frame, part, limits)
+        low, high = _kept(frame, part, limits, {(v, k) for v, k in wanted if v in part.variables})
         below, above = below | low, above | high
     return below, above
 
 
-def _kept(frame: Frame, part: Component, limits: Limits) -> tuple[Values, Values]:
+def _kept(frame: Frame, part: Component, limits: Limits, wanted: Wanted) -> tuple[Values, Values]:
     sizes = {v: len(frame.domains[v]) for v in part.variables}
     narrow, wide = split(frame, part.clauses, limits)
     factors = [*part.structure, *(clause_factor(frame, c, part.structure) for c in narrow)]
     if not wide:
         return _twice(count_values(eliminate(factors, sizes, cells=limits.cells)))
-    low, high = _made(frame, part, factors, narrow, wide, limits).kept()
+    low, high = _made(frame, part, factors, narrow, wide, limits, wanted).kept()
     return low, high
 
 
@@ -443,9 +447,10 @@ def _coupled(
 
 def _made(
     frame: Frame, part: Component, factors: Sequence[Factor], narrow: Sequence[Clause], wide: Sequence[Clause],
-    limits: Limits,
+    limits: Limits, wanted: Wanted | None = None,
 ) -> Coupled:  # fmt: skip
-    return Coupled(frame, part.variables, part.structure, factors, narrow, wide, limits, few_hubs=True)
+    asked = part.variables, part.structure, factors, narrow, wide
+    return Coupled(frame, *asked, limits, few_hubs=True, wanted=wanted)
 
 
 def _values(frame: Frame, part: Component, limits: Limits, make: Callable[[], Coupled]) -> tuple[Values, Values]:

@@ -16,7 +16,7 @@ from cospace.compiler.counting.convolve import Block, Groups, OptionGroup
 from cospace.compiler.counting.eliminate import SAFE, Factor, TooLarge, count_values, eliminate
 from cospace.compiler.counting.hubs import Outer, make_plan, read_scopes
 from cospace.compiler.counting.kept import may_be_kept, surely_kept
-from cospace.compiler.counting.listed import list_plan
+from cospace.compiler.counting.listed import Wanted, list_plan
 from cospace.compiler.counting.options import Options
 from cospace.compiler.counting.rowsums import TooManyCombinations, coarsen, count_option_rows, count_rows
 from cospace.compiler.counting.sums import NotASum, Sum, read_sums
@@ -49,12 +49,13 @@ class Coupled:
     """One component. Raises TooMany or TooLarge beyond the limits.
 
     factors: `structure` and the tables of the narrow clauses. few_hubs: groups may be large where two sums are asked;
-    they are counted, not drawn from.
+    they are counted, not drawn from. wanted: values of which alone it is asked whether any is kept.
     """
 
     def __init__(
         self, frame: Frame, variables: Sequence[int], structure: Sequence[Factor], factors: Sequence[Factor],
         narrow: Sequence[Clause], wide: Sequence[Clause], limits: Limits, few_hubs: bool = False,
+        wanted: Wanted | None = None,
     ) -> None:  # fmt: skip
         self.frame, self.limits = frame, limits
         self.sums: list[Sum] = []
@@ -65,7 +66,9 @@ class Coupled:
             except NotASum:
                 self.loose.append(c)
         read = read_scopes(frame, self.sums, self.loose)
-        listed = list_plan(frame, variables, factors, narrow, wide, read, limits) if few_hubs and wide else None
+        listed = None
+        if few_hubs and wide:
+            listed = list_plan(frame, variables, factors, narrow, wide, read, limits, wanted)
         if listed is not None:
             self.sums, self.loose = [], []
         asked = (structure, factors, narrow, self.loose, self.sums)

@@ -6,26 +6,32 @@ first what is known by tables, then these requirements, decided in one batch tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy
 from cospace.compiler.counting.eliminate import Factor, TooLarge
 from cospace.compiler.counting.hubs import Plan, close_over_guards, outer_groups
-from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany
+from cospace.compiler.numbers.enumerate import Clause, Frame, Mask, Rows, TooMany
 from cospace.compiler.numbers.measure import DOUBTED, SPREAD, WIDTH
 from cospace.compiler.space.graph import implies
 
 if TYPE_CHECKING:
     from cospace.compiler.counting.count import Limits
 
+Wanted = Set[tuple[int, int]]
+"""Decisions and the indices of their values."""
+FIRST = 1 << 14
+"""Assignments that are decided first, to see which values they show; four times as many each next time."""
+
 
 def list_plan(
     frame: Frame, variables: Sequence[int], factors: Sequence[Factor], narrow: Sequence[Clause],
-    wide: Sequence[Clause], read: set[tuple[int, ...]], limits: Limits,
+    wide: Sequence[Clause], read: set[tuple[int, ...]], limits: Limits, wanted: Wanted | None = None,
 ) -> Plan | None:  # fmt: skip
     """read: what the parts of the wide clauses read that can't be taken apart. None where they fall apart, or where
-    there are too many assignments. Raises Undecided."""
+    there are too many assignments. wanted: values of which it is enough that some rows of the plan have those that any
+    may have. Raises Undecided."""
     whole = close_over_guards(frame, {v for c in wide for v in c.scope})
     if not any(close_over_guards(frame, set(scope)) == whole for scope in read):
         return None
@@ -44,7 +50,29 @@ def list_plan(
     doubted = int(decide.program.certified(some)[2].sum())
     if doubted * len(rows) > DOUBTED * len(some):
         return None
-    return Plan(order, rows[decide(rows).all(axis=1)], (), tuple(outer))
+    if wanted is None or not all(v in whole for v, _ in wanted):
+        return Plan(order, rows[decide(rows).all(axis=1)], (), tuple(outer))
+    shown = _show(rows, [(order.index(v), k) for v, k in wanted], decide)
+    return Plan(order, shown, (), tuple(outer))
 
 
-__all__ = ["list_plan"]
+def _show(rows: Rows, wanted: Sequence[tuple[int, int]], decide: Callable[[Rows], Mask]) -> Rows:
+    """Rows that hold, with every wanted value that one of them has; more are decided only for what is not shown yet."""
+    rows = rows[numpy.random.default_rng(len(rows)).permutation(len(rows))]
+    found = [rows[:0]]
+    left, size = list(wanted), FIRST
+    while left:
+        asked = numpy.zeros(len(rows), dtype=bool)
+        for column, k in left:
+            asked |= rows[:, column] == k
+        at = numpy.flatnonzero(asked)[:size]
+        if not len(at):
+            break
+        met = rows[at][decide(rows[at]).all(axis=1)]
+        left = [(column, k) for column, k in left if not (met[:, column] == k).any()]
+        rows, size = numpy.delete(rows, at, axis=0), 4 * size
+        found.append(met)
+    return numpy.concatenate(found)
+
+
+__all__ = ["Wanted", "list_plan"]

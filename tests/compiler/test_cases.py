@@ -10,13 +10,14 @@ import pytest
 from attrs import evolve
 from cospace.compiler.checks.check import check
 from cospace.compiler.counting import listed
-from cospace.compiler.counting.count import Limits, count, solve_space
+from cospace.compiler.counting.count import Limits, count, kept_values, solve_space
 from cospace.compiler.counting.values import values_of
 from cospace.compiler.driver import compile_text
 from cospace.compiler.elaborate import placing
 from cospace.compiler.engines import best as engines
 from cospace.compiler.exact.exact import Enclosure, evaluate
 from cospace.compiler.numbers import build, cases, maps
+from cospace.compiler.numbers.enumerate import Frame
 from cospace.compiler.numbers.numbers import Decider, Program
 from cospace.compiler.sampling.sample import Sampler
 from cospace.compiler.space.designs import decode, encode
@@ -211,6 +212,23 @@ def test_what_is_too_much_to_list_is_counted_by_its_sums(
         assert found.method.startswith(method) and found.feasible == len(with_spare(met))
     monkeypatch.setattr(listed, "DOUBTED", -1)
     assert not count(space, None, few).method.startswith("listed")
+
+
+def test_wanted_values_are_shown_without_deciding_all(
+    monkeypatch: pytest.MonkeyPatch, met: list[dict[str, Value]]
+) -> None:
+    space = compiled(text() + SPARE + BOUNDS, monkeypatch)
+    monkeypatch.setattr(listed, "FIRST", 4)
+    frame = Frame.of(space)
+    beside = with_spare(met)
+    every = {(v, k) for v, d in enumerate(space.decisions) for k in range(len(d.values))}
+    spare = next(v for v, d in enumerate(space.decisions) if d.path == "spare")
+    for wanted in (every, {(v, k) for v, k in every if v != spare}, *({pair} for pair in sorted(every))):
+        low, high = kept_values(frame, Limits(brute=0, table=100), space.requirements, wanted)
+        for v, k in wanted:
+            d, at = space.decisions[v], list(frame.domains[v]).index(k)
+            kept = any(m.get(d.path) == d.values[k] for m in beside)
+            assert bool(low[v][at]) == bool(high[v][at]) == kept, (d.path, k, len(wanted))
 
 
 def test_what_is_dead_best_and_drawn_of_a_space(monkeypatch: pytest.MonkeyPatch, met: list[dict[str, Value]]) -> None:

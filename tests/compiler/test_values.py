@@ -43,7 +43,8 @@ def test_whether_any_is_kept_is_told_without_counting(limits: Limits) -> None:
         if not feasible:
             continue
         try:
-            low, high = kept_values(frame, limits, space.requirements)
+            every = {(v, int(k)) for v, domain in enumerate(frame.domains) for k in domain}
+            low, high = kept_values(frame, limits, space.requirements, every)
         except (TooMany, TooLarge):
             continue
         for v, d in enumerate(space.decisions):
