@@ -11,13 +11,14 @@ Reading a map that is not live gives its first value: a checked spec protects su
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy
 from cospace.compiler.exact import exact
 from cospace.compiler.numbers import ranges
+from cospace.compiler.numbers.arithmetic import Arithmetic
 from cospace.compiler.numbers.arrays import Array
 from cospace.compiler.numbers.lookup import Finder, look_up
 from cospace.compiler.numbers.maps import MapSolver, Scope
@@ -36,16 +37,13 @@ CELLS = 1 << 12
 _COST = {"const": 0.0, "var": 2.5, "add": 1.0, "mul": 1.0, "div": 2.0, "if": 3.0, "solve": 40.0, "solvable": 40.0}
 
 
-class Builder(MapSolver):
+class Builder(MapSolver, Arithmetic):
     """Compiles nodes into steps. `certify` adds, to each array, the checks under which its bounds hold."""
 
     def __init__(self, decisions: Sequence[Decision], certify: bool = False) -> None:
         super().__init__(certify)
         self.decisions = {d.path: (j, d) for j, d in enumerate(decisions)}
         self._memo: dict[tuple[object, ...], Value_] = {}
-        self._split: set[int] = set()
-        self._met: set[int] = set()
-        self._rounded: set[int] = set()
         self.guarded: dict[tuple[int, int], Value_] = {}
         """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
         self._running: dict[int, bool] = {}
@@ -237,19 +235,6 @@ class Builder(MapSolver):
             return look_up(self, node.payload, args, node.type.kind)  # type: ignore[arg-type]
         return Value_(self._arithmetic(node, [a.ref for a in args]))
 
-    def _const(self, value: Value) -> Value_:
-        if isinstance(value, bool):
-            return Value_(self.scalar(value))
-        key = ("constant", value.__class__, value)
-        if key not in self._emitted:
-            if isinstance(value, Fraction):
-                span = ranges.of_constant(value)
-                number = span.low if math.isfinite(span.low) else math.nan
-                self._emitted[key] = self.constant(numpy.array([number]), "number", (), span)
-            else:
-                self._emitted[key] = self.constant(numpy.array([self.code(value)]), "index")
-        return Value_(self._emitted[key])
-
     def _values(self, values: Sequence[Value], slot: bool) -> tuple[Array, str, Range | None, bool]:
         """Values as an array, with one more slot for a decision that is not live."""
         if isinstance(values[0], bool):
@@ -353,111 +338,6 @@ class Builder(MapSolver):
         shifted = self.emit("add", a if op == "lt" else b, self.scalar(half))
         return self.emit(op, shifted, b, kind="bool") if op == "lt" else self.emit(op, a, shifted, kind="bool")
 
-    # ---- arithmetic
-
-    def _arithmetic(self, node: Expr, args: list[Ref]) -> Ref:
-        op = node.op
-        if op == "mul":
-            return self._product(node, args)
-        if op in ("add", "min", "max"):
-            return self._fold(op, args)
-        if op == "div":
-            return self._divide(args[0], args[1])
-        if op == "pow":
-            return self._power(node, args[0], args[1])
-        if op == "mod":
-            a, b = args
-            checks: tuple[Ref, ...] = ()
-            quotient = ranges.div(a.range, b.range)
-            if self.certify and not (a.range.exact and b.range.exact):
-                checks = (self.emit("near_integer", self._divide(a, b), kind="bool", setting=quotient.error * 1.01),)
-            return self.emit("mod", a, b, checks=checks, nan=a.nan or b.nan or _may_be_zero(b))
-        a = args[0]
-        if op in ("floor", "ceil"):
-            watch = self.certify and not (a.range.exact or a.range.ratio)
-            near = (self.emit("near_integer", a, kind="bool", setting=a.range.error * 1.01),) if watch else ()
-            return self.emit(op, a, checks=near)
-        partial = op in ("sqrt", "log2", "log10", "log") and not a.range.low > 0
-        if op == "sqrt" and a.range.low >= 0:
-            partial = False
-        return self.emit(op, a, nan=a.nan or partial)
-
-    def _fold(self, name: str, args: Iterable[Ref]) -> Ref:
-        """Small arrays first, so that few operations run at full size; what is over maps is folded by itself, for
-        other sums and products have that in common."""
-        total: Ref | None = None
-        over: Ref | None = None
-        for a in sorted(args, key=lambda a: (math.prod(a.dims), *weight(a))):
-            if a.dims and name in ("mul", "min", "max"):
-                over = a if over is None else self.emit(name, over, a)
-            else:
-                total = a if total is None else self.emit(name, total, a)
-        if total is None or over is None:
-            found = over if total is None else total
-            assert found is not None
-            return found
-        return self.emit(name, total, over)
-
-    def _product(self, node: Expr, args: list[Ref]) -> Ref:
-        head = node.args[0]
-        if id(node) in self._split and head.is_const and isinstance(head.value, Fraction):
-            factor = head.value
-            below = factor.denominator
-            if below & (below - 1) and below < 2**53 and abs(factor.numerator) < 2**53:
-                top = self._const(Fraction(factor.numerator)).ref
-                rest = [*args[1:]] if factor.numerator == 1 else [top, *args[1:]]
-                return self._divide(self._fold("mul", rest), self._const(Fraction(below)).ref)
-        return self._fold("mul", args)
-
-    def _divide(self, a: Ref, b: Ref) -> Ref:
-        zero = _may_be_zero(b)
-        return self.emit("div" if zero else "quotient", a, b, nan=a.nan or b.nan or zero)
-
-    def _power(self, node: Expr, a: Ref, b: Ref) -> Ref:
-        exponent = node.args[1]
-        if exponent.is_const and isinstance(exponent.value, Fraction) and exponent.value.denominator == 1:
-            n = int(exponent.value)
-            if 0 < abs(n) <= 64:
-                raised = self._repeated(a, abs(n))
-                return raised if n > 0 else self._divide(self.scalar(1.0), raised)
-        sure = a.range.low > 0 or (a.range.low >= 0 and b.range.low > 0)
-        return self.emit("pow", a, b, nan=a.nan or b.nan or not sure)
-
-    def _repeated(self, a: Ref, n: int) -> Ref:
-        result: Ref | None = None
-        square = a
-        while n:
-            if n & 1:
-                result = square if result is None else self.emit("mul", result, square)
-            n >>= 1
-            if n:
-                square = self.emit("mul", square, square)
-        assert result is not None
-        return result
-
-    def _mark_split(self, root: Expr) -> None:
-        """Products with a factor p/q under a rounding or a comparison are divided by q, which is exact."""
-        pending: list[Expr] = []
-        below = [root]
-        while below:
-            node = below.pop()
-            if id(node) not in self._met:
-                self._met.add(id(node))
-                below.extend(node.args)
-                if node.op in ("floor", "ceil", "mod", "eq", "le", "lt"):
-                    pending.extend(node.args)
-        while pending:
-            node = pending.pop()
-            if id(node) in self._rounded:
-                continue
-            self._rounded.add(id(node))
-            if node.op == "mul":
-                self._split.add(id(node))
-            if node.op in ("add", "mul", "min", "max", "abs", "div"):
-                pending.extend(node.args)
-            elif node.op == "if":
-                pending.extend(node.args[1:])
-
 
 def _guarded(d: Decision) -> bool:
     return not (d.guard.is_const and d.guard.value is True)
@@ -473,10 +353,6 @@ def _spread(array: Array, path: str, table: tuple[str, ...], decisions: dict[str
     shape = [1] * len(table)
     shape[table.index(path)] = len(array)
     return numpy.broadcast_to(array.reshape(shape), sizes).reshape(-1).copy()
-
-
-def _may_be_zero(b: Ref) -> bool:
-    return not (b.range.low > b.range.error or b.range.high < -b.range.error)
 
 
 def _middle(value: Any) -> Fraction:
