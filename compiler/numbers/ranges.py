@@ -179,12 +179,12 @@ def _compound(a: float, b: float, tiny: float) -> float:
 def slack(a: Range, b: Range) -> float:
     """How far apart two numbers have to be as floats at least, that they compare as the exact ones do.
 
-    What is positive and off by a share s of itself need only be looked at where it may cross the other: there it is at
-    most that one's size over 1 - s.
+    What is off by a share s of itself need only be looked at where it may cross the other: there it is at most that
+    one's size over 1 - s.
     """
     found = a.error + b.error
     for x, y in ((a, b), (b, a)):
-        if x.low > 0 and x.share < 0.5 and math.isfinite(x.size + x.error):
+        if x.share < 0.5 and math.isfinite(x.size + x.error):
             found = min(found, x.share / (1 - x.share) * (y.size + y.error) + y.error)
     return found
 
@@ -192,15 +192,7 @@ def slack(a: Range, b: Range) -> float:
 def div(a: Range, b: Range) -> Range:
     away = b.low if b.low > 0 else -b.high if b.high < 0 else 0.0
     if away <= b.error or away <= 0:
-        grain = min(a.grain, b.grain)
-        least = b.grain if b.exact else 0.0  # where it is 0 there is no value
-        if least == 0 or not math.isfinite(a.size):
-            return Range(-math.inf, math.inf, 0.0, math.inf)
-        size = (a.size + a.error) / least
-        ratio = a.exact and _fits(a.size, grain) and _fits(b.size, grain)
-        tiny = a.least / b.size * (1 - 4 * UNIT) if 0 < b.size < math.inf else 0.0
-        error = a.error / least + UNIT * size * 1.02 + 1e-320
-        return Range(-size, size, 0.0, error, ratio, _compound(a.share, 0.0, tiny), tiny)
+        return _over_maybe_zero(a, b)
     ends = [x / y for x in (a.low, a.high) for y in (b.low, b.high) if not (math.isinf(x) and math.isinf(y))]
     if not ends or not math.isfinite(a.size):
         return Range(-math.inf, math.inf, 0.0, math.inf)
@@ -211,6 +203,21 @@ def div(a: Range, b: Range) -> Range:
     tiny = a.least / b.size * (1 - 4 * UNIT) if 0 < b.size < math.inf else 0.0
     relative = _compound(a.share, b.share / (1 - b.share), tiny) if b.share < 0.5 else math.inf
     return Range(min(ends), max(ends), 0.0, error, ratio, relative, tiny)
+
+
+def _over_maybe_zero(a: Range, b: Range) -> Range:
+    """Where `b` is 0 there is no value; elsewhere it is known how near to 0 it is at least, or nothing is."""
+    off = b.share / (1 - b.share) if b.share < 0.5 else math.inf
+    least = b.least / (1 + off) if off < math.inf else 0.0
+    if least == 0 or not math.isfinite(a.size):
+        return Range(-math.inf, math.inf, 0.0, math.inf)
+    size = (a.size + a.error) / least
+    grain = min(a.grain, b.grain)
+    ratio = a.exact and b.exact and _fits(a.size, grain) and _fits(b.size, grain)
+    tiny = a.least / b.size * (1 - 4 * UNIT) if 0 < b.size < math.inf else 0.0
+    error = a.error / least + size * off * 1.01 + UNIT * size * 1.02 + 1e-320
+    low = a.low / b.size * (1 - 4 * UNIT) if min(a.low, b.low) >= 0 and 0 < b.size < math.inf else -size
+    return Range(low, size, 0.0, error, ratio, _compound(a.share, off, tiny), tiny)
 
 
 def floor(a: Range) -> Range:
@@ -270,14 +277,19 @@ def sqrt(a: Range) -> Range:
 
 
 def logarithm(a: Range, base: float) -> Range:
-    if a.low <= a.error:
-        if not a.exact or a.grain == 0 or not math.isfinite(a.high):
-            return Range(-math.inf, math.inf, 0.0, math.inf)
-        a = Range(a.grain, max(a.high, a.grain), a.grain)
+    """What is off by a share of itself moves its logarithm as little, however near to 0 it is."""
     scale = math.log(base)
-    low = math.log(a.low) / scale
-    high = math.log(a.high) / scale if math.isfinite(a.high) else math.inf
-    error = a.error / (a.low - a.error) / scale + LIBRARY * max(abs(low), abs(high), 1.0)
+    moved = a.share / (1 - a.share) if a.share < 0.5 else math.inf
+    least = a.low
+    if a.low <= a.error:
+        least = a.least * (1 - 2 * a.share) if a.share < 0.5 else 0.0
+        if not least > 0 or not math.isfinite(a.high):
+            return Range(-math.inf, math.inf, 0.0, math.inf)
+    else:
+        moved = min(moved, a.error / (a.low - a.error))
+    low = math.log(least) / scale
+    high = math.log(max(a.high, least)) / scale if math.isfinite(a.high) else math.inf
+    error = moved / scale + LIBRARY * max(abs(low), abs(high), 1.0)
     return _real(low, high, error)
 
 
@@ -303,7 +315,8 @@ def power(a: Range, b: Range) -> Range:
     except OverflowError:
         return Range(0.0, math.inf, 0.0, math.inf)
     high = max(ends)
-    relative = b.size * a.error / (a.low - a.error) + max(abs(math.log(a.low)), abs(math.log(a.high))) * b.error
+    moved = min(a.error / (a.low - a.error), a.share / (1 - a.share) if a.share < 0.5 else math.inf)
+    relative = b.size * moved + max(abs(math.log(a.low)), abs(math.log(a.high))) * b.error
     if relative > 0.1:
         return Range(min(ends), high, 0.0, math.inf)
     relative = 2 * relative + LIBRARY * (1 + b.size)

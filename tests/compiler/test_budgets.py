@@ -62,6 +62,25 @@ def test_relative_errors_tell_of_a_product_what_exact_evaluation_does() -> None:
         assert list(told) == [e is True for e in evaluate_all(exprs, decode(space.decisions, row))]
 
 
+@pytest.mark.parametrize("bound", [
+    "log2(1 / sum(1 / (3 * j * j + n[j]) for j in 1..6 when n[j] > 7)) <= 3.1",
+    "log(n[1] / 7 + n[2] / 3 - n[3] / 7 - n[4] / 3) >= -1/3",
+    "n[5] / (n[1] / 7 - n[2] / 3 + n[3] / 11) <= 5/3",
+    "(n[1] / 7 - n[2] / 3) ^ (n[3] / 5) >= 2.01",
+])  # fmt: skip
+def test_what_may_be_zero_leaves_those_rows_in_doubt_that_are_near_it(bound: str) -> None:
+    space = space_of(f"n = [choose 1..12 for i in 1..6]\nrequire {bound}\n")
+    exprs = [implies(r.guard, r.value) for r in space.requirements]
+    draw = numpy.random.default_rng(4)
+    rows = numpy.stack([draw.integers(0, len(d.values), 400) for d in space.decisions], axis=1)
+    rows[:40] //= 3  # all conditions false, differences that are 0
+    decider = Decider(exprs, space.decisions)
+    found = decider(rows)
+    exact = numpy.array([[e is True for e in evaluate_all(exprs, decode(space.decisions, row))] for row in rows])
+    assert (found == exact).all() and 0.02 < found.mean() < 0.98
+    assert decider.doubted < (60 if "^" not in bound else 401)
+
+
 def test_how_far_apart_floats_have_to_be() -> None:
     rng = random.Random(5)
     for _ in range(300):
