@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -13,11 +14,11 @@ from cospace.compiler.engines.exhaustive import Best, is_modelled, negated
 from cospace.compiler.engines.merging import Merged, merge_groups
 from cospace.compiler.engines.separable import Group, Quantity, Separable, Tangled, separate
 from cospace.compiler.exact import exact
-from cospace.compiler.exact.exact import UNKNOWN
+from cospace.compiler.exact.exact import UNKNOWN, Enclosure
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import Expr, Value, either, negate, negative
-from cospace.compiler.space.model import Space
+from cospace.compiler.space.model import Objective, Space
 from cospace.compiler.space.substitute import rebuild
 from numpy.typing import NDArray
 
@@ -48,19 +49,38 @@ def best_apart(space: Space) -> Best | None:
         return None
     how = f"partial designs of {len(apart.groups)} groups of decisions, none left out but for a better one"
     if not len(merged.rows):
-        return Best((), (), True, merged.compared, "no design meets every requirement")
+        sure = merged.bound == math.inf
+        return Best((), (), True, merged.compared, "no design meets every requirement") if sure else None
     asked = _Asked(apart, merged)
     found = asked.front() or asked.compared()
     if not found.rows:
         return None
     certified = found.certified and (asked.exact or _nothing_hidden(apart, merged, found.rows, asked))
+    bound = None
+    if merged.bound < math.inf:
+        (value,) = found.values[0]
+        if merged.bound < _at_most(value):
+            certified, bound = False, _bound(objectives[0], merged.bound, value)
+            how = f"partial designs of {len(apart.groups)} groups of decisions, of which too many were worth going on"
     every = range(len(space.decisions))
     designs = tuple(apart.frame.design(every, merged.rows[i]) for i in found.rows)
     values = tuple(
         tuple(v if o.sense == "minimize" else negated(v) for o, v in zip(objectives, each, strict=True))
         for each in found.values
     )
-    return Best(designs, values, certified, merged.compared, how)
+    return Best(designs, values, certified, merged.compared, how, bound)
+
+
+def _bound(objective: Objective, least: float, value: Fraction | Enclosure) -> Fraction | None:
+    """What an objective is at no design better than."""
+    if not math.isfinite(least):
+        return None
+    low = min(Fraction(least), value.low if isinstance(value, Enclosure) else value)
+    return low if objective.sense == "minimize" else -low
+
+
+def _at_most(value: Fraction | Enclosure) -> Fraction:
+    return value.high if isinstance(value, Enclosure) else value
 
 
 class _Asked:

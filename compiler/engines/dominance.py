@@ -9,18 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy
+from cospace.compiler.numbers.enumerate import TooMany
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
 BLOCK = 1 << 9
+WORK = 1 << 25
+"""Pairs of rows of more than three numbers that are compared, at most."""
 
 
 def undominated(values: Array) -> Array:
-    """The numbers of the rows of (n, k) `values` that stay, in ascending order."""
-    n, k = values.shape
+    """The numbers of the rows of (n, k) `values` that stay, in ascending order.
+
+    Raises TooMany where that would take more comparisons than `WORK`.
+    """
+    n = len(values)
     if n < 2:
         return numpy.arange(n)
+    values = values[:, (values != values[0]).any(axis=0)]  # what is the same in all of them tells nothing
+    k = values.shape[1]
     if k == 0:
         return numpy.zeros(1, dtype=numpy.int64)
     order = numpy.lexsort((numpy.arange(n), *values.T[::-1]))
@@ -75,7 +83,11 @@ def _of_many(rows: Array) -> Array:
     n = len(rows)
     kept = numpy.zeros(n, dtype=bool)
     front = rows[:0, 1:]
+    work = 0
     for start in range(0, n, BLOCK):
+        work += len(front) * BLOCK
+        if work > WORK:
+            raise TooMany(work, WORK, (), f"more than {WORK:,} comparisons")
         part = rows[start : start + BLOCK, 1:]
         alive = numpy.arange(len(part))
         for low in range(0, len(front), BLOCK):

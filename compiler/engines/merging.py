@@ -22,21 +22,29 @@ Array = NDArray[Any]
 
 CHUNK = 1 << 21
 """Pairs of partial designs and choices that are looked at together."""
-PAIRS = 1 << 28
-"""Of these in one merge, at most."""
-STATES = 1 << 20
-"""Partial designs that stay after a merge, at most."""
-BEAM = 1 << 10
+PAIRS = 1 << 24
+"""Of these at one setting of the hub, at most."""
+ALL = 1 << 24
+"""Of these at all settings, at most."""
+BEAM = 1 << 9
 """Partial designs that stay when a first design is looked for."""
+SOME = 16
+"""Settings at which good designs are looked for once one had too many partial designs."""
+WIDE = 8
+"""So many times as many are compared then."""
 
 
 @frozen(eq=False)
 class Merged:
-    """rows: of all decisions, in declared order; values: of the quantities; compared: pairs that were looked at."""
+    """rows: of all decisions, in declared order; values: of the quantities; compared: pairs that were looked at.
+
+    bound: where not all was looked at, what the only goal is at least in the rest; `inf` where all was.
+    """
 
     rows: Rows
     values: Array
     compared: int
+    bound: float
 
 
 @frozen(eq=False)
@@ -50,43 +58,70 @@ class _Stage:
 
 @mutable(eq=False)
 class _Merging:
-    """What is known so far. ceiling: no design that is worse by the only goal is of interest."""
+    """What is known so far. ceiling: no design that is worse by the only goal is of interest.
+
+    bound, left: what the goal is at least where not all was looked at, and at how many settings.
+    """
 
     space: Separable
     ceiling: float = math.inf
     compared: int = 0
+    bound: float = math.inf
+    left: int = 0
     rows: list[Rows] = field(factory=list)
     values: list[Array] = field(factory=list)
 
 
 def merge_groups(space: Separable) -> Merged:
-    """Designs among which are all that could be the least, or on the front. Raises TooMany where too many stay."""
+    """Designs among which are all that could be the least, or on the front. Raises TooMany where too many stay.
+
+    With one goal that is no end: a good design is among them then, and no other is less than `bound`.
+    """
     state = _Merging(space)
     low, high = space.limits()
     may, least = _can_still(space, low, high, math.inf)
-    there = [numpy.diff(g.starts) > 0 for g in space.groups]
-    may &= numpy.logical_and.reduce(there) if there else True
+    for group in space.groups:
+        may &= numpy.diff(group.starts) > 0
     settings = numpy.flatnonzero(may)
     for n in settings[numpy.argsort(least[settings], kind="stable")]:
         if least[n] > state.ceiling:
             break
-        _at_setting(state, int(n))
-    width = len(space.quantities)
-    rows = numpy.concatenate(state.rows or [numpy.zeros((0, len(space.frame.decisions)), dtype=numpy.int64)])
-    return Merged(rows, numpy.concatenate(state.values or [numpy.zeros((0, width), numpy.int64)]), state.compared)
+        if state.compared > ALL or state.left > SOME:
+            _leave(state, float(least[n]), TooMany(state.compared, ALL, space.hub))
+            break
+        _at_setting(state, int(n), float(least[n]))
+    rows = numpy.concatenate([numpy.zeros((0, len(space.frame.decisions)), dtype=numpy.int64), *state.rows])
+    values = numpy.concatenate([numpy.zeros((0, len(space.quantities)), dtype=numpy.int64), *state.values])
+    return Merged(rows, values, state.compared, state.bound)
 
 
-def _at_setting(state: _Merging, setting: int) -> None:
+def _leave(state: _Merging, least: float, why: TooMany | None) -> None:
+    """Something is not looked at, at which the only goal is at least this."""
+    if why is not None and len(state.space.goals) != 1:
+        raise why
+    state.bound = min(state.bound, least)
+    state.left += 1
+
+
+def _at_setting(state: _Merging, setting: int, least: float) -> None:
     space = state.space
     groups = sorted((_only_good(space, g.at(setting)) for g in space.groups), key=lambda g: len(g.rows))
-    one = len(space.goals) == 1
-    if one and len(groups) > 1 and state.ceiling == math.inf:
-        _lower(state, _merge(state, setting, groups, BEAM)[1])
-    rows, values = _merge(state, setting, groups, None)
-    if one:
-        _lower(state, values)
+    state.compared += sum(len(g.rows) for g in groups)
+    if len(space.goals) == 1 and (state.ceiling == math.inf or state.bound < math.inf):
+        _keep(state, *_merge(state, setting, groups, BEAM))
+    if state.bound < math.inf:
+        return _leave(state, least, None)  # as at another setting
+    try:
+        _keep(state, *_merge(state, setting, groups, None))
+    except TooMany as why:
+        _leave(state, least, why)
+
+
+def _keep(state: _Merging, rows: Rows, values: Array) -> None:
     state.rows.append(rows)
     state.values.append(values)
+    if len(state.space.goals) == 1:
+        _lower(state, values)
 
 
 def _lower(state: _Merging, values: Array) -> None:
@@ -99,7 +134,11 @@ def _lower(state: _Merging, values: Array) -> None:
 
 
 def _only_good(space: Separable, group: Group) -> Group:
-    stay = undominated(_compared(space, group.values))
+    """Without choices that another is at least as good as; a few of these may stay."""
+    try:
+        stay = undominated(_compared(space, group.values))
+    except TooMany:
+        return group
     return Group(group.members, group.rows[stay], group.values[stay], group.starts)
 
 
@@ -116,19 +155,23 @@ def _merge(state: _Merging, setting: int, groups: Sequence[Group], beam: int | N
     values = space.empty[setting : setting + 1]
     rest = _rests(space, groups)
     stages: list[_Stage] = []
+    compared = 0
     for n, group in enumerate(groups):
         pairs = len(values) * len(group.rows)
+        if compared + pairs > PAIRS:
+            raise TooMany(compared + pairs, PAIRS, group.members)
+        compared += pairs
         state.compared += pairs
-        if pairs > PAIRS:
-            raise TooMany(pairs, PAIRS, group.members)
         step = max(1, CHUNK // max(1, len(group.rows)))
         kept: list[tuple[Array, Array, Array]] = []
-        for start in range(0, len(values), step):
+        for start in range(0, max(1, len(values)), step):
             some = values[start : start + step]
             both = space.combine(some[:, None, :], group.values[None, :, :]).reshape(-1, values.shape[1])
             low, high = (space.combine(both, end) for end in rest[n + 1])
             may, least = _can_still(space, low, high, state.ceiling)
             at = numpy.flatnonzero(may)
+            if beam is not None and len(at) > WIDE * beam:
+                at = numpy.sort(at[numpy.argpartition(least[at], WIDE * beam)[: WIDE * beam]])
             at = at[undominated(_compared(space, both[at]))]
             kept.append((both[at], start * len(group.rows) + at, least[at]))
         values, code, least = (numpy.concatenate([k[i] for k in kept]) for i in range(3))
@@ -138,8 +181,6 @@ def _merge(state: _Merging, setting: int, groups: Sequence[Group], beam: int | N
         if beam is not None and len(values) > beam:
             stay = numpy.sort(numpy.argsort(least, kind="stable")[:beam])
             values, code = values[stay], code[stay]
-        if len(values) > STATES:
-            raise TooMany(len(values), STATES, group.members)
         stages.append(_Stage(group, code // max(1, len(group.rows)), code % max(1, len(group.rows))))
     return _rows(space, setting, stages, len(values)), values
 
