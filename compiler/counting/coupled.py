@@ -172,6 +172,8 @@ class Coupled:
 
     def _spread(self, rows: Array, kept: Sequence[Array]) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
+        if int(rows.sum()) < SAFE:
+            rows = rows.astype(numpy.int64)
         for k, v in enumerate(self.plan.hubs):
             found[v] = self._by_position(v, self.plan.rows[:, k], rows)
         for g, weights in zip(self.parts.groups, kept, strict=True):

@@ -58,19 +58,23 @@ def list_plan(
 
 def _show(rows: Rows, wanted: Sequence[tuple[int, int]], decide: Callable[[Rows], Mask]) -> Rows:
     """Rows that hold, with every wanted value that one of them has; more are decided only for what is not shown yet."""
-    rows = rows[numpy.random.default_rng(len(rows)).permutation(len(rows))]
+    random = numpy.random.default_rng(len(rows))
+    fresh = numpy.ones(len(rows), dtype=bool)
     found = [rows[:0]]
     left, size = list(wanted), FIRST
     while left:
         asked = numpy.zeros(len(rows), dtype=bool)
         for column, k in left:
             asked |= rows[:, column] == k
-        at = numpy.flatnonzero(asked)[:size]
+        at = numpy.flatnonzero(asked & fresh)
         if not len(at):
             break
+        if len(at) > size:
+            at = random.choice(at, size, replace=False)
+        fresh[at] = False
         met = rows[at][decide(rows[at]).all(axis=1)]
         left = [(column, k) for column, k in left if not (met[:, column] == k).any()]
-        rows, size = numpy.delete(rows, at, axis=0), 4 * size
+        size *= 4
         found.append(met)
     return numpy.concatenate(found)
 

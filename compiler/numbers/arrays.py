@@ -86,10 +86,12 @@ def _differ(out: Array, args: Sequence[Array], setting: Any) -> Array:
     axes, relative, absolute = setting
     shape = (*args[0].shape[:axes], *out.shape)
     tied, quantity, picked = (numpy.broadcast_to(a, shape) for a in args)
+    out.fill(False)
+    if numpy.count_nonzero(tied) == out.size:  # one each: the one that was picked
+        return out
     here, there = quantity[tied], picked[tied]
     inexact = relative or absolute
     same = numpy.abs(here - there) <= numpy.abs(there) * relative + absolute if inexact else here == there
-    out.fill(False)
     if not same.all():
         out.reshape(-1)[numpy.flatnonzero(tied)[~same] % out.size] = True
     return out
