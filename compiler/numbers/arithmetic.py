@@ -11,13 +11,9 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy
-from attrs import evolve
 from cospace.compiler.numbers import ranges
 from cospace.compiler.numbers.steps import Emitter, Ref, Value_, weight
 from cospace.compiler.space.graph import Expr, Value
-
-AWAY = 2.0**24
-"""Bounds on rounding that a number is away from 0 at least, where a quotient or logarithm is not left in doubt."""
 
 
 class Arithmetic(Emitter):
@@ -70,8 +66,6 @@ class Arithmetic(Emitter):
             watch = self.certify and not (a.range.exact or a.range.ratio)
             near = (self.emit("near_integer", a, kind="bool", setting=a.range.error * 1.01),) if watch else ()
             return self.emit(op, a, checks=near)
-        if op in ("log2", "log10", "log"):
-            a = self._away_from_zero(a)
         partial = op in ("sqrt", "log2", "log10", "log") and not a.range.low > 0
         if op == "sqrt" and a.range.low >= 0:
             partial = False
@@ -127,23 +121,7 @@ class Arithmetic(Emitter):
 
     def _divide(self, a: Ref, b: Ref) -> Ref:
         zero = may_be_zero(b)
-        if zero:
-            b = self._away_from_zero(b)
         return self.emit("div" if zero else "quotient", a, b, nan=a.nan or b.nan or zero)
-
-    def _away_from_zero(self, a: Ref) -> Ref:
-        """An inexact number that may be 0, with bounds that hold where it is surely not: the rows that are nearer to 0
-        are in doubt, each by its own value."""
-        span = a.range
-        off = span.error * AWAY
-        if not self.certify or span.share < 0.5 or not span.low <= span.error or not 0 < off < math.inf:
-            return a
-        near = self.emit("near", a, self.scalar(0.0), kind="bool", setting=off)
-        relative = span.error / (off - span.error)
-        known = evolve(span, relative=relative, tiny=max(span.tiny, off - span.error))
-        return self.emit(
-            "same", a, kind=a.kind, span=known, nan=a.nan, checks=(near,), setting=near.id, dims=a.dims
-        )  # fmt: skip
 
     def _power(self, node: Expr, a: Ref, b: Ref) -> Ref:
         exponent = node.args[1]
