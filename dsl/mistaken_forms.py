@@ -33,6 +33,8 @@ _TIMES = re.compile(r"(?P<left>\w+)[)\]]?[ \t]+(?P<x>x)[ \t]+[\w(]")
 _NOT_IN = re.compile(
     r"(?P<left>[\w.]+(?:\[[^\[\]\n]*\])?)[ \t]+(?P<not>not)[ \t]+in[ \t]+(?P<right>[\w.]+|\{[^{}\n]*\})"
 )
+_DECIDED = re.compile(rf"(?P<name>\w+)(?:\[(?P<index>\w+)\])?[ \t]*=[ \t]*(?P<binding>{'|'.join(BINDINGS)})\b")
+_FOR_EACH = re.compile(r"for[ \t]+(?P<name>\w+)[ \t]+in[ \t]+(?P<range>[^\n#\"{}]+)")
 _COMPARED = re.compile(r"[<>]=?|[=!]=")
 
 
@@ -106,6 +108,26 @@ def colon_for_block(m: Mistake) -> Diagnostic | None:
         return _told(m.span, "what a `def` gives is written after `=`", "write `= …`, or a block `{ … }`", gives)
     fix = None if rest else Fix(m.span, " {", "open the block by `{`", sure=False)
     return _told(m.span, "a block stands in braces, not behind a colon", "write `{ … }`", fix)
+
+
+def decision_for_each(m: Mistake) -> Diagnostic | None:
+    """`bits = choose {4, 8} for l in 1..4`, `bits[l] = choose …`: a list of decisions stands in brackets."""
+    if str(m.token) != "for" or m.frames[-1].kind not in ("file", "block"):
+        return None
+    head = _DECIDED.match(m.text, m.begun, m.start)
+    loop = _FOR_EACH.match(m.text, m.start)
+    if head is None:
+        return None
+    fix = None
+    if loop is not None and head["index"] in (None, loop["name"]):
+        said = m.text[head.start("binding") : loop.end()].rstrip()
+        fix = Fix(Span(m.path, m.begun, m.begun + len(m.text[m.begun : loop.end()].rstrip())),
+                  f"{head['name']} = [{said}]", "put it in brackets")  # fmt: skip
+    ranged = f"{loop['name']} in {loop['range'].strip()}" if loop is not None else "… in …"
+    help = f"write `{head['name']} = [{head['binding']} … for {ranged}]`, and read `{head['name']}[1]`"
+    if loop is not None and "layer" in loop["range"]:
+        help += "; one for each layer of a network is `choose … per layer`"
+    return _told(m.span, "one decision for each index is a list of them, in brackets", help, fix)
 
 
 def misspelt_binding(m: Mistake) -> Diagnostic | None:
@@ -218,6 +240,6 @@ def _told(span: Span, message: str, help: str, fix: Fix | None) -> Diagnostic:
 
 
 FORMS = (
-    colon_for_equal, misspelt_binding, sign_in_two, without_require, other_keyword,
+    colon_for_equal, decision_for_each, misspelt_binding, sign_in_two, without_require, other_keyword,
     label_without_braces, argument_without_comma, word_for_equal, colon_for_block, parentheses_for_set,
 )  # fmt: skip

@@ -37,6 +37,8 @@ def found(text: str) -> list[Diagnostic]:
         ("require s contains a", "CS101", "`member in set`"),
         ("x = choose depth wide", "CS101", "`depth {…}`"),
         ("for i in 1..3:\n    require i > n\n}", "CS101", "write `{ … }`"),
+        ("b = choose {4, 8} for l in layers", "CS101", "`choose … per layer`"),
+        ("b[1] = choose {4, 8} for l in 1..4", "CS101", "write `b = [choose … for l in 1..4]`, and read `b[1]`"),
     ],
 )
 def test_the_help_says_how_it_is_written(text: str, code: str, help: str) -> None:
@@ -48,6 +50,9 @@ def test_the_help_says_how_it_is_written(text: str, code: str, help: str) -> Non
     ("text", "wanted"),
     [
         ("require n => 1", "require n >= 1"),
+        ("b = choose {4, 8} for l in 1..4", "b = [choose {4, 8} for l in 1..4]"),
+        ("b[l] = choose {4, 8} bit for l in 1..4  # each", "b = [choose {4, 8} bit for l in 1..4]  # each"),
+        ("b = choose {x(c = 1),\n  y(c = 2)} for l in 1..4", "b = [choose {x(c = 1),\n  y(c = 2)} for l in 1..4]"),
         ("require n =< 1", "require n <= 1"),
         ("x = 10 * choose w {1, 2} mm", "x = 10 * (choose w {1, 2} mm)"),
         ("x = choose depth 1..4", "x = choose depth {1..4}"),
