@@ -14,8 +14,11 @@ from attrs import evolve, frozen
 from cospace.compiler import clock
 from cospace.compiler.counting.count import Count, solve_space
 from cospace.compiler.exact.exact import decided, evaluate
+from cospace.compiler.numbers.enumerate import Frame
+from cospace.compiler.proofs.listing import Listing
 from cospace.compiler.proofs.prove import Prover, Verdict
 from cospace.compiler.space import graph
+from cospace.compiler.space.designs import decode
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, both, either, implies, negate
 from cospace.compiler.space.model import Decision, Design, Objective, Requirement, Space, spell
 from cospace.compiler.space.pins import fix
@@ -67,7 +70,7 @@ def difference(
     counts = solve_space(before).count, solve_space(after).count
     common = solve_space(pair.both).count.bounds
     lost, gained = (_side(pair, i, counts[i].bounds, common) for i in (0, 1))
-    shared = _example(pair.both, ())[1]
+    shared = _shared_example(pair)
     return Difference(
         *counts,
         kept=_kept(common, counts, (lost, gained)),
@@ -87,9 +90,23 @@ def _side(pair: _Pair, i: int, whole: Bounds, common: Bounds) -> Side:
     """The designs of space `i` that the other has not."""
     if whole == common and whole[0] == whole[1]:
         return Side((0, 0))
-    proof = _example(pair.spaces[i], pair.without(i))
+    listed = pair.listed(i)
+    proof = _example(pair.spaces[i], pair.without(i)) if listed is None else _first(listed.apart)
     example = proof[1]
     return Side(_subtract(whole, common, proof), example, None if example is None else pair.reason(i, example))
+
+
+def _first(rows: Sequence[Design]) -> tuple[bool, Design | None]:
+    return bool(rows), rows[0] if rows else None
+
+
+def _shared_example(pair: _Pair) -> Design | None:
+    """A design of both, in what both decide."""
+    listed = next((known for known in pair.known_lists() if known is not None), None) or pair.listed(0)
+    if listed is None:
+        return _example(pair.both, ())[1]
+    _, found = _first(listed.shared)
+    return None if found is None else {path: v for path, v in found.items() if path in set(pair.common)}
 
 
 def _example(space: Space, further: Sequence[Requirement]) -> tuple[bool | None, Design | None]:
@@ -123,6 +140,14 @@ def _kept(common: Bounds, counts: Sequence[Count], sides: Sequence[Side]) -> Bou
 # ---- two spaces side by side
 
 
+@frozen
+class _Listed:
+    """A design of a small space that the other has not, and one that it has; each of both lists may be empty."""
+
+    apart: tuple[Design, ...]
+    shared: tuple[Design, ...]
+
+
 class _Pair:
     """Two spaces, read over the decisions that both have."""
 
@@ -134,6 +159,31 @@ class _Pair:
         self.known = known
         self.own = tuple([d for d in s.decisions if d.path not in set(self.common)] for s in self.spaces)
         self._put = tuple(Substitution(self._constants(i)) for i in (0, 1))
+        self._listed: dict[int, _Listed | None] = {}
+
+    def known_lists(self) -> Iterable[_Listed | None]:
+        return self._listed.values()
+
+    def listed(self, i: int) -> _Listed | None:
+        """What the list of all designs of space `i` shows; None where they are too many, or there was no time."""
+        if i not in self._listed:
+            self._listed[i] = clock.attempt(lambda: self._list(i), lambda: None)
+        return self._listed[i]
+
+    def _list(self, i: int) -> _Listed | None:
+        space = self.spaces[i]
+        listing = Listing.of(Frame.of(space)) if space.decisions else None
+        own = [implies(r.guard, r.value) for r in space.requirements]
+        theirs = [e for e, _ in self._conditions(i)]
+        met = None if listing is None else listing.meeting([*own, *theirs])
+        if listing is None or met is None:
+            return None
+        feasible, inside = met[:, : len(own)].all(axis=1), met[:, len(own) :].all(axis=1)
+        apart, shared = (
+            tuple([decode(space.decisions, row) for row in listing.rows[wanted][:1]])
+            for wanted in (feasible & ~inside, feasible & inside)
+        )
+        return _Listed(apart, shared)
 
     def _constants(self, i: int) -> dict[str, Expr]:
         """What only this space has, at the value it is pinned to, or at any: it is not live where it is not pinned."""

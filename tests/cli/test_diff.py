@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cospace.cli.main import app
-from cospace.compiler.checks.difference import difference
+from cospace.compiler.checks.difference import _Pair, difference
 from cospace.compiler.driver import compile_text
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.space.graph import implies
@@ -56,7 +56,11 @@ def changed(text: str, rng: random.Random) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_differences_are_what_brute_force_says() -> None:
+@pytest.mark.parametrize("listed", [True, False])
+def test_differences_are_what_brute_force_says(listed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples are of the list of all designs, or found by proof where they are too many to list."""
+    if not listed:
+        monkeypatch.setattr(_Pair, "_list", lambda pair, i: None)
     compared = moved = shown = 0
     for seed in range(TEXTS):
         text = generate(seed).text
@@ -78,6 +82,11 @@ def test_differences_are_what_brute_force_says() -> None:
                 shown += 1
             else:
                 assert not expected, text
+        if found.example is not None:
+            for example in found.example:
+                assert frozenset((path, str(value)) for path, value in example.items()) in before & after, text
+        else:
+            assert not before & after, text
         assert found.kept[0] <= len(before & after) <= (found.kept[1] or 0), text
         compared += 1
         moved += before != after
