@@ -35,6 +35,7 @@ _NOT_IN = re.compile(
 )
 _DECIDED = re.compile(rf"(?P<name>\w+)(?:\[(?P<index>\w+)\])?[ \t]*=[ \t]*(?P<binding>{'|'.join(BINDINGS)})\b")
 _FOR_EACH = re.compile(r"for[ \t]+(?P<name>\w+)[ \t]+in[ \t]+(?P<range>[^\n#\"{}]+)")
+_TEXT = re.compile(r'[ \t]*"')
 _COMPARED = re.compile(r"[<>]=?|[=!]=")
 
 
@@ -128,6 +129,16 @@ def decision_for_each(m: Mistake) -> Diagnostic | None:
     if loop is not None and "layer" in loop["range"]:
         help += "; one for each layer of a network is `choose … per layer`"
     return _told(m.span, "one decision for each index is a list of them, in brackets", help, fix)
+
+
+def comma_before_text(m: Mistake) -> Diagnostic | None:
+    """`require a >= 64, "enough"`."""
+    if m.token.type != "COMMA" or m.frames[-1].kind not in ("file", "block"):
+        return None
+    if _TEXT.match(m.text, m.start + 1) is None:
+        return None
+    said = "the text for readers follows without a comma"
+    return _told(m.span, said, "leave the comma out", Fix(m.span, "", "leave the comma out"))
 
 
 def misspelt_binding(m: Mistake) -> Diagnostic | None:
@@ -240,6 +251,6 @@ def _told(span: Span, message: str, help: str, fix: Fix | None) -> Diagnostic:
 
 
 FORMS = (
-    colon_for_equal, decision_for_each, misspelt_binding, sign_in_two, without_require, other_keyword,
-    label_without_braces, argument_without_comma, word_for_equal, colon_for_block, parentheses_for_set,
+    comma_before_text, colon_for_equal, decision_for_each, misspelt_binding, sign_in_two, without_require,
+    other_keyword, label_without_braces, argument_without_comma, word_for_equal, colon_for_block, parentheses_for_set,
 )  # fmt: skip

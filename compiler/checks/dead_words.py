@@ -10,13 +10,11 @@ from collections.abc import Collection, Mapping
 from attrs import evolve
 from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.checks.emptied import emptied
-from cospace.compiler.checks.findings import Case, Claim, Finding, shown, shown_values
+from cospace.compiler.checks.findings import Case, Claim, Finding, shown, shown_paths, shown_values
 from cospace.compiler.space.graph import TRUE
 from cospace.compiler.space.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import Diagnostic, Label
 
-COPIES = 6
-"""Copies of a decision that a message names."""
 NAMED = 4
 """Values that are named of those that were not decided."""
 NONE = "dead values: none, each value is in a feasible design"
@@ -86,16 +84,14 @@ def _told(
         f"no feasible design takes the {'values' if len(mine) > 1 else 'value'} {values} of ",
         d.span,
         labels or emptied(space, {d.path: d.values[next(iter(mine))]}),
-        "remove it, or relax what excludes it",
+        "remove them, or relax what excludes them" if len(mine) > 1 else "remove it, or relax what excludes it",
         without_values(space, d, every),
     )
 
 
 def _named(paths: list[str], told: Diagnostic) -> Diagnostic:
     """Of several copies that are told alike."""
-    named = ", ".join(f"`{path}`" for path in paths[:COPIES])
-    more = f" and {len(paths) - COPIES} more" if len(paths) > COPIES else ""
-    return evolve(told, message=told.message + named + more)
+    return evolve(told, message=told.message + shown_paths(paths))
 
 
 __all__ = ["dead_values"]

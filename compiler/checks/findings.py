@@ -106,6 +106,8 @@ def readers(space: Space) -> list[tuple[Expr, Expr, Span]]:
 
 RUN = 4
 """Neighbouring values of a domain, equally far apart, that are told as a range."""
+COPIES = 6
+"""Copies of a decision that a message names."""
 TOLD = 16
 """Values and ranges that a message names."""
 
@@ -142,6 +144,12 @@ def _run(d: Decision, indices: Sequence[int], start: int) -> int:
             break
         end += 1
     return end
+
+
+def shown_paths(paths: Sequence[str]) -> str:
+    """Copies of one decision by name."""
+    more = f" and {len(paths) - COPIES} more" if len(paths) > COPIES else ""
+    return ", ".join(f"`{path}`" for path in paths[:COPIES]) + more
 
 
 def shown(space: Space, path: str, value: Value) -> str:

@@ -9,13 +9,13 @@ from fractions import Fraction
 from functools import partial
 
 from cospace.compiler.bounds.intervals import Bounder
-from cospace.compiler.checks.findings import Case, Claim, Finding, read_expressions
+from cospace.compiler.checks.findings import Case, Claim, Finding, read_expressions, shown_paths
 from cospace.compiler.clock import attempt, hit, reason
 from cospace.compiler.exact.exact import Enclosure, evaluate
 from cospace.compiler.space.graph import TRUE, Expr, both, const, eq, negate
 from cospace.compiler.space.model import Call, Choice, Objective, Requirement, Space
 from cospace.compiler.space.units import show_quantity
-from cospace.dsl.diagnostics import Diagnostic, Label
+from cospace.dsl.diagnostics import Diagnostic, Label, Span
 
 TOLD = 3
 """Requirements that are named as the reason of another's being superfluous, at most."""
@@ -178,11 +178,16 @@ def unread_decisions(space: Space) -> Finding:
             for e in node.shape:
                 read |= e.free
     lost = [d for d in space.decisions if d.path not in read]
-    diagnostics = tuple(
-        Diagnostic("CS606", "warning", f"nothing reads the decision `{d.path}`", d.span, help="use it, or leave it out")
-        for d in lost
-    )
-    return Finding(True, (f"decisions nothing reads: {len(lost) or 'none'}",), (), diagnostics)
+    copies: dict[Span, list[str]] = {}  # those of one place are told together
+    for d in lost:
+        copies.setdefault(d.span, []).append(d.path)
+    diagnostics = []
+    for span, paths in copies.items():
+        several = len(paths) > 1
+        said = f"nothing reads the decision{'s' if several else ''} {shown_paths(paths)}"
+        help = f"use {'them' if several else 'it'}, or leave {'them' if several else 'it'} out"
+        diagnostics.append(Diagnostic("CS606", "warning", said, span, help=help))
+    return Finding(True, (f"decisions nothing reads: {len(lost) or 'none'}",), (), tuple(diagnostics))
 
 
 def _bound_later(space: Space) -> list[Expr]:

@@ -141,7 +141,10 @@ def _key(
     for key, column in zip(found, columns, strict=True):
         if key.type.kind != column.type.kind:
             raise context.fail(
-                "CS301", node.span, f"{what} is {describe(_sample(column))}, and this is {describe(key)}"
+                "CS301",
+                node.span,
+                f"{what} is {describe(_sample(column))}, and this is {describe(key)}",
+                help=_as_declared(key, column, parameter, context),
             )
         if key.type.unit != column.type.unit:
             raise context.fail(
@@ -151,6 +154,16 @@ def _key(
         if odd and key.is_const:
             raise _not_among(str(key.value), column, what, node.span, context)
     return found
+
+
+def _as_declared(key: Expr, column: Column, parameter: tree.Parameter, context: Context) -> str | None:
+    """What to write where a key is a symbol and its column holds texts, or the other way round."""
+    if key.type.kind == "symbol" and column.type.kind == "text" and _width(parameter) == 1:
+        symbols = ", ".join(sorted(names.symbols_of(key, context) or ())) or "…"
+        return f"declare the key by its symbols: `{parameter.name}: {{{symbols}}}`"
+    if key.type.kind == "text" and column.type.kind == "symbol":
+        return "write a symbol without quotes"
+    return None
 
 
 def _not_among(name: str, column: Column, what: str, span: Span, context: Context) -> Exception:

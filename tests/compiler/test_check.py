@@ -17,6 +17,7 @@ from cospace.compiler.space import graph as g
 from cospace.compiler.space.model import Space
 
 from tests.compiler.generate import generate
+from tests.compiler.spaces import space_of
 
 GCOS = Path(__file__).parents[2] / "specs" / "gcos.cospace"
 
@@ -80,6 +81,16 @@ def test_a_domain_that_is_left_empty_is_named(text: str, said: list[str]) -> Non
     found = check(compiled(f"space s\n{text}\nminimize u + n\n")).diagnostics[0]
     labels = [label.text.split("`")[1] for label in found.labels if "has no value then" in label.text]
     assert labels == said and found.code in ("CS601", "CS603")
+
+
+def test_copies_that_nothing_reads_are_told_once() -> None:
+    space = space_of("b = [choose {4, 8} for i in 1..9]\nc = choose 1..2\nrequire b[2] <= 4 or b[2] >= 8\n")
+    found = [(d.message, d.help) for d in check(space).diagnostics if d.code == "CS606"]
+    listed = ", ".join(f"`b[{i}]`" for i in (1, 3, 4, 5, 6, 7))
+    assert found == [
+        (f"nothing reads the decisions {listed} and 2 more", "use them, or leave them out"),
+        ("nothing reads the decision `c`", "use it, or leave it out"),
+    ]
 
 
 def test_copies_with_the_same_dead_values_are_told_once() -> None:

@@ -290,3 +290,8 @@ def test_a_long_table_is_read_in_seconds(tmp_path: Path) -> None:
     assert found.code == "CS203"
     assert read_beside(tmp_path, b"op,size,ms\n" + rows.encode()) == ()
     assert time.process_time() - start < 6
+
+
+def test_a_key_of_another_kind_is_told_how_to_be_declared(tmp_path: Path) -> None:
+    (found,) = read_beside(tmp_path, b"op,size,ms\nconv,1,2\n", "k = choose {conv, pool}\nrequire c(k, 1).ms >= 2 ms\n")
+    assert found.code == "CS301" and found.help == "declare the key by its symbols: `op: {conv, pool}`"

@@ -50,6 +50,8 @@ def test_the_help_says_how_it_is_written(text: str, code: str, help: str) -> Non
     ("text", "wanted"),
     [
         ("require n => 1", "require n >= 1"),
+        ('require n >= 1, "enough"', 'require n >= 1 "enough"'),
+        ('minimize n , "small"', 'minimize n  "small"'),
         ("b = choose {4, 8} for l in 1..4", "b = [choose {4, 8} for l in 1..4]"),
         ("b[l] = choose {4, 8} bit for l in 1..4  # each", "b = [choose {4, 8} bit for l in 1..4]  # each"),
         ("b = choose {x(c = 1),\n  y(c = 2)} for l in 1..4", "b = [choose {x(c = 1),\n  y(c = 2)} for l in 1..4]"),
