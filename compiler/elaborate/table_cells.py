@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fractions import Fraction
 
 from attrs import frozen
@@ -76,3 +76,12 @@ def parse(text: str, column: Column) -> Value | None:
     if abs(value.numerator).bit_length() > 4_096 or value.denominator.bit_length() > 4_096:
         raise Wrong(f"is out of reach: `{text[:40]}`")
     return value * column.scale
+
+
+def as_declared(key: str, column: Column, kind: str, symbols: Collection[str] | None) -> str | None:
+    """What to write where a key is a symbol and its column holds texts, or the other way round."""
+    if kind == "symbol" and column.type.kind == "text":
+        return f"declare the key by its symbols: `{key}: {{{', '.join(sorted(symbols or ())) or '…'}}}`"
+    if kind == "text" and column.type.kind == "symbol":
+        return "write a symbol without quotes"
+    return None

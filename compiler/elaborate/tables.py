@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 from cospace.compiler.elaborate import names, types
-from cospace.compiler.elaborate.table_cells import Column, refused
+from cospace.compiler.elaborate.table_cells import Column, as_declared, refused
 from cospace.compiler.elaborate.table_files import Missing, Sheet, read_csv
 from cospace.compiler.elaborate.table_rows import BadCell, Cells, Key, Keyed, keyed
 from cospace.compiler.elaborate.values import (
@@ -144,7 +144,7 @@ def _key(
                 "CS301",
                 node.span,
                 f"{what} is {describe(_sample(column))}, and this is {describe(key)}",
-                help=_as_declared(key, column, parameter, context),
+                help=as_declared(parameter.name, column, key.type.kind, names.symbols_of(key, context)),
             )
         if key.type.unit != column.type.unit:
             raise context.fail(
@@ -154,16 +154,6 @@ def _key(
         if odd and key.is_const:
             raise _not_among(str(key.value), column, what, node.span, context)
     return found
-
-
-def _as_declared(key: Expr, column: Column, parameter: tree.Parameter, context: Context) -> str | None:
-    """What to write where a key is a symbol and its column holds texts, or the other way round."""
-    if key.type.kind == "symbol" and column.type.kind == "text" and _width(parameter) == 1:
-        symbols = ", ".join(sorted(names.symbols_of(key, context) or ())) or "…"
-        return f"declare the key by its symbols: `{parameter.name}: {{{symbols}}}`"
-    if key.type.kind == "text" and column.type.kind == "symbol":
-        return "write a symbol without quotes"
-    return None
 
 
 def _not_among(name: str, column: Column, what: str, span: Span, context: Context) -> Exception:
