@@ -12,9 +12,13 @@ from cospace.cli.guard import show, verb
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from cospace.compiler.space.model import Space
+    from cospace.compiler.engines.candidates import Values
+    from cospace.compiler.engines.exhaustive import Best
+    from cospace.compiler.space.model import Design, Space
 
 Answer = dict[str, dict[str, Any]]
+SHOWN = 12
+"""Designs of a front that are printed for a reader, at most."""
 
 
 @verb
@@ -47,7 +51,7 @@ def best(
         limit = clock.reason() if clock.hit() else None
     conflicts = (conflict,) if conflict is not None else ()
     settled = {d.path for d in space.decisions if len(d.values) == 1} | set(pinned)
-    designs = found.designs
+    designs = [d for d, _ in _some(found, None if as_json else SHOWN)]
     answers: list[Answer] = [{"design": show_design(space, d), "objectives": objectives(space, d)} for d in designs]
     if as_json:
         head = {"certified": found.certified, "evaluated": found.evaluated, "how": found.how}
@@ -66,6 +70,9 @@ def best(
                 typer.echo(f"{text}: {told(figure) if value is None else human(value, unit)}")
         if not answers:
             typer.echo("no feasible design was met; `cospace check` says whether there is one", err=True)
+        if len(designs) < len(found.designs):
+            every = f"{len(found.designs):,} designs of the front"
+            typer.echo(f"\nthese are {len(designs)} of the {every}, spread over it; --json prints all")
         proof = "proved" if found.certified else "not proved to be the best"
         if found.bound is not None:
             proof += _gap(space, found.bound, answers[0])
@@ -74,6 +81,17 @@ def best(
         )
     if not answers or (strict and not found.certified):
         raise typer.Exit(1)
+
+
+def _some(found: Best, most: int | None) -> list[tuple[Design, Values]]:
+    """The designs with what their objectives are; of more than `most` so many, along the first objective."""
+    from cospace.compiler.engines.candidates import middle
+
+    pairs = list(zip(found.designs, found.objectives, strict=True))
+    if most is None or len(pairs) <= most:
+        return pairs
+    pairs.sort(key=lambda pair: middle(pair[1][0]))
+    return [pairs[i * (len(pairs) - 1) // (most - 1)] for i in range(most)]
 
 
 def _bound(space: Space, bound: Fraction) -> dict[str, object]:

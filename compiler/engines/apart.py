@@ -47,7 +47,7 @@ def best_apart(space: Space) -> Best | None:
         merged = merge_groups(apart)
     except (Tangled, TooMany):
         return None
-    how = f"partial designs of {len(apart.groups)} groups of decisions, none left out but for a better one"
+    how = f"group by group of decisions, {len(apart.groups)} of them; nothing is left out that could be better"
     if not len(merged.rows):
         sure = merged.bound == math.inf
         return Best((), (), True, merged.compared, "no design meets every requirement") if sure else None
@@ -61,7 +61,7 @@ def best_apart(space: Space) -> Best | None:
         (value,) = found.values[0]
         if merged.bound < _at_most(value):
             certified, bound = False, _bound(objectives[0], merged.bound, value)
-            how = f"partial designs of {len(apart.groups)} groups of decisions, of which too many were worth going on"
+            how = f"group by group of decisions, {len(apart.groups)} of them; too many partial designs were left"
     every = range(len(space.decisions))
     designs = tuple(apart.frame.design(every, merged.rows[i]) for i in found.rows)
     values = tuple(

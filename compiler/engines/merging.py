@@ -107,11 +107,11 @@ def _at_setting(state: _Merging, setting: int, least: float) -> None:
     space = state.space
     groups = sorted((_only_good(space, g.at(setting)) for g in space.groups), key=lambda g: len(g.rows))
     state.compared += sum(len(g.rows) for g in groups)
-    if len(space.goals) == 1 and (state.ceiling == math.inf or state.bound < math.inf):
-        _keep(state, *_merge(state, setting, groups, BEAM))
-    if state.bound < math.inf:
-        return _leave(state, least, None)  # as at another setting
     try:
+        if len(space.goals) == 1 and (state.ceiling == math.inf or state.bound < math.inf):
+            _keep(state, *_merge(state, setting, groups, BEAM))
+        if state.bound < math.inf:  # as at another setting
+            return _leave(state, least, None)
         _keep(state, *_merge(state, setting, groups, None))
     except TooMany as why:
         _leave(state, least, why)

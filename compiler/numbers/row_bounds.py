@@ -333,7 +333,8 @@ def _most(a: Pair, b: Pair) -> Pair:
 def _grown(op: str, a: Pair) -> Pair:
     """A function that grows. Below its domain it has no value; numpy's own is within a few units in the last place."""
     there = ~numpy.isnan(a.low) & (a.high >= 0 if op == "sqrt" else a.high > 0 if op in _LOGARITHMS else True)
-    low, high = _GROWING[op](a.low), _GROWING[op](a.high)
+    with numpy.errstate(all="ignore"):
+        low, high = _GROWING[op](a.low), _GROWING[op](a.high)
     low = numpy.where(numpy.isnan(low), 0.0 if op == "sqrt" else -math.inf, low)
     slack = 2.0**-50
     low = low - numpy.where(numpy.isfinite(low), numpy.abs(low) * slack, 0.0)
@@ -344,11 +345,10 @@ def _grown(op: str, a: Pair) -> Pair:
 
 def _power(a: Pair, exponent: float) -> Pair:
     """A power of what is surely not negative; of others nothing is known."""
-    low, high = numpy.maximum(a.low, 0.0) ** exponent, numpy.maximum(a.high, 0.0) ** exponent
-    if exponent < 0:
-        low, high = high, low
-    slack = 2.0**-50
-    found = _out(low - low * slack, high + high * slack)
+    with numpy.errstate(all="ignore"):  # infinite ends
+        low, high = numpy.maximum(a.low, 0.0) ** exponent, numpy.maximum(a.high, 0.0) ** exponent
+        low, high = (high, low) if exponent < 0 else (low, high)
+        found = _out(low - low * 2.0**-50, high + high * 2.0**-50)
     sure = a.low >= 0
     there = ~numpy.isnan(a.low)
     return Pair(

@@ -247,6 +247,18 @@ def test_best_of_nothing_says_why_at_once(count: int, tmp_path: Path, monkeypatc
     assert [d["code"] for d in answer["diagnostics"]] == ["CS601"]
 
 
+def test_of_a_long_front_some_designs_are_printed_and_all_as_json(tmp_path: Path) -> None:
+    names = [f"x{i}" for i in range(12)]
+    text = "space t\n" + "".join(f"{n} = choose 1..6\n" for n in names)
+    front = f"minimize {' + '.join(f'{i + 1} * {n}' for i, n in enumerate(names))}\nmaximize {' + '.join(names)}\n"
+    spec = write(tmp_path, text + front)
+    done = run("best", spec)
+    every = json.loads(run("best", spec, "--json").stdout)
+    assert done.exit_code == 0 and every["certified"] is True and len(every["designs"]) > 12
+    assert f"these are 12 of the {len(every['designs'])} designs of the front" in done.stdout
+    assert done.stdout.count("x0 = ") == 12
+
+
 def test_best_of_what_is_pinned_to_nothing_says_why(tmp_path: Path) -> None:
     done = run("best", write(tmp_path, VALUES), "--fix", "size=2048", "--fix", "kind=large")
     assert done.exit_code == 1 and "CS601" in done.stderr and "size <= 1_024" in done.stderr

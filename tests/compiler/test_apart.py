@@ -7,10 +7,12 @@ from fractions import Fraction
 
 import numpy
 import pytest
-from cospace.compiler.engines import apart, group_tables, separable
+from cospace.compiler.engines import apart, group_tables, merging, separable
 from cospace.compiler.engines.apart import best_apart
 from cospace.compiler.engines.dominance import undominated
 from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.numbers.row_bounds import Pair, constant, join
+from cospace.compiler.space import graph
 from cospace.compiler.space.model import Space
 
 from tests.compiler.generate import holds, raw_designs
@@ -141,6 +143,40 @@ def test_numbers_of_no_scale_are_told_to_be_unproved(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(separable, "TOGETHER", (0, 0))
     found = best_apart(space_of(text))
     assert found is not None and not found.certified
+
+
+@pytest.mark.parametrize("op", ["sqrt", "exp", "log", "log2", "log10", "floor", "ceil", "pow 3", "pow 1/2", "pow -2"])
+def test_bounds_of_functions_hold_all_that_is_between(op: str) -> None:
+    rng = numpy.random.default_rng(3)
+    x = graph.var("x", graph.Type("number"))
+    name, _, exponent = op.partition(" ")
+    node = graph.power(x, graph.const(Fraction(exponent))) if exponent else getattr(graph, name)(x)
+    low = rng.choice([0.0, 0.5, 1.0, 7.25], size=400) * rng.random(400)
+    high = low + rng.random(400) * rng.choice([0.0, 1e-9, 3.0], size=400)
+    found = join(node, [Pair(low, high), constant(graph.const(Fraction(exponent)))] if exponent else [Pair(low, high)])
+    for share in (0.0, 0.3, 1.0):
+        at = low + share * (high - low)
+        with numpy.errstate(all="ignore"):
+            values = at ** float(Fraction(exponent)) if exponent else getattr(numpy, name)(at)
+        there = numpy.isfinite(values)
+        assert there.sum() > 200
+        assert (found.low[there] <= values[there]).all() and (values[there] <= found.high[there]).all()
+
+
+def test_too_many_partial_designs_leave_a_good_one_and_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = "\n".join(f"a{i} = choose 1..7\nb{i} = choose 1..5" for i in range(6))
+    of = [f"a{i} * b{i} + {i}" for i in range(6)], [f"ceil({20 + 7 * i} / (a{i} + b{i} ^ 2))" for i in range(6)]
+    text = f"space t\n{layers}\nminimize ({' + '.join(of[0])}) * ({' + '.join(of[1])})\n"
+    space = space_of(text)
+    monkeypatch.setattr(separable, "TOGETHER", (0,))
+    proved = best_apart(space)
+    assert proved is not None and proved.certified
+    monkeypatch.setattr(merging, "PAIRS", 120)
+    monkeypatch.setattr(merging, "BEAM", 1)
+    found = best_apart(space)
+    assert found is not None and not found.certified and found.bound is not None
+    ((value,), (least,)) = found.objectives[0], proved.objectives[0]
+    assert found.bound <= least <= value  # type: ignore[operator]
 
 
 def test_limits_end_in_another_way_of_looking(monkeypatch: pytest.MonkeyPatch) -> None:
