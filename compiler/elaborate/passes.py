@@ -1,6 +1,6 @@
 """Reading what a loop at the top of a file binds: `y[2]` is what `y` was in pass 2, `y` the list of all passes.
 
-In the loop itself a bare name is that of its own pass, and an index reads a pass before: `z[i - 1]`.
+In the loop itself a bare name is that of its own pass, as `z[i]` is, and `z[i - 1]` that of the pass before.
 """
 
 from __future__ import annotations
@@ -119,6 +119,10 @@ def item(owner: Passes | Earlier, keys: tuple[str, ...], index: Expr | None, spa
             help = "read it behind a `when` or an `if` that makes sure of it"
             raise context.fail("CS209", span, said, help=help)
         return value
+    if keys == context.indices and (scope := context.scope.find(owner.name)) is not None:
+        from cospace.compiler.elaborate.names import settle
+
+        return settle(scope, owner.name, span, context)  # of its own pass
     shown = ", ".join(f"`{owner.name}[{', '.join(k)}]`" for k in list(owner.made)[:6]) or "none so far"
     shown += ", …" if len(owner.made) > 6 else ""
     if index is not None and not index.is_const:

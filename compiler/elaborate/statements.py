@@ -22,7 +22,7 @@ from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr
 from cospace.compiler.space.model import Requirement
 from cospace.dsl import tree
-from cospace.dsl.diagnostics import Label
+from cospace.dsl.diagnostics import Fix, Label, WayOut
 
 
 def run_body(block: tree.Block, context: Context) -> Any:
@@ -128,8 +128,22 @@ def _home(s: tree.Statement) -> str | None:
 
 
 def nameless(target: tree.Expr, context: Context) -> Stop:
-    """What stands before `=` is no name."""
-    return context.fail("CS226", target.span, "a name is needed before `=`")
+    """What stands before `=` is no name; one that is indexed may be meant for a name of this pass."""
+    if not (isinstance(target, tree.Item) and isinstance(target.object, tree.Name)):
+        return context.fail("CS226", target.span, "a name is needed before `=`")
+    name = target.object.id
+    context.scope.names.setdefault(name, BAD)
+    context.scope.owner().scope.names.setdefault(name, BAD)
+    if not context.indices:
+        help = f"a list is written whole, `{name} = [a, b, c]`, or made by a loop: `for i in 1..3 {{ {name} = … }}`"
+        return context.fail("CS226", target.span, "a name is needed before `=`", help=help)
+    return context.fail(
+        "CS226", target.span, f"each pass of a loop has a `{name}` of its own",
+        help=WayOut(
+            f"write `{name} = …`: it is `{name}` here, and `{name}[1]`, `{name}[2]`, … everywhere",
+            Fix(target.span, name, f"write `{name}`"),
+        ),
+    )  # fmt: skip
 
 
 def bind_names(s: tree.Bind, context: Context, lazily: bool, counts: dict[str, int] | None = None) -> None:

@@ -76,3 +76,18 @@ def test_what_can_not_be_read_says_what_can(line: str, said: str, hint: str | No
     text = f"{LOOP}{line}\n"
     assert {f"{d.code} {text[d.span.start : d.span.end]}" for d in errors} == {said}
     assert hint is None or hint in str(errors[0].help)
+
+
+def test_a_pass_reads_its_own_by_its_index_too() -> None:
+    loop = "space t\nfor l in 1..3 {\n    y = choose 1..4\n    require y[l] > l\n}\nminimize y[1] + y[2] + y[3]\n"
+    assert len(feasible(space_of(loop))) == 3 * 2 * 1
+
+
+def test_an_index_before_the_sign_is_taken_off() -> None:
+    text = "space t\nfor l in 1..3 {\n    y[l] = choose 1..4\n    require y[l] > l\n}\nminimize y[1]\n"
+    (found,) = compile_text(text).diagnostics
+    assert found.code == "CS226" and found.fix is not None and found.fix.sure
+    start, end = found.fix.span.start, found.fix.span.end
+    assert compile_text(text[:start] + found.fix.replacement + text[end:]).diagnostics == ()
+    (alone,) = compile_text("space t\na = choose 1..2\nz[2] = 4\nminimize a\n").diagnostics
+    assert alone.code == "CS226" and "a list is written whole" in str(alone.help)
