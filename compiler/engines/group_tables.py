@@ -67,7 +67,8 @@ def column(q: Quantity, frame: Frame, owner: Mapping[int, int], grids: Sequence[
     every = [values[grid.group] if grid.group in values else numpy.full(len(grid.rows), q.nothing) for grid in grids]
     tops = [int(max(v.max(initial=0), -v.min(initial=0))) for v in every]
     if q.kind == "sum" and sum(tops) > LARGEST:
-        raise Tangled("its numbers are too long in one scale")
+        values, scale, error = _rounded(q.kind, tables)
+        every = [values[g.group] if g.group in values else numpy.full(len(g.rows), q.nothing) for g in grids]
     return Column(every, scale, error)
 
 
@@ -78,15 +79,43 @@ def _in_one_scale(
     below = [_denominator(e, frame) for e in parts.values()]
     sure = [b for b in below if b is not None]
     if len(sure) < len(below):
-        return None
+        return _evaluated(parts, frame, grids)
     scale = math.lcm(*sure)
     found: dict[int | None, Array] = {}
     for grid in grids:
         if grid.group in parts:
             whole = _whole(parts[grid.group], frame, grid, tables[grid.group], scale)
             if whole is None:
-                return None
+                return _evaluated(parts, frame, grids)
             found[grid.group] = whole
+    return found, scale, 0
+
+
+def _evaluated(
+    parts: Mapping[int | None, Expr], frame: Frame, grids: Sequence[Grid]
+) -> tuple[dict[int | None, Array], int, int] | None:
+    """As `_in_one_scale` by the reference evaluator, of few rows: the values themselves have a common scale."""
+    projected = {
+        g.group: frame.project(g.rows, g.columns, frame.scope(parts[g.group])) for g in grids if g.group in parts
+    }
+    if sum(len(unique) for unique, _ in projected.values()) > LOOKS:
+        return None
+    values: dict[int | None, list[Fraction]] = {}
+    for group, (unique, _) in projected.items():
+        scope = frame.scope(parts[group])
+        own = values[group] = []
+        for row in unique:
+            value = exact.evaluate(parts[group], frame.design(scope, row))
+            if not isinstance(value, Fraction):
+                return None
+            own.append(value)
+    scale = math.lcm(*(v.denominator for own in values.values() for v in own))
+    if any(abs(v * scale) > LARGEST for own in values.values() for v in own):
+        return None
+    found: dict[int | None, Array] = {
+        group: numpy.array([int(v * scale) for v in values[group]], dtype=numpy.int64)[inverse]
+        for group, (_, inverse) in projected.items()
+    }
     return found, scale, 0
 
 
