@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 from typing import Annotated
@@ -75,7 +74,6 @@ def options(
 def main() -> None:
     """The entry point of the `cospace` script."""
     sys.set_int_max_str_digits(0)  # counts are exact, however long; numbers of a text are held to 1,000 digits
-    gc.set_threshold(200_000, 50, 50)  # trees and graphs are many small objects that live to the end
     try:
         app()
     except SystemExit as end:

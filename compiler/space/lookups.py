@@ -41,7 +41,8 @@ class _Content:
         name, rows, values, default, kinds = self.said
         step = len(rows) // HASHED + 1
         some = rows if step == 1 else rows[::step]  # keys that many tables share are hashed once
-        return hash((name, len(rows), some, values[::step], default, kinds))
+        plain = [v.numerator if v.__class__ is Fraction else v for v in values[::step]]
+        return hash((name, len(rows), some, *plain, default, kinds))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Content) and self.said == other.said
