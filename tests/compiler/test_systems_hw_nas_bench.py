@@ -12,6 +12,7 @@ import numpy
 import pytest
 from cospace.compiler.counting.count import count
 from cospace.compiler.driver import compile_file
+from cospace.compiler.engines.best import best
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.space.graph import Symbol
@@ -80,3 +81,25 @@ def test_the_rule_gives_the_measured_column(tmp_path: Path) -> None:
     compiled = compile_file(SPEC, {"device": "eyeriss"}, tmp_path)
     assert compiled.space is not None
     assert numpy.allclose(latencies(compiled.space)[at], stored["nb201/eyeriss"], rtol=1e-6)
+
+
+def test_accuracies_are_read_from_a_table_where_they_are_known(tmp_path: Path) -> None:
+    """Of a made table: the whole front of its accuracies and the rule's latencies, by every network."""
+    every = list(itertools.product(range(5), repeat=6))
+    shares = [Fraction((7 * a + 11 * b + 13 * c + 5 * d + 3 * e + 2 * f) % 41, 50) for a, b, c, d, e, f in every]
+    rows = [[*(OPS[o] for o in ops), f"{float(s):.2f}"] for ops, s in zip(every, shares, strict=True)]
+    lines = [[*(f"op_{i}" for i in range(1, 7)), "cifar10"], *rows]
+    (tmp_path / "nb201_accuracy.csv").write_text("\n".join(map(",".join, lines)) + "\n", encoding="utf-8")
+    compiled = compile_file(SPEC, {"known": "true", "cut": "1s"}, tmp_path)
+    assert compiled.space is not None, [d.message for d in compiled.diagnostics]
+    found = best(compiled.space)
+    assert found.certified
+    points = sorted(zip(latencies(spec(cut="1s")), shares, strict=True), key=lambda p: (round(p[0], 9), -p[1]))
+    front, top = [], Fraction(-1)
+    for latency, share in points:
+        if share > top:
+            top = share
+            front.append((1 - share, round(latency, 9)))
+    assert sorted((error, round(float(latency) * 1e3, 9)) for error, latency in found.objectives) == sorted(front)
+    (missing,) = {d.code for d in compile_file(SPEC, {"known": "true"}).diagnostics}
+    assert missing == "CS233"
