@@ -10,14 +10,14 @@ from typing import Any
 import numpy
 from cospace.compiler.engines.candidates import Found, Values, as_number, find_front, find_least
 from cospace.compiler.engines.dominance import undominated
-from cospace.compiler.engines.exhaustive import Best, is_modelled, negated
+from cospace.compiler.engines.exhaustive import Best, conditions_of, is_modelled, negated
 from cospace.compiler.engines.merging import Merged, merge_groups
 from cospace.compiler.engines.separable import Group, Quantity, Separable, Tangled, separate
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import Expr, Value, either, negate, negative
+from cospace.compiler.space.graph import Expr, Value, negative
 from cospace.compiler.space.model import Objective, Space
 from cospace.compiler.space.substitute import rebuild
 from numpy.typing import NDArray
@@ -34,12 +34,7 @@ def best_apart(space: Space) -> Best | None:
     """The best of all designs by the modelled objectives; None where the space doesn't fall apart, or not enough."""
     objectives = [o for o in space.objectives if is_modelled(o.value)]
     goals = [o.value if o.sense == "minimize" else negative(o.value) for o in objectives]
-    conditions = [
-        either(negate(r.guard), part)
-        for r in space.requirements
-        if is_modelled(r.value, r.guard)
-        for part in (r.value.args if r.value.op == "and" else (r.value,))
-    ]
+    conditions = conditions_of(space)
     if not goals:
         return None
     try:

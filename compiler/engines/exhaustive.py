@@ -59,6 +59,16 @@ def _solves(e: Expr) -> bool:
     return any(node.op in ("solve", "solvable") for node in walk([e]))
 
 
+def conditions_of(space: Space) -> list[Expr]:
+    """What has to hold of what is modelled, each conjunct by itself."""
+    return [
+        either(negate(r.guard), part)
+        for r in space.requirements
+        if is_modelled(r.value, r.guard)
+        for part in (r.value.args if r.value.op == "and" else (r.value,))
+    ]
+
+
 def negated(value: Fraction | Enclosure) -> Fraction | Enclosure:
     return Enclosure(-value.high, -value.low, value.term) if isinstance(value, Enclosure) else -value
 
@@ -91,12 +101,7 @@ class Exhaustive:
         self._paths = paths
         self._by_path = {d.path: d for d in self.closed}
         self._goals = [o.value if o.sense == "minimize" else negative(o.value) for o in self.objectives]
-        conditions = [
-            either(negate(r.guard), part)
-            for r in space.requirements
-            if is_modelled(r.value, r.guard)
-            for part in (r.value.args if r.value.op == "and" else (r.value,))
-        ]
+        conditions = conditions_of(space)
         self._conditions = list(dict.fromkeys(c for c in conditions if c is not TRUE))
         self._own = [c for c in self._conditions if c.free <= paths and not _solves(c)]
         self._fold = Fold(self.closed)
@@ -240,4 +245,4 @@ class _Asked:
         return None if not any(f is not True and f is not UNKNOWN for f in found) else False
 
 
-__all__ = ["ROWS", "Best", "Exhaustive", "TooMany", "is_modelled"]
+__all__ = ["ROWS", "Best", "Exhaustive", "TooMany", "conditions_of", "is_modelled"]

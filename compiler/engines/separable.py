@@ -34,8 +34,6 @@ SETTINGS = 1 << 17
 TOGETHER = (50_000, 0)
 """So many rows an expression may read to be one part, whatever it is made of: tried in this order."""
 
-_COMBINED = {"max": "max", "min": "min"}
-
 
 @frozen(eq=False)
 class Quantity:
@@ -164,6 +162,8 @@ def _separate(space: Space, goals: Sequence[Expr], conditions: Sequence[Expr], t
         else:
             shared.append(c)
     used = _below([*goals, *shared], {id(q.node): q for q in quantities})
+    if not used:
+        raise Tangled("no goal is left that a decision moves")
     settings = frame.enumerate(hub, _clauses(frame, own.get(None, [])), limit=SETTINGS)
     grids = [Grid(None, hub, settings)]
     starts = []
@@ -173,8 +173,6 @@ def _separate(space: Space, goals: Sequence[Expr], conditions: Sequence[Expr], t
         rows, begin = _by_setting(frame, rows, columns, hub, settings)
         grids.append(Grid(g, columns, rows))
         starts.append(begin)
-    if not used:
-        raise Tangled("no goal is left that a decision moves")
     columns_ = [column(q, frame, owner, grids) for q in used]
     found = [numpy.stack([c.values[n] for c in columns_], axis=1) for n in range(len(grids))]
     parts = [
@@ -259,8 +257,8 @@ def _quantities(frame: Frame, roots: Sequence[Expr], together: int) -> list[Quan
             found[id(e)] = Quantity(e, "sum", (e,))
         elif e.op == "add":
             found[id(e)] = Quantity(e, "sum", _terms(e))
-        elif e.op in _COMBINED and _are_apart(frame, e.args):
-            found[id(e)] = Quantity(e, _COMBINED[e.op], e.args)
+        elif e.op in ("max", "min") and _are_apart(frame, e.args):
+            found[id(e)] = Quantity(e, e.op, e.args)
         else:
             stack.extend(e.args)
     return list(found.values())

@@ -53,3 +53,15 @@ def holds(space: Space, chosen: Mapping[str, Value], at: int = 0) -> Result:
     """The `at`th written requirement at a design; True where its `when` doesn't hold."""
     r = requirement(space, at)
     return True if evaluate(r.guard, chosen) is False else evaluate(r.value, chosen)
+
+
+def designs(space: Space) -> list[dict[str, Value]]:
+    """Every assignment of the live decisions, their own domains not asked."""
+    found: list[dict[str, Value]] = [{}]
+    for d in space.decisions:
+        found = [
+            {**row, d.path: v} if evaluate(d.guard, row) is True else row
+            for row in found
+            for v in (d.values if evaluate(d.guard, row) is True else d.values[:1])
+        ]
+    return found

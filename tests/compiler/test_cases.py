@@ -24,6 +24,8 @@ from cospace.compiler.space.designs import decode, encode
 from cospace.compiler.space.graph import Value, implies
 from cospace.compiler.space.model import Space
 
+from tests.compiler.spaces import designs
+
 HEAD = """space cases
 import std.learn
 import std.works
@@ -76,17 +78,6 @@ def compiled(text: str, monkeypatch: pytest.MonkeyPatch) -> Space:
 
 def text(effort: str = "3") -> str:
     return HEAD + CHIP.replace("EFFORT", effort)
-
-
-def designs(space: Space) -> list[dict[str, Value]]:
-    found: list[dict[str, Value]] = [{}]
-    for d in space.decisions:
-        found = [
-            {**row, d.path: v} if evaluate(d.guard, row) is True else row
-            for row in found
-            for v in (d.values if evaluate(d.guard, row) is True else d.values[:1])
-        ]
-    return found
 
 
 def feasible(space: Space, design: dict[str, Value]) -> bool:

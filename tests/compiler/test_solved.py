@@ -19,10 +19,12 @@ from cospace.compiler.exact import columns
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import evaluate, solve_maps
 from cospace.compiler.solved_kept import KIND
-from cospace.compiler.space.graph import NUMBER, Value, const, div, var
+from cospace.compiler.space.graph import NUMBER, const, div, var
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.schema import dumps, to_json
 from cospace.dsl.cache import read_cached, write_cached
+
+from tests.compiler.spaces import designs
 
 HEAD = """space ahead
 import std.learn
@@ -58,17 +60,6 @@ minimize max(chip.energy for precision.both)
 minimize chip.cycles at precision.both = 4 bit
 """
 )
-
-
-def designs(space: Space) -> list[dict[str, Value]]:
-    found: list[dict[str, Value]] = [{}]
-    for d in space.decisions:
-        found = [
-            {**row, d.path: v} if evaluate(d.guard, row) is True else row
-            for row in found
-            for v in (d.values if evaluate(d.guard, row) is True else d.values[:1])
-        ]
-    return found
 
 
 def compiled(text: str) -> Space:
