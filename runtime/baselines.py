@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve
+from cospace.compiler.engines.liveness import Liveness
 from cospace.compiler.sampling.sample import Sampler
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Rows
 from cospace.runtime.derive import Entry, pick_finalists, refine_pool
-from cospace.runtime.distribution import Liveness
 from cospace.runtime.front import find_dominated, measure_hypervolume
 from cospace.runtime.hardware import Hardware
 from cospace.runtime.joint import begin_joint

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attrs import field, frozen
+from cospace.compiler.engines.climb import Climb
+from cospace.compiler.engines.descend import Descent
+from cospace.compiler.engines.evolve import Evolution
+from cospace.compiler.engines.learn import Expectation, Uniform
+from cospace.compiler.engines.look import Engine as Search
+from cospace.compiler.engines.search import Prove
 from cospace.compiler.space.model import Space, Stage
 from cospace.runtime.optimisers import Adam, Number, Optimiser
 from cospace.runtime.registry import refuse, register
@@ -33,29 +39,8 @@ class Das:
     optimiser: Optimiser = field(factory=_adam)
 
 
-@frozen(eq=False)
-class Local:
-    """Coordinate descent on the likeliest network; `evaluations` of the cost, from `restarts` feasible starts."""
-
-    evaluations: int = 2_000
-    restarts: int = 10
-
-
-@frozen(eq=False)
-class Exhaust:
-    """Every feasible design, the best proved."""
-
-
-@frozen(eq=False)
-class Evolve:
-    """Tournaments and mutations over feasible designs."""
-
-    population: int = 64
-    generations: int = 30
-    tournament: int = 4
-
-
-Engine = Gumbel | Das | Local | Exhaust | Evolve
+Engine = Gumbel | Das | Search
+"""What learns with a network, or what searches a network's accelerator in its place."""
 
 
 @register("engines.gumbel")
@@ -77,22 +62,47 @@ def build_das(samples: int = 8, temperature: Number = 1.0, optimiser: Optimiser 
 
 
 @register("engines.local")
-def build_local(evaluations: int = 2_000, restarts: int = 10) -> Local:
-    if evaluations < 1 or restarts < 1:
-        raise ValueError("evaluations and restarts are at least 1")
-    return Local(evaluations, restarts)
-
-
-@register("engines.exhaust")
-def build_exhaust() -> Exhaust:
-    return Exhaust()
+def build_local(evaluations: int = 2_000, restarts: int = 10) -> Search:
+    return Descent(_some(evaluations=evaluations), _some(restarts=restarts))
 
 
 @register("engines.evolve")
-def build_evolve(population: int = 64, generations: int = 30, tournament: int = 4) -> Evolve:
-    if population < 2 or generations < 1 or tournament < 1:
-        raise ValueError("population is at least 2, generations and tournament at least 1")
-    return Evolve(population, generations, tournament)
+def build_evolve(population: int = 64, generations: int = 30, tournament: int = 4) -> Search:
+    if population < 2:
+        raise ValueError("population is at least 2")
+    return Evolution(population, _some(generations=generations), _some(tournament=tournament))
+
+
+@register("engines.climb")
+def build_climb(evaluations: int = 2_000) -> Search:
+    return Climb(_some(evaluations=evaluations))
+
+
+@register("engines.expect")
+def build_expect(evaluations: int = 2_000, samples: int = 2, rate: float = 0.3) -> Search:
+    return Expectation(_some(evaluations=evaluations), _some(samples=samples), rate)
+
+
+@register("engines.uniform")
+def build_uniform(evaluations: int = 2_000) -> Search:
+    return Uniform(_some(evaluations=evaluations))
+
+
+@register("engines.exhaust")
+def build_exhaust() -> Search:
+    return Prove()
+
+
+@register("engines.auto")
+def build_auto(evaluations: int = 20_000) -> Search:
+    return Prove(_some(evaluations=evaluations))
+
+
+def _some(**given: int) -> int:
+    ((name, value),) = given.items()
+    if value < 1:
+        raise ValueError(f"{name} is at least 1")
+    return value
 
 
 def assign_engines(space: Space, stage: Stage) -> Mapping[str, Engine]:

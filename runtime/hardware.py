@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 from cospace.compiler.engines.exhaustive import Exhaustive
+from cospace.compiler.engines.liveness import Liveness
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.space.designs import DesignError
 from cospace.compiler.space.graph import const, div, mul
 from cospace.compiler.space.model import Design, Objective
 from cospace.runtime.costs import Costs, Floats, Rows
-from cospace.runtime.distribution import Liveness
 from cospace.runtime.registry import refuse
 
 LISTED = 400_000

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
 from cospace.runtime.registry import register
 from cospace.runtime.settings import Schedule, at
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Number = float | Schedule
 
@@ -30,7 +31,6 @@ class Adam:
     def __init__(self, rate: Number, beta1: float, beta2: float, decay: float) -> None:
         self.rate, self.beta1, self.beta2, self.decay = rate, beta1, beta2, decay
 
-    @torch.no_grad()
     def update(self, weight: Tensor, gradient: Tensor, state: Sequence[Tensor], count: int, epoch: int) -> None:
         first, second = state
         if self.decay:
@@ -49,7 +49,6 @@ class Sgd:
     def __init__(self, rate: Number, momentum: float, decay: float, clip: float) -> None:
         self.rate, self.momentum, self.decay, self.clip = rate, momentum, decay, clip
 
-    @torch.no_grad()
     def update(self, weight: Tensor, gradient: Tensor, state: Sequence[Tensor], count: int, epoch: int) -> None:
         (velocity,) = state
         if self.clip:

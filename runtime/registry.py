@@ -18,14 +18,15 @@ WITHOUT = "check, count, sample, cost and best work without the runtime"
 """The way out where a space is understood but can't be run yet."""
 
 _factories: dict[str, Callable[..., Any]] = {}
-_modules = (
-    "cospace.runtime.engines",
-    "cospace.runtime.losses",
-    "cospace.runtime.operators.graph",
-    "cospace.runtime.optimisers",
-    "cospace.runtime.quantise",
-    "cospace.runtime.tasks.graph",
-)
+_modules = {
+    "engines": ("cospace.runtime.engines",),
+    "losses": ("cospace.runtime.losses",),
+    "optimisers": ("cospace.runtime.optimisers",),
+    "quantisers": ("cospace.runtime.quantise",),
+    "tasks": ("cospace.runtime.tasks.graph",),
+    "graph": ("cospace.runtime.operators.graph",),
+}
+"""The first word of a name -> what registers such names: an engine is found without loading what trains."""
 
 
 def register(source: str) -> Callable[[Factory], Factory]:
@@ -44,11 +45,11 @@ def find(source: str, span: Span = NOWHERE) -> Callable[..., Any]:
     Raises:
         SpecError: CS701, when nothing runs it yet.
     """
-    _load()
+    kind = source.split(".", 1)[0]
+    _load(kind)
     if source in _factories:
         return _factories[source]
-    near = closest(source, sorted(_factories))
-    kind = source.split(".", 1)[0]
+    near = closest(source, known())
     same = sorted(name for name in _factories if name.startswith(kind + "."))
     runs = f"runs today: {', '.join(same)}" if same else f"nothing runs `{kind}` yet"
     hint = f"did you mean `{near}`?" if near else f"{runs}; {WITHOUT}"
@@ -57,13 +58,14 @@ def find(source: str, span: Span = NOWHERE) -> Callable[..., Any]:
 
 def known() -> tuple[str, ...]:
     """Every name that runs, sorted."""
-    _load()
+    _load(*_modules)
     return tuple(sorted(_factories))
 
 
-def _load() -> None:
-    for module in _modules:
-        import_module(module)
+def _load(*kinds: str) -> None:
+    for kind in kinds:
+        for module in _modules.get(kind, ()):
+            import_module(module)
 
 
 def refuse(code: str, message: str, span: Span = NOWHERE, help: str | None = None) -> SpecError:

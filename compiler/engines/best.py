@@ -15,54 +15,71 @@ from cospace.compiler import clock
 from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.conflicts.words import explain_conflict
 from cospace.compiler.engines.apart import best_apart
-from cospace.compiler.engines.candidates import as_number, find_front, merge
-from cospace.compiler.engines.descend import Descent, domain_conditions
+from cospace.compiler.engines.candidates import merge
+from cospace.compiler.engines.climb import Climb
 from cospace.compiler.engines.exhaustive import ROWS, Best, Exhaustive, TooMany, is_modelled, negated
+from cospace.compiler.engines.look import look
+from cospace.compiler.engines.problem import Watch
 from cospace.compiler.exact import exact
 from cospace.compiler.numbers.enumerate import Frame, holds_at, index_of
 from cospace.compiler.proofs.prove import Prover
-from cospace.compiler.space.designs import DesignError, decode, encode
+from cospace.compiler.space.designs import DesignError, encode
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
-from cospace.compiler.space.graph import TRUE, Expr, Value, either, negate, negative, walk
+from cospace.compiler.space.graph import TRUE, Expr, Value, walk
 from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from cospace.compiler.space.pins import fix
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic
 
+EVALUATIONS = 20_000
+"""Designs that are priced where the best can't be proved."""
 OUTER = 100
 """Settings of some decisions for each of which all others are listed, at most."""
 
 
-def best(space: Space, fixed: Mapping[str, Value] | None = None, limit: int = ROWS) -> Best:
+def best(
+    space: Space,
+    fixed: Mapping[str, Value] | None = None,
+    limit: int = ROWS,
+    evaluations: int = EVALUATIONS,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> Best:
     """The best values of the decisions that `fixed` leaves open.
 
     Where a clock runs out, the best that was met until then is the answer, not `certified`.
 
-    limit: open designs that are listed at most; above it coordinate descent looks for good ones, not `certified`,
-    unless it is proved that there are none. No designs and `certified`: none is feasible, and `infeasible` says why.
+    limit: open designs that are listed at most; above it the space is taken apart, and where that can't be, `Climb`
+    looks for good designs with so many `evaluations`, not `certified`, unless it is proved that there are none. watch
+    is told how that goes. No designs and `certified`: none is feasible, and `infeasible` says why.
     Raises DesignError at a path or value in `fixed` that is not there, Undecided where a comparison can't be decided.
     """
+    pinned = restrict(space, fixed or {})
+    core = only_read(pinned)
     try:
-        return _best(space, dict(fixed or {}), limit)
+        found = prove(core, limit)
+        if not found.designs and not found.certified:
+            found = _climb(core, found.how, evaluations, seed, watch)
+        return complete(space, fixed or {}, core, with_bound(core, found))
     except exact.Undecided as stop:
         raise stop.within(space) from None
 
 
-def _best(space: Space, fixed: Mapping[str, Value], limit: int) -> Best:
-    pinned = restrict(space, fixed)
-    read = _read_decisions(pinned)
-    core = evolve(pinned, decisions=tuple(d for d in pinned.decisions if d.path in read))
+def prove(core: Space, limit: int = ROWS) -> Best:
+    """The best by every way to prove it; without designs, and not certified, where none goes far enough."""
     search = Exhaustive(core, [d.path for d in core.decisions], limit=limit)
     try:
-        found = search.best({})
-        if not found.designs and not found.certified and clock.hit():
-            found = _descend(core, search, found.how)
+        return search.best({})
     except TooMany as error:
         said = f"there are {error.rows:,} open designs, more than {limit:,}"
         proved = clock.attempt(lambda: _refute(core) or best_apart(core), lambda: None)
-        found = proved or _nest(core, limit) or _descend(core, search, said)
-    if found.designs and not found.certified:
-        found = evolve(found, bound=_bound(core, search, found))
-    unread = [d for d in pinned.decisions if d.path not in read]
+        return proved or _nest(core, limit) or Best((), (), False, 0, said)
+
+
+def complete(space: Space, fixed: Mapping[str, Value], core: Space, found: Best) -> Best:
+    """Whole designs, from those of the decisions in `core` that something reads; checked anew, and what is left out
+    is said."""
+    known = {d.path for d in core.decisions} | set(fixed)
+    unread = [d for d in restrict(space, fixed).decisions if d.path not in known]
     designs = tuple(_in_order(space, {**fixed, **_complete(unread, d)}) for d in found.designs)
     asked = [r for r in space.requirements if is_modelled(r.value, r.guard)]
     for design in designs:
@@ -73,15 +90,15 @@ def _best(space: Space, fixed: Mapping[str, Value], limit: int) -> Best:
     return evolve(found, designs=designs, how=found.how + cut + _left_out(space))
 
 
-def _bound(space: Space, search: Exhaustive, found: Best) -> Fraction | None:
-    """What the only objective is at no design better than: as told, or what its bounds over all designs are."""
-    if len(search.objectives) != 1 or found.bound is not None:
-        return found.bound
-    goal = search.objectives[0]
+def with_bound(space: Space, found: Best) -> Best:
+    """With what the only objective is at no design better than: as told, or what its bounds over all designs are."""
+    goals = [o for o in space.objectives if is_modelled(o.value)]
+    if found.certified or not found.designs or len(goals) != 1 or found.bound is not None:
+        return found
     bounder = Bounder({d.path: d.values for d in space.decisions})
-    ends = clock.attempt(lambda: bounder.bounds(goal.value), lambda: None, graced=True)
-    end = None if ends is None else ends.low if goal.sense == "minimize" else ends.high
-    return end if isinstance(end, Fraction) else None
+    ends = clock.attempt(lambda: bounder.bounds(goals[0].value), lambda: None, graced=True)
+    end = None if ends is None else ends.low if goals[0].sense == "minimize" else ends.high
+    return evolve(found, bound=end if isinstance(end, Fraction) else None)
 
 
 def restrict(space: Space, fixed: Mapping[str, Value]) -> Space:
@@ -112,12 +129,13 @@ def restrict(space: Space, fixed: Mapping[str, Value]) -> Space:
     )  # fmt: skip
 
 
-def _read_decisions(space: Space) -> set[str]:
-    """The decisions that something reads, or whose own domain depends on others; the rest may take any value."""
+def only_read(space: Space) -> Space:
+    """Without the decisions that nothing reads and whose own domain depends on no other: they may take any value."""
     exprs = [e for r in space.requirements for e in (r.value, r.guard)]
     exprs += [o.value for o in space.objectives if is_modelled(o.value)]
     exprs += [e for d in space.decisions for e in (d.guard, *(d.allowed or ()))]
-    return {d.path for d in space.decisions if d.allowed is not None}.union(*(e.free for e in exprs))
+    read = frozenset().union(*(e.free for e in exprs))
+    return evolve(space, decisions=tuple(d for d in space.decisions if d.allowed is not None or d.path in read))
 
 
 def _complete(unread: Sequence[Decision], design: Design) -> Design:
@@ -205,45 +223,12 @@ def _conditions(space: Space, j: int) -> list[Expr]:
     return [d.guard, *(d.allowed or ())]
 
 
-def _descend(space: Space, search: Exhaustive, why: str) -> Best:
-    conditions = [either(negate(r.guard), r.value) for r in space.requirements] + domain_conditions(space.decisions)
-    goals: list[Expr] = [o.value if o.sense == "minimize" else negative(o.value) for o in search.objectives]
-
-    def begin() -> Descent:
-        return Descent(space.decisions, [c for c in conditions if c is not TRUE], goals)
-
-    descent = clock.attempt(begin, lambda: None, graced=True)
-    if descent is None:
+def _climb(space: Space, why: str, evaluations: int, seed: int, watch: Watch | None) -> Best:
+    steps = [(Climb(evaluations), None)]
+    found = clock.attempt(lambda: look(space, steps, seed, watch), lambda: None, graced=True)
+    if found is None:
         return Best((), (), False, 0, f"{why}; {clock.reason()}")
-    clock.attempt(descent.run, lambda: None, graced=True)
-    rows, values = descent.found()
-    how = f"coordinate descent with restarts, as {why}"
-    asked: dict[int, Design] = {}
-
-    def admit(i: int) -> bool | None:
-        asked[i] = decode(space.decisions, rows[i])
-        found = exact.evaluate_all(conditions, asked[i])
-        return all(f is True for f in found)
-
-    def price(i: int) -> tuple[object, ...] | None:
-        found = tuple(map(as_number, exact.evaluate_all(goals, decode(space.decisions, rows[i]))))
-        return None if None in found else found
-
-    def first() -> tuple[int, ...]:
-        kept = next((i for i in range(len(rows)) if admit(i) and price(i) is not None), None)
-        return () if kept is None else (kept,)
-
-    if len(goals) < 2:
-        order = clock.attempt(first, tuple[int, ...], graced=True)
-    else:
-        order = find_front(values, values, price, admit).rows  # type: ignore[arg-type]
-    designs = tuple(asked[i] for i in order)
-    exact_values = tuple(
-        tuple(as_number(v) for v in exact.evaluate_all([o.value for o in search.objectives], d)) for d in designs
-    )
-    if not designs:
-        how += "; none that it met was feasible"
-    return Best(designs, exact_values, False, descent.evaluated, how)  # type: ignore[arg-type]
+    return evolve(found, how=f"{found.how}, as {why}")
 
 
 def _in_order(space: Space, design: Design) -> Design:
@@ -259,4 +244,4 @@ def _left_out(space: Space) -> str:
     return text
 
 
-__all__ = ["Best", "Exhaustive", "best", "infeasible", "restrict"]
+__all__ = ["Best", "Exhaustive", "best", "infeasible", "only_read", "prove", "restrict"]

@@ -235,7 +235,7 @@ def test_best_of_nothing_says_why_at_once(count: int, tmp_path: Path, monkeypatc
     def descend(*given: object) -> None:
         raise AssertionError("looked for designs where there are none")
 
-    monkeypatch.setattr("cospace.compiler.engines.best._descend", descend)
+    monkeypatch.setattr("cospace.compiler.engines.best._climb", descend)
     names = [f"x{i}" for i in range(count)]
     text = NOTHING.replace("DECISIONS", "\n".join(f"{n} = choose 2..9" for n in names))
     spec = write(tmp_path, text.replace("SUM", " + ".join(names)))

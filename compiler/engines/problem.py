@@ -1,0 +1,249 @@
+"""What every engine searches: rows of a space, what they cost, and how many were priced so far.
+
+An engine draws rows, prices them, and goes on until `price` raises `Spent`. Each row that is priced anew counts one
+evaluation, feasible or not; rows that were met before are remembered and count nothing. What was met stays here, so
+that an engine which is stopped anywhere loses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+from attrs import frozen
+from cospace.compiler import clock
+from cospace.compiler.engines.exhaustive import conditions_of, is_modelled
+from cospace.compiler.engines.liveness import Liveness
+from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.sampling.sample import Sampler, Unsampled
+from cospace.compiler.space import graph
+from cospace.compiler.space.graph import TRUE, Expr
+from cospace.compiler.space.model import Decision, Space
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Watch = Callable[[int, float], None]
+"""Told of evaluations so far and of the least value of the first goal among feasible rows."""
+
+KEPT = 4_096
+"""Feasible rows that are remembered for the answer, at most."""
+REMEMBERED = 400_000
+"""Rows whose price is remembered, at most."""
+VIOLATED = 1e300
+"""What one violated requirement scores: more than any goal."""
+DRAWING = 10.0
+"""Seconds that preparing uniform draws may take."""
+
+
+class Spent(Exception):
+    """As many rows were priced as may be."""
+
+
+@frozen(eq=False)
+class Priced:
+    """goals: (n, k), less is better; violated: (n,) how many requirements a row fails, as far as floats tell."""
+
+    goals: Array
+    violated: Array
+
+
+class Problem:
+    """Least values of the modelled objectives over the feasible rows of a space.
+
+    evaluated: rows priced so far, `budget` at most. random: what every engine draws from. free: which decisions are
+    searched, all at first; the others stay as in `base`. uniform: whether draws are uniform over what is feasible.
+    """
+
+    def __init__(self, space: Space, budget: int, seed: int = 0, watch: Watch | None = None) -> None:
+        objectives = [o for o in space.objectives if is_modelled(o.value)]
+        self.space = space
+        self.decisions = space.decisions
+        self.goals: list[Expr] = [o.value if o.sense == "minimize" else graph.negative(o.value) for o in objectives]
+        self.conditions = [c for c in (*conditions_of(space), *domain_conditions(space.decisions)) if c is not TRUE]
+        self.width = len(self.goals)
+        self.sizes = [len(d.values) for d in self.decisions]
+        self.budget = budget
+        self.evaluated = 0
+        self.random = numpy.random.default_rng(seed)
+        self.free = list(range(len(self.decisions)))
+        self.base: Array | None = None
+        self.least = math.inf
+        self._seed = seed
+        self._watch = watch
+        self._program = Program([*self.goals, *self.conditions], self.decisions)
+        self._liveness = Liveness(self.decisions)
+        self._sampler: Sampler | str | None = "not asked"
+        self._known: dict[bytes, tuple[Array, int]] = {}
+        self._kept: dict[bytes, tuple[Array, Array]] = {}
+
+    # ---- rows
+
+    def fill(self, rows: Array) -> Array:
+        """Rows with each decision at a value that it may take there, drawn where the given one is none; dead: -1."""
+        wanted, scores = rows.copy(), {}
+        for j, d in enumerate(self.decisions):
+            if d.allowed is None:
+                unset = wanted[:, j] < 0
+                if unset.any():
+                    wanted[unset, j] = self.random.integers(self.sizes[j], size=int(unset.sum()))
+                continue
+            noise = self.random.random((len(rows), self.sizes[j]))
+            given = numpy.flatnonzero(rows[:, j] >= 0)
+            noise[given, rows[given, j]] += 1.0
+            scores[j] = noise
+        return self._liveness.fill(wanted, scores)
+
+    def draw(self, n: int) -> Array:
+        """n rows, uniform over the feasible designs where that can be prepared, else decision by decision."""
+        rows = self._draw(n)
+        fixed = [j for j in range(len(self.decisions)) if j not in self.free]
+        if self.base is None or not fixed:
+            return rows
+        rows[:, fixed] = self.base[fixed]
+        return self.fill(rows)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether `draw` is uniform over what is feasible."""
+        if self._sampler == "not asked":
+            self._sampler = _prepare(self.space)
+        return self._sampler is not None
+
+    def _draw(self, n: int) -> Array:
+        if self.uniform:
+            assert isinstance(self._sampler, Sampler)
+            seed = int(self.random.integers(1 << 62))
+            try:
+                return self._sampler.draw(n, seed).rows().astype(numpy.int64)
+            except Unsampled:
+                self._sampler = None
+        return self.fill(numpy.full((n, len(self.decisions)), -1, numpy.int64))
+
+    # ---- prices
+
+    def price(self, rows: Array) -> Priced:
+        """What rows cost; raises Spent when the budget ends within them, what could be priced being kept."""
+        keys = [row.tobytes() for row in rows]
+        new: dict[bytes, int] = {}
+        for i, key in enumerate(keys):
+            if key not in self._known:
+                new.setdefault(key, i)
+        left = self.budget - self.evaluated
+        asked = list(new.values())[: max(left, 0)]
+        if asked:
+            self._evaluate(rows[asked], [keys[i] for i in asked])
+        if len(asked) < len(new):
+            raise Spent
+        found = [self._known[key] for key in keys]
+        priced = Priced(
+            numpy.array([g for g, _ in found]).reshape(len(rows), self.width), numpy.array([v for _, v in found])
+        )
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        return priced
+
+    def score(self, rows: Array, weights: Array | None = None) -> Array:
+        """One number a row, less is better; a violated requirement weighs more than any goal. weights: (n, k)."""
+        priced = self.price(rows)
+        if self.width == 1:
+            mixed = priced.goals[:, 0]
+        else:
+            told = slow(priced.goals)
+            mixed = (told if weights is None else told * weights).sum(axis=1)
+        scores: Array = numpy.where(priced.violated > 0, VIOLATED * priced.violated, mixed)
+        return scores
+
+    def weights(self, n: int) -> Array:
+        """How n searches weigh the goals, each in its own way. (n, k)"""
+        return self.random.dirichlet(numpy.ones(max(1, self.width)), size=n)[:, : self.width]
+
+    def leading(self, weights: Array) -> Array:
+        """For each row of weights the best row met so far, or a fresh one where none was feasible. (n, d)"""
+        rows, values = self.found()
+        if not len(rows):
+            return self.draw(len(weights))
+        best = (slow(values)[None] * weights[:, None]).sum(axis=2).argmin(axis=1)
+        chosen: Array = rows[best]
+        return chosen
+
+    @contextmanager
+    def until(self, evaluated: int) -> Iterator[None]:
+        """What is done in this block ends quietly when so many rows were priced."""
+        budget, self.budget = self.budget, min(self.budget, evaluated)
+        try:
+            yield
+        except Spent:
+            if self.budget == budget:
+                raise
+        finally:
+            self.budget = budget
+
+    def found(self) -> tuple[Array, Array]:
+        """What was met: feasible rows (n, d) and their goals (n, k) in floats, the better first by the first goal."""
+        rows = [r for r, _ in self._kept.values()]
+        if not rows:
+            return numpy.zeros((0, len(self.decisions)), numpy.int64), numpy.zeros((0, self.width))
+        values = numpy.stack([v for _, v in self._kept.values()])
+        order = numpy.lexsort((numpy.arange(len(rows)), values[:, 0])) if self.width else numpy.arange(len(rows))
+        return numpy.stack(rows)[order], values[order]
+
+    def evaluate(self, rows: Array) -> tuple[Array, Array]:
+        """Goals (n, k) and violated requirements (n,) of rows, neither remembered nor counted."""
+        found = self._program(rows)
+        goals = numpy.stack([*found[: self.width], numpy.zeros(len(rows))], axis=1)[:, : self.width]
+        violated = sum((~f for f in found[self.width :]), numpy.zeros(len(rows), dtype=numpy.int64))
+        return goals, violated + numpy.isnan(goals).any(axis=1)
+
+    def _evaluate(self, rows: Array, keys: Sequence[bytes]) -> None:
+        self.evaluated += len(rows)
+        goals, violated = self.evaluate(rows)
+        for i, key in enumerate(keys):
+            self._known[key] = goals[i], int(violated[i])
+        for i in numpy.flatnonzero(violated == 0).tolist():
+            self._kept[keys[i]] = rows[i].copy(), goals[i]
+            if self.width:
+                self.least = min(self.least, float(goals[i, 0]))
+        if len(self._kept) > 2 * KEPT:
+            order = sorted(self._kept.items(), key=lambda item: tuple(item[1][1]))
+            self._kept = dict(order[:KEPT])
+        if self._watch is not None:
+            self._watch(self.evaluated, self.least)
+
+
+def slow(goals: Array) -> Array:
+    """The logarithm of each goal, shifted to be positive: mixing goals then needs no scale."""
+    shifted: Array = numpy.sign(goals) * (numpy.log(numpy.maximum(numpy.abs(goals), 1e-300)) + 700.0)
+    return shifted
+
+
+def domain_conditions(decisions: Sequence[Decision]) -> list[Expr]:
+    """That each live decision whose domain depends on others takes a value of it."""
+    found = []
+    for d in decisions:
+        if d.allowed is not None:
+            read = graph.var(d.path, d.type)
+            fits = [
+                graph.both(graph.eq(read, graph.const(v, d.type.unit)), a)
+                for v, a in zip(d.values, d.allowed, strict=True)
+            ]
+            found.append(graph.implies(d.guard, graph.either(*fits)))
+    return found
+
+
+def _prepare(space: Space) -> Sampler | None:
+    """A sampler of the feasible designs; None where preparing it takes too long or it can't be."""
+
+    def make() -> Sampler | None:
+        try:
+            sampler = Sampler(space)
+            sampler.draw(8)
+        except (Unsampled, Undecided):
+            return None
+        return sampler
+
+    with clock.within(min(DRAWING, clock.left())):
+        return clock.attempt(make, lambda: None)
