@@ -42,25 +42,21 @@ def search(
         space = fixed_space(load(spec, settings, data), fixed)
     folder = out or Path("results") / space.name
     with timed(time):
-        from cospace.runtime.search import search as run
+        from cospace.runtime.modelled import nothing_trains
 
         again = ["cospace", "search", str(spec), *_options("--set", settings), *_options("--fix", fixed)]
         again += ["--data", str(data)] if data is not None else []
-        _run(
-            folder,
-            lambda observe, stop: run(
-                space,
-                folder,
-                seed=seed,
-                data=data,
-                overwrite=overwrite,
-                baselines=baselines,
-                observe=observe,
-                stop=stop,
-            ),
-            shlex.join(again),
-            seed + 1,
-        )
+
+        def run(observe: Observe, stop: threading.Event) -> object:
+            if nothing_trains(space):
+                from cospace.runtime.modelled import run as price
+
+                return price(space, folder, seed, data, overwrite, observe, stop)
+            from cospace.runtime.search import search as train
+
+            return train(space, folder, seed, data, overwrite, baselines, observe, stop)
+
+        _run(folder, run, shlex.join(again), seed + 1)
 
 
 @verb
@@ -69,10 +65,19 @@ def resume(folder: options.Folder, data: options.Data = None, time: options.Time
     from cospace.cli.inputs import timed
 
     with timed(time):
-        from cospace.runtime.search import resume as run
+        from cospace.runtime.modelled import nothing_trains
+        from cospace.runtime.results import read_space
 
-        again = f"cospace search {shlex.quote(str(folder / 'space.json'))}"
-        _run(folder, lambda observe, stop: run(folder, data=data, observe=observe, stop=stop), again, 1)
+        def run(observe: Observe, stop: threading.Event) -> object:
+            if nothing_trains(read_space(folder)):
+                from cospace.runtime.modelled import resume as price
+
+                return price(folder, observe, stop)
+            from cospace.runtime.search import resume as train
+
+            return train(folder, data, observe, stop)
+
+        _run(folder, run, f"cospace search {shlex.quote(str(folder / 'space.json'))}", 1)
 
 
 def _options(name: str, values: list[str] | None) -> list[str]:

@@ -27,7 +27,7 @@ def print_summary(folder: Path, report: Path, again: str, seed: int) -> None:
 def summarise(folder: Path) -> list[str]:
     """What design.json and space.json say, in lines: decisions by group, objectives, accuracy, the baseline."""
     from cospace.runtime.report_data import read_result
-    from cospace.runtime.report_text import budgets, compare, describe_tests
+    from cospace.runtime.report_text import budgets, compare, describe_gap, describe_tests
 
     result = read_result(folder)
     space = result.space
@@ -44,6 +44,8 @@ def summarise(folder: Path) -> list[str]:
     for text, figure in result.objectives.items():
         if figure["value"] is not None and figure["modelled"]:
             lines.append(f"{_short(text):<12} {human(figure['value'], figure['unit'])} (modelled)")
+    if gap := describe_gap(result):
+        lines.append(f"{'optimum':<12} {gap}")
     test = result.design["accuracy"]["test"]
     if test:
         lines.append(f"{'accuracy':<12} {describe_tests(test)} on the test split, {_seeds(test)}")

@@ -11,7 +11,7 @@ from typing import Any
 from cospace.runtime import report_page as html
 from cospace.runtime.report_data import Result, number, read_result
 from cospace.runtime.report_drawing import draw_accelerators, draw_network
-from cospace.runtime.report_text import budgets, compare, describe_tests, figure, source_of
+from cospace.runtime.report_text import budgets, compare, describe_gap, describe_tests, figure, source_of
 from cospace.runtime.store import write_bytes
 
 MOST_ROWS = 60
@@ -30,11 +30,9 @@ def build(folder: Path) -> Path:
 
 def make_page(result: Result) -> str:
     """The page as text."""
-    from cospace.runtime.report_plots import plot_curves, plot_pareto, plot_works, sizes
+    from cospace.runtime.report_plots import plot_curves, plot_works
 
     space = result.space
-    front, tried = sizes(result.pareto)
-    pareto = plot_pareto(result)
     return html.page(
         f"{space.name}: report",
         [
@@ -42,18 +40,10 @@ def make_page(result: Result) -> str:
             html.note(space.doc or ""),
             _state(result),
             _cards(result),
+            html.section("How far from the optimum", _gap(result)),
             html.section("The design", *_drawings(result), html.folded("every decision", _decisions(result))),
-            html.section(
-                "Error against cost",
-                html.note(
-                    f"{tried} designs were trained and scored on the choice split; {front} of them are not dominated."
-                ),
-                pareto,
-                html.folded("the designs", _designs(result)),
-            )
-            if result.pareto
-            else "",
-            html.section("Training", plot_curves(result)),
+            _front(result),
+            html.section("The search", plot_curves(result)),
             html.section("Layer by layer", plot_works(result.works, space), _works(result)),
             html.section("Costs of the design", _costs(result)),
             html.section("Against the baseline", _baseline(result)),
@@ -87,6 +77,31 @@ def _cards(result: Result) -> str:
     cards += [html.card(share, f"used of the limit: {reason}", modelled=True) for share, reason in budgets(result)]
     cards += [html.card(ratio, f"{text}, against {name}", modelled=True) for ratio, text, name, _ in compare(result)]
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _gap(result: Result) -> str:
+    told = describe_gap(result)
+    if not told:
+        return ""
+    gap = result.design["gap"]
+    return html.note(told[0].upper() + told[1:] + ".") + html.note(f"By {gap['how']}." if gap["how"] else "")
+
+
+def _front(result: Result) -> str:
+    """The designs that none dominates: with their error where they were trained, else among the modelled objectives."""
+    from cospace.runtime.report_plots import plot_pareto, sizes
+
+    if not result.pareto:
+        return ""
+    front, tried = sizes(result.pareto)
+    if "error_choice" in result.pareto[0]:
+        title = "Error against cost"
+        text = f"{tried} designs were trained and scored on the choice split; {front} of them are not dominated."
+    elif tried > 1:
+        title, text = "The front", f"{tried} designs; no feasible one that was met is better in every objective."
+    else:
+        return ""
+    return html.section(title, html.note(text), plot_pareto(result), html.folded("the designs", _designs(result)))
 
 
 def _drawings(result: Result) -> list[str]:

@@ -14,7 +14,10 @@ from attrs import frozen
 from cospace.compiler.space.designs import DesignError, parse_design
 from cospace.compiler.space.model import Design, Space
 from cospace.compiler.space.schema import loads
+from cospace.compiler.space.units import COMMON
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
+
+_SIZES = {name: float(scale) for units in COMMON.values() for name, scale in units}
 
 
 @frozen
@@ -126,11 +129,12 @@ def read_figure(value: Any) -> Figure | None:
     plain = number(value.get("value"))
     if plain is None:
         return None
+    unit = str(value.get("unit") or "")
     try:
         base = number(Fraction(value["exact"]))
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        base = None
-    return Figure(plain, str(value.get("unit") or ""), plain if base is None else base)
+        base = plain * _SIZES.get(unit, 1.0)  # irrational: told without its exact value
+    return Figure(plain, unit, plain if base is None else base)
 
 
 def _figures(pairs: Iterable[tuple[str, Any]]) -> dict[str, Figure]:
@@ -139,16 +143,25 @@ def _figures(pairs: Iterable[tuple[str, Any]]) -> dict[str, Figure]:
 
 
 def _clean(design: dict[str, Any]) -> dict[str, Any]:
-    """design.json with `accuracy` and `baseline` of the right kinds, whatever the file holds there."""
+    """design.json with `accuracy`, `gap` and `baseline` of the right kinds, whatever the file holds there."""
     accuracy, baseline = _dict(design.get("accuracy")), design.get("baseline")
     tests = [value for item in _list(accuracy.get("test")) if (value := number(item)) is not None]
     clean = {**design, "accuracy": {"choice": number(accuracy.get("choice")), "test": tests}, "baseline": None}
+    clean["gap"] = _gap(design.get("gap"))
     if isinstance(baseline, dict):
         listed = [o for o in _list(baseline.get("objectives")) if isinstance(o, dict)]
         own = [v for item in _list(_dict(baseline.get("accuracy")).get("test")) if (v := number(item)) is not None]
         name, chosen = str(baseline.get("name") or "the baseline"), _dict(baseline.get("design"))
         clean["baseline"] = {"name": name, "design": chosen, "objectives": listed, "test": own}
     return clean
+
+
+def _gap(value: Any) -> dict[str, Any] | None:
+    """How far from the optimum the design is: `state`, and the numbers that are known."""
+    if not isinstance(value, dict) or value.get("state") not in ("proved", "bounded", "unknown"):
+        return None
+    numbers = {name: number(value.get(name)) for name in ("share", "bound", "met")}
+    return {"state": value["state"], "unit": str(value.get("unit") or ""), "how": str(value.get("how") or "")} | numbers
 
 
 def _dict(value: Any) -> dict[str, Any]:

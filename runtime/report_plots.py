@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 INK = "#010203"
 """Drawn in this colour, replaced by the page's own."""
 COLOURS = ("#4c8bf5", "#e8743b", "#19a979", "#b661d6", "#d6a419", "#13a4b4", "#e0518d", "#8f8f8f")
-PANELS = (("loss", ("loss",)), ("accuracy [%]", ("accuracy", "error")))
+BEST = "best met"
+PANELS = (("loss", ("loss",)), ("accuracy [%]", ("accuracy", "error")), (BEST, ("best",)))
 STYLE = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False,
     "axes.spines.right": False, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK,
@@ -43,20 +44,25 @@ def to_svg(figure: Figure, name: str) -> str:
 
 
 def plot_pareto(result: Result) -> str:
-    """Error on the choice split against the first modelled objective: the front, the dominated, the baseline."""
-    modelled = [t for t, o in result.objectives.items() if o["modelled"]]
+    """The first modelled objective against the error on the choice split, or against the second where nothing was
+    trained: the front, the dominated, the chosen, the baseline."""
     columns = list(result.pareto[0]) if result.pareto else []
-    text = next((t for t in modelled if any(c == t or c.startswith(f"{t} [") for c in columns)), None)
-    if text is None or "error_choice" not in columns:
+    texts = [t for t, o in result.objectives.items() if o["modelled"]]
+    across = [(t, c) for t in texts if (c := next((c for c in columns if c == t or c.startswith(f"{t} [")), None))]
+    trained = "error_choice" in columns
+    if len(across) < 2 - trained:
         return ""
-    column = next(c for c in columns if c == text or c.startswith(f"{text} ["))
+    (text, column), up = across[0], ("error_choice" if trained else across[1][1])
+    factor = 100 if trained else 1
     points = [
-        (x, y, str(row.get("dominated")) in ("1", "True", "true"))
+        (x, factor * y, str(row.get("dominated")) in ("1", "True", "true"))
         for row in result.pareto
-        if (x := number(row[column])) is not None and (y := number(row["error_choice"])) is not None
+        if (x := number(row[column])) is not None and (y := number(row[up])) is not None
     ]
     if not points:
         return ""
+    other = _chosen_error(result) if trained else result.objectives[across[1][0]]["value"]
+    chosen = result.objectives[text]["value"]
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.4, 3.6))
         rest = [p for p in points if p[2]]
@@ -64,10 +70,9 @@ def plot_pareto(result: Result) -> str:
         if rest:
             axes.scatter(*_xy(rest), s=14, color=COLOURS[7], alpha=0.5, label="dominated")
         axes.plot(*_xy(front), "-o", ms=5, color=COLOURS[0], label="Pareto front")
-        chosen = result.objectives[text]["value"]
-        error = _chosen_error(result)
-        if chosen is not None and error is not None:
-            axes.scatter([chosen], [100 * error], s=110, facecolors="none", edgecolors=COLOURS[1], lw=2, label="chosen")
+        if chosen is not None and other is not None:
+            own = {"facecolors": "none", "edgecolors": COLOURS[1], "lw": 2, "label": "chosen"}
+            axes.scatter([chosen], [factor * other], s=110, **own)
         base = _baseline(result, text)
         if base is not None:
             name = "baseline " + result.design["baseline"]["name"]
@@ -76,13 +81,13 @@ def plot_pareto(result: Result) -> str:
             axes.set_xscale("log")
         unit = result.objectives[text]["unit"]
         axes.set_xlabel(f"{text}{f' [{unit}]' if unit else ''} (modelled)")
-        axes.set_ylabel("error on the choice split [%]")
+        axes.set_ylabel("error on the choice split [%]" if trained else f"{up} (modelled)")
         axes.legend()
         return to_svg(figure, "pareto")
 
 
 def _xy(points: Sequence[tuple[float, float, bool]]) -> tuple[list[float], list[float]]:
-    return [x for x, _, _ in points], [100 * y for _, y, _ in points]
+    return [x for x, _, _ in points], [y for _, y, _ in points]
 
 
 def _chosen_error(result: Result) -> float | None:
@@ -101,7 +106,7 @@ Line = list[tuple[float, float]]
 
 
 def plot_curves(result: Result) -> str:
-    """Loss and accuracy over the steps; one colour for each kind of phase, one line for each time it ran."""
+    """Loss, accuracy and the best met over the steps: one colour a kind of phase, one line for each time it ran."""
     panels = [(title, found) for title, words in PANELS if (found := _collect(result.history, title, words))]
     if not panels:
         return ""
@@ -119,8 +124,10 @@ def plot_curves(result: Result) -> str:
                     )
             values = sorted(y for lines in found.values() for line in lines for _, y in line)
             top = values[int(0.995 * (len(values) - 1))]
-            if values[-1] > 1.5 * top > 0:  # a few spikes must not flatten everything else
+            if title != BEST and values[-1] > 1.5 * top > 0:  # a few spikes must not flatten everything else
                 axes.set_ylim(top=1.1 * top)
+            if title == BEST and values[0] > 0:
+                axes.set_yscale("log")
             axes.set_xlabel("step")
             axes.set_ylabel(title)
             axes.legend(fontsize=7)

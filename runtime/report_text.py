@@ -57,6 +57,26 @@ def compare(result: Result) -> list[tuple[str, str, str, Figures]]:
     return found
 
 
+def describe_gap(result: Result) -> str:
+    """How far from the optimum the design is, in a sentence; empty where nothing says so."""
+    gap = result.design["gap"]
+    if gap is None:
+        return ""
+    first = next(iter(result.objectives.values()), None)
+    reached = None if first is None else number(first["value"])
+    if gap["state"] == "proved":
+        met = gap["met"]
+        if met is None or reached is None or met == reached:
+            return "proved: nothing feasible is better"
+        far = f", {abs(met - reached) / abs(reached):.2%} from it" if reached else ""
+        return f"proved: nothing feasible is better; the engines met {figure(met, gap['unit'])}{far}"
+    if gap["bound"] is None:
+        return "not proved; nothing is known of how much better a design could be"
+    word = "more" if first is not None and first["sense"] == "maximize" else "less"
+    far = "" if gap["share"] is None else f"at most {gap['share']:.2%} away: "
+    return f"not proved; {far}no design has {word} than {figure(gap['bound'], gap['unit'])}"
+
+
 def budgets(result: Result) -> list[tuple[str, str]]:
     """(`87.3 %`, reason) for each written requirement that bounds a cost of the design by a constant."""
     if result.parsed is None:

@@ -10,19 +10,22 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import frozen
 from cospace.compiler.space.graph import Value
 from cospace.compiler.space.model import Objective, Space, show
+from cospace.compiler.space.schema import from_json
 from cospace.runtime.costs import Costs, Rows
 from cospace.runtime.events import Cell, Event
 from cospace.runtime.front import find_dominated
 from cospace.runtime.registry import refuse
 from cospace.runtime.store import read_json, write_bytes, write_json
-from cospace.runtime.train import Trained
 from safetensors.numpy import save as save_tensors
+
+if TYPE_CHECKING:
+    from cospace.runtime.train import Trained
 
 FILES = (
     "space.json", "run.json", "design.json", "pareto.csv", "history.jsonl", "weights.safetensors", "baselines.json",
@@ -140,15 +143,22 @@ def write_pareto(folder: Path, costs: Costs, candidates: Sequence[Candidate]) ->
     modelled: tuple[Objective, ...] = costs.objectives
     names = [f"{o.text} [{o.unit}]" if o.unit else o.text for o in modelled]
     paths = [d.path for d in costs.decisions]
+    points = np.array([[c.error, c.score] for c in candidates]).reshape(-1, 2)
+    rows: list[list[Any]] = []
+    for c, dominated in zip(candidates, find_dominated(points), strict=True):
+        values = [o["value"] for o in shown_objectives(costs, c.row, c.error) if o["modelled"]]
+        shown = shown_design(costs.space, costs.decode(c.row[0]))
+        rows.append([f"{c.error:.6g}", *values, int(dominated), c.source, len(c.errors), shown])
+    write_table(folder, ["error_choice", *names, "dominated", "source", "seeds"], paths, rows)
+
+
+def write_table(folder: Path, heads: Sequence[str], paths: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """pareto.csv: what stands under the heads, then a column a decision; a row's last cell is its shown design."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["error_choice", *names, "dominated", "source", "seeds", *paths])
-    points = np.array([[c.error, c.score] for c in candidates]).reshape(-1, 2)
-    for c, dominated in zip(candidates, find_dominated(points), strict=True):
-        shown = shown_design(costs.space, costs.decode(c.row[0]))
-        values = [o["value"] for o in shown_objectives(costs, c.row, c.error) if o["modelled"]]
-        cells = [shown.get(p, "") for p in paths]
-        writer.writerow([f"{c.error:.6g}", *values, int(dominated), c.source, len(c.errors), *cells])
+    writer.writerow([*heads, *paths])
+    for *cells, shown in rows:
+        writer.writerow([*cells, *(shown.get(p, "") for p in paths)])
     write_bytes(folder / "pareto.csv", text.getvalue().encode())
 
 
@@ -191,3 +201,28 @@ def read_run(folder: Path) -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or str(error)
         raise refuse("CS709", f"{folder} holds no run to go on with: run.json: {reason}") from error
     return body
+
+
+def read_space(folder: Path) -> Space:
+    """The space of a run to go on with.
+
+    Raises:
+        SpecError: CS709 when there is none.
+    """
+    read_run(folder)
+    try:
+        return from_json(read_json(folder / "space.json"), str(folder / "space.json"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise refuse("CS709", f"{folder} holds no run to go on with: {error}") from error
+
+
+def read_start(folder: Path, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The seed and the settings that a run was begun with.
+
+    Raises:
+        SpecError: CS709 when they are not there.
+    """
+    try:
+        return int(body["seed"]), dict(body["settings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise refuse("CS709", f"{folder} holds no run to go on with: {error}") from error

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from attrs import define, field, frozen
 from cospace.compiler.space.model import Space
-from cospace.compiler.space.schema import from_json, to_json
+from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
 from cospace.runtime.context import Run, Stopped, prepare
 from cospace.runtime.derive import Entry, change_one, pick_finalists, refine_pool
@@ -85,12 +85,8 @@ def resume(
         SpecError: CS709 when the folder holds no run to go on with; else as `search`.
     """
     folder = Path(folder)
-    body = results.read_run(folder)
-    try:
-        space = from_json(read_json(folder / "space.json"), str(folder / "space.json"))
-        seed, settings = int(body["seed"]), dict(body["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise refuse("CS709", f"{folder} holds no run to go on with: {error}") from error
+    body, space = results.read_run(folder), results.read_space(folder)
+    seed, settings = results.read_start(folder, body)
     if data is None and settings.get("data"):
         data = Path(settings["data"])
     if body.get("finished"):

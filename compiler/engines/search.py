@@ -6,7 +6,7 @@ said how far from it the engines ended. Else a bound says how much better anothe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import ClassVar, Literal
@@ -64,8 +64,16 @@ class Searched:
         return abs(bound - reached) / abs(reached) if reached else None
 
 
-def search(space: Space, steps: Sequence[Step], seed: int = 0, watch: Watch | None = None) -> Searched:
+def search(
+    space: Space,
+    steps: Sequence[Step],
+    seed: int = 0,
+    watch: Watch | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Searched:
     """The best that the engines of some steps find, and the gap; no steps: `Prove` on all decisions.
+
+    stopped: asked before what the engines met is held against a proof; then nothing is proved.
 
     Raises Undecided where a comparison can't be decided.
     """
@@ -75,6 +83,8 @@ def search(space: Space, steps: Sequence[Step], seed: int = 0, watch: Watch | No
     core = only_read(restrict(space, {}))
     try:
         found = look(core, steps, seed, watch)
+        if stopped():
+            return _told(complete(space, {}, core, found))
         proved = Best((), (), False, 0, "")
         with clock.within(min(PROOF, clock.left())), suppress(exact.Undecided):
             proved = clock.attempt(lambda: prove(core), lambda: proved)
