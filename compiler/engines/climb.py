@@ -31,7 +31,7 @@ class Climb:
 
     name: ClassVar[str] = "evolution, then descent with kicks"
     evaluations: int = 2_000
-    evolved: float = 0.3
+    evolved: float = 0.15
     kick: int = 3
 
     def run(self, problem: Problem) -> None:

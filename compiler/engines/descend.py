@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+MANY = 8
+"""Values of a decision that are all tried; of more, those at distances 1, 2, 4, 8, …"""
 AT_ONCE = 64
 """Values that are tried at once, about, of each chain."""
 SWEEPS = 4
@@ -104,13 +106,19 @@ def _step(problem: Problem, here: Array, score: Array, block: list[int], weights
 
 
 def _single_changes(problem: Problem, here: Array, block: list[int]) -> tuple[Array, Array, Array]:
-    """(chain, decision, value) of every change of one live decision to another of its values."""
+    """(chain, decision, value) of changes of one live decision: to every other value, or where there are many to those
+    at distances 1, 2, 4, 8, …"""
     parts = []
     for j in block:
-        live = numpy.flatnonzero(here[:, j] >= 0)
-        chain = numpy.repeat(live, problem.sizes[j])
-        value = numpy.tile(numpy.arange(problem.sizes[j]), len(live))
-        other = value != here[chain, j]
+        live, size = numpy.flatnonzero(here[:, j] >= 0), problem.sizes[j]
+        if size <= MANY:
+            value = numpy.tile(numpy.arange(size), (len(live), 1))
+        else:
+            reach = 2 ** numpy.arange(size.bit_length() - 1)
+            value = here[live, j][:, None] + numpy.concatenate([-reach[::-1], reach])
+        chain = numpy.repeat(live, value.shape[1])
+        value = value.ravel()
+        other = (value != here[chain, j]) & (value >= 0) & (value < size)
         parts.append((chain[other], numpy.full(int(other.sum()), j), value[other]))
     chains, columns, values = zip(*parts, strict=True)
     return numpy.concatenate(chains), numpy.concatenate(columns), numpy.concatenate(values)
