@@ -86,7 +86,7 @@ class Das:
                 costs = costs - costs.mean()
             else:  # as published: costs themselves, infeasible samples dropped
                 scale = scale or (float(costs[fine][0]) if fine.any() else 0.0)
-                costs = numpy.where(fine, numpy.exp(costs - scale), 0.0)
+                costs = numpy.where(fine, numpy.exp(numpy.clip(costs - scale, -50.0, 50.0)), 0.0)
             logits.learn(
                 {j: self._gradient(share, rows[:, j], costs) for j, share in soft.items() if (rows[:, j] >= 0).any()}
             )
