@@ -28,6 +28,7 @@ from cospace.compiler.engines.evolve import Evolution
 from cospace.compiler.engines.learn import Das, Expectation, Uniform
 from cospace.compiler.engines.problem import Problem, Spent
 from cospace.compiler.space.model import Space
+from cospace.compiler.space.pins import fix
 
 SPECS = Path(__file__).resolve().parent.parent / "specs"
 WHOLE = {
@@ -68,6 +69,14 @@ class Listed(Problem):
         place = numpy.searchsorted(self.keys, key_of(rows, self.sizes))
         return self.listed[place], self.failed[place]
 
+    def rows(self) -> Any:
+        """Every design as a row."""
+        rows, key = numpy.zeros((len(self.keys), len(self.sizes)), numpy.int64), self.keys
+        for j in reversed(range(len(self.sizes))):
+            key, digit = numpy.divmod(key, self.sizes[j] + 1)
+            rows[:, j] = digit - 1
+        return rows
+
     def begin(self, seed: int, budget: int) -> None:
         self.random = numpy.random.default_rng(seed)
         self.budget, self.evaluated, self.least = budget, 0, numpy.inf
@@ -103,7 +112,8 @@ def list_all(space: Space) -> Listed:
     return Listed(space, key[order], numpy.concatenate(goals)[order], numpy.concatenate(violated)[order])
 
 
-def space_of(name: str) -> Space:
+def space_of(name: str) -> tuple[Space, Space]:
+    """The decisions that are searched, and the whole space with what is pinned."""
     spec, settings, pins, pinned = SPACES[name]
     space = compile_file(SPECS / f"{spec}.cospace", settings).space
     assert space is not None
@@ -111,7 +121,7 @@ def space_of(name: str) -> Space:
     if pinned:
         engine = {d.path for d in space.decisions if d.path.startswith("engine.")}
         fixed |= {p: v for p, v in space.references[0].design if p not in engine}
-    return only_read(restrict(space, fixed))
+    return only_read(restrict(space, fixed)), fix(space, fixed)
 
 
 _problem: Listed | None = None
@@ -146,7 +156,7 @@ def main() -> None:
     every: dict[tuple[str, int], list[Any]] = {}
     for name in (n for n in SPACES if given.only in n):
         begin = time.perf_counter()
-        _problem = list_all(space_of(name))
+        _problem = list_all(space_of(name)[0])
         fine = _problem.failed == 0
         _least = float(_problem.listed[fine, 0].min())
         share = fine.mean()
