@@ -171,8 +171,10 @@ def _rules(works: list[Work]) -> str:
 
 
 def _supernet(console: Console, space: Space) -> None:
-    if not space.networks:
-        return
+    from cospace.compiler.space.model import Input
+
+    if not any(isinstance(n, Input) and n.task for network in space.networks for n in network.nodes):
+        return  # nothing that a supernet could be trained with
     from cospace.cli.figures import human
     from cospace.compiler.supernet import estimate
 

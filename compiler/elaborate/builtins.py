@@ -17,6 +17,7 @@ from cospace.compiler.elaborate.values import (
     DomainValue,
     RangeValue,
     SetValue,
+    TableValue,
     describe,
     is_number,
 )
@@ -92,6 +93,8 @@ def _fold(name: str, node: tree.Call, context: Context) -> Expr:
             value = evaluate(a.value, context)
             if isinstance(value, LISTS):
                 items += [(v, g, t, a.value) for v, g, t in members.as_gathered(value).items]
+            elif isinstance(value, TableValue):
+                items += [(v, g, t, a.value) for v, g, t in members.items_of(value, a.span, context)]
             elif isinstance(value, (SetValue, RangeValue, DomainValue, ListDomain)):
                 items += [(v, g, t, a.value) for v, g, t in _members_once(name, value, a.span, context)]
             else:

@@ -178,7 +178,8 @@ def call_def(
         if context.building is not None:
             own = _path(declaration.name, context)
             inner = evolve(inner, prefix=own, indices=())
-            context.state.blocks.append((own, context.guard))
+            if context.layer is None:
+                context.state.blocks.append((own, context.guard))
         if declaration.value is not None:
             from cospace.compiler.elaborate.evaluate import evaluate
 
@@ -212,7 +213,7 @@ def _operator(
     before = len(context.state.works)
     state: list[tuple[str, tuple[Expr, ...]]] = []
     if declaration.block is not None:
-        asking = evolve(inner, direct=path)
+        asking = evolve(inner, layer=path)
         for name, shape in statements.run_facts(declaration.block, asking):
             state.append((name, shape))
     output = types.tensor_type(declaration.result, inner)
@@ -325,17 +326,26 @@ def _task(declaration: tree.Def, fields: dict[str, Any], inner: Context, span: S
 
 
 def ask(node: tree.Ask, context: Context) -> Any:
-    """In an operator: a work added to its call. In a rule: the answer of the same accelerator."""
+    """In an operator: a work added to its call. In a rule: the answer of the same accelerator. In the body of a network:
+    a layer of its own, which is that work."""
     if context.answering is None and context.building is None:
         raise context.fail("CS224", node.span, "`ask` stands in an operator, or in a rule of an accelerator")
     pending = work_of(node, context)
     if context.answering is not None:
         return rules.answer(pending, context)
+    layer = context.layer or _path(pending.kind, context)
     taken: dict[str, int] = context.state.groups.setdefault("works", {})
-    path = f"{pending.layer}.{pending.kind}"
+    path = f"{layer}.{pending.kind}"
     taken[path] = taken.get(path, 0) + 1
     path = path if taken[path] == 1 else f"{path}#{taken[path]}"
-    context.state.works.append(evolve(pending, path=path))
+    context.state.works.append(evolve(pending, path=path, layer=layer))
+    if context.layer is None:
+        assert context.building is not None
+        context.building.nodes.append(
+            Call(layer, pending.kind, f"work.{pending.kind}", (), (), (), context.guard, works=(path,), span=node.span)
+        )
+        context.state.blocks.append((layer, context.guard))
+        context.state.layers.append((layer, context.guard))
     return Record({}, "work")
 
 
@@ -358,7 +368,7 @@ def work_of(node: tree.Ask, context: Context) -> rules.Pending:
                 "CS226", s.span, f"{statements._word(s)} does not belong in a kind of work",
                 help="what it always meets stands in the operator that asks for it, or in the rule that serves it",
             )  # fmt: skip
-    owner = context.answering.layer if context.answering else context.direct or context.prefix
+    owner = context.answering.layer if context.answering else ""
     network = context.building.name if context.building else ""
     return rules.Pending(
         "", kind, declaration, home, dims, facts, times, context.guard, owner, node.span, context.calls, network

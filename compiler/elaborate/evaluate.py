@@ -148,7 +148,7 @@ def _set(node: tree.SetOf, context: Context) -> Any:
         raise context.fail("CS205", odd.span, "this set mixes names of values with a new symbol", help=help)
     items, labels, conditions = [], [], []
     if symbols:
-        _relate(frozenset(a.value.id for a in node.alternatives), context)  # type: ignore[union-attr]
+        relate(frozenset(a.value.id for a in node.alternatives), context)  # type: ignore[union-attr]
     for a, is_bare in zip(node.alternatives, bare, strict=True):
         condition = boolean(a.guard, context) if a.guard is not None else graph.TRUE
         if condition is graph.FALSE:
@@ -167,7 +167,7 @@ def _set(node: tree.SetOf, context: Context) -> Any:
     return SetValue(tuple(items), tuple(labels), tuple(conditions), word)
 
 
-def _relate(together: frozenset[str], context: Context) -> None:
+def relate(together: frozenset[str], context: Context) -> None:
     """Note which symbols stand in one set; those that do share one object, for there may be many."""
     families = context.state.families
     known = [families[name] for name in together if name in families]

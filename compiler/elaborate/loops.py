@@ -129,6 +129,4 @@ def body_names(scope: Scope) -> set[str]:
 
 
 def index_of(value: Any) -> str:
-    from cospace.compiler.space.model import show
-
-    return str(show(value.value)) if isinstance(value, Expr) and value.is_const else str(value)
+    return members.index_text(value) or str(value)

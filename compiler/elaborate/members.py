@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 from cospace.compiler.elaborate import listed, names, parts, passes, paths, readings, types, ways_out
 from cospace.compiler.elaborate.listed import ListDomain
-from cospace.compiler.elaborate.tables import Row
+from cospace.compiler.elaborate.tables import Row, rows_of
 from cospace.compiler.elaborate.values import (
     AcceleratorClass,
     Builtin,
@@ -87,6 +87,9 @@ def field_of(owner: Any, name: str, span: Span, context: Context) -> Any:
         raise _unknown(name, owner.fields, f"this {owner.kind}", span, context)
     if isinstance(owner, Row):
         return owner.field(name, span, context)
+    if isinstance(owner, TableValue):
+        rows = Gathered(tuple((row, TRUE, ONE) for row in rows_of(owner, span, context)), owner.declaration.name)
+        return _of_each(rows, name, span, context)
     if isinstance(owner, Module):
         if name in owner.scope.names:
             return names.force(owner.scope, name, span, context)
@@ -286,18 +289,24 @@ def own_copy(owner: PerLayer, node: tree.Name, context: Context) -> Any:
 
 def _index_text(node: tree.Expr, context: Context) -> str:
     from cospace.compiler.elaborate.evaluate import evaluate
-    from cospace.compiler.space.model import show
 
     if isinstance(node, tree.Name) and names.find(node.id, node.span, context) is None:
         return node.id
     value = evaluate(node, context)
-    return str(show(value.value)) if isinstance(value, Expr) and value.is_const else getattr(value, "path", "?")
+    return index_text(value) or str(getattr(value, "path", "?"))
 
 
-def _shown(value: Expr) -> str:
+def index_text(value: Any) -> str | None:
+    """How a pass over a value is told in paths: a constant as it is written, a row of a table by its keys."""
     from cospace.compiler.space.model import show
 
-    return str(show(value.value))
+    if isinstance(value, Row):
+        known = [index_text(k) for k in value.keys]
+        return None if None in known else ", ".join(k for k in known if k is not None)
+    if isinstance(value, Expr) and value.is_const:
+        text = str(show(value.value))
+        return paths.index_of(text) if value.type.kind == "text" else text
+    return None
 
 
 def pick(items: Sequence[Guarded], index: Expr, span: Span, context: Context) -> Any:
@@ -387,6 +396,8 @@ def items_of(domain: Any, span: Span, context: Context) -> list[tuple[Any, Expr,
         return [(ListValue(o), c, ONE) for o, c in zip(domain.options, domain.conditions, strict=True)]
     if isinstance(domain, DomainValue):
         return [(v, c, ONE) for v, c in zip(domain.values, domain.conditions, strict=True)]
+    if isinstance(domain, TableValue):
+        return [(row, TRUE, ONE) for row in rows_of(domain, span, context)]
     if isinstance(domain, RangeValue):
         from cospace.compiler.elaborate.choices import spread
 
@@ -409,7 +420,7 @@ def each(node: tree.Each, context: Context) -> Gathered:
     for at, (value, condition, times) in enumerate(items_of(domain, node.over.span, context), 1):
         inner = Scope(context.scope, {node.over.name: value})
         context.hangs_on(value)  # it may name what is made inside
-        index = _shown(value) if isinstance(value, Expr) and value.is_const else str(at)
+        index = index_text(value) or str(at)
         here = evolve(context.at(inner).under(condition), indices=(*context.indices, index))
         guard = boolean(node.guard, here) if node.guard is not None else TRUE
         if guard is graph.FALSE:

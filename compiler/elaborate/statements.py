@@ -19,7 +19,7 @@ from cospace.compiler.elaborate.values import (
     evolve,
 )
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Symbol
 from cospace.compiler.space.model import Requirement
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Fix, Label, WayOut
@@ -81,7 +81,7 @@ def _run(s: tree.Statement, context: Context, counts: dict[str, int], last: bool
         value = evaluate(s.value, context.named(None))
         if last:
             return value
-        if not isinstance(s.value, tree.Ask):
+        if not _is_done(value):
             context.state.reporter.warn(
                 "CS225", s.span, "this value goes nowhere", help="bind it to a name, or make it the last line"
             )
@@ -95,6 +95,12 @@ def _run(s: tree.Statement, context: Context, counts: dict[str, int], last: bool
     else:
         raise context.fail("CS226", s.span, f"{_word(s)} does not belong here", help=_home(s))
     return None
+
+
+def _is_done(value: Any) -> bool:
+    """Whether a value needs no reader: a work that was asked for, or `none` where that is left out."""
+    none = isinstance(value, Expr) and value.is_const and value.payload == Symbol("none")
+    return none or (isinstance(value, Record) and value.kind == "work")
 
 
 def _word(s: tree.Statement) -> str:

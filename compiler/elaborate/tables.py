@@ -68,9 +68,16 @@ def look_up(table: TableValue, node: tree.Call, context: Context) -> Row:
     return Row(loaded, tuple(keys), node.span)
 
 
+def rows_of(table: TableValue, span: Span, context: Context) -> list[Row]:
+    """Every row of a table, in the order in which they stand."""
+    loaded = load(table, context)
+    types_ = [c.type for c in loaded.keys]
+    return [Row(loaded, tuple(const(v, t.unit) for v, t in zip(key, types_, strict=True)), span) for key in loaded.rows]
+
+
 @frozen(eq=False)
 class Row:
-    """One row, told by its keys. `field` gives a column of it."""
+    """One row, told by its keys. `field` gives a column of it, or a key."""
 
     noun = "a row of a table"
     table: Loaded
@@ -79,9 +86,12 @@ class Row:
 
     def field(self, name: str, span: Span, context: Context) -> Expr:
         table = self.table
+        key = next((k for k, column in zip(self.keys, table.keys, strict=True) if column.name == name), None)
+        if key is not None:
+            return key
         if name not in table.columns:
-            listed = ", ".join(f"`{c}`" for c in table.columns)
-            help = meant(name, table.columns) or f"it has {listed}"
+            there = [*(k.name for k in table.keys), *table.columns]
+            help = meant(name, there) or f"it has {', '.join(f'`{c}`' for c in there)}"
             raise context.fail("CS211", span, f"this row has no field `{name}`", help=help)
         asked = (name, self.keys, context.guard)
         if asked not in table.answers:
@@ -314,7 +324,7 @@ def _key_columns(p: tree.Parameter, context: Context) -> list[Column]:
 
 def _column(name: str, type: tree.Expr | None, context: Context) -> Column:
     """A column from its declared type: a unit, `int`, `real`, `text`, `bool`, a set of symbols, a range."""
-    from cospace.compiler.elaborate.evaluate import evaluate
+    from cospace.compiler.elaborate.evaluate import evaluate, relate
 
     if type is None:
         return Column(name, graph.NUMBER)
@@ -322,7 +332,9 @@ def _column(name: str, type: tree.Expr | None, context: Context) -> Column:
         kinds = {"text": graph.TEXT, "bool": graph.BOOL, "symbol": graph.SYMBOL}
         return Column(name, kinds.get(type.id, graph.NUMBER), whole=type.id == "int")
     if isinstance(type, tree.SetOf) and all(isinstance(a.value, tree.Name) for a in type.alternatives):
-        return Column(name, graph.SYMBOL, symbols=frozenset(a.value.id for a in type.alternatives))  # type: ignore[union-attr]
+        symbols = frozenset(a.value.id for a in type.alternatives)  # type: ignore[union-attr]
+        relate(symbols, context)
+        return Column(name, graph.SYMBOL, symbols=symbols)
     if isinstance(type, tree.Name) and context.scope.find(type.id) is None:
         unit = names.find_unit(type.id, type.span, context).scale
         return Column(name, unit.type, unit.number)
@@ -494,4 +506,4 @@ def _rows(
     return table.tables[asked]
 
 
-__all__ = ["Record", "Row", "load", "look_up"]
+__all__ = ["Record", "Row", "load", "look_up", "rows_of"]

@@ -391,6 +391,8 @@ class Context:
     """The whole path that the next call takes (an alternative's own)."""
     owner: Instance | None = None
     """The accelerator whose body this is."""
+    layer: str | None = None
+    """The operator whose declaration is being run, which is the layer that its works are asked for by."""
 
     def under(self, condition: Expr) -> Context:
         return evolve(self, guard=both(self.guard, condition))
