@@ -326,8 +326,8 @@ def _task(declaration: tree.Def, fields: dict[str, Any], inner: Context, span: S
 
 
 def ask(node: tree.Ask, context: Context) -> Any:
-    """In an operator: a work added to its call. In a rule: the answer of the same accelerator. In the body of a network,
-    or of a `def` that it calls: a layer of its own, which is that work."""
+    """In an operator: a work added to its call. In a rule: the answer of the same accelerator. In a network, or in a
+    `def` without a source that it calls: a layer of its own, which is that work."""
     if context.answering is None and context.building is None:
         raise context.fail("CS224", node.span, "`ask` stands in an operator, or in a rule of an accelerator")
     pending = work_of(node, context)
