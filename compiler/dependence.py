@@ -67,7 +67,8 @@ def words_of(s: tree.Statement, hardware: frozenset[str] = frozenset()) -> Words
             elif isinstance(node, tree.SetOf):
                 gives |= _symbols(node)
                 tags |= _tagged(node)
-    alone = later or isinstance(s, (tree.Import, tree.Work, tree.Loop))
+    named = isinstance(s, tree.Network) and s.block is None  # its operators are named in a file
+    alone = later or named or isinstance(s, (tree.Import, tree.Work, tree.Loop))
     together = isinstance(s, _HARDWARE) or not hardware.isdisjoint(says)
     return Words(names, frozenset(gives), frozenset(says), together, decides, frozenset(tags), alone)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "explain"
 _PAGE = re.compile(r"CS\d{3}\Z")
+_FILE = re.compile(r"^```onnx[ \t]+(\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXAMPLE = re.compile(r"^```cospace[ \t]+(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -36,3 +37,8 @@ def explain(code: str) -> str:
 def examples(code: str, kind: str) -> list[str]:
     """The examples on a code's page that are marked `kind`: `bad` ones give this code, `good` ones no error."""
     return [body for mark, body in _EXAMPLE.findall(explain(code)) if mark == kind]
+
+
+def files(code: str) -> dict[str, str]:
+    """The models that the examples on a code's page read: file -> its graph in the text form of ONNX."""
+    return dict(_FILE.findall(explain(code)))

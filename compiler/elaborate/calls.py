@@ -22,6 +22,7 @@ from cospace.compiler.elaborate.values import (
     Chosen,
     Context,
     Function,
+    ListValue,
     Record,
     Scope,
     Stop,
@@ -41,6 +42,8 @@ from cospace.dsl.suggest import meant
 MAX_DEPTH = 64
 CALL = 10
 """Evaluations that a call takes beside those in its body; each call that it stands in adds one."""
+WEIGHT, CONSTANT = -1, -2
+"""In the place of a node: of tensors that a file holds, those that are multiplied, and indices, sizes and masks."""
 
 
 def call(node: tree.Call, context: Context) -> Any:
@@ -172,7 +175,7 @@ def call_def(
     )  # fmt: skip
     kind = types.result_kind(declaration.result)
     if declaration.source is not None and kind in ("tensor", "graph"):
-        return _operator(declaration, arguments, span, inner, context)
+        return apply_operator(declaration, arguments, span, inner, context)
     bind(declaration.parameters, arguments, inner, context, span, f"`{declaration.name}`", known=known, places=places)
     if declaration.source is None or declaration.value is not None:
         if context.building is not None:
@@ -199,30 +202,46 @@ def _path(name: str, context: Context) -> str:
     return path if taken[path] == 1 else f"{path}#{taken[path]}"
 
 
-def _operator(
-    declaration: tree.Def, arguments: tuple[tree.Argument, ...], span: Span, inner: Context, context: Context
+def apply_operator(
+    declaration: tree.Def,
+    arguments: tuple[tree.Argument, ...],
+    span: Span,
+    inner: Context,
+    context: Context,
+    what: str = "",
+    known: dict[str, Any] | None = None,
+    made: Tensor | None = None,
 ) -> Tensor:
+    """An operator applied. known: arguments that are values already. made: what the result is known to be from outside:
+    its sizes bind names of the declared result, or are checked against it. what: the call, in messages."""
     building = context.building
+    what = what or f"`{declaration.name}`"
     if building is None:
         raise context.fail("CS221", span, f"`{declaration.name}` is an operator: it stands inside a network")
     assert declaration.source is not None and isinstance(declaration.result, tree.Item)
     path = _path(declaration.name, context)
     inner = evolve(inner, prefix=path, indices=())
     deeper = evolve(context, prefix=path, indices=())
-    bind(declaration.parameters, arguments, inner, deeper, span, f"`{declaration.name}`")
+    bind(declaration.parameters, arguments, inner, deeper, span, what, known=known)
+    if made is not None:
+        types.check(declaration.result, made, span, f"the result of {what}", inner)
     before = len(context.state.works)
     state: list[tuple[str, tuple[Expr, ...]]] = []
     if declaration.block is not None:
         asking = evolve(inner, layer=path)
         for name, shape in statements.run_facts(declaration.block, asking):
             state.append((name, shape))
-    output = types.tensor_type(declaration.result, inner)
+    output = made or types.tensor_type(declaration.result, inner)
     tensors, scalars = [], []
     for p in declaration.parameters:
         value = inner.scope.names[p.name]
-        if isinstance(value, Tensor):
-            tensors.append((p.name, value.node))
-        elif isinstance(value, Expr):
+        several = value.items if isinstance(value, ListValue) else ()
+        for name, tensor in ((p.name, value), *((f"{p.name}_{at}", item) for at, item in enumerate(several, 1))):
+            if isinstance(tensor, Tensor) and tensor.node >= 0:
+                tensors.append((name, tensor.node))
+            elif isinstance(tensor, Tensor) and tensor.node == WEIGHT:
+                state.append((name, tensor.shape))
+        if isinstance(value, Expr):
             scalars.append((p.name, value))
     works = tuple(w.path for w in context.state.works[before:])
     node = Call(

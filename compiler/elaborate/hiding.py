@@ -84,6 +84,8 @@ def _binders(node: tree.Node, text: str) -> list[tuple[str, Span, str]]:
         return [(node.over.name, word_span(text, node.over.span, node.over.name), "comprehension's name")]
     if isinstance(node, tree.Part):
         return [(b.name, word_span(text, b.span, b.name), "index") for b in node.indices]
+    if isinstance(node, tree.Network) and node.block is None:
+        return []  # its parameters are a file's names
     if isinstance(node, tree.Def | tree.Network | tree.Accelerator):
         return [(p.name, word_span(text, p.span, p.name), "parameter") for p in node.parameters or ()]
     return []

@@ -20,6 +20,7 @@ from cospace.compiler.elaborate import (
     hiding,
     members,
     names,
+    network_file,
     params,
     passes,
     placing,
@@ -229,12 +230,8 @@ def _network(s: tree.Network, context: Context) -> Any:
     from cospace.compiler.elaborate.evaluate import evaluate
 
     if s.block is None:
-        raise context.fail(
-            "CS208",
-            s.span,
-            f"network `{s.name}` comes from a file, which this version can't read yet",
-            help="write its operators out in a block; `std.images` has networks that are known, such as `resnet18`",
-        )
+        building, output = network_file.build(s, context)
+        return _made(s, building, output, s.source or s, context)
     scope = Scope(context.scope, label=s.name)
     building = Building(s.name)
     here = evolve(context, scope=scope, prefix=s.name, indices=(), building=building, hint=None)
@@ -266,27 +263,34 @@ def _network(s: tree.Network, context: Context) -> Any:
     failed = failed or output is BAD or any(d.severity == "error" for d in context.state.reporter.found[before:])
     if failed:
         raise Stop()
+    last = s.block.statements[-1] if s.block.statements else s
     if s.parameters is None and s.result is None and not isinstance(output, Tensor) and building.nodes:
         output = Tensor("works", (), len(building.nodes) - 1)  # a list of works: there is nothing to run
     if not isinstance(output, Tensor):
         raise context.fail(
-            "CS402", s.block.statements[-1].span if s.block.statements else s.span,
+            "CS402", last.span,
             f"the last line of a network is its output, a tensor, and this gives {describe(output)}",
             help="write the name of the tensor on a line of its own",
         )  # fmt: skip
+    return _made(s, building, output, last, here)
+
+
+def _made(s: tree.Network, building: Building, output: Tensor, last: tree.Node, here: Context) -> Any:
+    """A network, its output checked against its type. last: what says the output; here: where the type stands."""
+    from cospace.compiler.elaborate.evaluate import evaluate
+
     if s.result is not None:
-        last = s.block.statements[-1]
         wanted = evaluate(s.result, evolve(here, building=None))
         if isinstance(wanted, TensorType):
             if len(wanted.shape) != len(output.shape):
-                raise context.fail(
+                raise here.fail(
                     "CS402",
                     last.span,
                     f"the output has {len(output.shape)} dimensions, and `{s.name}` declares {len(wanted.shape)}",
                 )
             for at, (w, got) in enumerate(zip(wanted.shape, output.shape, strict=True), 1):
-                types.match(w, got, f"dimension {at} of the output of `{s.name}`", last.span, context)
-    context.state.networks.append(NetworkPlan(s.name, tuple(building.nodes), output.node, s.doc))
+                types.match(w, got, f"dimension {at} of the output of `{s.name}`", last.span, here)
+    here.state.networks.append(NetworkPlan(s.name, tuple(building.nodes), output.node, s.doc))
     return members.PathValue(s.name)
 
 

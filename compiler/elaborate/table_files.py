@@ -1,4 +1,5 @@
-"""Where the file of a table lies, and its text: CSV with a line of names, UTF-8. Nothing outside of the folders."""
+"""Where a file that a text names lies, and the text of a table: CSV with a line of names, UTF-8. Nothing outside of the
+folders."""
 
 from __future__ import annotations
 
@@ -66,8 +67,7 @@ def read_csv(name: str, shown: str, groups: dict[str, Any], wanted: Collection[s
 
     groups: "data" is the folder given as `--data` or None, "places" path shown -> real path. Raises Missing.
     """
-    path = _find(name, shown, groups)
-    groups.setdefault("read", []).append(path)
+    path = find_file(name, shown, groups)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise Missing(f"`{name}` is larger than {MAX_BYTES >> 20} MiB")
@@ -130,7 +130,8 @@ def _refuse_separator(name: str, head: str, wanted: Collection[str]) -> None:
             )
 
 
-def _find(name: str, shown: str, groups: dict[str, Any]) -> Path:
+def find_file(name: str, shown: str, groups: dict[str, Any]) -> Path:
+    """The file `name` that the text shown as `shown` asks for, noted as read. Raises Missing."""
     if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise Missing(f"`{name}` is not a file below the spec's folder", "name a file beside the spec, or below it")
     folders: list[Path] = []
@@ -151,6 +152,7 @@ def _find(name: str, shown: str, groups: dict[str, Any]) -> Path:
                 raise Missing(f"`{name}` leads out of its folder", "a link may not: copy the file there")
         except (OSError, RuntimeError) as error:
             raise Missing(f"`{name}` can't be read: {error}") from None
+        groups.setdefault("read", []).append(path)
         return path
     wanted = "the folder given as --data or beside the spec" if data is not None else "beside the spec"
     raise Missing(f"there is no file `{name}` {wanted if data is None else 'in ' + wanted}",

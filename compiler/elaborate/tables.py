@@ -13,17 +13,16 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import define, evolve, field, frozen
-from cospace.compiler.elaborate import names, types
+from cospace.compiler.elaborate import names
 from cospace.compiler.elaborate.table_cells import Column, as_declared, refused
+from cospace.compiler.elaborate.table_columns import column, key_columns, width
 from cospace.compiler.elaborate.table_files import Missing, Sheet, read_csv
 from cospace.compiler.elaborate.table_rows import BadCell, Cells, Key, Keyed, keyed
 from cospace.compiler.elaborate.values import (
     LISTS,
     Context,
     ListValue,
-    RangeValue,
     Record,
-    SetValue,
     TableValue,
     describe,
     is_number,
@@ -64,7 +63,7 @@ def look_up(table: TableValue, node: tree.Call, context: Context) -> Row:
     keys: list[Expr] = []
     columns = iter(loaded.keys)
     for a, p in zip(node.arguments, declaration.parameters, strict=True):
-        keys += _key(a.value, p, [next(columns) for _ in range(_width(p))], declaration.name, context)
+        keys += _key(a.value, p, [next(columns) for _ in range(width(p))], declaration.name, context)
     return Row(loaded, tuple(keys), node.span)
 
 
@@ -117,21 +116,6 @@ class Row:
 # ---- keys
 
 
-def _width(parameter: tree.Parameter) -> int:
-    """How many columns a key takes: `list(t, n)` takes n."""
-    t = parameter.type
-    if (
-        isinstance(t, tree.Call)
-        and isinstance(t.function, tree.Name)
-        and t.function.id == "list"
-        and len(t.arguments) == 2
-    ):
-        count = t.arguments[1].value
-        if isinstance(count, tree.Number) and count.unit is None and count.value.denominator == 1:
-            return int(count.value)
-    return 1
-
-
 def _key(
     node: tree.Expr, parameter: tree.Parameter, columns: Sequence[Column], table: str, context: Context
 ) -> list[Expr]:
@@ -144,7 +128,7 @@ def _key(
             return [const(Symbol(node.id))]
         raise _not_among(node.id, columns[0], what, node.span, context)
     value = evaluate(node, context.named(parameter.name))
-    if _width(parameter) == 1:
+    if width(parameter) == 1:
         found = [as_scalar(value, node.span, context)]
     else:
         found = _several(value, len(columns), node.span, what, context)
@@ -291,7 +275,7 @@ def load(table: TableValue, context: Context) -> Loaded:
     here = evolve(context, scope=table.scope, hint=None, direct=None, guard=graph.TRUE)
     keys: list[Column] = []
     for p in declaration.parameters:
-        made = _key_columns(p, here)
+        made = key_columns(p, here)
         if {k.name for k in made} & {k.name for k in keys}:
             raise here.fail("CS210", p.span, f"two keys are called `{made[0].name}`", help="give each its own name")
         keys += made
@@ -302,7 +286,7 @@ def load(table: TableValue, context: Context) -> Loaded:
         if s.name in columns or any(s.name == k.name for k in keys):
             said = "two columns are" if s.name in columns else "a key and a column are both"
             raise here.fail("CS210", s.span, f"{said} called `{s.name}`", help="give each its own name")
-        columns[s.name] = _column(s.name, s.type, here)
+        columns[s.name] = column(s.name, s.type, here)
     if isinstance(declaration.source.value, tree.ListOf):
         found = _in_place(declaration, tuple(keys), columns, here)
     else:
@@ -312,42 +296,6 @@ def load(table: TableValue, context: Context) -> Loaded:
     _unique(found, here)
     cache[id(declaration)] = found
     return found
-
-
-def _key_columns(p: tree.Parameter, context: Context) -> list[Column]:
-    count = _width(p)
-    if count == 1:
-        return [_column(p.name, p.type, context)]
-    assert isinstance(p.type, tree.Call)
-    return [_column(f"{p.name}_{i}", p.type.arguments[0].value, context) for i in range(1, count + 1)]
-
-
-def _column(name: str, type: tree.Expr | None, context: Context) -> Column:
-    """A column from its declared type: a unit, `int`, `real`, `text`, `bool`, a set of symbols, a range."""
-    from cospace.compiler.elaborate.evaluate import evaluate, relate
-
-    if type is None:
-        return Column(name, graph.NUMBER)
-    if isinstance(type, tree.Name) and type.id in types.PLAIN:
-        kinds = {"text": graph.TEXT, "bool": graph.BOOL, "symbol": graph.SYMBOL}
-        return Column(name, kinds.get(type.id, graph.NUMBER), whole=type.id == "int")
-    if isinstance(type, tree.SetOf) and all(isinstance(a.value, tree.Name) for a in type.alternatives):
-        symbols = frozenset(a.value.id for a in type.alternatives)  # type: ignore[union-attr]
-        relate(symbols, context)
-        return Column(name, graph.SYMBOL, symbols=symbols)
-    if isinstance(type, tree.Name) and context.scope.find(type.id) is None:
-        unit = names.find_unit(type.id, type.span, context).scale
-        return Column(name, unit.type, unit.number)
-    wanted = evaluate(type, context)
-    if isinstance(wanted, SetValue) and all(isinstance(i, Expr) and i.type.kind == "symbol" for i in wanted.items):
-        return Column(name, graph.SYMBOL, symbols=frozenset(str(i.value) for i in wanted.items))
-    if isinstance(wanted, RangeValue) and wanted.low.is_const and wanted.high.is_const:
-        return Column(name, wanted.low.type, low=wanted.low.number, high=wanted.high.number)
-    scale = getattr(wanted, "scale", wanted)
-    if is_number(scale) and scale.is_const:
-        return Column(name, scale.type, scale.number)
-    raise context.fail("CS306", type.span, f"a column can't hold {describe(wanted)}",
-                       help="a unit, `int`, `real`, `text`, `bool`, a range or a set of symbols")  # fmt: skip
 
 
 def _in_place(

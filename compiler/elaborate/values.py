@@ -143,7 +143,7 @@ class TensorType:
 
 @frozen(eq=False, repr=False)
 class Tensor:
-    """The output of a node of the network being built."""
+    """The output of a node of the network being built; a negative one is none (`calls.WEIGHT`)."""
 
     kind: str
     shape: tuple[Expr, ...]
