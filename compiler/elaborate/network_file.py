@@ -36,7 +36,7 @@ from cospace.compiler.space.graph import const
 from cospace.compiler.space.model import Input
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
-from cospace.dsl.suggest import meant
+from cospace.dsl.suggest import closest, meant
 from cospace.dsl.walk import walk
 
 LIBRARY = "std.onnx"
@@ -84,7 +84,7 @@ def _given(s: tree.Network, context: Context) -> tuple[dict[str, tuple[int, Span
             if p.default is None:
                 help = f"`{p.name} = 1` is a size that the file leaves open, `{p.name}: tensor[1, 8]` an input's shape"
                 raise context.fail("CS306", p.span, f"`{p.name}` needs a value or a type", help=help)
-            value = number(p.default, context)
+            value = number(p.default, context.named(p.name))
             if not value.is_const or value.type.unit or value.number.denominator != 1 or value.number < 1:
                 said = "a size is a whole number from 1 that no decision changes"
                 raise context.fail("CS301", p.default.span, said, help="a file's shapes are inferred before any design")
@@ -118,28 +118,37 @@ def _check_given(
     if len(inputs) > len(graph.inputs):
         said = f"`{file}` has {len(graph.inputs)} inputs, and {len(inputs)} are given"
         raise context.fail("CS214", s.span, said, help=_inputs(graph))
-    left: dict[str, tuple[str, int]] = {}
+    if failed or _open_sizes(s, file, graph, given, context):
+        raise Stop()
+
+
+def _open_sizes(s: tree.Network, file: str, graph: Graph, given: dict[str, tuple[int, Span]], context: Context) -> bool:
+    """CS237 for all sizes of inputs that are not known."""
+    named: dict[str, str] = {}
+    others: list[str] = []
+    last = None
     for name in graph.inputs:
         sizes = graph.sizes.get(name)
         if sizes is None:
-            failed = True
-            said = f"`{file}` says nothing of how large its input `{_plain(name)}` is"
-            context.fail("CS237", s.span, said, help=f"give its shape: `{_whole(s, graph, name)}`")
+            others.append(f"all of `{_plain(name)}`")
+            last = name
         for at, size in enumerate(sizes or (), 1):
             if isinstance(size, str) and size.isidentifier():
-                left.setdefault(size, (name, at))
+                named.setdefault(size, f"`{size}` (dimension {at} of `{_plain(name)}`)")
             elif not isinstance(size, int):
-                failed = True
-                said = f"dimension {at} of the input `{_plain(name)}` of `{file}` is left open"
-                context.fail("CS237", s.span, said, help=f"give the whole shape: `{_whole(s, graph, name)}`")
-                break
-    for size, (name, at) in left.items():
-        failed = True
-        said = f"`{size}`, which is dimension {at} of the input `{_plain(name)}` of `{file}`, is left open"
-        every = ", ".join(f"{n} = {given[n][0] if n in given else 1}" for n in dict.fromkeys([*given, *left]))
-        context.fail("CS237", s.span, said, help=f'give it a value: `network {s.name}({every}) from "{file}"`')
-    if failed:
-        raise Stop()
+                others.append(f"dimension {at} of `{_plain(name)}`")
+                last = name
+    if not named and not others:
+        return False
+    shown = [*named.values(), *others]
+    listed = ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "")
+    every = dict.fromkeys([*given, *named])
+    values = ", ".join(f"{n} = {given[n][0] if n in given else 1}" for n in every)
+    help = f"say them: `network {s.name}({values}) from …`"
+    if last is not None:
+        help = f"give shapes: `{_whole(s, graph, last)}`"
+    context.fail("CS237", s.span, f"`{file}` leaves sizes of its inputs open: {listed}", help=help)
+    return True
 
 
 def _inputs(graph: Graph) -> str:
@@ -169,7 +178,7 @@ class _Lowering:
     """Tensors made so far; None where that failed, which has been told."""
 
     def check_operators(self) -> None:
-        """CS235 for each operator that nothing declares, with the nodes that apply it."""
+        """CS235 for operators that nothing declares, with the nodes that apply them."""
         failed: dict[str, list[Node]] = {}
         for node in self.graph.nodes:
             if self._function(node.operator) is None:
@@ -181,15 +190,17 @@ class _Lowering:
             listed = ", ".join(f"`{_plain(o)}`" for o in list(failed)[:6]) + (", …" if len(failed) > 6 else "")
             said = f"nothing declares the operators of `{self.file}`: {listed}"
             raise self.context.fail("CS235", self.span, said, help=f"`import {LIBRARY}` declares those of the standard")
-        for operator, nodes in failed.items():
-            told = ", ".join(f"`{_plain(n.name)}`" for n in nodes[:3])
-            told += f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
-            word = _plain(operator)
-            said = f"nothing declares the operator `{word}` of `{self.file}` ({told})"
-            help = meant(word, declared) if operator.isidentifier() else None
-            self.context.fail("CS235", self.span, said, help=help or _example(word))
-        if failed:
-            raise Stop()
+        if not failed:
+            return
+        told = []
+        for operator, nodes in list(failed.items())[:6]:
+            applied = ", ".join(f"`{_plain(n.name)}`" for n in nodes[:3])
+            applied += f" and {len(nodes) - 3} more" if len(nodes) > 3 else ""
+            told.append(f"`{_plain(operator)}` (node{'s' * (len(nodes) > 1)} {applied})")
+        listed = ", ".join(told) + (f" and {len(failed) - 6} more" if len(failed) > 6 else "")
+        said = f"nothing declares {'operators' if len(failed) > 1 else 'an operator'} of `{self.file}`: {listed}"
+        near = next((f"did you mean `{n}` by `{o}`?" for o in failed if (n := closest(o, declared))), None)
+        raise self.context.fail("CS235", self.span, said, help=near or _example(_plain(next(iter(failed)))))
 
     def _function(self, operator: str) -> Function | None:
         found = names.find(operator, self.span, self.context)
@@ -233,7 +244,8 @@ class _Lowering:
         function = self._function(node.operator)
         assert function is not None
         declaration = function.declaration
-        context = self.context
+        shown = f"node `{_plain(node.name)}`"
+        context = evolve(self.context, note=shown)
         known = self._arguments(node, declaration)
         context.state.steps += calls.CALL
         inner = evolve(
@@ -247,7 +259,7 @@ class _Lowering:
         if made is None and not _says_its_size(declaration):
             raise self._open(node, outputs[0], sizes)
         here = evolve(context, direct=f"{self.name}.{node.operator}[{paths.index_of(node.name)}]")
-        what = f"`{declaration.name}` (node `{_plain(node.name)}`)"
+        what = f"`{declaration.name}` ({shown})"
         result = calls.apply_operator(declaration, (), self.span, inner, here, what, known, made)
         self.values[outputs[0]] = result
         for name in outputs[1:]:
@@ -262,7 +274,8 @@ class _Lowering:
         said = f"{part}, which `{_plain(node.operator)}` makes (node `{_plain(node.name)}`), is not known"
         return self.context.fail(
             "CS237", self.span, said,
-            help="it hangs on data, or on an operator without a rule: cut the file before it, or state the size in it",
+            help=f"ONNX says: {self.graph.why}" if self.graph.why else "it hangs on data, or on an operator without a "
+            "rule: cut the file before it, or state the size in it",
         )  # fmt: skip
 
     def _arguments(self, node: Node, declaration: tree.Def) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from cospace.dsl.cache import digest, read_cached, write_cached
 
 MAX_BYTES = 2 << 30
 """What the format itself can hold in one file."""
-SECONDS = 60.0
+SECONDS = 30.0
 """What reading one file may take, at most."""
 
 Shape = tuple["int | str | None", ...]
@@ -62,6 +62,8 @@ class Graph:
     held: Mapping[str, bool]
     open: tuple[str, ...]
     """Names of sizes that the file leaves open, those that were given included."""
+    why: str = ""
+    """Why some sizes are not known, where ONNX's rules say so."""
 
 
 def read_graph(path: Path, name: str, given: Mapping[str, int], inputs: Sequence[Sequence[int] | None]) -> Graph:
@@ -91,6 +93,7 @@ def _graph(data: Mapping[str, Any]) -> Graph:
         {k: tuple(v) for k, v in data["sizes"].items()},
         dict(data["held"]),
         tuple(data["open"]),
+        str(data["why"]),
     )
 
 

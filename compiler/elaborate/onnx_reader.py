@@ -55,6 +55,7 @@ def answer(path: Path, sizes: Mapping[str, int], inputs: Sequence[Sequence[int] 
         _lighten(tensor)
     found = _inferred(model)
     nodes = list(_acting(graph.node, held, found))
+    unknown = any(not _known(found, next(filter(None, made))) for _, _, _, made, _ in nodes)
     wanted = {name for _, _, read, made, _ in nodes for name in (*read, *made)} | {i.name for i in given}
     return {
         "inputs": [i.name for i in given],
@@ -63,7 +64,23 @@ def answer(path: Path, sizes: Mapping[str, int], inputs: Sequence[Sequence[int] 
         "sizes": {name: shape for name, (shape, _) in found.items() if name in wanted},
         "held": {name: weight for name, weight in held.items() if name in wanted},
         "open": names,
+        "why": _why(model) if unknown else "",
     }
+
+
+def _known(found: Mapping[str, tuple[Any, int]], name: str) -> bool:
+    return name in found and all(isinstance(d, int) for d in found[name][0])
+
+
+def _why(model: Any) -> str:
+    """The first of the rules for sizes that doesn't hold."""
+    from onnx import shape_inference
+
+    try:
+        shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except Exception as error:
+        return _short(error)
+    return ""
 
 
 def _inlined(model: Any) -> Any:

@@ -28,12 +28,12 @@ def width(parameter: tree.Parameter) -> int:
 def key_columns(p: tree.Parameter, context: Context) -> list[Column]:
     count = width(p)
     if count == 1:
-        return [column(p.name, p.type, context)]
+        return [column_of(p.name, p.type, context)]
     assert isinstance(p.type, tree.Call)
-    return [column(f"{p.name}_{i}", p.type.arguments[0].value, context) for i in range(1, count + 1)]
+    return [column_of(f"{p.name}_{i}", p.type.arguments[0].value, context) for i in range(1, count + 1)]
 
 
-def column(name: str, type: tree.Expr | None, context: Context) -> Column:
+def column_of(name: str, type: tree.Expr | None, context: Context) -> Column:
     """A column from its declared type: a unit, `int`, `real`, `text`, `bool`, a set of symbols, a range."""
     from cospace.compiler.elaborate.evaluate import evaluate, relate
 
@@ -61,4 +61,4 @@ def column(name: str, type: tree.Expr | None, context: Context) -> Column:
                        help="a unit, `int`, `real`, `text`, `bool`, a range or a set of symbols")  # fmt: skip
 
 
-__all__ = ["column", "key_columns", "width"]
+__all__ = ["column_of", "key_columns", "width"]

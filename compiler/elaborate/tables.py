@@ -15,7 +15,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 from cospace.compiler.elaborate import names
 from cospace.compiler.elaborate.table_cells import Column, as_declared, refused
-from cospace.compiler.elaborate.table_columns import column, key_columns, width
+from cospace.compiler.elaborate.table_columns import column_of, key_columns, width
 from cospace.compiler.elaborate.table_files import Missing, Sheet, read_csv
 from cospace.compiler.elaborate.table_rows import BadCell, Cells, Key, Keyed, keyed
 from cospace.compiler.elaborate.values import (
@@ -286,7 +286,7 @@ def load(table: TableValue, context: Context) -> Loaded:
         if s.name in columns or any(s.name == k.name for k in keys):
             said = "two columns are" if s.name in columns else "a key and a column are both"
             raise here.fail("CS210", s.span, f"{said} called `{s.name}`", help="give each its own name")
-        columns[s.name] = column(s.name, s.type, here)
+        columns[s.name] = column_of(s.name, s.type, here)
     if isinstance(declaration.source.value, tree.ListOf):
         found = _in_place(declaration, tuple(keys), columns, here)
     else:

@@ -371,11 +371,8 @@ class State:
 
 @frozen(eq=False, repr=False, slots=False)
 class Context:
-    """Where an expression stands. guard: when it is live; prefix and indices: of the paths it makes.
-
-    hint: the name a decision or call takes when it has none. calls: spans of the calls we are inside of.
-    running: the `def`s whose bodies we are inside of.
-    """
+    """Where an expression stands. guard: when it is live; prefix and indices: of the paths it makes. hint: the name a
+    decision or call takes when it has none. calls: spans of the calls we are inside of; running: the `def`s called."""
 
     state: State
     scope: Scope
@@ -393,6 +390,8 @@ class Context:
     """The accelerator whose body this is."""
     layer: str | None = None
     """The operator whose declaration is being run, which is the layer that its works are asked for by."""
+    note: str = ""
+    """What every message says where it says it not by itself: the node of a file."""
 
     def under(self, condition: Expr) -> Context:
         return evolve(self, guard=both(self.guard, condition))
@@ -422,6 +421,7 @@ class Context:
         What goes wrong inside the standard library is shown where it is called: its texts are right.
         """
         place, extra = self.blame(span, "here")
+        message += f" ({self.note})" if self.note not in message else ""
         self.state.reporter.error(code, place, message, help, labels + extra)
         return Stop()
 
