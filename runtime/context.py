@@ -104,6 +104,9 @@ def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: 
     planner = Planner(space, plan)
     wanted = planner.tasks()
     tasks = {t.name: t for t in space.tasks}
+    if wanted <= {""}:
+        said = f"the network `{plan.name}` comes from a file or is a list of works: it is priced, and not trained"
+        raise refuse("CS707", said, help="`cospace best` finds the best hardware for it")
     unknown = [name for name in wanted if name not in tasks]
     if len(wanted) != 1 or unknown:
         raise refuse(

@@ -140,12 +140,11 @@ def test_files_that_a_model_points_to_stay_unread(tmp_path: Path, monkeypatch: p
 
 
 def test_what_kills_the_parser_is_an_error_like_any_other(tmp_path: Path) -> None:
-    """onnx 1.23 ends its process by an assertion where a slice is taken of what has no elements."""
+    """onnx 1.23 ends its process where it infers the size of this operator without knowing what it reads."""
     b = Builder()
-    y = b.node("Slice", "cut", ["x", b.whole("from", 0), b.whole("to", 6), b.whole("axis", 0), b.whole("step", -1)])
-    for size in (0, 3):
-        found = told(tmp_path, b.model({"x": [size, 8]}, y))
-        assert all(d.code in ("CS234", "CS237") for d in found), [d.message for d in found]
+    model = b.model({"x": [1, 8]}, b.node("RegexFullMatch", "kills", ["nothing"]), version=24)
+    code, said, _ = only(told(tmp_path, model))
+    assert (code, said) == ("CS234", "`model.onnx` is no ONNX model: reading it failed") or code == "CS235"
 
 
 def test_mutated_models_are_told_or_read(tmp_path: Path) -> None:

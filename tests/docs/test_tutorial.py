@@ -1,7 +1,7 @@
 """The tutorial's and the README's commands, run as they stand, in a folder that has the shipped specs with few epochs.
 
 A fence `sh run` holds commands that have to end with status 0 (`sh run fails`: 1); `> FILE` keeps what one prints.
-`cospace file=NAME` is a file to write, `diff file=NAME` lines to replace, each by the one below it.
+`cospace file=NAME` is a file to write (`csv` too, and `onnx`: a model in its text form), `diff file=NAME` lines to replace, each by the one below it.
 """
 
 from __future__ import annotations
@@ -51,8 +51,11 @@ def follow(page: Path, folder: Path) -> Iterator[Ran]:
                 yield run(line, folder, 1 if "fails" in words else 0)
         elif kind == "diff" and file:
             change(folder / file, body)
-        elif kind == "cospace" and file:
+        elif kind in ("cospace", "csv") and file:
             (folder / file).write_text(body, "utf-8")
+        elif kind == "onnx" and file:
+            onnx = pytest.importorskip("onnx", reason="the page's model takes the package onnx to be made")
+            (folder / file).write_bytes(onnx.parser.parse_model(body).SerializeToString())
 
 
 def run(command: str, folder: Path, status: int) -> Ran:
@@ -101,6 +104,12 @@ def test_tutorial(tmp_path: Path) -> None:
 def test_readme(tmp_path: Path) -> None:
     prepare(tmp_path)
     list(follow(ROOT / "README.md", tmp_path))
+
+
+def test_networks(tmp_path: Path) -> None:
+    table, found, model, best = follow(ROOT / "docs" / "networks.md", tmp_path)
+    assert "net.conv[stem]" in table.output and "net.Conv[stem]" in model.output
+    assert "proved" in found.output and "precision.both[net.Conv[stem]] = 4 bit" in best.output
 
 
 def test_certificates(tmp_path: Path) -> None:
