@@ -13,6 +13,7 @@ from typing import Any
 from attrs import evolve, frozen
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Reporter, Span
+from cospace.dsl.source import as_index
 from lark import Token
 from lark.grammar import Rule
 
@@ -170,7 +171,7 @@ class Builder:
 
     def policy_rule(self, c: _Children) -> tree.Policy:
         names = [str(t) for t in c.tokens("NAME")]
-        targets = tuple(tuple(str(t) for t in p.value) for p in c.pieces("path"))
+        targets = tuple(tuple(str(t) for t in p.value) for p in c.pieces("target"))
         name = names[1] if len(names) > 1 else None
         return tree.Policy(names[0], name, targets, c.block, c.piece("doc"), span=c.span)
 
@@ -194,6 +195,20 @@ class Builder:
 
     def doc_rule(self, c: _Children) -> Piece:
         return Piece("doc", self._text(c.token("STRING")).value, c.span)
+
+    def target_rule(self, c: _Children) -> Piece:
+        parts: list[str] = []
+        for child in c.all:
+            if isinstance(child, Piece):
+                parts[-1] += f"[{child.value}]"
+            elif child is not None and child.type == "NAME":
+                parts.append(str(child))
+        return Piece("target", tuple(parts), c.span)
+
+    def place_rule(self, c: _Children) -> Piece:
+        keys = [t for t in c.all if t is not None and t.type in ("NAME", "NUMBER", "STRING")]
+        shown = (as_index(self._text(t).value) if t.type == "STRING" else str(t) for t in keys)
+        return Piece("place", ", ".join(shown), c.span)
 
     def path_rule(self, c: _Children) -> Piece:
         return Piece("path", tuple(c.tokens("NAME")), c.span)

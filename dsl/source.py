@@ -10,6 +10,13 @@ from pathlib import Path
 from cospace.dsl.diagnostics import Reporter, Span
 
 MAX_BYTES = 1 << 20
+LONGEST = 120
+"""Characters of a text that is an index in a path."""
+
+
+def as_index(text: str) -> str:
+    """A text as an index of a path: nothing in it may end the brackets or the line."""
+    return "".join(c if c.isprintable() and c not in "[]" else "_" for c in text[:LONGEST])
 
 
 def read_source(path: Path, shown: str, reporter: Reporter, at: Span | None = None) -> str | None:

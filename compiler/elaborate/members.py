@@ -38,6 +38,7 @@ from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, const
 from cospace.compiler.space.model import Call, Design
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
+from cospace.dsl.source import as_index
 from cospace.dsl.suggest import meant
 
 Guarded = tuple[Any, Expr]
@@ -305,7 +306,7 @@ def index_text(value: Any) -> str | None:
         return None if None in known else ", ".join(k for k in known if k is not None)
     if isinstance(value, Expr) and value.is_const:
         text = str(show(value.value))
-        return paths.index_of(text) if value.type.kind == "text" else text
+        return as_index(text) if value.type.kind == "text" else text
     return None
 
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from attrs import define, field
-from cospace.compiler.elaborate import calls, names, paths, types
+from cospace.compiler.elaborate import calls, names, types
 from cospace.compiler.elaborate.calls import CONSTANT, WEIGHT
 from cospace.compiler.elaborate.onnx_file import Graph, Node, Shape, Unreadable, read_graph
 from cospace.compiler.elaborate.table_files import Missing, find_file
@@ -36,6 +36,7 @@ from cospace.compiler.space.graph import const
 from cospace.compiler.space.model import Input
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Span
+from cospace.dsl.source import as_index
 from cospace.dsl.suggest import closest, meant
 from cospace.dsl.walk import walk
 
@@ -258,7 +259,7 @@ class _Lowering:
         made = None if shape is None else Tensor("tensor", shape, CONSTANT)
         if made is None and not _says_its_size(declaration):
             raise self._open(node, outputs[0], sizes)
-        here = evolve(context, direct=f"{self.name}.{node.operator}[{paths.index_of(node.name)}]")
+        here = evolve(context, direct=f"{self.name}.{node.operator}[{as_index(node.name)}]")
         what = f"`{declaration.name}` ({shown})"
         result = calls.apply_operator(declaration, (), self.span, inner, here, what, known, made)
         self.values[outputs[0]] = result

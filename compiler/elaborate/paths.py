@@ -11,14 +11,6 @@ Segment = tuple[str, str | None, str | None]
 _SEGMENT = re.compile(r"(?P<name>[^.#\[]+)(?:\[(?P<at>(?:[^\[\]]|\[[^\]]*\])*)\])?(?:#(?P<again>\d+))?(?:\.|\Z)")
 
 
-_LONGEST = 120
-
-
-def index_of(text: str) -> str:
-    """A text that is known from outside as an index: nothing in it may end the brackets or the line."""
-    return "".join(c if c.isprintable() and c not in "[]" else "_" for c in text[:_LONGEST])
-
-
 @lru_cache(maxsize=65_536)
 def segments(path: str) -> tuple[Segment, ...]:
     """`net.block[1, 2]#2.op` -> block with indices `1, 2`, the second of that path."""
@@ -44,4 +36,4 @@ def length(target: str) -> tuple[int, int]:
     return len(parts), sum((p[1] is not None) + (p[2] is not None) for p in parts)
 
 
-__all__ = ["below", "index_of", "instance", "length", "segments"]
+__all__ = ["below", "instance", "length", "segments"]

@@ -199,3 +199,29 @@ require sum(net.works.macs) == {macs}
     )
     written = [r for r in space_of(text).requirements if r.origin == "written"]
     assert [evaluate(r.value, {}) for r in written] == [True, True]
+
+
+def test_a_block_is_of_one_pass_or_row() -> None:
+    text = """
+        space s
+        import std.works
+        import std.learn
+        import std.systolic
+        table rows(name: text, part: int) from [["a.b", 1, 3], ["a.b", 2, 4], ["c", 1, 5]] { n: int }
+        network net {
+            for i in 1..3 { ask matmul(m = i, k = 8, n = 8) }
+            for r in rows { ask conv(cin = r.n, cout = 8, rows = 8, kh = 3) }
+        }
+        precision rest of net { both = 8 bit }
+        precision second of net.matmul[2], net.conv["a.b", 2] { both = 4 bit }
+        precision last of net.conv["c", 1] { both = 16 bit }
+        chip = systolic(rows = 8, cols = 8)
+        minimize chip.energy
+    """
+    space = space_of(text)
+    bits = {w.call: dict(w.facts)["wbits"].number for w in space.works}
+    assert bits == {
+        "net.matmul[1]": 8, "net.matmul[2]": 4, "net.matmul[3]": 8,
+        "net.conv[a.b, 1]": 8, "net.conv[a.b, 2]": 4, "net.conv[c, 1]": 16,
+    }  # fmt: skip
+    assert [d[:5] for d in told(text.replace("net.matmul[2],", "net.matmul[4],"))] == ["CS228"]

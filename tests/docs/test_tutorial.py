@@ -1,7 +1,8 @@
 """The tutorial's and the README's commands, run as they stand, in a folder that has the shipped specs with few epochs.
 
 A fence `sh run` holds commands that have to end with status 0 (`sh run fails`: 1); `> FILE` keeps what one prints.
-`cospace file=NAME` is a file to write (`csv` too, and `onnx`: a model in its text form), `diff file=NAME` lines to replace, each by the one below it.
+`cospace file=NAME` is a file to write (`csv` too, and `onnx`: a model in its text form), `diff file=NAME` lines to
+replace, each by the one below it.
 """
 
 from __future__ import annotations
@@ -107,9 +108,10 @@ def test_readme(tmp_path: Path) -> None:
 
 
 def test_networks(tmp_path: Path) -> None:
-    table, found, model, best = follow(ROOT / "docs" / "networks.md", tmp_path)
+    table, found, model, best, _, cost = follow(ROOT / "docs" / "networks.md", tmp_path)
     assert "net.conv[stem]" in table.output and "net.Conv[stem]" in model.output
-    assert "proved" in found.output and "precision.both[net.Conv[stem]] = 4 bit" in best.output
+    assert "proved" in found.output and "proved" in best.output
+    assert "net.Conv[stem].conv.matmul: chip: on matmul; cycles" in cost.output
 
 
 def test_certificates(tmp_path: Path) -> None:
