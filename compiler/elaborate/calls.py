@@ -374,7 +374,8 @@ def work_of(node: tree.Ask, context: Context) -> rules.Pending:
     scope = Scope(home, label=kind)
     inner = evolve(context, scope=scope, hint=None, direct=None, calls=(*context.calls, node.span))
     outer = evolve(context.named(None))
-    extra = bind(declaration.parameters, node.arguments, inner, outer, node.span, f"work `{kind}`", ("times",))
+    own, arguments = _own(node, declaration, outer)
+    extra = bind(declaration.parameters, arguments, inner, outer, node.span, f"work `{kind}`", ("times",))
     dims = {p.name: scope.names[p.name] for p in declaration.parameters}
     times = extra.get("times", const(1))
     facts: dict[str, Any] = {}
@@ -390,8 +391,34 @@ def work_of(node: tree.Ask, context: Context) -> rules.Pending:
     owner = context.answering.layer if context.answering else ""
     network = context.building.name if context.building else ""
     return rules.Pending(
-        "", kind, declaration, home, dims, facts, times, context.guard, owner, node.span, context.calls, network
+        "", kind, declaration, home, dims, facts, times, context.guard, owner, node.span, context.calls, network, own
     )
+
+
+def _own(
+    node: tree.Ask, declaration: tree.Work, context: Context
+) -> tuple[tuple[tuple[str, Any], ...], tuple[tree.Argument, ...]]:
+    """What an `ask` says itself of what policies set; its other arguments."""
+    from cospace.compiler.elaborate.evaluate import number
+
+    dims = {p.name for p in declaration.parameters}
+    found: dict[str, Any] = {}
+    for a in node.arguments:
+        if a.name not in rules.ASSUMED or a.name in dims:
+            continue
+        if a.name in found:
+            raise context.fail("CS214", a.span, f"`{a.name}` is given twice")
+        if context.answering is not None:
+            said = f"in a rule `{a.name}` is that of the layer"
+            raise context.fail("CS214", a.span, said, help="leave it out; the `ask` of an operator may say it")
+        if isinstance(a.value, tree.Name) and a.value.id in rules.ASSUMED and context.scope.find(a.value.id) is None:
+            found[a.name] = a.value.id
+            continue
+        found[a.name] = value = number(a.value, context)
+        if value.type.unit != rules.assumed(a.name).type.unit:
+            said = f"`{a.name}` of a work is {describe(rules.assumed(a.name))}, and this is {describe(value)}"
+            raise context.fail("CS302", a.value.span, said)
+    return tuple(found.items()), tuple(a for a in node.arguments if a.name not in found)
 
 
 def find_work(node: tree.Expr, context: Context) -> tuple[str, tree.Work, Scope]:

@@ -117,7 +117,7 @@ def _made_of(work: Pending, instance: Instance, context: Context, depth: int = 0
         path = f"{work.path}.{inner.kind}" + (f"#{names[inner.kind]}" if names[inner.kind] > 1 else "")
         made = evolve(
             inner, path=path, times=graph.mul(work.times, inner.times), guard=work.guard, layer=work.layer,
-            span=work.span, calls=work.calls, network=work.network,
+            span=work.span, calls=work.calls, network=work.network, own=work.own or inner.own,
         )  # fmt: skip
         found += _made_of(made, instance, context, depth + 1)
     return found
@@ -127,7 +127,7 @@ def place(work: Pending, instance: Instance, context: Context) -> Work | None:
     """One work on one accelerator; None when it can't be (reported)."""
     state = context.state
     placements: list[Placement] = []
-    facts = {k: v for k, v in state.facts.get(work.layer, {}).items() if isinstance(v, Expr)}
+    facts = {k: v for k, v in work.told(state.facts.get(work.layer, {})).items() if isinstance(v, Expr)}
     base = evolve(instance.context, prefix=work.path, calls=())
     whole = graph.both(instance.context.guard, work.guard)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -31,7 +32,8 @@ ASSUMED = {"wbits": 32, "abits": 32, "density": 1}
 
 @frozen
 class Pending:
-    """A work before it is placed. layer: the call that asked."""
+    """A work before it is placed. layer: the call that asked. own: what the `ask` itself says of what policies set, a
+    value or the name of another such fact (`wbits = abits`)."""
 
     path: str
     kind: str
@@ -45,6 +47,12 @@ class Pending:
     span: Span
     calls: tuple[Span, ...] = ()
     network: str = ""
+    own: tuple[tuple[str, Any], ...] = ()
+
+    def told(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What policies set for its layer, with what the `ask` says itself in its place."""
+        found = {name: facts.get(said) if isinstance(said, str) else said for name, said in self.own}
+        return {**facts, **{name: value for name, value in found.items() if value is not None}}
 
     def asked(self, context: Context) -> Context:
         """The context in which the operator asked, so that messages point at its call."""
@@ -160,7 +168,8 @@ def _apart(a: Expr, b: Expr) -> bool:
 def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) -> Scope:
     """The names a rule picks from a work: dimensions, derived facts, and what policies set for its layer."""
     scope = Scope(instance.scope, label=rule.work)
-    layer = context.state.facts.get(work.layer, {})
+    answering = context.answering
+    layer = {**context.state.facts.get(work.layer, {}), **(answering.facts if answering is not None else {})}
     for p in rule.parameters:
         if p.name in work.dims:
             scope.names[p.name] = work.dims[p.name]
@@ -194,8 +203,13 @@ def picks(rule: tree.Rule, work: Pending, instance: Instance, context: Context) 
     return scope
 
 
+def assumed(name: str) -> Expr:
+    """What stands for a fact that no policy sets."""
+    return const(ASSUMED[name], () if name == "density" else (("bit", Fraction(1)),))
+
+
 def _assumed(name: str, work: Pending, context: Context) -> Expr:
-    value = const(ASSUMED[name], () if name == "density" else (("bit", Fraction(1)),))
+    value = assumed(name)
     if name != "density" and not context.state.groups.get("failed"):  # else a block that failed may say it
         place, labels = work.asked(context).blame(work.span, "asked for here")
         context.state.reporter.warn(

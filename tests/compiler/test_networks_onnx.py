@@ -214,3 +214,17 @@ def test_a_space_from_a_file_goes_round(tmp_path: Path) -> None:
     assert again.networks[0].nodes[3].path == space.networks[0].nodes[3].path
     weights = {name for node in space.networks[0].nodes for name, _ in getattr(node, "state", ())}
     assert weights == {"weight", "bias", "scale", "shift", "mean", "variance"}
+
+
+def test_both_sides_of_attention_are_activations(tmp_path: Path) -> None:
+    text = """
+        import std.learn
+        import std.systolic
+        precision of net { weights = 4 bit; activations = 8 bit }
+        chip = systolic(rows = 16, cols = 16, buffer = 1 MiB)
+    """
+    space = read(tmp_path, transformer(layers=1, words=8), "(batch = 1, sequence = 8)", text).space
+    assert space is not None
+    bits = {w.call: dict(w.facts)["wbits"].number for w in space.works if w.kind == "matmul"}
+    assert bits.pop("net.MatMul[/layer.0/scores]") == bits.pop("net.MatMul[/layer.0/mixed]") == 8
+    assert len(bits) == 6 and set(bits.values()) == {4}

@@ -122,3 +122,36 @@ def test_a_network_of_works_alone_has_layers_for_policies() -> None:
     assert {w.call for w in found.space.works} == {"net.stem", "net.matmul[1]", "net.matmul[2]"}
     stem = next(w for w in found.space.works if w.call == "net.stem")
     assert dict(stem.facts)["wbits"].number == 16
+
+
+@pytest.mark.parametrize("name", list(HARDWARE))
+def test_an_ask_says_the_width_of_an_operand_itself(name: str, tmp_path: Path) -> None:
+    """In place of what the policy sets: as wide as the other, or a width of its own; also in works it is made of."""
+
+    def energies(asked: str, bits: str) -> list[object]:
+        text = f"network net {{ {asked} }}\nprecision net_ of net {{ {bits} }}"
+        spec = tmp_path / "own.cospace"
+        head = f"space s\nimport std.works\nimport std.learn\nimport std.{name}\n"
+        spec.write_text(f"{head}{text}\nchip = {HARDWARE[name]}\nminimize chip.energy\n", encoding="utf-8")
+        found = compile_file(spec)
+        assert found.space is not None, [d.message for d in found.diagnostics]
+        shown = breakdown(found.space, best(found.space).designs[0])
+        return [(str(w["energy"]), w["dims"]["wbits"], w["dims"]["abits"]) for w in shown["works"]]
+
+    one = "ask matmul(m = 64, k = 96, n = 32{})"
+    mixed = "weights = 4 bit; activations = 8 bit"
+    assert energies(one.format(", wbits = abits"), mixed) == energies(one.format(""), "both = 8 bit")
+    assert energies(one.format(", wbits = 2 bit"), mixed) == energies(one.format(""), mixed.replace("4", "2"))
+    conv = "ask conv(cin = 8, cout = 8, rows = 8, kh = 3{})"
+    swapped = "weights = 8 bit; activations = 4 bit"
+    assert energies(conv.format(", abits = wbits, wbits = abits"), mixed) == energies(conv.format(""), swapped)
+    assert energies(one.format(", wbits = abits"), mixed) != energies(one.format(""), mixed)
+
+
+@pytest.mark.parametrize("asked, code", [
+    ("wbits = 3", "CS302"), ("wbits = 2 bit, wbits = 3 bit", "CS214"), ("bits = 2 bit", "CS214"),
+    ("wbits = wide", "CS201"),
+])  # fmt: skip
+def test_a_width_that_is_none_is_told(asked: str, code: str) -> None:
+    text = f"space s\nimport std.works\nnetwork net {{ ask matmul(m = 1, k = 1, n = 1, {asked}) }}\n"
+    assert [d.code for d in compile_text(text).diagnostics] == [code]
