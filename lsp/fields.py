@@ -54,6 +54,10 @@ def fields(owner: Declared, loaded: Loaded, depth: int = 0) -> Iterator[Declared
         yield from _of_value(value, trail_to(node, file), file, loaded, depth)
         if isinstance(node, tree.Alternative):
             yield from decisions(node.value, trail_to(node, file), file, loaded)
+    elif isinstance(node, tree.Binder):  # what runs over a table is a row of it
+        run_over = declared_by(node.domain, trail_to(node, file)[:-1], file, loaded, depth + 1)
+        if run_over is not None and isinstance(run_over.node, tree.Table):
+            yield from fields(run_over, loaded, depth + 1)
     elif isinstance(node, tree.Parameter) and node.default is not None:
         yield from _of_value(node.default, trail_to(node, file)[:-1], file, loaded, depth)
     else:

@@ -116,3 +116,19 @@ def test_a_hover_says_what_a_name_is(place: str, said: list[str]) -> None:
     told = shown.contents.value if shown is not None else ""  # type: ignore[union-attr]
     assert all(s in told for s in said), told
     assert said or not told
+
+
+def test_what_runs_over_a_table_is_a_row_of_it() -> None:
+    text = (
+        'space t\nimport std.works\ntable layers(name: text) from "l.csv" { cin: int; cout: int }\n'
+        "wide = max(layers.cout)\nall = sum(l.cin for l in layers)\n"
+        "network net { for row in layers { ask matmul(m = 1, k = row.cin, n = row.cout) } }\n"
+    )
+    loaded = load_text(text, "t.cospace", Reporter(), STANDARD)
+    for column in ("cin", "cout"):
+        declared = text.index(f"{column}: int")
+        read = [m.start() for m in re.finditer(rf"\.{column}\b", text)]
+        for at in (declared, *(r + 1 for r in read)):
+            found = find(loaded, at)
+            assert found is not None and found.span.start == declared
+            assert {s.start for s in occurrences(loaded, found)} == {declared, *(r + 1 for r in read)}
