@@ -119,7 +119,8 @@ def supernet(space: Space) -> Iterator[str]:
         yield f"network {plan.name}: {found.modules} modules, {found.parameters:,} shared parameters"
         for at, node in enumerate(plan.nodes):
             if isinstance(node, Input):
-                yield f"  {at}: input {node.name} {sizes(node.shape)} is {node.task}.{node.field}"
+                whence = f" is {node.task}.{node.field}" if node.task else ""
+                yield f"  {at}: input {node.name} {sizes(node.shape)}{whence}"
             elif isinstance(node, Choice):
                 options = ", ".join(f"{getattr(v, 'name', v)} = {n}" for v, n in node.options)
                 yield f"  {at}: choice {node.decision} {{{options}}} {sizes(node.shape)}"
