@@ -104,7 +104,9 @@ def _blocks(node: tree.Decision, context: Context) -> dict[str, str]:
 
 def _below(call: str, context: Context) -> bool:
     targets = context.state.groups.get("targets")
-    return targets is None or any(paths.below(call, t) for t in targets)
+    if targets is not None and not any(paths.below(call, t) for t in targets):
+        return False
+    return not paths.outdone(call, targets or (), context.state.groups.get("others", ()))
 
 
 def _choose(node: tree.Decision, path: str, context: Context) -> Any:

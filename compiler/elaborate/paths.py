@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 Segment = tuple[str, str | None, str | None]
@@ -36,4 +37,11 @@ def length(target: str) -> tuple[int, int]:
     return len(parts), sum((p[1] is not None) + (p[2] is not None) for p in parts)
 
 
-__all__ = ["below", "instance", "length", "segments"]
+def outdone(call: str, targets: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether one of other targets meets a call more closely than the targets of a block, all networks where it has
+    none."""
+    own = max((length(t) for t in targets if below(call, t)), default=(1, 0))
+    return any(below(call, t) and length(t) > own for t in others)
+
+
+__all__ = ["below", "instance", "length", "outdone", "segments"]

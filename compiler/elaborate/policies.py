@@ -131,7 +131,10 @@ def _policy(node: tree.Policy, declared: Function, context: Context) -> None:
     targets = _targets(node, context) or tuple(n.name for n in state.networks)
     given = _given(node, declared, context)
     covered = [(c, g) for c, g in state.layers if any(paths.below(c, t) for t in targets)]
+    others = _others(node, context)
     for call, guard in covered:
+        if paths.outdone(call, targets, others):
+            continue
         known = {k: (v.of(call) if isinstance(v, PerLayer) else v) for k, v in given.items()}
         facts = _facts(node, declared, known, context.under(guard))
         strength = max(paths.length(t) for t in targets if paths.below(call, t))
@@ -176,12 +179,13 @@ def _given(node: tree.Policy, declared: Function, context: Context) -> dict[str,
     if id(node) not in memo:
         memo[id(node)] = BAD
         here = evolve(context, scope=Scope(context.scope), prefix=node.name or node.kind, indices=())
-        before = state.groups.get("targets")
+        before = state.groups.get("targets"), state.groups.get("others", ())
         state.groups["targets"] = tuple(".".join(t) for t in node.targets) or None
+        state.groups["others"] = _others(node, context)
         try:
             given = _fields(node, declared, here)
         finally:
-            state.groups["targets"] = before
+            state.groups["targets"], state.groups["others"] = before
         early = next((k for k, v in given.items() if isinstance(v, PerLayer)), None)
         if early is not None and not state.groups.get("networks"):
             raise context.fail(
@@ -194,6 +198,12 @@ def _given(node: tree.Policy, declared: Function, context: Context) -> dict[str,
         raise Stop()
     found: dict[str, Any] = memo[id(node)]
     return found
+
+
+def _others(node: tree.Policy, context: Context) -> tuple[str, ...]:
+    """What the other blocks of a kind in the file are for."""
+    blocks = (s for s in context.scope.owner().file.statements if isinstance(s, tree.Policy) and s is not node)
+    return tuple(".".join(t) for s in blocks if s.kind == node.kind for t in s.targets)
 
 
 def _view(name: str, given: dict[str, Any]) -> Any:

@@ -225,3 +225,23 @@ def test_a_block_is_of_one_pass_or_row() -> None:
         "net.conv[a.b, 1]": 8, "net.conv[a.b, 2]": 4, "net.conv[c, 1]": 16,
     }  # fmt: skip
     assert [d[:5] for d in told(text.replace("net.matmul[2],", "net.matmul[4],"))] == ["CS228"]
+
+
+def test_a_shorter_path_makes_no_copies_for_layers_that_a_longer_one_meets() -> None:
+    text = """
+        space s
+        import std.works
+        import std.learn
+        import std.systolic
+        network net { for i in 1..3 { ask matmul(m = i, k = 8, n = 8) } }
+        precision rest of net { both = choose {4, 8} bit per layer }
+        precision first of net.matmul[1] { both = choose {8, 16} bit per layer }
+        chip = systolic(rows = 8, cols = 8, buffer = 64 KiB)
+        minimize chip.energy
+    """
+    space = space_of(text)
+    assert [d.path for d in space.decisions] == [
+        "rest.both[net.matmul[2]]", "rest.both[net.matmul[3]]", "first.both[net.matmul[1]]",
+    ]  # fmt: skip
+    assert count(space).feasible == 8
+    assert told(text + "        require rest.both[net.matmul[1]] == 8 bit\n")[0][:5] == "CS211"
