@@ -41,6 +41,8 @@ from cospace.dsl.suggest import closest, meant
 from cospace.dsl.walk import walk
 
 LIBRARY = "std.onnx"
+LARGEST = 2**31 - 1
+"""Of the sizes that a text may give."""
 MOST = 10
 """Nodes of which it is told what is wrong with them."""
 
@@ -86,7 +88,7 @@ def _given(s: tree.Network, context: Context) -> tuple[dict[str, tuple[int, Span
                 help = f"`{p.name} = 1` is a size that the file leaves open, `{p.name}: tensor[1, 8]` an input's shape"
                 raise context.fail("CS306", p.span, f"`{p.name}` needs a value or a type", help=help)
             value = number(p.default, context.named(p.name))
-            if not value.is_const or value.type.unit or value.number.denominator != 1 or value.number < 1:
+            if value.type.unit or not _is_size(value):
                 said = "a size is a whole number from 1 that no decision changes"
                 raise context.fail("CS301", p.default.span, said, help="a file's shapes are inferred before any design")
             sizes[p.name] = int(value.number), p.span
@@ -94,10 +96,14 @@ def _given(s: tree.Network, context: Context) -> tuple[dict[str, tuple[int, Span
         kind = evaluate(p.type, context)
         if not isinstance(kind, TensorType) or kind.kind != "tensor":
             raise context.fail("CS306", p.type.span, f"an input of a file is a tensor, and this is {describe(kind)}")
-        if not all(is_number(d) and d.is_const and d.number.denominator == 1 and d.number >= 1 for d in kind.shape):
+        if not all(map(_is_size, kind.shape)):
             raise context.fail("CS301", p.type.span, "the shape of a file's input holds whole numbers from 1")
         inputs.append(kind)
     return sizes, inputs
+
+
+def _is_size(value: Any) -> bool:
+    return is_number(value) and value.is_const and value.number.denominator == 1 and 1 <= value.number <= LARGEST
 
 
 def _check_given(

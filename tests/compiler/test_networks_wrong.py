@@ -59,6 +59,8 @@ def test_what_is_left_open_is_told_with_what_to_write(tmp_path: Path) -> None:
     ("(batch = choose {1, 2}, sequence = 8)", "CS301", "a size is a whole number from 1"),
     ("(batch = 1/2, sequence = 8)", "CS301", "a size is a whole number from 1"),
     ("(batch = 0, sequence = 8)", "CS301", "a size is a whole number from 1"),
+    ("(batch = 1, sequence = 2 ^ 70)", "CS301", "a size is a whole number from 1"),
+    ("(ids: tensor[1, 2 ^ 70])", "CS301", "whole numbers from 1"),
     ("(batch, sequence = 8)", "CS306", "needs a value or a type"),
     ("(ids: 3)", "CS306", "an input of a file is a tensor"),
     ("(ids: tensor[1, 2], other: tensor[1])", "CS214", "has 1 inputs, and 2 are given"),
