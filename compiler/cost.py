@@ -62,15 +62,16 @@ def _objective(objective: Objective, design: Design) -> dict[str, Any]:
     if objective.measured:
         return {"value": None}
     shown = (objective.unit, objective.scale)
-    return _figure(exact.evaluate(objective.value, design), objective.value.type.unit, shown)
+    return figure_of(exact.evaluate(objective.value, design), objective.value.type.unit, shown)
 
 
 def figure(expr: Expr, design: Design) -> dict[str, Any]:
     """A number with its unit, and exactly where it is rational."""
-    return _figure(exact.evaluate(expr, design), expr.type.unit)
+    return figure_of(exact.evaluate(expr, design), expr.type.unit)
 
 
-def _figure(value: Result, dimension: Dimension, shown: tuple[str, Fraction] | None = None) -> dict[str, Any]:
+def figure_of(value: Result, dimension: Dimension, shown: tuple[str, Fraction] | None = None) -> dict[str, Any]:
+    """A result as a number with its unit: the one `shown`, else the one that suits it."""
     if value is UNDEFINED or value is UNKNOWN:
         return {"value": None, "unit": "", "exact": None}
     if isinstance(value, (bool, str)):

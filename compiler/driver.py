@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 from cospace.compiler import clock
+from cospace.compiler.elaborate.given import Closely
 from cospace.compiler.elaborate.program import elaborate_into, space_of
 from cospace.compiler.elaborate.values import Context, Exhausted, State
 from cospace.compiler.space.model import Space
@@ -55,9 +56,14 @@ SHORTER = "shorten its loops, or what its defs call"
 
 
 def compile_loaded(
-    loaded: Loaded, settings: Mapping[str, str], reporter: Reporter, data: Path | None = None
+    loaded: Loaded,
+    settings: Mapping[str, str],
+    reporter: Reporter,
+    data: Path | None = None,
+    closely: Closely | None = None,
 ) -> Compiled:
-    """As `compile_file`, of files that are read already. reporter: what reading them reported to.
+    """As `compile_file`, of files that are read already. reporter: what reading them reported to. closely: the
+    works that are looked at, with the mappings that are given for them.
 
     Where a clock runs out before the text is understood, that is its error (CS816).
     """
@@ -70,17 +76,21 @@ def compile_loaded(
         reporter.error("CS816", Span(loaded.root.path, 0, 0), said, help=SHORTER)
         return None, None
 
-    space, context = clock.attempt(lambda: _elaborate(loaded, settings, reporter, data), cut, graced=True)
+    space, context = clock.attempt(lambda: _elaborate(loaded, settings, reporter, data, closely), cut, graced=True)
     if reporter.failed:
         space = None
     return Compiled(space, in_order(reporter.found, loaded.sources), loaded.sources, loaded, context)
 
 
 def _elaborate(
-    loaded: Loaded, settings: Mapping[str, str], reporter: Reporter, data: Path | None
+    loaded: Loaded,
+    settings: Mapping[str, str],
+    reporter: Reporter,
+    data: Path | None,
+    closely: Closely | None,
 ) -> tuple[Space | None, Context | None]:
     """The space, where nothing was wrong, and what the text can still be asked in."""
-    state, context = State(reporter, dict(settings)), None
+    state, context = State(reporter, dict(settings), closely=closely), None
     try:
         # names, types, shapes, decisions and works: also with syntax errors, so that all kinds come in one run
         root = elaborate_into(state, loaded, data)

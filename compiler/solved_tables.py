@@ -84,7 +84,7 @@ class Tables:
             else:
                 allowed = tuple(FALSE for _ in d.values)
             maps.append(evolve(d, allowed=allowed))
-        return Solved(solvable, read, evolve(problem, maps=tuple(maps), requirements=(), goals=(const(0),)))
+        return Solved(solvable, read, evolve(problem, maps=tuple(maps), requirements=(), goals=(const(0),), asked=()))
 
     def _plan(self, paths: tuple[str, ...], rows: Sequence[Reads], have: tuple[int, ...]) -> _Split | _Rows:
         key = paths, id(rows), have

@@ -294,7 +294,8 @@ def _map(node: tree.Decision, name: str, context: Context) -> Any:
     while unique in taken:
         unique, k = f"{path}#{k}", k + 1
     allowed = None if all(c is TRUE for c in conditions) else conditions
-    answering.maps.append(MapDecision(unique, values, type, context.guard, allowed, unit))
+    scale = Fraction(1) if unit is None else names.find_unit(unit, node.span, context).scale.number
+    answering.maps.append(MapDecision(unique, values, type, context.guard, allowed, unit, scale))
     return readings.reading(domain, graph.var(unique, type), context)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from cospace.compiler.elaborate import lettered, variants
+from cospace.compiler.elaborate.given import Details, Given, restrict
 from cospace.compiler.elaborate.hardware import headline
 from cospace.compiler.elaborate.parts import rules_of
-from cospace.compiler.elaborate.rules import Pending, applicable, asks_of, lowered, picks, pinned
+from cospace.compiler.elaborate.rules import Pending, applicable, asks_of, lowered, picks, pinned, run_rule
 from cospace.compiler.elaborate.values import Answering, Context, Instance, Scope, State, Stop, evolve
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import TRUE, Expr, MapDecision, MapProblem
@@ -34,6 +36,8 @@ def place_all(state: State, context: Context) -> None:
         asked = [w for w in state.works if w.network == network]
         works = [place(w, instance, context) for pending in asked for w in _made_of(pending, instance, context)]
         instance.works = [w for w in works if w is not None]
+    if state.closely is not None:
+        state.closely.check(state, [w.path for i in serving for w in i.works])
     _solve_ahead(state)
     state.placed = True
 
@@ -41,7 +45,7 @@ def place_all(state: State, context: Context) -> None:
 def _solve_ahead(state: State) -> None:
     """Problems with many mappings become tables, before anything reads what their works cost."""
     placements = [p for i in state.instances for w in i.works for p in w.placements if p.problem.maps]
-    placements = [p for p in placements if _is_large(p.problem)]
+    placements = [p for p in placements if _is_large(p.problem) and not p.details]
     if not placements:
         return
     from cospace.compiler.solved import Wanted, solve_ahead  # loads numpy
@@ -166,6 +170,9 @@ def _placement(
     known: dict[Any, Any] = state.groups.setdefault("answered", {})
     key = (*map(id, met), *picked, *facts)
     question = None
+    closely = state.closely.works.get(work.path) if state.closely is not None else None
+    if closely is not None:
+        return _closely(rule, owner, condition, work, instance, context_here, closely, guard)
     if key not in known and state.answered is not None:
         question = state.answered.question(rule, owner, picked, answering, state)
     if key in known:
@@ -175,17 +182,8 @@ def _placement(
         known[key] = met, problem, quantities, asked
     else:
         fields, goal = lettered.answer(rule, owner, work, picked, context_here)
-        if goal is None:
-            goal = fields.get("cycles")
-        if goal is None and answering.maps:
-            raise context.fail(
-                "CS505", rule.span, "the maps of this rule have no goal", help="define `cycles`, or say `minimize …`"
-            )
-        goals = tuple(g for g in (goal, fields.get("energy")) if g is not None)
         asked = tuple(answering.requirements)
-        values = tuple(r for r, _, _ in asked)
-        sure = not asked and all(_never_empty(m, work, instance) for m in answering.maps)
-        own = MapProblem(work.path, tuple(answering.maps), values, goals, rule.span, sure)
+        own = _problem(rule, work, instance, answering, fields, goal, context)
         says = answering.says if _is_large(own) else None
         problem, named = variants.substituter(state).problems.share(own, says)
         quantities = tuple((k, graph.solve(problem, named(v))) for k, v in fields.items())
@@ -196,6 +194,61 @@ def _placement(
     _demand(work, instance, problem, guard, asked, state)
     title = f"{owner.path}: on {work.kind}"
     return Placement(title, condition, quantities, problem, rule.span, owner.path)
+
+
+def _problem(
+    rule: tree.Rule,
+    work: Pending,
+    instance: Instance,
+    answering: Answering,
+    fields: dict[str, Expr],
+    goal: Expr | None,
+    context: Context,
+) -> MapProblem:
+    """The maps that were met while a rule answered a work, with what they must meet and their goals."""
+    if goal is None:
+        goal = fields.get("cycles")
+    if goal is None and answering.maps:
+        raise context.fail(
+            "CS505", rule.span, "the maps of this rule have no goal", help="define `cycles`, or say `minimize …`"
+        )
+    goals = tuple(g for g in (goal, fields.get("energy")) if g is not None)
+    asked = answering.requirements
+    sure = not asked and all(_never_empty(m, work, instance) for m in answering.maps)
+    return MapProblem(
+        work.path, tuple(answering.maps), tuple(r for r, _, _ in asked), goals, rule.span, sure,
+        tuple((reason, span) for _, reason, span in asked),
+    )  # fmt: skip
+
+
+def _closely(
+    rule: tree.Rule,
+    owner: Instance,
+    condition: Expr,
+    work: Pending,
+    instance: Instance,
+    context: Context,
+    given: Sequence[Given],
+    guard: Expr,
+) -> Placement:
+    """A placement with all that its rule names, of the mappings that are given."""
+    state, answering = context.state, context.answering
+    assert state.closely is not None and answering is not None
+    title = f"{owner.path}: on {work.kind}"
+    state.closely.met.setdefault(work.path, set()).add(title)
+    answering.details = Details()
+    fields, goal = run_rule(rule, work, owner, context)
+    answering.maps = restrict(answering.maps, given, work.path, title, state)
+    own = _problem(rule, work, instance, answering, fields, goal, context)
+    problem, named = variants.substituter(state).problems.share(own)
+
+    def solved(e: Expr) -> Expr:
+        return graph.solve(problem, named(e))
+
+    quantities = tuple((k, solved(v)) for k, v in fields.items())
+    details = tuple((k, solved(there), solved(v)) for k, there, v in answering.details.found)
+    _demand(work, instance, problem, guard, tuple(answering.requirements), state)
+    return Placement(title, condition, quantities, problem, rule.span, owner.path, details)
 
 
 def _never_empty(m: MapDecision, work: Pending, instance: Instance) -> bool:

@@ -233,7 +233,7 @@ def run_rule(
     known: dict[Any, Any] = context.state.groups.setdefault("ran", {})
     met = (rule, instance, context.guard, *scope.names.values())
     key = tuple(map(id, met))
-    if key in known:
+    if key in known and answering.details is None:
         return known[key][1]  # type: ignore[no-any-return]
     before = (len(answering.maps), len(answering.requirements), answering.depth)
     goal: Expr | None = None
@@ -257,6 +257,8 @@ def run_rule(
                 statements._spoil(s, scope)
     if failed:
         raise Stop()
+    if answering.details is not None:
+        answering.details.gather(scope, given, work.kind if answering.depth else "", here)
     fields = {k: v for k, v in scope.names.items() if k not in given and is_number(v)}
     if before == (len(answering.maps), len(answering.requirements), 0) and not answering.local:
         known[key] = met, (fields, goal)  # equal works get equal numbers; `met` keeps the ids alive

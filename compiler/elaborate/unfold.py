@@ -236,6 +236,7 @@ def _placements(w: Work, put: Substitution) -> tuple[Placement, ...]:
             guard=put(p.guard),
             quantities=tuple((k, put(e)) for k, e in p.quantities),
             problem=put.problem(p.problem),
+            details=tuple((k, put(there), put(e)) for k, there, e in p.details),
         )
         for p in w.placements
     )

@@ -30,6 +30,7 @@ from cospace.dsl.diagnostics import Help, Label, Reporter, Span
 
 if TYPE_CHECKING:
     from cospace.compiler.elaborate.answered import Answered
+    from cospace.compiler.elaborate.given import Closely, Details
 
 T = TypeVar("T")
 
@@ -318,7 +319,8 @@ class Answering:
     asks: list[Expr] = field(factory=list)
     """What types ask of these."""
     says: object = None
-    """What the maps, requirements and numbers say that were met, whatever the maps are called; None: not known."""
+    """What the maps, requirements and numbers say, whatever the maps are called; None: not known."""
+    details: Details | None = None
 
 
 @mutable(eq=False, repr=False)
@@ -357,6 +359,7 @@ class State:
     """What the types of the text ask of such numbers."""
     answered: Answered | None = None
     """What rules answered in the text before; None where no text comes after."""
+    closely: Closely | None = None
     passes: dict[str, dict[tuple[str, ...], tuple[Any, Expr]]] = field(factory=dict)
     """What loops at the top of a file bind: name -> indices of a pass -> its value there, and when that is run."""
     passing: set[Scope] = field(factory=set)
@@ -479,12 +482,10 @@ def describe(value: Any) -> str:
         Tensor: "a tensor", TensorType: "a tensor type", KindType: "a type", Function: "a def", Builtin: "a function",
         UnitValue: "a unit", AcceleratorClass: "an accelerator", Instance: "an accelerator", Module: "an import",
         TableValue: "a table", PerLayer: "one value a layer", Listed: "a list", Parts: "a list of parts",
-        Chosen: "one of several accelerators",
+        Chosen: "one of several accelerators", type(None): "nothing",
     }  # fmt: skip
     if isinstance(value, Record):
         return _with_article(value.kind)
-    if value is None:
-        return "nothing"
     if isinstance(value, Listed) and value.sets:
         return "a set"
     if isinstance(value, Gathered):

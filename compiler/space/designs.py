@@ -8,11 +8,12 @@ from fractions import Fraction
 import numpy
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.space.floats import nearest
-from cospace.compiler.space.graph import Symbol, Value
-from cospace.compiler.space.model import Decision, Design, Space, show, spell
+from cospace.compiler.space.graph import MapDecision, Symbol, Value
+from cospace.compiler.space.model import Decision, Design, Space, Variant, show, spell
 from cospace.dsl.suggest import closest
 from numpy.typing import NDArray
 
+Domain = Decision | Variant | MapDecision
 Rows = NDArray[numpy.int64]
 
 FEW = 4
@@ -72,7 +73,7 @@ def parse_design(space: Space, mapping: Mapping[str, object]) -> Design:
             continue
         if d.path not in mapping:
             raise DesignError(d.path, f"it is live in this design and needs a value ({_domain(d)})")
-        i = _find(d, mapping[d.path])
+        i = position(d, mapping[d.path])
         if d.allowed is not None and evaluate(d.allowed[i], design) is not True:
             raise DesignError(d.path, f"`{_text(d.values[i], d)}` is not in its domain for this design")
         design[d.path] = d.values[i]
@@ -88,14 +89,15 @@ def _indices(d: Decision) -> dict[tuple[type, Value], int]:
     return {(v.__class__, v): i for i, v in reversed(list(enumerate(d.values)))}
 
 
-def _find(d: Decision, written: object) -> int:
+def position(d: Domain, written: object) -> int:
+    """Where among its values stands what was written. Raises DesignError where it is none of them."""
     for i, value in enumerate(d.values):
         if _same(value, written, d):
             return i
     raise DesignError(d.path, f"`{written}` is not one of its values ({_domain(d)})")
 
 
-def _same(value: Value, written: object, d: Decision) -> bool:
+def _same(value: Value, written: object, d: Domain) -> bool:
     if isinstance(value, bool) or isinstance(written, bool):
         return value is written
     if isinstance(value, Symbol):
@@ -109,7 +111,7 @@ def _same(value: Value, written: object, d: Decision) -> bool:
     return isinstance(written, str) and _number(written, d) == value
 
 
-def _number(written: str, d: Decision) -> Fraction | None:
+def _number(written: str, d: Domain) -> Fraction | None:
     """`"64 KiB"` or `"64"` in the decision's own unit."""
     text, _, unit = written.strip().partition(" ")
     if unit.strip() not in ("", d.unit or ""):
@@ -127,10 +129,10 @@ def _number(written: str, d: Decision) -> Fraction | None:
     return next((v for v in d.values if isinstance(v, Fraction) and nearest(v / d.scale) == nearest(plain)), None)
 
 
-def _text(value: Value, d: Decision) -> str:
+def _text(value: Value, d: Domain) -> str:
     return spell(value, d.unit, d.scale)
 
 
-def _domain(d: Decision) -> str:
+def _domain(d: Domain) -> str:
     shown = [_text(v, d) for v in d.values]
     return ", ".join(shown) if len(shown) <= 8 else f"{', '.join(shown[:6])}, … {shown[-1]}"

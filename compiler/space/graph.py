@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from weakref import ref
 
-from attrs import frozen
+from attrs import field, frozen
 from cospace.compiler.space.dimension import Dimension, unit_power, unit_product, unit_quotient
 from cospace.compiler.space.kinds import BOOL as BOOL
 from cospace.compiler.space.kinds import NUMBER as NUMBER
@@ -422,6 +422,7 @@ class MapDecision:
     """A `map`: solved per work. `guard` (over outer decisions and earlier maps) says when it exists.
 
     allowed: None, or one condition a value where the domain depends on other decisions.
+    unit: how numbers are shown, with `scale` base units in one of it.
     """
 
     path: str
@@ -430,6 +431,7 @@ class MapDecision:
     guard: Expr = TRUE
     allowed: tuple[Expr, ...] | None = None
     unit: str | None = None
+    scale: Fraction = Fraction(1)
 
 
 @frozen(eq=False)
@@ -439,6 +441,7 @@ class MapProblem:
     Among the assignments of live maps (declared order, the first varies slowest; a dead map has no value) that meet
     every requirement, the least by `goals` compared one after the other, ties to the first. None: not solvable.
     sure: there always is one, wherever the goals are defined for every assignment.
+    asked: the reason and the place of each requirement, where they are known.
     """
 
     path: str
@@ -447,6 +450,7 @@ class MapProblem:
     goals: tuple[Expr, ...]
     span: Span = NOWHERE
     sure: bool = False
+    asked: tuple[tuple[str | None, Span], ...] = field(default=(), metadata={"written": False})
 
     def expressions(self) -> tuple[Expr, ...]:
         """All expressions of the problem."""

@@ -136,6 +136,7 @@ class Placement:
     """A work served by one rule when `guard` holds. quantities: name -> expression at the solved map.
 
     part: path of the accelerator or the part of one whose rule it is.
+    details: of a work that was looked at closely, all that its rule names: (name, when it is there, value).
     """
 
     rule: str
@@ -144,6 +145,7 @@ class Placement:
     problem: MapProblem
     span: Span = NOWHERE
     part: str = ""
+    details: tuple[tuple[str, Expr, Expr], ...] = field(default=(), repr=False, metadata=UNWRITTEN)
 
     def __getitem__(self, name: str) -> Expr:
         return dict(self.quantities)[name]

@@ -220,8 +220,14 @@ class Rewrite:
         if not any(self.touches(e) for e in problem.expressions()):
             return problem
         maps = tuple(self._map(m) for m in problem.maps)
-        requirements = tuple(r for r in map(self._sure, problem.requirements) if r is not TRUE)
-        return evolve(problem, maps=maps, requirements=requirements, goals=tuple(map(self._sure, problem.goals)))
+        made = list(map(self._sure, problem.requirements))
+        return evolve(
+            problem,
+            maps=maps,
+            requirements=tuple(r for r in made if r is not TRUE),
+            goals=tuple(map(self._sure, problem.goals)),
+            asked=tuple(a for a, r in zip(problem.asked, made, strict=False) if r is not TRUE),
+        )
 
     def _map(self, m: MapDecision) -> MapDecision:
         """A map with the values that are surely not allowed left out."""

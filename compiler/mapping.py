@@ -1,0 +1,282 @@
+"""Solved mappings, layer by layer: which mapping each work has, and all that its rule says of it.
+
+Owns the mapping of a design as a record (`docs/accelerators.md` has its fields), which is also what is written to a
+file, and reading such a file back. Which mapping is the best is `exact`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from math import isclose
+from typing import Any, NoReturn
+
+from attrs import frozen
+from cospace.compiler import mapping_missing
+from cospace.compiler.cost import figure
+from cospace.compiler.driver import compile_loaded
+from cospace.compiler.elaborate.given import Closely, Given, short
+from cospace.compiler.exact import exact
+from cospace.compiler.exact.exact import UNDEFINED, Enclosure, Undefined, Unknown
+from cospace.compiler.space.floats import nearest
+from cospace.compiler.space.graph import TRUE, Expr, Symbol
+from cospace.compiler.space.model import Design, Placement, Space, Work, show
+from cospace.compiler.space.units import show_unit
+from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Reporter, SpecError
+
+FORMAT = "cospace mapping"
+SCHEMA = 1
+LOOPS = "loops"
+"""What a rule calls its loop nest: a record of levels from the outside in, each a record of loops and their trips."""
+ORDER, PARALLEL = "order", "parallel"
+"""Of a level: a list of its loops as they run, and whether they run side by side."""
+PARTS = "_by"
+"""How a rule calls the record of what makes up a quantity: `energy_by = {…}`."""
+
+
+@frozen(eq=False)
+class Served:
+    """A live work of a design with the rule that serves it."""
+
+    work: Work
+    placement: Placement
+
+
+def served(space: Space, design: Design) -> Iterator[Served]:
+    """The live works, each with its rule."""
+    for work in space.works:
+        if exact.evaluate(work.guard, design) is True:
+            placement = next((p for p in work.placements if exact.evaluate(p.guard, design) is True), None)
+            if placement is not None:
+                yield Served(work, placement)
+
+
+def describe(space: Space, design: Design) -> dict[str, Any]:
+    """The mapping of a design: what is shown, drawn and written to a file.
+
+    layers: works that are alike in all that is said of them, once: `works` their paths, `times` how often they come,
+    `at` the values of `switch`, `random` and `adapt` decisions that this is the mapping for, `maps` what was solved
+    (None where nothing fits, with `missing`), `loops` the nest as the text says it, `quantities` all that the rule
+    names, `splits` those of them that have parts: name -> its parts, which add up to it.
+    """
+    given: dict[str, list[Given]] = {}
+    for s in served(space, design):
+        maps = _solved(s, design)
+        mine = given.setdefault(s.work.path, [])
+        if maps:
+            mine.append(Given(s.placement.rule, _at(s.work, space), maps))
+    near = _looked_at(space, given) or space
+    layers: dict[object, dict[str, Any]] = {}
+    for s in served(near, design):
+        layer = _layer(s, design, near)
+        alike = repr({k: v for k, v in layer.items() if k not in ("works", "layers", "times")})
+        if alike in layers:
+            for key in ("works", "layers"):
+                layers[alike][key] += layer[key]
+            layers[alike]["times"] += layer["times"]
+        else:
+            layers[alike] = layer
+    known = {d.path: d for d in space.decisions}
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "space": space.name,
+        "design": {path: show(v, known[path].unit, known[path].scale) for path, v in design.items()},
+        "layers": list(layers.values()),
+    }
+
+
+def read_given(data: object, shown: str) -> dict[str, list[Given]]:
+    """Work -> the mappings that a file's JSON gives for it. Raises SpecError (CS817) where it holds none."""
+    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("schema") != SCHEMA:
+        _refuse(f"{shown} is not a mapping", "`cospace explain SPEC --mapping --out FILE` writes one")
+    layers = data.get("layers")
+    if not isinstance(layers, list):
+        _refuse(f"{shown} lists no layers", "`cospace explain SPEC --mapping --out FILE` writes one")
+    found: dict[str, list[Given]] = {}
+    for n, layer in enumerate(layers, 1):
+        works, maps = (layer.get(k) if isinstance(layer, dict) else None for k in ("works", "maps"))
+        at, rule = (layer.get(k) if isinstance(layer, dict) else None for k in ("at", "rule"))
+        whole = isinstance(works, list) and all(isinstance(w, str) for w in works) and isinstance(rule, str)
+        if not whole or not isinstance(at or {}, dict) or not isinstance(maps or {}, dict):
+            _refuse(f"layer {n} of {shown} needs `works`, a list of paths, its `rule`, and `maps`, each with its value")
+        for path in works or ():
+            if maps:
+                mine = found.setdefault(path, [])
+                if any(g.rule == rule and dict(g.at) == dict(at or {}) for g in mine):
+                    _refuse(f"{shown} has two mappings for `{path}`", "a work stands in the `works` of one layer")
+                mine.append(Given(str(rule), at or {}, maps))
+    return found
+
+
+def with_mappings(space: Space, given: Mapping[str, Sequence[Given]]) -> Space:
+    """The space in which works have the mappings that are given; others are solved as ever.
+
+    Raises SpecError (CS817) for what is no work, map or value of the space, and where its text is not known.
+    """
+    found = _looked_at(space, given)
+    if found is None:
+        _refuse(
+            f"`{space.name}` is a compiled space: its mappings are solved already",
+            "give --mapping where the spec itself is read",
+        )
+    return found
+
+
+def unmet(space: Space, design: Design, given: Mapping[str, Sequence[Given]]) -> list[dict[str, Any]]:
+    """The works of a design that what is given leaves without a mapping, each with what it misses."""
+    found = []
+    for s in served(space, design):
+        if given.get(s.work.path) and exact.solve_maps(s.placement.problem, design) is UNDEFINED:
+            found.append({"path": s.work.path, **mapping_missing.nearest(s.placement.problem, space, design)})
+    return found
+
+
+def _looked_at(space: Space, works: Mapping[str, Sequence[Given]]) -> Space | None:
+    """The space compiled once more, these works with all that their rules name; None where its text is not known."""
+    origin = space.origin
+    if origin is None:
+        return None
+    compiled = compile_loaded(origin.loaded, origin.settings, Reporter(), origin.data, Closely(works))
+    if compiled.space is None:
+        raise SpecError(tuple(d for d in compiled.diagnostics if d.severity == "error"))
+    return compiled.space
+
+
+def _refuse(message: str, help: str | None = None) -> NoReturn:
+    raise SpecError((Diagnostic("CS817", "error", message, NOWHERE, help=help),)) from None
+
+
+# ---- one layer
+
+
+def _solved(s: Served, design: Design) -> dict[str, Any] | None:
+    """A work's mapping, each map by what it is called in its work; None where there is none."""
+    problem = s.placement.problem
+    if not problem.maps:
+        return {}
+    solved = exact.solve_maps(problem, design)
+    if not isinstance(solved, dict):
+        return None
+    known = {m.path: m for m in problem.maps}
+    return {short(p, problem.path): show(v, known[p].unit, known[p].scale) for p, v in solved.items()}
+
+
+def _at(work: Work, space: Space) -> dict[str, Any]:
+    known = {v.path: v for v in space.variants}
+    return {path: show(value, known[path].unit, known[path].scale) for path, value in work.at}
+
+
+def _layer(s: Served, design: Design, space: Space) -> dict[str, Any]:
+    work, placement = s.work, s.placement
+    maps = _solved(s, design)
+    found = {
+        "works": [work.path],
+        "layers": [work.call],
+        "kind": work.kind,
+        "accelerator": work.accelerator,
+        "rule": placement.rule,
+        "times": _plain(work.times, design),
+        "at": _at(work, space),
+        "dims": {k: _plain(e, design) for k, e in (*work.dims, *work.facts) if e.op != "external"},
+        "maps": maps,
+        "loops": [],
+        "quantities": {},
+        "splits": {},
+        "missing": None,
+    }
+    if maps is None:
+        return found | {"missing": mapping_missing.nearest(placement.problem, space, design)}
+    named = _named(placement, design)
+    levels, named = _levels(named, design)
+    splits, named = _splits(named, design)
+    figures = {k: figure(e, design) for k, e in named.items()}
+    return found | {
+        "loops": levels,
+        "splits": splits,
+        "quantities": {k: f for k, f in figures.items() if f["value"] is not None},
+    }
+
+
+def _named(placement: Placement, design: Design) -> dict[str, Expr]:
+    """What the rule names and is there; what two rules call alike and is the same, once."""
+    maps = {m.path for m in placement.problem.maps}
+    numbers = [(k, TRUE, e) for k, e in placement.quantities if not (e.op == "solve" and e.args[0].payload in maps)]
+    found: dict[str, Expr] = {}
+    seen: set[tuple[str, int]] = set()
+    for name, there, e in placement.details or numbers:
+        said = name.rpartition(".")[2], id(e)
+        if said not in seen and exact.evaluate(there, design) is True:
+            found[name] = e
+            seen.add(said)
+    return found
+
+
+def _levels(named: Mapping[str, Expr], design: Design) -> tuple[list[dict[str, Any]], dict[str, Expr]]:
+    """The loop nest that a rule describes, and what else it names."""
+    levels: dict[str, dict[str, Expr]] = {}
+    rest: dict[str, Expr] = {}
+    for name, e in named.items():
+        before, found, after = f".{name}".partition(f".{LOOPS}.")
+        level, dot, loop = after.partition(".")
+        if found and dot:
+            levels.setdefault(f"{before}.{level}", {})[loop] = e
+        else:
+            rest[name] = e
+    return [_level(name.rpartition(".")[2], loops, design) for name, loops in levels.items()], rest
+
+
+def _level(name: str, loops: Mapping[str, Expr], design: Design) -> dict[str, Any]:
+    order = exact.evaluate(loops[ORDER], design) if ORDER in loops else None
+    first = order.name.strip("[]").split(", ") if isinstance(order, Symbol) else []
+    trips = {k: _plain(e, design) for k, e in loops.items() if k not in (ORDER, PARALLEL)}
+    names = [k for k in first if k in trips] + [k for k in trips if k not in first]
+    return {
+        "level": name,
+        "parallel": PARALLEL in loops and exact.evaluate(loops[PARALLEL], design) is True,
+        "loops": [{"loop": k, "trips": trips[k]} for k in names if trips[k] != 1],
+    }
+
+
+def _splits(named: Mapping[str, Expr], design: Design) -> tuple[dict[str, dict[str, Any]], dict[str, Expr]]:
+    """Quantities that the rule says the parts of, `energy_by = {…}` those of `energy`; and what else it names.
+
+    Parts that do not add up to their quantity, or of which one is negative, are named like anything else.
+    """
+    parts: dict[str, dict[str, Expr]] = {}
+    for name, e in named.items():
+        whole, found, part = name.rpartition(f"{PARTS}.")
+        if found:
+            parts.setdefault(whole, {})[part] = e
+    splits, rest = {}, dict(named)
+    for whole, of in parts.items():
+        name = whole if whole in named else whole.rpartition(".")[2]
+        if name in named and _adds_up(list(of.values()), named[name], design):
+            splits[name] = {part: figure(e, design) for part, e in of.items()}
+            rest = {k: e for k, e in rest.items() if not k.startswith(f"{whole}{PARTS}.")}
+    return splits, rest
+
+
+def _adds_up(parts: Sequence[Expr], whole: Expr, design: Design) -> bool:
+    numbers = []
+    for e in (*parts, whole):
+        value = exact.evaluate(e, design)
+        number = value.middle if isinstance(value, Enclosure) else value
+        if not isinstance(number, Fraction) or number < 0 or e.type != whole.type:
+            return False
+        numbers.append(number)
+    *shares, total = numbers
+    return isclose(nearest(sum(shares, Fraction(0))), nearest(total), rel_tol=1e-12)
+
+
+def _plain(expr: Expr, design: Design) -> Any:
+    """A value as `show` writes it, a quantity in base units."""
+    value = exact.evaluate(expr, design)
+    if isinstance(value, Enclosure):
+        value = value.middle
+    if isinstance(value, Undefined | Unknown):
+        return None
+    return show(value, show_unit(expr.type.unit) if expr.type.unit else None)
+
+
+__all__ = ["describe", "read_given", "served", "unmet", "with_mappings"]

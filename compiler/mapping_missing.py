@@ -1,0 +1,170 @@
+"""Why a work has no mapping: the one that comes nearest, and how much each requirement misses at it.
+
+Nearest is the mapping at which most requirements that compare nothing hold, then the one whose worst comparison misses
+the least, relative to what is there; ties go to the first in declared order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from attrs import frozen
+from cospace.compiler import clock
+from cospace.compiler.cost import figure_of
+from cospace.compiler.elaborate.given import short
+from cospace.compiler.exact import exact
+from cospace.compiler.exact.exact import Enclosure
+from cospace.compiler.space.graph import Expr, MapProblem, const
+from cospace.compiler.space.model import Design, Space, show
+from cospace.compiler.space.substitute import Substitution
+from cospace.dsl.source import Lines
+
+MOST = 200_000
+"""Mappings that are looked at."""
+
+
+@frozen
+class Shortage:
+    """A comparison that does not hold: left <= right, or < where it is strict, in base units."""
+
+    needs: Fraction
+    there: Fraction
+    strict: bool
+    like: Expr
+
+    @property
+    def share(self) -> float:
+        """How much is missing, relative to what is there."""
+        missing = self.needs - self.there
+        return float(missing / self.there) if self.there > 0 else math.inf if missing > 0 else 0.0
+
+
+Failure = Shortage | None
+"""Of a requirement that does not hold: the comparison that misses the most; None where there is none to tell of."""
+
+
+def nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any]:
+    """What a work without a mapping misses.
+
+    nearest: the mapping; missing: of each requirement that it breaks {requirement, needs, there, missing, origin},
+    figures in the unit that suits them, None for one that compares no numbers. unknown: why it was not looked for.
+    """
+    return clock.attempt(lambda: _nearest(problem, space, design), lambda: _untold(f"not found: {clock.reason()}"))
+
+
+def _untold(why: str) -> dict[str, Any]:
+    return {"nearest": None, "missing": [], "unknown": why}
+
+
+def _nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any]:
+    size = math.prod(len(m.values) for m in problem.maps)
+    if size > MOST:
+        return _untold(f"{size:,} mappings are too many to look for the nearest")
+    units = {d.path: d.type.unit for d in space.decisions}
+    known = _Problem(problem, {p: const(v, units[p]) for p, v in design.items()})
+    best: tuple[tuple[float, ...], Design, list[tuple[int, Failure]]] | None = None
+    for taken in known.mappings():
+        broken = [(n, f) for n in range(len(known.requirements)) for f in known.failures(n, taken)]
+        shares = sorted((f.share for _, f in broken if f is not None), reverse=True)
+        rank = (float(sum(f is None for _, f in broken)), *shares)
+        if broken and (best is None or rank < best[0]):
+            best = rank, taken, broken
+    if best is None:
+        return _untold("no map has a value that it may take" if not known.some else "its goals have no value")
+    _, taken, broken = best
+    maps = {m.path: m for m in problem.maps}
+    return {
+        "nearest": {short(p, problem.path): show(v, maps[p].unit, maps[p].scale) for p, v in taken.items()},
+        "missing": [_told(problem, n, f, space) for n, f in broken],
+        "unknown": None,
+    }
+
+
+def _told(problem: MapProblem, n: int, failure: Failure, space: Space) -> dict[str, Any]:
+    reason, span = problem.asked[n] if n < len(problem.asked) else (None, problem.span)
+    text = dict(space.sources).get(span.file)
+    said: dict[str, Any] = {"requirement": reason, "needs": None, "there": None, "missing": None, "place": None}
+    if text is not None:
+        line = Lines(text).locate(span.start)[0]
+        written = " ".join(text[span.start : span.end].split())
+        said |= {"requirement": reason or written, "place": f"{span.file}:{line}"}
+    if failure is not None:
+        unit = failure.like.type.unit
+        gap = failure.needs - failure.there
+        said |= {"needs": figure_of(failure.needs, unit), "there": figure_of(failure.there, unit),
+                 "missing": figure_of(gap, unit)}  # fmt: skip
+    return said
+
+
+class _Problem:
+    """A problem at a design, each requirement looked at once for the values of the maps that it reads."""
+
+    def __init__(self, problem: MapProblem, design: Mapping[str, Expr]) -> None:
+        put = Substitution(design)
+        self.maps = problem.maps
+        self.guards = [put(m.guard) for m in problem.maps]
+        self.allowed = [None if m.allowed is None else [put(a) for a in m.allowed] for m in problem.maps]
+        self.requirements = [put(r) for r in problem.requirements]
+        self.some = False
+        self._reads = [[m.path for m in problem.maps if m.path in r.free] for r in self.requirements]
+        self._known: dict[tuple[object, ...], list[Failure]] = {}
+
+    def mappings(self) -> Iterator[Design]:
+        """All that the domains allow, in declared order, whether they meet the requirements or not."""
+
+        def extend(taken: Design, n: int) -> Iterator[Design]:
+            if n == len(self.maps):
+                self.some = True
+                yield taken
+                return
+            m, allowed = self.maps[n], self.allowed[n]
+            if exact.evaluate(self.guards[n], taken) is not True:
+                yield from extend(taken, n + 1)
+                return
+            for j, value in enumerate(m.values):
+                if allowed is None or exact.evaluate(allowed[j], taken) is True:
+                    yield from extend({**taken, m.path: value}, n + 1)
+
+        return extend({}, 0)
+
+    def failures(self, n: int, taken: Design) -> list[Failure]:
+        """What a requirement misses at a mapping; nothing where it holds."""
+        key = (n, *(taken.get(p) for p in self._reads[n]))
+        if key not in self._known:
+            self._known[key] = list(_failures(self.requirements[n], taken))
+        return self._known[key]
+
+
+def _failures(e: Expr, at: Design) -> Sequence[Failure]:
+    """What keeps a condition from holding: of `and` every part, of `or` the part that misses the least."""
+    if exact.evaluate(e, at) is True:
+        return ()
+    if e.op == "and":
+        return [f for a in e.args for f in _failures(a, at)]
+    if e.op == "or":
+        ways = [_failures(a, at) for a in e.args]
+        return min(ways, key=lambda way: (sum(f is None for f in way), max([f.share for f in way if f], default=0)))
+    if e.op == "if":
+        condition = exact.evaluate(e.args[0], at)
+        if isinstance(condition, bool):
+            return _failures(e.args[1] if condition else e.args[2], at)
+    turned = e.op == "not" and e.args[0].op in ("le", "lt")
+    compared = e.args[0] if turned else e
+    if compared.op in ("le", "lt"):
+        left, right = (_number(a, at) for a in (reversed(compared.args) if turned else compared.args))
+        if left is not None and right is not None:
+            return [Shortage(left, right, (compared.op == "lt") is not turned, compared.args[0])]
+    return [None]
+
+
+def _number(e: Expr, at: Design) -> Fraction | None:
+    value = exact.evaluate(e, at)
+    if isinstance(value, Enclosure):
+        return value.middle
+    return value if isinstance(value, Fraction) else None
+
+
+__all__ = ["nearest"]
