@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ from cospace.cli import options
 from cospace.cli.guard import fail, verb
 
 if TYPE_CHECKING:
+    from cospace.compiler.elaborate.given import Given
     from cospace.compiler.space.model import Space
 
 
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
 def cost(
     spec: options.Spec,
     designs: Annotated[
-        Path,
+        Path | None,
         typer.Option("--designs", metavar="FILE", help="one design a line as JSON, or a design.json; - reads stdin"),
-    ],
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", metavar="FILE", help="mappings that `cospace explain SPEC --mapping --out` wrote"),
+    ] = None,
     settings: options.Set = None,
     data: options.Data = None,
     fixed: options.Fix = None,
@@ -33,18 +38,25 @@ def cost(
 ) -> None:
     """Evaluate designs exactly. With --json one answer a line; a line that is not a design is an error for it alone.
 
-    --within is what reading the spec may take, and then each design.
+    --within is what reading the spec may take, and then each design. With --mapping works have the mappings of its file
+    in place of those that are solved; without --designs its design is evaluated.
     """
     from cospace.cli.inputs import fixed_space, load, timed
     from cospace.compiler import clock
 
+    if designs is None and mapping is None:
+        raise typer.BadParameter("--designs or --mapping is needed", param_hint="--designs")
+
     failed = False
     with timed(time):
         with clock.within(within):
-            space = fixed_space(load(spec, settings, data), fixed)
-        for number, entry in enumerate(read_designs(designs)):
+            space, given, entries = load(spec, settings, data), {}, None
+            if mapping is not None:
+                space, given, entries = _mapped(space, mapping)
+            space = fixed_space(space, fixed)
+        for number, entry in enumerate(entries or () if designs is None else read_designs(designs)):
             with clock.within(within):
-                answer = clock.attempt(partial(_evaluate, space, entry), _cut)
+                answer = clock.attempt(partial(_evaluate, space, entry, given), _cut)
             failed |= "error" in answer
             if as_json:
                 typer.echo(json.dumps(answer, ensure_ascii=False))
@@ -81,7 +93,20 @@ def read_designs(path: Path) -> Iterator[Any]:
             yield error
 
 
-def _evaluate(space: Space, entry: Any) -> dict[str, Any]:
+def _mapped(space: Space, file: Path) -> tuple[Space, Mapping[str, Sequence[Given]], list[Any]]:
+    """The space with the mappings of a file, these, and the design that they were solved for."""
+    from cospace.cli.inputs import read_text
+    from cospace.compiler.mapping import read_given, with_mappings
+
+    try:
+        read = json.loads(read_text(file, "CS817"))
+    except (ValueError, RecursionError):
+        read = None
+    given = read_given(read, str(file))
+    return with_mappings(space, given), given, [read.get("design")]
+
+
+def _evaluate(space: Space, entry: Any, given: Mapping[str, Sequence[Given]]) -> dict[str, Any]:
     from cospace.compiler.cost import breakdown
     from cospace.compiler.space.designs import DesignError, parse_design
 
@@ -92,9 +117,19 @@ def _evaluate(space: Space, entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict):
         return {"error": {"path": None, "reason": "a design is an object: decision's path -> value"}}
     try:
-        return breakdown(space, parse_design(space, entry))
+        design = parse_design(space, entry)
     except DesignError as error:
         return {"error": {"path": error.path, "reason": error.reason}}
+    if given:
+        from cospace.cli.explain_mapping import short_of
+        from cospace.compiler.mapping import unmet
+
+        broken = unmet(space, design, given)
+        if broken:
+            *_, said = short_of(broken[0])
+            reason = f"no such mapping in this design: {said}"
+            return {"error": {"path": broken[0]["path"], "code": "CS818", "reason": reason, "works": broken}}
+    return breakdown(space, design)
 
 
 def _say(number: int, answer: dict[str, Any]) -> None:
@@ -103,7 +138,9 @@ def _say(number: int, answer: dict[str, Any]) -> None:
 
     start = "\n" if number else ""
     if "error" in answer:
-        typer.echo(f"{start}design {number + 1}: {answer['error']['path'] or 'error'}: {answer['error']['reason']}")
+        error = answer["error"]
+        code = f"{error['code']}: " if "code" in error else ""
+        typer.echo(f"{start}design {number + 1}: {error['path'] or 'error'}: {code}{error['reason']}")
         return
     typer.echo(f"{start}design {number + 1}: {'feasible' if answer['feasible'] else 'not feasible'}")
     for broken in answer["violated"]:

@@ -35,9 +35,45 @@ def explain(
     ] = None,
     settings: options.Set = None,
     data: options.Data = None,
+    mapping: Annotated[
+        bool, typer.Option("--mapping", help="the mapping of each layer in one design of the spec", show_default=False)
+    ] = False,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="NAME", help="with --mapping: the design of this baseline")
+    ] = None,
+    designs: Annotated[
+        Path | None,
+        typer.Option("--designs", metavar="FILE", help="with --mapping: one design as JSON, or a design.json"),
+    ] = None,
+    fixed: options.Fix = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="with --mapping: write it, as `cospace cost --mapping` reads it"),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="with --mapping: draw it, as SVG")
+    ] = None,
+    as_json: options.Json = False,
     within: options.Within = options.SECONDS,
 ) -> None:
-    """Say what a diagnostic means, with a bad and a good example; or what a spec, or a name in it, stands for."""
+    """Say what a diagnostic means, with a bad and a good example; or what a spec, or a name in it, stands for.
+
+    With --mapping: which mapping each layer of one design has, and what that costs. Each decision needs a value:
+    from --baseline or --designs, and from --fix, which goes before these.
+    """
+    if mapping:
+        if what is None or name is not None:
+            raise typer.BadParameter("--mapping takes a spec, and no name", param_hint="--mapping")
+        from cospace.compiler import clock
+
+        with clock.within(within):
+            _explain_mapping(Path(what), settings, data, baseline, designs, fixed, as_json, out, picture)
+        return
+    alone = {"--baseline": baseline, "--designs": designs, "--fix": fixed, "--out": out, "--picture": picture,
+             "--json": as_json}  # fmt: skip
+    for option, given in alone.items():
+        if given:
+            raise typer.BadParameter(f"{option} goes with --mapping", param_hint=option)
     if what is not None and (name is not None or not _like_a_code(what)):
         from cospace.compiler import clock
 
@@ -70,6 +106,26 @@ def explain(
 def _like_a_code(what: str) -> bool:
     """Whether a word is meant as a code: not a file that is there, nor written like one."""
     return not Path(what).exists() and Path(what).suffix == "" and "/" not in what
+
+
+def _explain_mapping(
+    spec: Path,
+    settings: list[str] | None,
+    data: Path | None,
+    baseline: str | None,
+    designs: Path | None,
+    fixed: list[str] | None,
+    as_json: bool,
+    out: Path | None,
+    picture: Path | None,
+) -> None:
+    from cospace.cli.explain_mapping import design_of, explain_mapping
+    from cospace.cli.inputs import load
+
+    space = load(spec, settings, data)
+    if designs is None and baseline is None and spec.is_dir():
+        designs = spec / "design.json"
+    explain_mapping(space, design_of(space, baseline, designs, fixed), as_json, out, picture)
 
 
 def _explain_spec(spec: Path, name: str | None, settings: list[str] | None, data: Path | None) -> None:

@@ -20,7 +20,7 @@ from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNDEFINED, Enclosure, Undefined, Unknown
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import TRUE, Expr, Symbol
-from cospace.compiler.space.model import Design, Placement, Space, Work, show
+from cospace.compiler.space.model import Design, Placement, Space, Work, show, spell_shown
 from cospace.compiler.space.units import show_unit
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Reporter, SpecError
 
@@ -279,4 +279,20 @@ def _plain(expr: Expr, design: Design) -> Any:
     return show(value, show_unit(expr.type.unit) if expr.type.unit else None)
 
 
-__all__ = ["describe", "read_given", "served", "unmet", "with_mappings"]
+# ---- as text
+
+
+def nest(levels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The lines of a loop nest: each level's name, and its loops, every one inside the one before."""
+    wide = max((len(level["level"]) for level in levels), default=0)
+    depth = 0
+    for level in levels:
+        loops = [f"for {x['loop']} in 1..{spell_shown(x['trips'])}" for x in level["loops"]]
+        if level["parallel"] and loops:
+            loops = [f"{', '.join(loops)} at once"]
+        for k, loop in enumerate(loops or ["-"]):
+            yield f"{level['level'] if k == 0 else '':<{wide}}  {'  ' * depth}{loop}"
+            depth += bool(loops)
+
+
+__all__ = ["describe", "nest", "read_given", "served", "unmet", "with_mappings"]
