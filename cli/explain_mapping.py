@@ -45,40 +45,40 @@ def design_of(space: Space, baseline: str | None, file: Path | None, fixed: list
     from cospace.cli.cost import read_designs
     from cospace.cli.inputs import read_fixed, show_design
     from cospace.compiler.exact.exact import evaluate
-    from cospace.compiler.space.designs import DesignError, parse_design
+    from cospace.compiler.space.designs import DesignError, parse_design, position
 
-    given: dict[str, Value | Any] = {}
+    given: dict[str, Any] = {}
     if baseline is not None:
         found = next((r for r in space.references if r.name == baseline), None)
         if found is None:
-            named = ", ".join(r.name for r in space.references) or "none"
-            fail("CS819", f"there is no baseline {baseline!r}", f"the spec has {named}")
+            named = ", ".join(r.name for r in space.references)
+            fail("CS819", f"there is no baseline {baseline!r}", f"the spec has {named}" if named else None)
         given |= show_design(space, dict(found.design))
     if file is not None:
         read = list(read_designs(file))
         one = read[0].get("design", read[0]) if len(read) == 1 and isinstance(read[0], dict) else None
         if not isinstance(one, dict):
-            fail("CS819", f"{file} holds {len(read)} designs", "give one, as `cospace sample SPEC -n 1 --json` does")
+            fail("CS819", f"{file} does not hold one design", "`cospace sample SPEC -n 1 --json` writes one")
         given |= one
-    narrowed = {d.path: d for d in read_fixed(space, fixed)[0].decisions}
+    narrowed, alone = read_fixed(space, fixed)
+    only = {d.path: d.values[0] for d in narrowed.decisions if len(d.values) == 1} | alone
     design: dict[str, Value] = {}
     left: list[str] = []
-    shown: dict[str, Any] = {}
     for d in space.decisions:
-        if evaluate(d.guard, design) is not True:
-            if d.path in given and baseline is None:
-                shown[d.path] = given[d.path]  # which is told to be none of this design's
-            continue
-        values = narrowed[d.path].values
-        if len(values) > 1 and d.path not in given:
+        live = evaluate(d.guard, design) is True
+        if live and d.path in only:
+            given[d.path] = show_design(space, {d.path: only[d.path]})[d.path]
+        if not live:
+            if d.path in alone:
+                fail("CS819", f"{d.path} is not live in this design", "leave out its --fix, or change the others")
+            given.pop(d.path, None)  # of a baseline that another value changes
+        elif d.path not in given:
             left.append(d.path)
-            continue
-        if len(values) == 1:
-            design[d.path] = values[0]
-            shown |= show_design(space, {d.path: values[0]})
         else:
-            shown[d.path] = given[d.path]
-            design |= _read(space, d.path, given[d.path])
+            try:
+                design[d.path] = d.values[position(d, given[d.path])]
+            except DesignError as error:
+                fail("CS819", f"this is no design: {error}")
     if left:
         more = f" and {len(left) - MOST} more" if len(left) > MOST else ""
         fail(
@@ -87,17 +87,7 @@ def design_of(space: Space, baseline: str | None, file: Path | None, fixed: list
             "give --baseline NAME, --designs FILE, or --fix PATH=VALUE for each",
         )
     try:
-        return parse_design(space, shown | {p: v for p, v in given.items() if p not in narrowed})
-    except DesignError as error:
-        fail("CS819", f"this is no design: {error}")
-
-
-def _read(space: Space, path: str, written: object) -> dict[str, Value]:
-    from cospace.compiler.space.designs import DesignError, position
-
-    d = space.decision(path)
-    try:
-        return {path: d.values[position(d, written)]}
+        return parse_design(space, given)
     except DesignError as error:
         fail("CS819", f"this is no design: {error}")
 
@@ -120,24 +110,14 @@ def told(record: Mapping[str, Any]) -> Iterator[str]:
 
 def _total(layers: list[Mapping[str, Any]], name: str) -> float | None:
     """What all works take together; None where one is not known, or works stand for several cases of one."""
+    from cospace.compiler.mapping import in_base
+
     if any(x["at"] for x in layers) or len({x["accelerator"] for x in layers}) > 1:
         return None
     values = [x["quantities"].get(name) for x in layers]
     if any(v is None or "exact" not in v for v in values):
         return None
-    return sum(x["times"] * base(v) for x, v in zip(layers, values, strict=True))
-
-
-def base(figure: Mapping[str, Any]) -> float:
-    """A figure in base units."""
-    from fractions import Fraction
-
-    from cospace.compiler.space.units import COMMON
-
-    if figure["exact"] is not None:
-        return float(Fraction(figure["exact"]))
-    scales = {name: float(scale) for units in COMMON.values() for name, scale in units}
-    return float(figure["value"]) * scales.get(figure["unit"], 1.0)
+    return sum(x["times"] * in_base(v) for x, v in zip(layers, values, strict=True))
 
 
 def _layer(layer: Mapping[str, Any], totals: Mapping[str, float | None]) -> Iterator[str]:
@@ -181,10 +161,12 @@ def _listed(name: str, parts: Iterable[str]) -> Iterator[str]:
 
 
 def _share(layer: Mapping[str, Any], name: str, totals: Mapping[str, float | None]) -> str:
+    from cospace.compiler.mapping import in_base
+
     total = totals.get(name)
     if not total:
         return ""
-    return f", {100 * layer['times'] * base(layer['quantities'][name]) / total:.1f} % of all"
+    return f", {100 * layer['times'] * in_base(layer['quantities'][name]) / total:.1f} % of all"
 
 
 def _parts(layer: Mapping[str, Any], name: str) -> str:
@@ -194,44 +176,21 @@ def _parts(layer: Mapping[str, Any], name: str) -> str:
 
 def _missing(missing: Mapping[str, Any]) -> Iterator[str]:
     yield "  NO MAPPING FITS"
+    if missing["nearest"]:
+        yield from _listed("nearest", (f"{k} = {_value(v)}" for k, v in missing["nearest"].items()))
     for line in short_of(missing):
-        yield f"  {line}"
+        yield f"  misses  {line}"
 
 
 def short_of(missing: Mapping[str, Any]) -> Iterator[str]:
     """What a work without a mapping misses."""
+    from cospace.compiler.mapping_missing import sentence
+
     if missing["unknown"]:
         yield missing["unknown"]
         return
-    maps = ", ".join(f"{k} = {_value(v)}" for k, v in missing["nearest"].items())
-    yield f"the nearest has {maps}"
     for broken in missing["missing"]:
-        yield f"{sentence(broken)}" + (f"  ({broken['place']})" if broken["place"] else "")
-
-
-def sentence(broken: Mapping[str, Any]) -> str:
-    """What one requirement misses: `"tiles fit" needs 48 KiB, 32 KiB are there: 16 KiB missing`."""
-    said = f'"{broken["requirement"]}"'
-    if broken["needs"] is None:
-        return f"{said} does not hold"
-    needs, there, missing = (_exact(broken[k]) for k in ("needs", "there", "missing"))
-    return f"{said} needs {needs}, there is {there}: {missing} missing"
-
-
-def _exact(figure: Mapping[str, Any]) -> str:
-    """A quantity of data to the bit, where it is not whole in the unit that suits it."""
-    from fractions import Fraction
-
-    from cospace.compiler.space.units import COMMON, show_in
-
-    if figure["exact"] is None:
-        return _figure(figure)
-    bits = {name: scale for name, scale in COMMON[(("bit", Fraction(1)),)]}
-    value = Fraction(figure["exact"])
-    unit = figure["unit"]
-    if unit in bits and (value / bits[unit]).denominator != 1:
-        unit = "bit"
-    return show_in(value, unit, bits[unit]) if unit in bits else _figure(figure)
+        yield sentence(broken) + (f"  ({broken['place']})" if broken["place"] else "")
 
 
 def _figure(figure: Mapping[str, Any]) -> str:

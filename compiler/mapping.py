@@ -19,17 +19,17 @@ from cospace.compiler.elaborate.given import Closely, Given, short
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNDEFINED, Enclosure, Undefined, Unknown
 from cospace.compiler.space.floats import nearest
-from cospace.compiler.space.graph import TRUE, Expr, Symbol
+from cospace.compiler.space.graph import TRUE, Expr
 from cospace.compiler.space.model import Design, Placement, Space, Work, show, spell_shown
-from cospace.compiler.space.units import show_unit
+from cospace.compiler.space.units import COMMON, show_unit
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Reporter, SpecError
 
 FORMAT = "cospace mapping"
 SCHEMA = 1
 LOOPS = "loops"
 """What a rule calls its loop nest: a record of levels from the outside in, each a record of loops and their trips."""
-ORDER, PARALLEL = "order", "parallel"
-"""Of a level: a list of its loops as they run, and whether they run side by side."""
+ORDER, INNERMOST, PARALLEL = "order", "innermost", "parallel"
+"""Of a level: a list of its loops as they run, or the innermost of them; and whether they run side by side."""
 PARTS = "_by"
 """How a rule calls the record of what makes up a quantity: `energy_by = {…}`."""
 
@@ -203,12 +203,9 @@ def _named(placement: Placement, design: Design) -> dict[str, Expr]:
     maps = {m.path for m in placement.problem.maps}
     numbers = [(k, TRUE, e) for k, e in placement.quantities if not (e.op == "solve" and e.args[0].payload in maps)]
     found: dict[str, Expr] = {}
-    seen: set[tuple[str, int]] = set()
     for name, there, e in placement.details or numbers:
-        said = name.rpartition(".")[2], id(e)
-        if said not in seen and exact.evaluate(there, design) is True:
+        if found.get(name.partition(".")[2]) is not e and exact.evaluate(there, design) is True:
             found[name] = e
-            seen.add(said)
     return found
 
 
@@ -227,13 +224,15 @@ def _levels(named: Mapping[str, Expr], design: Design) -> tuple[list[dict[str, A
 
 
 def _level(name: str, loops: Mapping[str, Expr], design: Design) -> dict[str, Any]:
-    order = exact.evaluate(loops[ORDER], design) if ORDER in loops else None
-    first = order.name.strip("[]").split(", ") if isinstance(order, Symbol) else []
-    trips = {k: _plain(e, design) for k, e in loops.items() if k not in (ORDER, PARALLEL)}
-    names = [k for k in first if k in trips] + [k for k in trips if k not in first]
+    said = {k: exact.evaluate(loops[k], design) for k in (ORDER, INNERMOST, PARALLEL) if k in loops}
+    trips = {k: _plain(e, design) for k, e in loops.items() if k not in said}
+    order = str(said.get(ORDER, "")).strip("[]").split(", ")
+    last = str(said.get(INNERMOST))
+    names = [k for k in order if k in trips] + [k for k in trips if k not in order]
+    names.sort(key=lambda k: k == last)
     return {
         "level": name,
-        "parallel": PARALLEL in loops and exact.evaluate(loops[PARALLEL], design) is True,
+        "parallel": said.get(PARALLEL) is True,
         "loops": [{"loop": k, "trips": trips[k]} for k in names if trips[k] != 1],
     }
 
@@ -279,6 +278,14 @@ def _plain(expr: Expr, design: Design) -> Any:
     return show(value, show_unit(expr.type.unit) if expr.type.unit else None)
 
 
+def in_base(figure: Mapping[str, Any]) -> float:
+    """A figure in base units."""
+    if figure["exact"] is not None:
+        return nearest(Fraction(figure["exact"]))
+    scales = {name: scale for units in COMMON.values() for name, scale in units}
+    return float(figure["value"]) * nearest(scales.get(figure["unit"], Fraction(1)))
+
+
 # ---- as text
 
 
@@ -287,12 +294,12 @@ def nest(levels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     wide = max((len(level["level"]) for level in levels), default=0)
     depth = 0
     for level in levels:
-        loops = [f"for {x['loop']} in 1..{spell_shown(x['trips'])}" for x in level["loops"]]
+        loops = [f"{x['loop']} in 1..{spell_shown(x['trips'])}" for x in level["loops"]]
         if level["parallel"] and loops:
             loops = [f"{', '.join(loops)} at once"]
-        for k, loop in enumerate(loops or ["-"]):
+        for k, loop in enumerate([f"for {x}" for x in loops] or ["-"]):
             yield f"{level['level'] if k == 0 else '':<{wide}}  {'  ' * depth}{loop}"
             depth += bool(loops)
 
 
-__all__ = ["describe", "nest", "read_given", "served", "unmet", "with_mappings"]
+__all__ = ["describe", "in_base", "nest", "read_given", "served", "unmet", "with_mappings"]

@@ -17,13 +17,16 @@ from cospace.compiler.cost import figure_of
 from cospace.compiler.elaborate.given import short
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import Enclosure
+from cospace.compiler.space.floats import digits_of
 from cospace.compiler.space.graph import Expr, MapProblem, const
 from cospace.compiler.space.model import Design, Space, show
 from cospace.compiler.space.substitute import Substitution
+from cospace.compiler.space.units import COMMON, show_in
 from cospace.dsl.source import Lines
 
 MOST = 200_000
 """Mappings that are looked at."""
+_DATA = dict(COMMON[(("bit", Fraction(1)),)])
 
 
 @frozen
@@ -167,4 +170,25 @@ def _number(e: Expr, at: Design) -> Fraction | None:
     return value if isinstance(value, Fraction) else None
 
 
-__all__ = ["nearest"]
+# ---- as text
+
+
+def sentence(broken: Mapping[str, Any]) -> str:
+    """What one requirement misses: `"tiles fit" needs 48 KiB, there is 32 KiB: 16 KiB missing`."""
+    said = f'"{broken["requirement"]}"'
+    if broken["needs"] is None:
+        return f"{said} does not hold"
+    needs, there, missing = _alike([broken[k] for k in ("needs", "there", "missing")])
+    return f"{said} needs {needs}, there is {there}: {missing} missing"
+
+
+def _alike(figures: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Amounts of data in the largest unit in which all of them are whole; other figures each in its own."""
+    if any(f["unit"] not in _DATA for f in figures):
+        return [f"{digits_of(f['value'], 6)} {f['unit']}".rstrip() for f in figures]
+    values = [Fraction(f["exact"]) for f in figures]
+    unit = next((u for u, scale in _DATA.items() if all((v / scale).denominator == 1 for v in values)), "bit")
+    return [show_in(v, unit, _DATA[unit]) for v in values]
+
+
+__all__ = ["nearest", "sentence"]

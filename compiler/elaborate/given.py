@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen, mutable
 from cospace.compiler.elaborate.listed import fixed_list
-from cospace.compiler.elaborate.values import Context, Listed, ListValue, Record, Scope, State
+from cospace.compiler.elaborate.values import Context, Listed, ListValue, Record, Scope, SetValue, State
 from cospace.compiler.space import graph
 from cospace.compiler.space.designs import DesignError, position
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision
@@ -73,7 +73,7 @@ class Details:
         mine = [
             (f"{prefix}.{name}" if prefix else name, context.guard, e)
             for name, e in named
-            if e.op != "var" or e.payload not in maps
+            if "." in name or e.op != "var" or e.payload not in maps
         ]
         self.found = self.found + mine if prefix else mine + self.found
 
@@ -88,6 +88,10 @@ def _values(name: str, value: Any) -> Iterator[tuple[str, Expr]]:
     elif isinstance(value, Record) and value.kind == "record":
         for key, inner in value.fields.items():
             yield from _values(f"{name}.{key}", inner)
+    elif isinstance(value, SetValue) and all(n is not None for n in value.names):
+        for label, inner, condition in zip(value.names, value.items, value.conditions, strict=True):
+            if condition is TRUE:
+                yield from _values(f"{name}.{label}", inner)
     elif isinstance(value, ListValue) and isinstance(fixed := fixed_list(value), Listed) and value.items:
         yield name, fixed.chosen
     elif isinstance(value, ListValue):
