@@ -96,7 +96,8 @@ def read_designs(path: Path) -> Iterator[Any]:
 def _mapped(space: Space, file: Path) -> tuple[Space, Mapping[str, Sequence[Given]], list[Any]]:
     """The space with the mappings of a file, these, and the design that they were solved for."""
     from cospace.cli.inputs import read_text
-    from cospace.compiler.mapping import read_given, with_mappings
+    from cospace.compiler.mapping import with_mappings
+    from cospace.compiler.mapping_file import read_given
 
     try:
         read = json.loads(read_text(file, "CS817"))

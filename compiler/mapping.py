@@ -1,7 +1,7 @@
 """Solved mappings, layer by layer: which mapping each work has, and all that its rule says of it.
 
 Owns the mapping of a design as a record (`docs/accelerators.md` has its fields), which is also what is written to a
-file, and reading such a file back. Which mapping is the best is `exact`'s to say.
+file (`mapping_file`). Which mapping is the best is `exact`'s to say.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import isclose
-from typing import Any, NoReturn
+from typing import Any
 
 from attrs import frozen
 from cospace.compiler import mapping_missing
@@ -18,14 +18,13 @@ from cospace.compiler.driver import compile_loaded
 from cospace.compiler.elaborate.given import Closely, Given, short
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNDEFINED, Enclosure, Undefined, Unknown
+from cospace.compiler.mapping_file import FORMAT, SCHEMA, refuse
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import TRUE, Expr
 from cospace.compiler.space.model import Design, Placement, Space, Work, show, spell_shown
 from cospace.compiler.space.units import COMMON, show_unit
-from cospace.dsl.diagnostics import NOWHERE, Diagnostic, Reporter, SpecError
+from cospace.dsl.diagnostics import Reporter, SpecError
 
-FORMAT = "cospace mapping"
-SCHEMA = 1
 LOOPS = "loops"
 """What a rule calls its loop nest: a record of levels from the outside in, each a record of loops and their trips."""
 ORDER, INNERMOST, PARALLEL = "order", "innermost", "parallel"
@@ -86,29 +85,6 @@ def describe(space: Space, design: Design) -> dict[str, Any]:
     }
 
 
-def read_given(data: object, shown: str) -> dict[str, list[Given]]:
-    """Work -> the mappings that a file's JSON gives for it. Raises SpecError (CS817) where it holds none."""
-    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("schema") != SCHEMA:
-        _refuse(f"{shown} is not a mapping", "`cospace explain SPEC --mapping --out FILE` writes one")
-    layers = data.get("layers")
-    if not isinstance(layers, list):
-        _refuse(f"{shown} lists no layers", "`cospace explain SPEC --mapping --out FILE` writes one")
-    found: dict[str, list[Given]] = {}
-    for n, layer in enumerate(layers, 1):
-        works, maps = (layer.get(k) if isinstance(layer, dict) else None for k in ("works", "maps"))
-        at, rule = (layer.get(k) if isinstance(layer, dict) else None for k in ("at", "rule"))
-        whole = isinstance(works, list) and all(isinstance(w, str) for w in works) and isinstance(rule, str)
-        if not whole or not isinstance(at or {}, dict) or not isinstance(maps or {}, dict):
-            _refuse(f"layer {n} of {shown} needs `works`, a list of paths, its `rule`, and `maps`, each with its value")
-        for path in works or ():
-            if maps:
-                mine = found.setdefault(path, [])
-                if any(g.rule == rule and dict(g.at) == dict(at or {}) for g in mine):
-                    _refuse(f"{shown} has two mappings for `{path}`", "a work stands in the `works` of one layer")
-                mine.append(Given(str(rule), at or {}, maps))
-    return found
-
-
 def with_mappings(space: Space, given: Mapping[str, Sequence[Given]]) -> Space:
     """The space in which works have the mappings that are given; others are solved as ever.
 
@@ -116,7 +92,7 @@ def with_mappings(space: Space, given: Mapping[str, Sequence[Given]]) -> Space:
     """
     found = _looked_at(space, given)
     if found is None:
-        _refuse(
+        refuse(
             f"`{space.name}` is a compiled space: its mappings are solved already",
             "give --mapping where the spec itself is read",
         )
@@ -141,10 +117,6 @@ def _looked_at(space: Space, works: Mapping[str, Sequence[Given]]) -> Space | No
     if compiled.space is None:
         raise SpecError(tuple(d for d in compiled.diagnostics if d.severity == "error"))
     return compiled.space
-
-
-def _refuse(message: str, help: str | None = None) -> NoReturn:
-    raise SpecError((Diagnostic("CS817", "error", message, NOWHERE, help=help),)) from None
 
 
 # ---- one layer
@@ -302,4 +274,4 @@ def nest(levels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             depth += bool(loops)
 
 
-__all__ = ["describe", "in_base", "nest", "read_given", "served", "unmet", "with_mappings"]
+__all__ = ["describe", "in_base", "nest", "served", "unmet", "with_mappings"]

@@ -11,6 +11,7 @@ from typing import Any
 from cospace.runtime import report_page as html
 from cospace.runtime.report_data import Result, number, read_result
 from cospace.runtime.report_drawing import draw_accelerators, draw_network
+from cospace.runtime.report_mapping import draw_mapping
 from cospace.runtime.report_text import budgets, compare, describe_gap, describe_tests, figure, source_of
 from cospace.runtime.store import write_bytes
 
@@ -45,6 +46,7 @@ def make_page(result: Result) -> str:
             _front(result),
             html.section("The search", plot_curves(result)),
             html.section("Layer by layer", plot_works(result.works, space), _works(result)),
+            html.section("The mapping of each layer", *_mapping(result)),
             html.section("Costs of the design", _costs(result)),
             html.section("Against the baseline", _baseline(result)),
             html.section("Against other ways to search", _methods(result)),
@@ -155,6 +157,14 @@ def _work_table(result: Result, names: list[str], maps: bool) -> str:
         rows.append([w.path, w.rule, ", ".join(t for t in (times, mapping) if t), *cells] if maps else [w.path, *cells])
     heads = ["work", "served by", "mapping", *names] if maps else ["work", *names]
     return html.table(heads, rows, numbers=range(len(heads) - len(names), len(heads)))
+
+
+def _mapping(result: Result) -> list[str]:
+    if result.mapping is None:
+        return []
+    spec = f"cospace cost SPEC --mapping {shlex.quote(str(result.folder / 'mapping.json'))}"
+    said = "Layers that are alike are drawn once; the bars are of all of them. mapping.json holds every figure; "
+    return [html.MODELLED, html.note(f"{said}`{spec}` costs it again, changed or not."), draw_mapping(result.mapping)]
 
 
 def _costs(result: Result) -> str:

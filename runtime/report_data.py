@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from attrs import frozen
+from cospace.compiler.mapping_file import is_record
 from cospace.compiler.space.designs import DesignError, parse_design
 from cospace.compiler.space.model import Design, Space
 from cospace.compiler.space.schema import loads
@@ -61,6 +62,7 @@ class Result:
     pareto: Sequence[Mapping[str, Any]]
     history: Sequence[Mapping[str, Any]]
     baselines: Mapping[str, Any]
+    mapping: Mapping[str, Any] | None = None
 
 
 def read_result(folder: Path) -> Result:
@@ -101,6 +103,7 @@ def read_result(folder: Path) -> Result:
         pareto=list(_rows(folder / "pareto.csv")),
         history=list(_events(folder / "history.jsonl")),
         baselines=_json(folder / "baselines.json") if (folder / "baselines.json").is_file() else {},
+        mapping=_mapping(folder / "mapping.json"),
     )  # fmt: skip
 
 
@@ -108,6 +111,18 @@ def _read_run(path: Path) -> dict[str, Any]:
     """run.json with its records of the right kinds; empty where there is none."""
     run = _json(path) if path.is_file() else {}
     return {**run, **{key: _dict(run.get(key)) for key in ("settings", "versions", "budget")}}
+
+
+def _mapping(path: Path) -> dict[str, Any] | None:
+    """mapping.json, where there is one."""
+    if not path.is_file():
+        return None
+    read = _json(path)
+    if not is_record(read):
+        _refuse(
+            f"{path} is damaged", "`cospace explain SPEC --mapping --designs design.json --out FILE` writes another"
+        )
+    return read
 
 
 def number(value: Any) -> float | None:

@@ -71,7 +71,7 @@ def _legend(bars: Sequence[str], colours: Mapping[str, str]) -> tuple[list[str],
     x = 8.0
     for part, colour in colours.items():
         drawn.append(f'<rect x="{x:.0f}" y="9" width="10" height="10" fill="{colour}"/>{_text(x + 14, 18, part)}')
-        x += 26 + 6.2 * len(part)
+        x += 28 + 7 * len(part)
     return drawn, 30.0
 
 
@@ -115,7 +115,7 @@ def _bar(
             end += share
     else:
         drawn.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(wide, 0.5):.2f}" height="14" fill="#8f8f8f"/>')
-    said = figure(found["value"], found["unit"])
+    said = figure(found["value"], found["unit"]) + (" each" if layer["times"] != 1 else "")
     used = next((f for k, f in layer["quantities"].items() if k.rpartition(".")[2] == "utilisation"), None)
     if name == BARS[0] and used is not None:
         said += f", {100 * used['value']:.0f} % utilised"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import define, field, frozen
+from cospace.compiler.mapping import describe
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
@@ -368,6 +369,8 @@ class _Job:
             "breakdown": _break_down(run.space, design),
         }
         write_json(self.folder / "design.json", body)
+        if any(p.problem.maps for w in run.space.works for p in w.placements):
+            write_json(self.folder / "mapping.json", describe(run.space, design))
 
     def _write_run(self, finished: bool) -> None:
         run = self.run
