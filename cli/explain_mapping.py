@@ -142,9 +142,12 @@ def _layer(layer: Mapping[str, Any], totals: Mapping[str, float | None]) -> Iter
     for n, line in enumerate(nest(layer["loops"])):
         yield ("  loops   " if n == 0 else " " * 10) + line
     rest = dict(layer["quantities"])
+    used = next((k for k in rest if k.rpartition(".")[2] == "utilisation"), None)
+    busy = f", {100 * rest.pop(used)['value']:.1f} % utilised" if used is not None else ""
     for name in (*FIRST, *layer["splits"]):
         if name in rest:
-            yield f"  {name:<7} {_figure(rest.pop(name))}{_share(layer, name, totals)}{_parts(layer, name)}"
+            told = f"{_figure(rest.pop(name))}{_share(layer, name, totals)}{busy if name == FIRST[0] else ''}"
+            yield f"  {name:<7} {told}{_parts(layer, name)}"
     if rest:
         yield from _listed("also", (f"{name} = {_figure(f)}" for name, f in rest.items()))
 
@@ -179,7 +182,7 @@ def _missing(missing: Mapping[str, Any]) -> Iterator[str]:
     if missing["nearest"]:
         yield from _listed("nearest", (f"{k} = {_value(v)}" for k, v in missing["nearest"].items()))
     for line in short_of(missing):
-        yield f"  misses  {line}"
+        yield f"  {'unknown' if missing['unknown'] else 'misses'}  {line}"
 
 
 def short_of(missing: Mapping[str, Any]) -> Iterator[str]:

@@ -157,6 +157,8 @@ def _layer(s: Served, design: Design, space: Space) -> dict[str, Any]:
         "splits": {},
         "missing": None,
     }
+    if maps is None and isinstance(exact.solve_maps(placement.problem, design), Unknown):
+        return found | {"missing": mapping_missing.untold("which mapping is the best is not decided")}
     if maps is None:
         return found | {"missing": mapping_missing.nearest(placement.problem, space, design)}
     named = _named(placement, design)

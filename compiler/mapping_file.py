@@ -74,7 +74,7 @@ def _is_missing(data: Any) -> bool:
 
 def _is_shortage(data: Any) -> bool:
     figures = dict.fromkeys(("needs", "there", "missing"), _or_none(_is_part))
-    if not _is(data, requirement=_or_none(_is_text), **figures):
+    if not _is(data, requirement=_or_none(_is_text), strict=_is_bool, **figures):
         return False
     return len({data[k] is None for k in figures}) == 1
 

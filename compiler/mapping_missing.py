@@ -52,20 +52,22 @@ Failure = Shortage | None
 def nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any]:
     """What a work without a mapping misses.
 
-    nearest: the mapping; missing: of each requirement that it breaks {requirement, needs, there, missing, origin},
-    figures in the unit that suits them, None for one that compares no numbers. unknown: why it was not looked for.
+    nearest: the mapping; missing: of each requirement that it breaks {requirement, place, needs, there,
+    missing, strict}, figures in the unit that suits them, None for one that compares no numbers; strict: it needs more
+    than `needs`. unknown: why it was not looked for.
     """
-    return clock.attempt(lambda: _nearest(problem, space, design), lambda: _untold(f"not found: {clock.reason()}"))
+    return clock.attempt(lambda: _nearest(problem, space, design), lambda: untold(f"not found: {clock.reason()}"))
 
 
-def _untold(why: str) -> dict[str, Any]:
+def untold(why: str) -> dict[str, Any]:
+    """What is told where nothing is known of what is missing."""
     return {"nearest": None, "missing": [], "unknown": why}
 
 
 def _nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any]:
     size = math.prod(len(m.values) for m in problem.maps)
     if size > MOST:
-        return _untold(f"{size:,} mappings are too many to look for the nearest")
+        return untold(f"{size:,} mappings are too many to look for the nearest")
     units = {d.path: d.type.unit for d in space.decisions}
     known = _Problem(problem, {p: const(v, units[p]) for p, v in design.items()})
     best: tuple[tuple[float, ...], Design, list[tuple[int, Failure]]] | None = None
@@ -76,7 +78,7 @@ def _nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any
         if broken and (best is None or rank < best[0]):
             best = rank, taken, broken
     if best is None:
-        return _untold("no map has a value that it may take" if not known.some else "its goals have no value")
+        return untold("no map has a value that it may take" if not known.some else "its goals have no value")
     _, taken, broken = best
     maps = {m.path: m for m in problem.maps}
     return {
@@ -89,16 +91,22 @@ def _nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any
 def _told(problem: MapProblem, n: int, failure: Failure, space: Space) -> dict[str, Any]:
     reason, span = problem.asked[n] if n < len(problem.asked) else (None, problem.span)
     text = dict(space.sources).get(span.file)
-    said: dict[str, Any] = {"requirement": reason, "needs": None, "there": None, "missing": None, "place": None}
+    said: dict[str, Any] = {
+        "requirement": reason,
+        "needs": None,
+        "there": None,
+        "missing": None,
+        "strict": False,
+        "place": None,
+    }
     if text is not None:
         line = Lines(text).locate(span.start)[0]
-        written = " ".join(text[span.start : span.end].split())
+        written = " ".join(text[span.start : span.end].split()).removeprefix("require ")
         said |= {"requirement": reason or written, "place": f"{span.file}:{line}"}
     if failure is not None:
         unit = failure.like.type.unit
-        gap = failure.needs - failure.there
-        said |= {"needs": figure_of(failure.needs, unit), "there": figure_of(failure.there, unit),
-                 "missing": figure_of(gap, unit)}  # fmt: skip
+        figures = {"needs": failure.needs, "there": failure.there, "missing": failure.needs - failure.there}
+        said |= {k: figure_of(v, unit) for k, v in figures.items()} | {"strict": failure.strict}
     return said
 
 
@@ -179,7 +187,7 @@ def sentence(broken: Mapping[str, Any]) -> str:
     if broken["needs"] is None:
         return f"{said} does not hold"
     needs, there, missing = _alike([broken[k] for k in ("needs", "there", "missing")])
-    return f"{said} needs {needs}, there is {there}: {missing} missing"
+    return f"{said} needs {'more than ' if broken['strict'] else ''}{needs}, there is {there}: {missing} missing"
 
 
 def _alike(figures: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -191,4 +199,4 @@ def _alike(figures: Sequence[Mapping[str, Any]]) -> list[str]:
     return [show_in(v, unit, _DATA[unit]) for v in values]
 
 
-__all__ = ["nearest", "sentence"]
+__all__ = ["nearest", "sentence", "untold"]
