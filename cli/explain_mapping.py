@@ -25,10 +25,11 @@ MOST = 4
 def explain_mapping(space: Space, design: Design, as_json: bool, out: Path | None, picture: Path | None) -> None:
     """Tell, write and draw the mapping of a design."""
     from cospace.compiler.mapping import describe
+    from cospace.compiler.mapping_file import dumps
 
     record = describe(space, design)
     if out is not None:
-        out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        out.write_text(dumps(record), encoding="utf-8")
     if picture is not None:
         from cospace.runtime.report_mapping import picture_of
 

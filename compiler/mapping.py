@@ -144,14 +144,14 @@ def _layer(s: Served, design: Design, space: Space) -> dict[str, Any]:
     maps = _solved(s, design)
     found = {
         "works": [work.path],
+        "rule": placement.rule,
+        "at": _at(work, space),
+        "maps": maps,
+        "times": _plain(work.times, design),
         "layers": [work.call],
         "kind": work.kind,
         "accelerator": work.accelerator,
-        "rule": placement.rule,
-        "times": _plain(work.times, design),
-        "at": _at(work, space),
         "dims": {k: _plain(e, design) for k, e in (*work.dims, *work.facts) if e.op != "external"},
-        "maps": maps,
         "loops": [],
         "quantities": {},
         "splits": {},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -42,6 +43,18 @@ def read_given(data: object, shown: str) -> dict[str, list[Given]]:
 def refuse(message: str, help: str | None = None) -> NoReturn:
     """Raise SpecError (CS817)."""
     raise SpecError((Diagnostic(CODE, "error", message, NOWHERE, help=help),)) from None
+
+
+def dumps(record: Mapping[str, Any]) -> str:
+    """A record as text: each entry of a layer on a line of its own, so that it is changed by hand with ease."""
+    lines = [f" {_text(k)}: {_text(v)}," for k, v in record.items() if k != "layers"]
+    layers = [",\n".join(f"   {_text(k)}: {_text(v)}" for k, v in layer.items()) for layer in record["layers"]]
+    inside = ",\n".join(f"  {{\n{layer}\n  }}" for layer in layers)
+    return "{\n" + "\n".join(lines) + f'\n "layers": [\n{inside}\n ]\n}}\n'
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 # ---- whether it is whole
@@ -127,4 +140,4 @@ def _is_rational(data: Any) -> bool:
         return False
 
 
-__all__ = ["FORMAT", "SCHEMA", "is_record", "read_given", "refuse"]
+__all__ = ["FORMAT", "SCHEMA", "dumps", "is_record", "read_given", "refuse"]

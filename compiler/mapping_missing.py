@@ -18,7 +18,7 @@ from cospace.compiler.elaborate.given import short
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import Enclosure
 from cospace.compiler.space.floats import digits_of
-from cospace.compiler.space.graph import Expr, MapProblem, const
+from cospace.compiler.space.graph import TRUE, Expr, MapProblem, const
 from cospace.compiler.space.model import Design, Space, show
 from cospace.compiler.space.substitute import Substitution
 from cospace.compiler.space.units import COMMON, show_in
@@ -71,8 +71,8 @@ def _nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any
     units = {d.path: d.type.unit for d in space.decisions}
     known = _Problem(problem, {p: const(v, units[p]) for p, v in design.items()})
     best: tuple[tuple[float, ...], Design, list[tuple[int, Failure]]] | None = None
-    for taken in known.mappings():
-        broken = [(n, f) for n in range(len(known.requirements)) for f in known.failures(n, taken)]
+    for at, taken in known.mappings():
+        broken = [(n, f) for n in range(len(known.requirements)) for f in known.failures(n, at, taken)]
         shares = sorted((f.share for _, f in broken if f is not None), reverse=True)
         rank = (float(sum(f is None for _, f in broken)), *shares)
         if broken and (best is None or rank < best[0]):
@@ -120,30 +120,32 @@ class _Problem:
         self.allowed = [None if m.allowed is None else [put(a) for a in m.allowed] for m in problem.maps]
         self.requirements = [put(r) for r in problem.requirements]
         self.some = False
-        self._reads = [[m.path for m in problem.maps if m.path in r.free] for r in self.requirements]
-        self._known: dict[tuple[object, ...], list[Failure]] = {}
+        self._reads = [[k for k, m in enumerate(problem.maps) if m.path in r.free] for r in self.requirements]
+        self._known: dict[tuple[int, ...], list[Failure]] = {}
 
-    def mappings(self) -> Iterator[Design]:
-        """All that the domains allow, in declared order, whether they meet the requirements or not."""
+    def mappings(self) -> Iterator[tuple[tuple[int, ...], Design]]:
+        """All that the domains allow, in declared order, whether they meet the requirements or not; and the positions
+        of their values, -1 of a map that is not live."""
 
-        def extend(taken: Design, n: int) -> Iterator[Design]:
+        def extend(at: tuple[int, ...], taken: Design) -> Iterator[tuple[tuple[int, ...], Design]]:
+            n = len(at)
             if n == len(self.maps):
                 self.some = True
-                yield taken
+                yield at, taken
                 return
-            m, allowed = self.maps[n], self.allowed[n]
-            if exact.evaluate(self.guards[n], taken) is not True:
-                yield from extend(taken, n + 1)
+            m, guard, allowed = self.maps[n], self.guards[n], self.allowed[n]
+            if guard is not TRUE and exact.evaluate(guard, taken) is not True:
+                yield from extend((*at, -1), taken)
                 return
             for j, value in enumerate(m.values):
                 if allowed is None or exact.evaluate(allowed[j], taken) is True:
-                    yield from extend({**taken, m.path: value}, n + 1)
+                    yield from extend((*at, j), {**taken, m.path: value})
 
-        return extend({}, 0)
+        return extend((), {})
 
-    def failures(self, n: int, taken: Design) -> list[Failure]:
+    def failures(self, n: int, at: tuple[int, ...], taken: Design) -> list[Failure]:
         """What a requirement misses at a mapping; nothing where it holds."""
-        key = (n, *(taken.get(p) for p in self._reads[n]))
+        key = (n, *[at[k] for k in self._reads[n]])
         if key not in self._known:
             self._known[key] = list(_failures(self.requirements[n], taken))
         return self._known[key]

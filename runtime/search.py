@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from attrs import define, field, frozen
 from cospace.compiler.mapping import describe
+from cospace.compiler.mapping_file import dumps
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
@@ -28,7 +29,7 @@ from cospace.runtime.hardware import Hardware, row_of
 from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.registry import refuse
 from cospace.runtime.results import Candidate
-from cospace.runtime.store import Checkpoints, read_json, write_json
+from cospace.runtime.store import Checkpoints, read_json, write_bytes, write_json
 from cospace.runtime.train import TrainSettings, look, read_train_settings, train
 
 SAVE_EVERY = 20
@@ -370,7 +371,7 @@ class _Job:
         }
         write_json(self.folder / "design.json", body)
         if any(p.problem.maps for w in run.space.works for p in w.placements):
-            write_json(self.folder / "mapping.json", describe(run.space, design))
+            write_bytes(self.folder / "mapping.json", dumps(describe(run.space, design)).encode())
 
     def _write_run(self, finished: bool) -> None:
         run = self.run

@@ -102,6 +102,15 @@ def test_tutorial(tmp_path: Path) -> None:
         assert (tmp_path / "results" / folder / "report.html").exists()
 
 
+def test_accelerators(tmp_path: Path) -> None:
+    """What the page says that its commands print, they print."""
+    page = ROOT / "docs" / "accelerators.md"
+    printed = [line for ran in follow(page, tmp_path) for line in ran.output.splitlines()]
+    shown = [body for kind, _, body in FENCE.findall(page.read_text("utf-8")) if kind == "text"]
+    assert len(shown) == 4 and not {line for body in shown for line in body.splitlines()} - set(printed)
+    assert (tmp_path / "mapping.svg").read_text("utf-8").startswith("<svg ")
+
+
 def test_readme(tmp_path: Path) -> None:
     prepare(tmp_path)
     list(follow(ROOT / "README.md", tmp_path))
