@@ -21,7 +21,7 @@ from cospace.compiler.space.floats import digits_of
 from cospace.compiler.space.graph import TRUE, Expr, MapProblem, const
 from cospace.compiler.space.model import Design, Space, show
 from cospace.compiler.space.substitute import Substitution
-from cospace.compiler.space.units import COMMON, show_in
+from cospace.compiler.space.units import COMMON, DECIMAL, show_in
 from cospace.dsl.source import Lines
 
 MOST = 200_000
@@ -194,7 +194,7 @@ def sentence(broken: Mapping[str, Any]) -> str:
 
 def _alike(figures: Sequence[Mapping[str, Any]]) -> list[str]:
     """Amounts of data in the largest unit in which all of them are whole; other figures each in its own."""
-    if any(f["unit"] not in _DATA for f in figures):
+    if any(f["unit"] not in (*_DATA, *dict(DECIMAL)) for f in figures):
         return [f"{digits_of(f['value'], 6)} {f['unit']}".rstrip() for f in figures]
     values = [Fraction(f["exact"]) for f in figures]
     unit = next((u for u, scale in _DATA.items() if all((v / scale).denominator == 1 for v in values)), "bit")
