@@ -146,9 +146,12 @@ def _say(number: int, answer: dict[str, Any]) -> None:
     typer.echo(f"{start}design {number + 1}: {'feasible' if answer['feasible'] else 'not feasible'}")
     for broken in answer["violated"]:
         typer.echo(f"  violates {broken.get('reason') if isinstance(broken, dict) else broken}")
+    if any(isinstance(b, dict) and b.get("origin") == "map" for b in answer["violated"]):
+        typer.echo("  (`cospace explain SPEC --mapping --designs FILE` tells what a mapping lacks)")
     for text, figure in _figures(answer["objectives"]):
         value = figure.get("value")
-        shown = "known only after running" if value is None else human(value, figure.get("unit"))
+        unknown = "it has no value" if "exact" in figure else "known only after running"
+        shown = unknown if value is None else human(value, figure.get("unit"))
         typer.echo(f"  {text}: {shown}")
     for path, figure in answer["quantities"].items():
         if path not in answer["objectives"] and figure["value"] is not None:

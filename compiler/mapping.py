@@ -64,7 +64,7 @@ def describe(space: Space, design: Design) -> dict[str, Any]:
         mine = given.setdefault(s.work.path, [])
         if maps:
             mine.append(Given(s.placement.rule, _at(s.work, space), maps))
-    near = _looked_at(space, given) or space
+    near = look_at(space, given) or space
     layers: dict[object, dict[str, Any]] = {}
     for s in served(near, design):
         layer = _layer(s, design, near)
@@ -90,7 +90,7 @@ def with_mappings(space: Space, given: Mapping[str, Sequence[Given]]) -> Space:
 
     Raises SpecError (CS817) for what is no work, map or value of the space, and where its text is not known.
     """
-    found = _looked_at(space, given)
+    found = look_at(space, given)
     if found is None:
         refuse(
             f"`{space.name}` is a compiled space: its mappings are solved already",
@@ -108,7 +108,7 @@ def unmet(space: Space, design: Design, given: Mapping[str, Sequence[Given]]) ->
     return found
 
 
-def _looked_at(space: Space, works: Mapping[str, Sequence[Given]]) -> Space | None:
+def look_at(space: Space, works: Mapping[str, Sequence[Given]]) -> Space | None:
     """The space compiled once more, these works with all that their rules name; None where its text is not known."""
     origin = space.origin
     if origin is None:
@@ -276,4 +276,4 @@ def nest(levels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             depth += bool(loops)
 
 
-__all__ = ["describe", "in_base", "nest", "served", "unmet", "with_mappings"]
+__all__ = ["describe", "in_base", "look_at", "nest", "served", "unmet", "with_mappings"]

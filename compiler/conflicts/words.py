@@ -12,6 +12,7 @@ from cospace.compiler.conflicts.conflict import Conflict, Conflicts, minimal_con
 from cospace.compiler.conflicts.relief import Relief, reliefs, stands
 from cospace.compiler.conflicts.repairs import moved_number
 from cospace.compiler.conflicts.sentences import inside, rounded, sentence, shown, within
+from cospace.compiler.conflicts.unmapped import least_missing
 from cospace.compiler.exact import exact
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.refute import Fact, facts_of
@@ -139,9 +140,11 @@ def _said(prover: Prover, conflict: Conflict, place: Span, found: Sequence[Relie
         if met is not None and met.side is not None and scale is not None:
             told = True
             rooms[-1] += _weaker(r, met.side / scale, alone and len(conflict.places) == 1)
+    lost = next((r for r in conflict.at(place) if r.work), None)
     parts = [
         None if alone else _instances(prover, conflict, place),
         None if met is None or told else met.said(len(conflict.places) - 1),
+        None if lost is None else attempt(lambda: least_missing(prover.space, lost, prover.fixed), lambda: None),
         "; or ".join(rooms),
     ]
     return [p for p in parts if p]

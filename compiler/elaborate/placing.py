@@ -64,8 +64,9 @@ def _solve_ahead(state: State) -> None:
     for instance in state.instances:
         instance.works = [evolve(w, placements=tuple(map(tabled, w.placements))) for w in instance.works]
     kept = []
+    closely = state.closely.works if state.closely is not None else {}
     for r in state.requirements:
-        if r.value.op == "solvable" and id(r.value.payload) in solved:
+        if r.value.op == "solvable" and id(r.value.payload) in solved and r.work not in closely:
             r = evolve(r, value=solved[id(r.value.payload)].solvable)
         if r.value is not TRUE:
             kept.append(r)
@@ -283,4 +284,4 @@ def _demand(
     if reasons:
         said += f": {'; '.join(reasons)}"
     span = asked[0][2] if len(asked) == 1 else problem.span
-    state.requirements.append(Requirement(graph.solvable(problem), guard, said, span, "map"))
+    state.requirements.append(Requirement(graph.solvable(problem), guard, said, span, "map", work.path))

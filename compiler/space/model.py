@@ -104,6 +104,7 @@ class Requirement:
     """Holds at a design if `guard` is false there or `value` is true.
 
     origin: written | contract (of an operator) | shape | rule | domain | map (a work must have a mapping).
+    work: whose mapping it asks for.
     """
 
     value: Expr
@@ -111,6 +112,7 @@ class Requirement:
     reason: str
     span: Span
     origin: str = "written"
+    work: str = field(default="", metadata=UNWRITTEN)
 
 
 @frozen

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from cospace.compiler.checks.check import check
 from cospace.compiler.cost import breakdown
 from cospace.compiler.driver import compile_text
 from cospace.compiler.exact.exact import evaluate
@@ -326,6 +327,23 @@ def test_the_nearest_mapping(asked: str, nearest: dict[str, object], told: str) 
     missing = next(x["missing"] for x in describe(space, {})["layers"] if x["kind"] == "job")
     assert missing["nearest"] == nearest
     assert [sentence(m) for m in missing["missing"]] == [f'"{asked}" {told}']
+
+
+LEAST = {
+    "systolic": 288 * 8 + 32 * 32 + 288 * 16 * 8,
+    "loop_nest": 2 * (8 * 8 * 9 * 8 + 8 * (3 + 3) * (15 + 3) * 8 + 8 * 4 * 16 * 24),
+}
+"""Bits that the least tile of a 3 x 3 convolution of 32 channels takes, with its sums."""
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_check_says_what_the_nearest_mapping_of_all_designs_lacks(name: str) -> None:
+    space = space_of(name, ENGINES[name].replace("16 KiB", "choose {1, 2} KiB"))
+    (found,) = (d.message for d in check(space).diagnostics if d.code == "CS601")
+    needs = LEAST[name] // 8
+    assert (
+        f"needs {needs:,} byte, there is 2,048 byte: {needs - 2048:,} byte missing (at engine.buffer = 2 KiB" in found
+    )
 
 
 # ---- loop nests
