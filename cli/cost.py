@@ -73,13 +73,15 @@ def _cut() -> dict[str, Any]:
 
 
 def read_designs(path: Path) -> Iterator[Any]:
-    """What each line holds (or the error that it gives); a file that is one JSON object is one design."""
+    """What each line holds (or the error that it gives); a file that is one JSON object is one design, or what `best`
+    tells of several."""
     from cospace.cli.inputs import read_text
 
     text = sys.stdin.read() if str(path) == "-" else read_text(path, "CS810")
     try:
         whole = json.loads(text)
-        yield whole
+        listed = whole.get("designs") if isinstance(whole, dict) else None
+        yield from listed if isinstance(listed, list) else [whole]
         return
     except (ValueError, RecursionError):
         pass

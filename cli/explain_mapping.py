@@ -24,10 +24,16 @@ MOST = 4
 
 def explain_mapping(space: Space, design: Design, as_json: bool, out: Path | None, picture: Path | None) -> None:
     """Tell, write and draw the mapping of a design."""
+    from cospace.compiler import clock
     from cospace.compiler.mapping import describe
     from cospace.compiler.mapping_file import dumps
 
-    record = describe(space, design)
+    record = clock.attempt(
+        lambda: describe(space, design),
+        lambda: fail(
+            "CS816", f"the mappings were not solved in time ({clock.reason()})", "--within sets another limit"
+        ),
+    )
     if out is not None:
         out.write_text(dumps(record), encoding="utf-8")
     if picture is not None:

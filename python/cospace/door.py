@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from cospace.compiler.space.model import Design, Space
 from cospace.dsl.diagnostics import Diagnostic, SpecError
@@ -92,6 +92,23 @@ class Model:
         from cospace.compiler.space.designs import parse_design
 
         return [breakdown(self.space, parse_design(self.space, design)) for design in designs]
+
+    def mapping(self, design: Mapping[str, object]) -> dict[str, Any]:
+        """The mapping of each layer in a design, and all that its rule says of it. Raises DesignError."""
+        from cospace.compiler.mapping import describe
+        from cospace.compiler.space.designs import parse_design
+
+        return describe(self.space, parse_design(self.space, design))
+
+    def with_mapping(self, mapping: Mapping[str, Any]) -> Model:
+        """The model with the mappings of what `mapping` told in place of those that are solved, changed or not.
+
+        Raises SpecError (CS817) for what does not fit.
+        """
+        from cospace.compiler.mapping import with_mappings
+        from cospace.compiler.mapping_file import read_given
+
+        return evolve(self, space=with_mappings(self.space, read_given(mapping, "the mapping")))
 
     def best(self, fixed: Fixed | None = None, *, within: float = math.inf) -> Best:
         """The best of what is modelled, or the front; `certified` says whether that is proved.

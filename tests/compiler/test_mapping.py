@@ -239,6 +239,29 @@ def test_a_map_that_is_left_out_is_solved() -> None:
     assert cost(space, design, part) == breakdown(space, design)
 
 
+def test_each_of_two_accelerators_has_mappings_of_its_own() -> None:
+    space = space_of("systolic", more="other = systolic(rows = 8, cols = 8, buffer = 64 KiB)")
+    record = again(describe(space, {}))
+    assert {x["accelerator"] for x in record["layers"]} == {"engine", "other"}
+    before = breakdown(space, {})
+    assert cost(space, {}, record) == before
+    path = "net.linear.matmul"
+    for layer in record["layers"]:
+        if path in layer["works"] and layer["accelerator"] == "other":
+            layer["maps"]["flow"] = "inputs_stay"
+    after = cost(space, {}, record)
+    changed_ = [(a, b) for a, b in zip(before["works"], after["works"], strict=True) if a != b]
+    assert [(b["path"], b["accelerator"]) for _, b in changed_] == [(path, "other")]
+
+
+def test_the_same_in_python() -> None:
+    from cospace.door import Model
+
+    model = Model(space_of("systolic"))
+    told = model.mapping({})
+    assert model.with_mapping(again(told)).cost([{}]) == model.cost([{}])
+
+
 # ---- what is refused
 
 BAD = [
