@@ -182,6 +182,7 @@ def _write(space: Space, out: Path, found: Searched) -> None:
         },
         "breakdown": json.loads(json.dumps(breakdown(space, design), default=str)),
     })  # fmt: skip
+    results.write_mapping(out, space, design)
     columns = [f"{o.text} [{o.unit}]" if o.unit else o.text for o in space.objectives]
     rows = [
         [*(o["value"] for o in objectives_at(space, d)), 0, results.shown_design(space, d)] for d in found.best.designs

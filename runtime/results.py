@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import frozen
+from cospace.compiler.mapping import describe
+from cospace.compiler.mapping_file import dumps
 from cospace.compiler.space.graph import Value
-from cospace.compiler.space.model import Objective, Space, show
+from cospace.compiler.space.model import Design, Objective, Space, show
 from cospace.compiler.space.schema import from_json
 from cospace.runtime.costs import Costs, Rows
 from cospace.runtime.events import Cell, Event
@@ -29,9 +31,15 @@ if TYPE_CHECKING:
 
 FILES = (
     "space.json", "run.json", "design.json", "pareto.csv", "history.jsonl", "weights.safetensors", "baselines.json",
-    "report.html",
+    "mapping.json", "report.html",
 )  # fmt: skip
 CHECKPOINTS = "checkpoints"
+
+
+def write_mapping(folder: Path, space: Space, design: Design) -> None:
+    """The mapping of each layer, where an accelerator maps: what `cospace cost SPEC --mapping` reads back."""
+    if any(p.problem.maps for w in space.works for p in w.placements):
+        write_bytes(folder / "mapping.json", dumps(describe(space, design)).encode())
 
 
 @frozen(eq=False)

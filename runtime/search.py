@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import define, field, frozen
-from cospace.compiler.mapping import describe
-from cospace.compiler.mapping_file import dumps
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
@@ -29,7 +27,7 @@ from cospace.runtime.hardware import Hardware, row_of
 from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.registry import refuse
 from cospace.runtime.results import Candidate
-from cospace.runtime.store import Checkpoints, read_json, write_bytes, write_json
+from cospace.runtime.store import Checkpoints, read_json, write_json
 from cospace.runtime.train import TrainSettings, look, read_train_settings, train
 
 SAVE_EVERY = 20
@@ -370,8 +368,7 @@ class _Job:
             "breakdown": _break_down(run.space, design),
         }
         write_json(self.folder / "design.json", body)
-        if any(p.problem.maps for w in run.space.works for p in w.placements):
-            write_bytes(self.folder / "mapping.json", dumps(describe(run.space, design)).encode())
+        results.write_mapping(self.folder, run.space, design)
 
     def _write_run(self, finished: bool) -> None:
         run = self.run

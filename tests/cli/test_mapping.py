@@ -161,6 +161,18 @@ def _written(spec: Path, folder: Path) -> Path:
     return folder / "m.json"
 
 
+def test_a_search_leaves_the_mapping_of_what_it_found(spec: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = run("search", spec, "--out", tmp_path / "found")
+    assert done.exit_code == 0, done.stderr
+    mapping, design = tmp_path / "found" / "mapping.json", tmp_path / "found" / "design.json"
+    assert "The mapping of each layer" in (tmp_path / "found" / "report.html").read_text("utf-8")
+    told = run("explain", spec, "--mapping", "--designs", design, "--json")
+    assert json.loads(mapping.read_text("utf-8")) == json.loads(told.stdout)
+    read, solved = run("cost", spec, "--mapping", mapping, "--json"), run("cost", spec, "--designs", design, "--json")
+    assert read.exit_code == 0 and read.stdout == solved.stdout
+
+
 def test_the_report_draws_it(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("torch")

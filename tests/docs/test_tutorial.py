@@ -99,7 +99,9 @@ def test_tutorial(tmp_path: Path) -> None:
     for folder in ("gcos", "small", "mine"):
         design = json.loads((tmp_path / "results" / folder / "design.json").read_text("utf-8"))
         assert design["design"], folder
-        assert (tmp_path / "results" / folder / "report.html").exists()
+        assert "The mapping of each layer" in (tmp_path / "results" / folder / "report.html").read_text("utf-8")
+        mapping = json.loads((tmp_path / "results" / folder / "mapping.json").read_text("utf-8"))
+        assert mapping["design"] == design["design"] and any(layer["maps"] for layer in mapping["layers"])
 
 
 def test_accelerators(tmp_path: Path) -> None:
