@@ -207,7 +207,7 @@ def _level(name: str, loops: Mapping[str, Expr], design: Design) -> dict[str, An
     return {
         "level": name,
         "parallel": said.get(PARALLEL) is True,
-        "loops": [{"loop": k, "trips": trips[k]} for k in names if trips[k] != 1],
+        "loops": [{"loop": k, "trips": trips[k]} for k in names if trips[k] not in (1, None)],
     }
 
 
