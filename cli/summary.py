@@ -44,7 +44,7 @@ def summarise(folder: Path) -> list[str]:
     for text, figure in result.objectives.items():
         if figure["value"] is not None and figure["modelled"]:
             lines.append(f"{_short(text):<12} {human(figure['value'], figure['unit'])} (modelled)")
-    if gap := describe_gap(result):
+    if gap := describe_gap(result, human):
         lines.append(f"{'optimum':<12} {gap}")
     test = result.design["accuracy"]["test"]
     if test:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -57,8 +57,8 @@ def compare(result: Result) -> list[tuple[str, str, str, Figures]]:
     return found
 
 
-def describe_gap(result: Result) -> str:
-    """How far from the optimum the design is, in a sentence; empty where nothing says so."""
+def describe_gap(result: Result, show: Callable[[float, str], str] = figure) -> str:
+    """How far from the optimum the design is, in a sentence; empty where nothing says so. show: writes a number."""
     gap = result.design["gap"]
     if gap is None:
         return ""
@@ -69,12 +69,12 @@ def describe_gap(result: Result) -> str:
         if met is None or reached is None or met == reached:
             return "proved: nothing feasible is better"
         far = f", {abs(met - reached) / abs(reached):.2%} from it" if reached else ""
-        return f"proved: nothing feasible is better; the engines met {figure(met, gap['unit'])}{far}"
+        return f"proved: nothing feasible is better; the engines met {show(met, gap['unit'])}{far}"
     if gap["bound"] is None:
         return "not proved; nothing is known of how much better a design could be"
     word = "more" if first is not None and first["sense"] == "maximize" else "less"
     far = "" if gap["share"] is None else f"at most {gap['share']:.2%} away: "
-    return f"not proved; {far}no design has {word} than {figure(gap['bound'], gap['unit'])}"
+    return f"not proved; {far}no design has {word} than {show(gap['bound'], gap['unit'])}"
 
 
 def budgets(result: Result) -> list[tuple[str, str]]:

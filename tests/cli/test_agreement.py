@@ -193,7 +193,7 @@ def test_fix_means_the_same_in_every_verb(
     assert [line for line, a in zip(every, answers, strict=True) if a.get("feasible")] == told
 
     seen: list[Space] = []
-    monkeypatch.setattr("cospace.runtime.search.search", lambda given, *rest, **more: seen.append(given))
+    monkeypatch.setattr("cospace.runtime.modelled.run", lambda given, *rest, **more: seen.append(given))
     monkeypatch.setattr("cospace.cli.search._run", lambda folder, search, *rest: search(None, None))
     assert run("search", spec, "--out", str(tmp_path / "out"), *words).exit_code == 0
     assert designs_of(seen[0]) == expected

@@ -95,7 +95,7 @@ def test_a_compiled_space_is_searched(spec: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_run_is_said(tmp_path: Path) -> None:
     path = tmp_path / "still.cospace"
-    path.write_text('space still "no network"\nx = choose {1, 2}\nminimize x\n')
+    path.write_text('space still "no goal"\nx = choose {1, 2}\n')
     done = finish("search", str(path), "--out", str(tmp_path / "out"))
     assert done.returncode == 1 and "error[CS7" in done.stderr and "Traceback" not in done.stderr
     for folder in (tmp_path, tmp_path / "nowhere"):
