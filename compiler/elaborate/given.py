@@ -12,7 +12,6 @@ from attrs import evolve, field, frozen, mutable
 from cospace.compiler.elaborate.listed import fixed_list
 from cospace.compiler.elaborate.values import Context, Listed, ListValue, Record, Scope, SetValue, State
 from cospace.compiler.space import graph
-from cospace.compiler.space.designs import DesignError, position
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision
 from cospace.dsl.diagnostics import NOWHERE
 from cospace.dsl.suggest import closest
@@ -120,6 +119,8 @@ def short(map_path: str, path: str) -> str:
 
 
 def _only(m: MapDecision, name: str, given: Sequence[tuple[Given, Expr]], path: str, state: State) -> MapDecision:
+    from cospace.compiler.space.designs import DesignError, position
+
     wanted: list[tuple[int, Expr]] = []
     for g, condition in given:
         if name in g.maps:
@@ -144,6 +145,8 @@ def _only(m: MapDecision, name: str, given: Sequence[tuple[Given, Expr]], path: 
 
 def _condition(given: Given, path: str, state: State) -> Expr:
     """Where a given mapping holds."""
+    from cospace.compiler.space.designs import DesignError, position
+
     found = TRUE
     for name, shown in given.at.items():
         variant = next((v for v in state.variants if v.path == name and v.values), None)

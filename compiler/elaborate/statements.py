@@ -181,7 +181,8 @@ def require(s: tree.Require, context: Context, origin: str = "written") -> None:
     whole = graph.both(context.guard, guard)
     if context.answering is not None:
         context.hangs_on(whole)  # for some numbers it is not asked at all
-        context.answering.requirements.append((graph.implies(whole, value), s.reason, s.span))
+        if (asked := graph.implies(whole, value)) is not TRUE:
+            context.answering.requirements.append((asked, s.reason, s.span))
         return
     reason = s.reason or source_of(s, context)
     if context.indices:

@@ -374,8 +374,8 @@ class State:
 
 @frozen(eq=False, repr=False, slots=False)
 class Context:
-    """Where an expression stands. guard: when it is live; prefix and indices: of the paths it makes. hint: the name a
-    decision or call takes when it has none. calls: spans of the calls we are inside of; running: the `def`s called."""
+    """Where an expression stands. guard: when it is live; prefix, indices: of the paths it makes; hint: the name a
+    decision or call takes that has none; calls, running: spans of the calls we are inside of, the `def`s called."""
 
     state: State
     scope: Scope
@@ -486,10 +486,8 @@ def describe(value: Any) -> str:
     }  # fmt: skip
     if isinstance(value, Record):
         return _with_article(value.kind)
-    if isinstance(value, Listed) and value.sets:
-        return "a set"
-    if isinstance(value, Gathered):
-        return "a list"
+    if isinstance(value, Gathered) or (isinstance(value, Listed) and value.sets):
+        return "a list" if isinstance(value, Gathered) else "a set"
     return names.get(type(value)) or str(getattr(value, "noun", "part of a network"))
 
 
