@@ -1,219 +1,54 @@
-"""Checks certificates that a space has no feasible design, a value is in none, or a requirement changes nothing.
+"""Checks certificates that a space has no feasible design, a value is in none, a requirement changes nothing, or that
+some designs are the best.
 
     python certificates.py SPACE.json CERTIFICATES.json
 
-Trusted: this file, Python's standard library, and the space that `cospace compile SPEC --emit space` prints, with its
-tables of solved maps and real functions. A proof is a list of lemmas; each says that no design lies in a box (some
-values of each decision): a requirement is false all over it, or some added up are, or earlier lemmas cover it. What an
-expression can be on a box is a range with exact ends (true is 1, false 0), None where it has no value anywhere; in a
-feasible design every requirement has one. Values of decisions that are not live make no difference: nothing reads them.
+Trusted: this file with `ranges.py` and `apart.py` beside it, Python's standard library, and the space that `cospace
+compile SPEC --emit space` prints, with its tables of solved maps and real functions. A proof is a list of lemmas; each
+says that no design lies in a box (some values of each decision): a requirement is false all over it, or some added up
+are, or it falls apart into groups of decisions of which no choices lead to one, or earlier lemmas cover it. In a
+feasible design every requirement has a value. Values of decisions that are not live make no difference: nothing reads
+them.
 """
 
-import hashlib
-import itertools
+import bisect
 import json
 import math
 import sys
-from fractions import Fraction
 from functools import reduce
 from pathlib import Path
 
-INF, ALL = math.inf, (-math.inf, math.inf)
-BITS = 1 << 14  # longer ends become infinite
-WORK = 2_000_000  # steps for one file of certificates
-
-
-class Rejected(Exception):
-    """Why a certificate does not show what it claims."""
-
+if __package__:
+    from .apart import Groups, least
+    from .ranges import INF, Rejected, Space, add, need, number, position, times
+else:
+    from apart import Groups, least
+    from ranges import INF, Rejected, Space, add, need, number, position, times
 
 FAULTS = (Rejected, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, OSError)
 
 
-def need(holds, why):
-    if not holds:
-        raise Rejected(why)
+class Proofs(Space):
+    """Claims and lemmas about the printed space. What a claim asks beside the space's requirements stands after them.
 
+    bests: what the objectives, each to be small, are at least at the designs that are claimed to be the best, in order.
+    """
 
-def position(data, end):
-    need(type(data) is int and 0 <= data < end, f"{str(data)[:40]} is not a position below {end}")
-    return data
-
-
-def number(text):
-    need(text.replace("/", "", 1).lstrip("-").isdecimal() and len(text) < 8_000, "a number is not p/q")
-    return Fraction(text) if "/" in text else int(text)
-
-
-def hull(parts):
-    known = [p for p in parts if p is not None]
-    return (min(p[0] for p in known), max(p[1] for p in known)) if known else None
-
-
-def add(*args):
-    return sum(a[0] for a in args), sum(a[1] for a in args)
-
-
-def times(a, b):
-    ends = [x * y if x and y else 0 for x in a for y in b]
-    return min(ends), max(ends)
-
-
-def divide(a, b):
-    if b[0] < 0 < b[1] or b[0] == b[1] == 0:
-        return ALL if b[0] < b[1] else None
-    ends = ((b[1], -INF), (b[0], INF))
-    return times(a, [edge if e == 0 else 0 if type(e) is float else 1 / Fraction(e) for e, edge in ends])
-
-
-def remainder(a, b):
-    whole = divide(a, b)
-    if whole and INF not in map(abs, whole) and math.floor(whole[0]) == math.floor(whole[1]):
-        return add(a, times(b, (-math.floor(whole[0]),) * 2))
-    return whole and (min(b[0], 0), max(b[1], 0) if a[0] < 0 or b[0] <= 0 else min(a[1], b[1]))
-
-
-def power(a, b):
-    if b[0] != b[1] or INF in map(abs, (*a, *b)) or b[0] != int(b[0]) or abs(b[0]) > 256:
-        return ALL  # not to one whole number: where it is known, it stands in a printed table
-    n = abs(int(b[0]))
-    ends = [a[0] ** n, a[1] ** n] + [0] * (n > 0 and n % 2 == 0 and a[0] < 0 < a[1])
-    return (min(ends), max(ends)) if b[0] >= 0 else divide((1, 1), (min(ends), max(ends)))
-
-
-RULES = {
-    "add": add, "mul": lambda *args: reduce(times, args), "div": divide, "mod": remainder, "pow": power,
-    "floor": lambda a: tuple(e if type(e) is float else math.floor(e) for e in a),
-    "ceil": lambda a: tuple(e if type(e) is float else math.ceil(e) for e in a),
-    "abs": lambda a: a if a[0] >= 0 else (-a[1], -a[0]) if a[1] <= 0 else (0, max(-a[0], a[1])),
-    "min": lambda *args: tuple(map(min, *args)), "max": lambda *args: tuple(map(max, *args)),
-    "not": lambda a: (1 - a[1], 1 - a[0]),
-    "le": lambda a, b: (a[1] <= b[0], a[0] <= b[1]), "lt": lambda a, b: (a[1] < b[0], a[0] < b[1]),
-    "eq": lambda a, b: (a[0] == a[1] == b[0] == b[1], a[0] <= b[1] and b[0] <= a[1]),
-}  # fmt: skip
-
-
-class Space:
-    """The printed space: nodes in order, variables (decisions, then the maps of solved works), requirements."""
-
-    def __init__(self, text):
-        data = json.loads(text)
-        self.mark = hashlib.sha256(text.encode()).hexdigest()
-        self.names, self.memo, self.work, self.nodes, self.reads = {}, {}, 0, [], []
-        self.decisions, self.problems, self.solved = data["space"]["decisions"], data["problems"], data["solved"]
-        variables = [*self.decisions, *(m for p in self.problems for m in p["maps"])]
-        self.at = {d["path"]: v for v, d in enumerate(variables)}
-        need(len(self.at) == len(variables), "two variables have one path")
-        self.values = [self.read(d["values"]) for d in variables]
-        self.full = [(1 << len(x)) - 1 for x in self.values]
-        self.lookups = [[*map(self.read, t["keys"])] for t in data["lookups"]]
-        self.found = [(self.read(t["values"]), self.read(t["default"])) for t in data["lookups"]]
-        self.functions = {f["node"]: f for f in data["functions"]}
-        for n in data["nodes"]:
-            self.make(n["op"], [position(a, len(self.nodes)) for a in n.get("args", ())], n.get("payload"))
-        self.required = [(r["guard"], r["value"]) for r in data["space"]["requirements"]]
-        self.kept = [self.make("or", [self.make("not", [g]), v]) for g, v in self.required]
-        self.broken = [self.make("and", [g, self.make("not", [v])]) for g, v in self.required]
-
-    def read(self, values):
-        """Numbers and Booleans as they are; each symbol or text is a number of its own."""
-        return [self.names.setdefault(str(v), len(self.names)) if type(v) is dict else int(v) if type(v) is bool
-                else number(v) for v in values]  # fmt: skip
-
-    def make(self, op, args, payload=None):
-        own = [self.at[payload]] if op == "var" and payload in self.at else []
-        reads = set(own).union(*(self.reads[a] for a in args))
-        if op in ("solve", "solvable"):
-            reads |= {self.at[p] for p in self.solved[payload]["reads"]}
-            reads -= {self.at[m["path"]] for m in self.problems[payload]["maps"]}
-        self.reads.append(sorted(reads))
-        self.nodes.append((op, args, self.read([payload])[0] if op == "const" else payload))
-        return len(self.nodes) - 1
-
-    def ask(self, n, box):
-        """The range of a node on a box: for each variable its values, by bits. Remembered."""
-        key = (n, *[box[v] for v in self.reads[n]])
-        if key not in self.memo:
-            ends = self.visit(n, box) or ()
-            long = [type(e) is float or max(e.numerator.bit_length(), e.denominator.bit_length()) > BITS for e in ends]
-            self.memo[key] = tuple(edge if far else e for far, e, edge in zip(long, ends, ALL)) or None  # noqa: B905
-        return self.memo[key]
-
-    def may(self, n, box):
-        return (self.ask(n, box) or (0, 0))[1] > 0
-
-    def visit(self, n, box):
-        (op, args, payload), reads = self.nodes[n], self.reads[n]
-        self.work += 1
-        if len(reads) == 1 and box[reads[0]] & (box[reads[0]] - 1):
-            return hull([self.ask(n, inner) for _, inner in self.points(reads, box)])
-        if op in ("const", "var") and (reads or op == "const"):
-            return (self.values[reads[0]][box[reads[0]].bit_length() - 1] if reads else payload,) * 2
-        if op in ("solve", "solvable"):
-            return self.at_mapping(args, payload, box)
-        if n in self.functions:
-            places = self.points([self.at[p] for p in self.functions[n]["reads"]], box)
-            found = [self.functions[n]["values"][place] for place, _ in places]
-            return hull([f and (number(f[0]), number(f[1])) for f in found])
-        a = [self.ask(x, box) for x in args]
-        if op in ("and", "or"):  # left to right: what stands after an undefined one is never asked
-            end, known = int(op == "or"), a[: a.index(None)] if None in a else a
-            if None in a:
-                return (end, end) if any(x[0] <= end <= x[1] for x in known) else None
-            return tuple(map(min if op == "and" else max, *known))
-        if op == "if":
-            return a[0] and hull(a[1:2] * (a[0][1] > 0) + a[2:3] * (a[0][0] <= 0))
-        if None in a:
-            return None
-        if op == "lookup":
-            fits = [all(x[0] <= k <= x[1] for k, x in zip(row, a, strict=True)) for row in self.lookups[payload]]
-            found = [v for v, fit in zip(self.found[payload][0], fits, strict=True) if fit]
-            found += self.found[payload][1] if not found or any(low < high for low, high in a) else []
-            return hull([(v, v) for v in found])
-        return RULES[op](*a) if op in RULES else ALL
-
-    def points(self, reads, box):
-        """Each combination of the values of some variables in a box: its place in a table, and the box of it alone."""
-        for picked in itertools.product(*([k for k in range(box[v].bit_length()) if box[v] >> k & 1] for v in reads)):
-            self.work += 1
-            need(self.work < WORK, "it takes too much work")
-            inner, place = list(box), 0
-            for v, k in zip(reads, picked, strict=True):
-                inner[v], place = 1 << k, place * len(self.values[v]) + k
-            yield place, inner
-
-    def at_mapping(self, args, which, box):
-        """At the mapping of each combination of what a work reads; without a table, at any that may be one."""
-        problem, table, parts = self.problems[which], self.solved[which], []
-        if table["rows"] is None:
-            may = all(self.may(r, box) for r in problem["requirements"])
-            return (self.ask(args[0], box) if may else None) if args else (0, int(may))
-        for place, inner in self.points([self.at[p] for p in table["reads"]], box):
-            row = table["rows"][place]
-            for m, k in zip(problem["maps"], table["mappings"][row] if row >= 0 else ()):  # noqa: B905
-                inner[self.at[m["path"]]] = 1 << k
-            parts.append((int(row >= 0),) * 2 if not args else self.ask(args[0], inner) if row >= 0 else None)
-        return hull(parts)
-
-    def box(self, data):
-        """Decisions with the positions of their values; all others are free."""
-        found = list(self.full)
-        for path, ks in data.items():
-            v = position(self.at[path], len(self.decisions))
-            found[v] = sum({1 << position(k, len(self.values[v])) for k in ks})
-        return found
+    goals, bests, apart = (), [], ()
 
     def prove(self, lemmas, goal, removed, given):
         """Whether lemmas show that the goal box holds no design, requirements left out, a condition given."""
         boxes = []
         for at, lemma in enumerate(lemmas):
-            box = self.box(lemma["box"])
+            box = [b & g for b, g in zip(self.box(lemma["box"]), self.within, strict=True)]
             if "split" in lemma:
                 v, cases = self.at[lemma["split"]], [boxes[position(c, at)] for c in lemma["cases"]]
                 holds = all(box[u] & ~c[u] == 0 for c in cases for u in range(len(box)) if u != v)
                 holds &= box[v] & ~reduce(lambda a, c: a | c[v], cases, 0) == 0
             elif "sum" in lemma:
                 holds = self.exceeds(lemma["sum"], box, removed)
+            elif "apart" in lemma:
+                holds = Groups(self, self.apart[position(lemma["apart"], len(self.apart))], box, removed).lead_nowhere()
             elif "domain" in lemma:
                 d = self.decisions[v := position(self.at[lemma["domain"]], len(self.decisions))]
                 holds = not self.may(self.make("not", [d["guard"]]), box)
@@ -226,6 +61,21 @@ class Space:
             boxes.append(box)
         need(boxes and not any(g & ~b for g, b in zip(goal, boxes[-1], strict=True)), "it covers less than the claim")
 
+    def terms(self, n, factor):
+        """What a sum is made of, sums with a factor multiplied out: nodes with their factors."""
+        found, todo = {}, [(n, factor)]
+        while todo:
+            n, factor = todo.pop()
+            op, args, _ = self.nodes[n]
+            rest = [x for x in args if self.nodes[x][0] != "const"]
+            if op == "add":
+                todo += [(x, factor) for x in args]
+            elif op == "mul" and len(rest) == 1:
+                todo.append((rest[0], factor * math.prod(self.nodes[x][2] for x in args if x != rest[0])))
+            else:
+                found[n] = found.get(n, 0) + factor
+        return found
+
     def exceeds(self, items, box, removed):
         """Whether a - b of requirements `a <= b`, weighed and added up, is above 0; what reads the same as one."""
         terms, strict, groups, total = {}, False, [], (0, 0)
@@ -236,16 +86,8 @@ class Space:
             op, args, _ = self.nodes[node if part is None else self.nodes[node][1][part]]
             need(op in ("le", "lt") and number(weight) > 0, "no inequality, or none with a weight above 0")
             strict |= op == "lt"
-            todo = [(args[0], number(weight)), (args[1], -number(weight))]
-            while todo:
-                n, factor = todo.pop()
-                op, args, _ = self.nodes[n]
-                rest = [x for x in args if self.nodes[x][0] != "const"]
-                if op == "add":
-                    todo += [(x, factor) for x in args]
-                elif op == "mul" and len(rest) == 1:
-                    todo.append((rest[0], factor * math.prod(self.nodes[x][2] for x in args if x != rest[0])))
-                else:
+            for x, sign in zip(args, (1, -1), strict=True):
+                for n, factor in self.terms(x, sign * number(weight)).items():
                     terms[n] = terms.get(n, 0) + factor
         for n in [n for n in terms if terms[n]]:
             near = [g for g in groups if g[1] & set(self.reads[n])]
@@ -259,8 +101,74 @@ class Space:
             total = add(total, (min(lows),) * 2)
         return total[0] > 0 or (strict and total[0] == 0)
 
+    def require(self, guard, value):
+        """One more requirement, which a claim makes."""
+        self.required.append((guard, value))
+        self.kept.append(self.make("or", [self.make("not", [guard]), value]))
+
+    def valued(self, item):
+        """What the objectives are at each design of a claim that some are the best, and the box that it is about."""
+        self.chosen, minus = [o for o in self.objectives if o[2] not in self.later], self.make("const", [], "-1")
+        self.goals = [n if s == "minimize" else self.make("mul", [minus, n]) for _, s, n in self.chosen]
+        goal = list(self.full)
+        for path, k in item["fixed"].items():
+            v = position(self.at[path], len(self.decisions))
+            goal[v] = 1 << position(k, len(self.values[v]))
+        live = [position(self.at[p], len(self.decisions)) for p in item["live"]]
+        self.memo, self.strict = {}, True
+        ends = [self.at_design(data, goal, live) for data in item["designs"]]
+        self.memo, self.strict = {}, False
+        self.bests = sorted(tuple(low for low, _ in x) for x in ends)
+        always = self.make("const", [], True)
+        for v in live:
+            self.require(always, self.decisions[v]["guard"])
+        for lows in self.bests:
+            limits = [self.make("const", [], str(low)) for low in lows]
+            less = [self.make("lt", [n, limit]) for n, limit in zip(self.goals, limits, strict=True)]
+            self.require(always, less[0] if len(less) == 1 else self.make("or", less))
+        return ends, goal
+
+    def best(self, item):
+        """That no design is better than some: what they are in words, and the box that is to hold none that is."""
+        ends, goal = self.valued(item)
+        signs = [1 if s == "minimize" else -1 for _, s, _ in self.chosen]
+        shown = [[sorted(e * s for e in x) for s, x in zip(signs, each, strict=True)] for each in ends]
+        need([[[*map(number, x)] for x in each] for each in item["values"]] == shown, "its values are others")
+        need(least(self.bests) == self.bests, "not all of them are the best")
+        said = [f"{s} {t}" for t, s, _ in self.chosen]
+        if len(shown) == 1:
+            said = [f"{a} = {low}" + f" to {high}" * (low < high) for a, (low, high) in zip(said, *shown, strict=True)]
+        many = "" if len(shown) == 1 else f" {len(shown)} designs of" if shown else " none of"
+        fixed = f", {len(item['fixed'])} of the decisions fixed" * bool(item["fixed"])
+        return f"best{many} {', '.join(said) or 'no objective'}{fixed}", goal
+
+    def at_design(self, data, goal, live):
+        """The ranges of the goals at one design, which has to be feasible and what is asked for."""
+        box = [0] * len(self.decisions) + self.full[len(self.decisions) :]
+        for path, k in data.items():
+            v = position(self.at[path], len(self.decisions))
+            box[v] = 1 << position(k, len(self.values[v])) & goal[v]
+            need(box[v], "a design has another value than the fixed one")
+        for v, d in enumerate(self.decisions):
+            need(self.ask(d["guard"], box) == (int(box[v] > 0),) * 2, "a design has other decisions than live ones")
+            fits = not box[v] or not d["allowed"] or self.ask(d["allowed"][box[v].bit_length() - 1], box) == (1, 1)
+            need(fits, "a design has a value that is not allowed")
+        need(all(box[v] for v in live), "a design is without a decision that is to be live")
+        kept = [n for n in self.kept if n not in self.later]
+        need(all(self.ask(n, box) == (1, 1) for n in kept), "a design does not meet a requirement")
+        ends = [self.ask(n, box) for n in self.goals]
+        need(all(e and INF not in map(abs, e) for e in ends), "an objective is not known at a design")
+        return ends
+
+    def reached(self, lows):
+        """Whether one of the bests is as small, in each objective, as what is nowhere below `lows`."""
+        end = bisect.bisect_right(self.bests, (*lows[:1], *[INF] * len(lows)))
+        near = self.bests[:end] if len(lows) > 2 else self.bests[max(end - 1, 0) : end]  # of two the last is least
+        return any(all(b <= low for b, low in zip(best, lows, strict=True)) for best in near)
+
     def claimed(self, item):
         """A claim in words, the requirements it is about, and the boxes that hold no design where a condition does."""
+        self.within, self.apart = self.full, item.get("apart", ())
         if item["claim"] == "dead":
             d, box = self.decisions[self.at[item["path"]]], self.box({item["path"]: [item["value"]]})
             said = "".join(v.values()) if type(v := d["values"][item["value"]]) is dict else v
@@ -268,6 +176,10 @@ class Space:
         if item["claim"] == "redundant":
             removed = {position(i, len(self.kept)) for i in item["requirements"]}
             return f"redundant {sorted(removed)}", removed, [(self.full, self.broken[i]) for i in sorted(removed)]
+        if item["claim"] == "best":
+            said, self.within = self.best(item)
+            self.focus(self.within)
+            return said, set(), [(self.within, self.make("const", [], True))]
         need(item["claim"] == "empty", "there is no such claim")
         return "empty", set(), [(self.full, self.make("const", [], True))]
 
@@ -279,11 +191,13 @@ def judge(texts):
         said, reason = f"claim {at}" if at else "all", None
         try:
             if not at:
-                space, data = (read(text) for read, text in zip((Space, json.loads), texts, strict=True))
+                printed, data = texts
+                space, data = Proofs(printed), json.loads(data)
                 need(data["format"] == "cospace certificates" and data["schema"] == 1, "it has another format")
                 need(data["space"] == space.mark, "it is for another space")
                 items += data["certificates"]
                 continue
+            space = Proofs(printed) if item["claim"] == "best" else space
             said, removed, goals = space.claimed(item)
             for proof, (goal, given) in zip(item["proofs"], goals, strict=True):
                 space.prove(proof, goal, removed, given)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from cospace.cli import options
-from cospace.cli.guard import show, verb
+from cospace.cli.guard import fail, show, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from fractions import Fraction
 
     from cospace.compiler.engines.candidates import Values
     from cospace.compiler.engines.exhaustive import Best
+    from cospace.compiler.space.graph import Value
     from cospace.compiler.space.model import Design, Space
 
 Answer = dict[str, dict[str, Any]]
@@ -29,6 +32,10 @@ def best(
     fixed: options.Fix = None,
     strict: Annotated[bool, typer.Option("--strict", help="not proved to be the best is an error (status 1)")] = False,
     as_json: options.Json = False,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="FILE", help="also write a proof that can be checked without cospace"),
+    ] = None,
     within: options.Within = options.SECONDS,
     time: options.Time = False,
 ) -> None:
@@ -37,16 +44,18 @@ def best(
     Where the time is up, the best that was met until then is told, and how much better another could be at most.
     """
     from cospace.cli.figures import human, objectives, told
-    from cospace.cli.inputs import pinned_space, show_design, sources, spell_design, timed
+    from cospace.cli.inputs import load, read_fixed, show_design, sources, spell_design, timed
     from cospace.cli.render import to_json
     from cospace.compiler import clock
 
     with timed(time), clock.within(within):
-        space, pinned = pinned_space(spec, settings, data, fixed)
+        whole = load(spec, settings, data)
+        space, pinned = read_fixed(whole, fixed)
         from cospace.compiler.engines.best import best as find_best
         from cospace.compiler.engines.best import infeasible
 
         found = find_best(space, pinned)
+        uncertified = None if certificate is None else _certify(spec, whole, space, pinned, found, certificate)
         conflict = infeasible(space, pinned) if found.certified and not found.designs else None
         limit = clock.reason() if clock.hit() else None
     conflicts = (conflict,) if conflict is not None else ()
@@ -58,6 +67,8 @@ def best(
         head |= {"diagnostics": to_json(conflicts, sources)} if conflicts else {}
         head |= {"bound": None if found.bound is None else _bound(space, found.bound)} if not found.certified else {}
         head |= {"limit": limit} if limit is not None else {}
+        if certificate is not None:
+            head |= {"certificate": {"written": uncertified is None, "reason": uncertified}}
         typer.echo(json.dumps(head | {"designs": answers}, ensure_ascii=False))
     elif conflicts:
         show(conflicts)
@@ -79,8 +90,27 @@ def best(
         typer.echo(
             f"\n{proof}{': ' if found.bound is None else '; '}{found.evaluated:,} designs evaluated, {found.how}"
         )
+        if certificate is not None and uncertified is None:
+            typer.echo(f"certificate: {certificate}, accepted by the checker")
+    if uncertified is not None:
+        fail("CS820", f"no certificate was written: {uncertified}", "`cospace explain CS820` says what can have one")
     if not answers or (strict and not found.certified):
         raise typer.Exit(1)
+
+
+def _certify(
+    spec: Path, whole: Space, space: Space, pinned: Mapping[str, Value], found: Best, file: Path
+) -> str | None:
+    """Write a certificate of what was found; else why there is none."""
+    from cospace.cli.certificates import write_optimum
+    from cospace.compiler.checks.optimum import Asked
+    from cospace.compiler.clock import attempt, reason
+
+    if not found.certified:
+        return "what was found is not proved to be the best"
+    fixed = {path: value for path, value, _ in space.pinned} | dict(pinned)
+    asked = Asked(found.designs, fixed, tuple(pinned))
+    return attempt(lambda: write_optimum(spec, whole, asked, file), reason)
 
 
 def _some(found: Best, most: int | None) -> list[tuple[Design, Values]]:

@@ -1,9 +1,10 @@
-"""`cospace check --certificate FILE`: certificates of what was found, each tried by the stand-alone checker first."""
+"""`--certificate FILE` of `cospace check` and `cospace best`: the checker tries each before it is written."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cospace.compiler.checks.check import Claim
+    from cospace.compiler.checks.optimum import Asked
     from cospace.compiler.space.model import Space
+
+DEEP = 12_000
+"""Calls within each other that the checker may need for a deep expression, as where it runs alone."""
 
 
 @frozen
@@ -57,6 +62,36 @@ def write_certificates(spec: Path, space: Space, claims: Sequence[Claim], file: 
     data["certificates"] = kept
     file.write_text(_lines(data), encoding="utf-8")
     return Written(len(claims), tuple(unproved))
+
+
+def write_optimum(spec: Path, space: Space, asked: Asked, file: Path) -> str | None:
+    """Write that some designs are the best, once the checker accepts it; else why there is no certificate.
+
+    space: as it is printed. Raises SpecError (CS815) where it has no tables.
+    """
+    from cospace.checker.certificates import FAULTS, Proofs, judge
+    from cospace.compiler.checks import optimum
+    from cospace.compiler.checks.certify import FORMAT, SCHEMA
+
+    text = printed_space(spec, space)
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEP))
+    reader = Proofs(text)
+    try:
+        item = optimum.valued(optimum.claim(space, asked), reader)
+    except FAULTS as why:
+        return f"the checker can't tell what a design is worth: {why}"
+    reason = ""
+    for proof in optimum.proofs(space, asked, item, reader):
+        if isinstance(proof, str):
+            reason = proof
+            continue
+        data = {"format": FORMAT, "schema": SCHEMA, "space": reader.mark, "certificates": [proof], "unproved": []}
+        ((_, why),) = judge((text, json.dumps(data)))
+        if why is None:
+            file.write_text(_lines(data), encoding="utf-8")
+            return None
+        reason = f"the checker does not follow the proof: {why}"
+    return reason
 
 
 def printed_space(spec: Path, space: Space) -> str:

@@ -35,7 +35,7 @@ class Certified:
 
 def certify(space: Space, claims: Sequence[Claim], mark: str, visits: int = VISITS) -> Certified:
     """Certificates of some claims, for the printed space with this fingerprint."""
-    maker = _Maker(space, visits)
+    maker = Maker(space, visits)
     made: list[dict[str, Any]] = []
     unproved: list[tuple[Claim, str]] = []
     for claim in claims:
@@ -49,7 +49,7 @@ def certify(space: Space, claims: Sequence[Claim], mark: str, visits: int = VISI
     return Certified(data, tuple(unproved))
 
 
-class _Maker:
+class Maker:
     """Proofs for one space. What was asked of boxes for one claim is remembered for the next."""
 
     def __init__(self, space: Space, visits: int) -> None:
@@ -82,13 +82,13 @@ class _Maker:
             given = [[Fact(both(r.guard, negate(r.value)), ("claim", r.reason))] for r in asked]
         found = []
         for facts in given:
-            proof = self._proof(rest, facts, pinned)
+            proof = self.proof(rest, facts, pinned)
             if isinstance(proof, str):
                 return proof
             found.append(proof)
         return found
 
-    def _proof(
+    def proof(
         self, requirements: Sequence[Requirement], given: Sequence[Fact], pinned: dict[int, int]
     ) -> list[dict[str, Any]] | str:
         """Lemmas of which the last holds all over a box."""

@@ -30,6 +30,18 @@ WINDOW = 5_000
 """Rows of groups that are evaluated exactly to see that rounding hid nothing, at most."""
 
 
+def groups_of(space: Space) -> tuple[list[str], list[list[str]]] | None:
+    """The hub and the groups into which a space falls apart, by path; None where it doesn't."""
+    objectives = [o for o in space.objectives if is_modelled(o.value)]
+    goals = [o.value if o.sense == "minimize" else negative(o.value) for o in objectives]
+    try:
+        apart = separate(space, goals, conditions_of(space))
+    except (Tangled, TooMany):
+        return None
+    paths = [d.path for d in apart.frame.decisions]
+    return [paths[v] for v in apart.hub], [[paths[v] for v in group.members] for group in apart.groups]
+
+
 def best_apart(space: Space) -> Best | None:
     """The best of all designs by the modelled objectives; None where the space doesn't fall apart, or not enough."""
     objectives = [o for o in space.objectives if is_modelled(o.value)]
@@ -209,4 +221,4 @@ def _reads(e: Expr, node: Expr) -> bool:
     return any(n is node for n in graph.walk([e]))
 
 
-__all__ = ["best_apart"]
+__all__ = ["best_apart", "groups_of"]

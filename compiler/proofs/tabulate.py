@@ -1,8 +1,8 @@
 """What the printed space says as tables beside its graph, so that a reader needs no mapper and no real functions.
 
 A problem of maps has the mapping that is taken at each combination of what it reads; a node that is not rational
-(`log2 log10 log exp sqrt cos`, powers that are not whole) has rational bounds there. Only what decides feasibility is
-tabulated, and only where the combinations are few: a reader takes anything else for unknown.
+(`log2 log10 log exp sqrt cos`, powers that are not whole) has rational bounds there. Only what decides feasibility, or
+is an objective, is tabulated, and only where the combinations are few: a reader takes anything else for unknown.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Function:
 
 @frozen(eq=False)
 class Tables:
-    """All tables of a space. problems: those that decide feasibility, others have none."""
+    """All tables of a space. problems: those that feasibility or an objective rests on, others have none."""
 
     variables: dict[str, Decision | MapDecision]
     problems: dict[int, Solved]
@@ -68,9 +68,10 @@ class Tables:
 
 
 def tabulate(space: Space) -> Tables:
-    """The tables that the requirements, guards and domains of a space rest on."""
+    """The tables that the requirements, guards, domains and objectives of a space rest on."""
     roots = [e for r in space.requirements for e in (r.guard, r.value)]
     roots += [e for d in space.decisions for e in (d.guard, *(d.allowed or ()))]
+    roots += [o.value for o in space.objectives]
     variables: dict[str, Decision | MapDecision] = {d.path: d for d in space.decisions}
     problems: dict[int, MapProblem] = {}
     functions: dict[int, Expr] = {}
