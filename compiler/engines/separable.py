@@ -221,7 +221,7 @@ def _by_setting(
         return rows, numpy.array([0, len(rows)])
     both = numpy.concatenate([settings, rows[:, [columns.index(v) for v in hub]]])
     _, inverse = frame.project(both, hub, hub)
-    number = numpy.full(int(inverse.max()) + 1, -1, dtype=numpy.int64)
+    number = numpy.full(int(inverse.max(initial=-1)) + 1, -1, dtype=numpy.int64)
     number[inverse[: len(settings)]] = numpy.arange(len(settings))
     at = number[inverse[len(settings) :]]
     order = numpy.argsort(at, kind="stable")
