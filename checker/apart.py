@@ -6,7 +6,6 @@ Python's standard library alone, nothing of cospace. Owns what a group adds, and
 import functools
 import heapq
 import itertools
-import math
 import operator
 
 if __package__:
@@ -44,6 +43,7 @@ class Groups:
             self.parts.append((n, op, ways, own))
             self.joins += [operator.add if op == "add" else (max, min)[(op == "max") != (w == "least")] for w in ways]
         proofs.suppose([n for n, *_ in self.parts])
+        self.settled = {n: proofs.known[n] for n, *_ in self.parts if n in proofs.known}
         asked = proofs.kept[: len(proofs.kept) - len(proofs.bests)]
         asked = [n for i, n in enumerate(asked) if i not in removed] + proofs.domains([*self.owner])
         self.own = [[n for n in asked if self.group(n) == g] for g in range(len(self.members))]
@@ -74,12 +74,15 @@ class Groups:
         proofs, ends = self.proofs, iter(row)
         for n, _, ways, _ in self.parts:
             found = {way: next(ends) for way in ways}
-            proofs.given[n] = found.get("least", -INF), -found.get("most", -INF)
+            proofs.known[n] = found.get("least", -INF), -found.get("most", -INF)
         proofs.short = {}
         goals = [proofs.ask(n, self.box) for n in proofs.goals]
         found = None in goals or proofs.reached([g[0] for g in goals])
         found = found or any(not proofs.may(n, self.box) for n in self.others if n in proofs.above)
-        proofs.given, proofs.short = {}, {}
+        for n, *_ in self.parts:
+            del proofs.known[n]
+        proofs.known |= self.settled
+        proofs.short = {}
         return found
 
     def cover(self, g, rest):
@@ -111,11 +114,9 @@ class Groups:
         if not all(self.proofs.may(n, self.box) for n in self.others):
             return True
         rows, covers = [self.row(-1, self.box)], []
-        sizes = [math.prod(self.box[v].bit_count() for v in group) for group in self.members]
-        order = sorted(range(len(sizes)), key=sizes.__getitem__)
-        lows = {g: self.row(g, self.box) for g in order}
-        for g in order:
-            covers.append(self.cover(g, self.join(*rows, *(low for h, low in lows.items() if h != g))))
+        lows = [self.row(g, self.box) for g in range(len(self.members))]
+        for g in range(len(lows)):
+            covers.append(self.cover(g, self.join(*rows, *lows[:g], *lows[g + 1 :])))
             if not covers[-1]:
                 return True
             lows[g] = tuple(map(min, zip(*covers[-1], strict=True)))

@@ -49,7 +49,9 @@ def total(numbers):
         whole = type(x) is not Fraction
         of = 1 if whole else x.denominator
         parts[of] = parts.get(of, 0) + (x if whole else x.numerator)
-    return sum(above if of == 1 else Fraction(above, of) for of, above in parts.items())
+    return sum(
+        above if of == 1 else above // of if above % of == 0 else Fraction(above, of) for of, above in parts.items()
+    )
 
 
 def add(*args):
@@ -58,8 +60,14 @@ def add(*args):
 
 
 def times(a, b):
-    if a[0] is a[1] and b[0] is b[1]:
-        return (a[0] * b[0] if a[0] and b[0] else 0,) * 2
+    if b[0] is b[1]:
+        a, b = b, a
+    if a[0] is a[1]:
+        x, low, high = a[0], *b
+        low, high = x * low if x and low else 0, x * high if x and high and low is not high else 0
+        return (low, low) if b[0] is b[1] else (low, high) if x >= 0 else (high, low)
+    if a[0] >= 0 and b[0] >= 0:
+        return tuple(x * y if x and y else 0 for x, y in zip(a, b, strict=True))
     ends = [x * y if x and y else 0 for x in a for y in b]
     return min(ends), max(ends)
 
@@ -102,7 +110,7 @@ class Space:
     """The printed space: nodes in order, variables (decisions, then the maps of solved works), requirements.
 
     required: guard and value of each requirement; kept: of each the node that it is met; later: nodes that nothing
-    says before a run. given: nodes that are supposed to be in these ranges. strict: a box is one design, whose
+    says before a run. known: nodes that are, or are supposed to be, in these ranges. strict: a box is one design, whose
     decisions that are not live have no value in it, and what is not known of it is no answer.
     """
 
@@ -110,7 +118,7 @@ class Space:
         data = json.loads(text)
         self.mark = hashlib.sha256(text.encode()).hexdigest()
         self.names, self.memo, self.work, self.nodes, self.reads, self.later = {}, {}, 0, [], [], set()
-        self.settled, self.given, self.above, self.short, self.strict, self.allowed = {}, {}, set(), {}, False, {}
+        self.known, self.above, self.short, self.strict, self.allowed = {}, set(), {}, False, {}
         self.decisions, self.problems, self.solved = data["space"]["decisions"], data["problems"], data["solved"]
         variables = [*self.decisions, *(m for p in self.problems for m in p["maps"])]
         self.at = {d["path"]: v for v, d in enumerate(variables)}
@@ -158,19 +166,19 @@ class Space:
 
     def focus(self, box):
         """From here on only boxes inside this one are asked about, so what has one value on it reads nothing."""
-        self.memo, self.settled, self.reads, slow = {}, {}, [], set()
+        self.memo, self.known, self.reads, slow = {}, {}, [], set()
         for n, (op, args, _) in enumerate(self.nodes):
-            if op == "if" and (c := self.settled.get(args[0])):
+            if op == "if" and (c := self.known.get(args[0])):
                 args = args[1:2] if c[0] > 0 else args[2:3]
             self.reads.append([v for v in self.reading(n, args) if box[v] & (box[v] - 1)])
             if slow.intersection(args) or (self.reads[n] and (op in ("solve", "solvable") or n in self.functions)):
                 slow.add(n)  # nothing is asked that looks at a whole table
             elif (found := self.ask(n, box)) and found[0] == found[1]:
-                self.settled[n], self.reads[n] = found, []
+                self.known[n], self.reads[n] = found, []
 
     def suppose(self, some):
-        """Of some nodes ranges will be `given` that change: what is `above` them is not remembered."""
-        self.given, self.short, self.above, changing = {}, {}, set(), set(some)
+        """Of some nodes ranges will be supposed that change: what is `above` them is not remembered."""
+        self.short, self.above, changing = {}, set(), set(some)
         for n, (op, args, payload) in enumerate(self.nodes):
             if changing.intersection(args if op not in ("solve", "solvable") else [*args, *self.inside(payload)]):
                 self.above.add(n)
@@ -178,15 +186,16 @@ class Space:
 
     def ask(self, n, box):
         """The range of a node on a box: for each variable its values, by bits. Remembered."""
-        found = self.given.get(n) or self.settled.get(n)
-        if found:
-            return found
+        if n in self.known:
+            return self.known[n]
         memo = self.short if n in self.above else self.memo
         key = (n, *[box[v] for v in self.reads[n]])
         if key not in memo:
-            ends = self.visit(n, box) or ()
-            long = [type(e) is float or max(e.numerator.bit_length(), e.denominator.bit_length()) > BITS for e in ends]
-            memo[key] = tuple(edge if far else e for far, e, edge in zip(long, ends, ALL)) or None  # noqa: B905
+            ends = self.visit(n, box)
+            if ends and any(type(e) is float or max(map(int.bit_length, e.as_integer_ratio())) > BITS for e in ends):
+                long = [type(e) is float or max(map(int.bit_length, e.as_integer_ratio())) > BITS for e in ends]
+                ends = tuple(edge if far else e for far, e, edge in zip(long, ends, ALL, strict=True))
+            memo[key] = ends
         return memo[key]
 
     def step(self, count):

@@ -100,7 +100,8 @@ def _by_groups(space: Space, asked: Asked, item: Item, reader: Any) -> Item | st
     """That the space falls apart, at each setting of the hub that is not left out by itself."""
     alone = {path: v for path, v in asked.fixed.items() if path in asked.live}
     shared = {path: v for path, v in asked.fixed.items() if path not in alone}
-    apart = groups_of(restrict(pin(space, shared), alone))
+    least = float(reader.bests[0][0]) if len(reader.bests) == len(reader.goals) == 1 else math.inf
+    apart = groups_of(restrict(pin(space, shared), alone), least)
     if apart is None:
         return "it does not fall apart into groups of decisions that can be listed"
     hub, groups = apart

@@ -11,7 +11,7 @@ import numpy
 from cospace.compiler.engines.candidates import Found, Values, as_number, find_front, find_least
 from cospace.compiler.engines.dominance import undominated
 from cospace.compiler.engines.exhaustive import Best, conditions_of, is_modelled, negated
-from cospace.compiler.engines.merging import Merged, merge_groups
+from cospace.compiler.engines.merging import Merged, merge_groups, open_choices
 from cospace.compiler.engines.separable import Group, Quantity, Separable, Tangled, separate
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
@@ -30,8 +30,11 @@ WINDOW = 5_000
 """Rows of groups that are evaluated exactly to see that rounding hid nothing, at most."""
 
 
-def groups_of(space: Space) -> tuple[list[str], list[list[str]]] | None:
-    """The hub and the groups into which a space falls apart, by path; None where it doesn't."""
+def groups_of(space: Space, least: float) -> tuple[list[str], list[list[str]]] | None:
+    """The hub and the groups into which a space falls apart, by path; None where it doesn't.
+
+    First come the groups that leave the fewest choices to whoever asks for a goal below `least`.
+    """
     objectives = [o for o in space.objectives if is_modelled(o.value)]
     goals = [o.value if o.sense == "minimize" else negative(o.value) for o in objectives]
     try:
@@ -39,7 +42,9 @@ def groups_of(space: Space) -> tuple[list[str], list[list[str]]] | None:
     except (Tangled, TooMany):
         return None
     paths = [d.path for d in apart.frame.decisions]
-    return [paths[v] for v in apart.hub], [[paths[v] for v in group.members] for group in apart.groups]
+    counts = open_choices(apart, least)
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    return [paths[v] for v in apart.hub], [[paths[v] for v in apart.groups[g].members] for g in order]
 
 
 def best_apart(space: Space) -> Best | None:

@@ -95,6 +95,21 @@ def merge_groups(space: Separable) -> Merged:
     return Merged(rows, values, state.compared, state.bound)
 
 
+def open_choices(space: Separable, ceiling: float) -> list[int]:
+    """For each group how many of its choices may be part of a design that is no worse, whatever the hub and others."""
+    if not len(space.settings) or not all(len(g.rows) for g in space.groups):
+        return [len(g.rows) for g in space.groups]
+    ends = [(g.values.min(axis=0)[None, :], g.values.max(axis=0)[None, :]) for g in space.groups]
+    counts = []
+    for n, group in enumerate(space.groups):
+        low, high = space.empty.min(axis=0)[None, :], space.empty.max(axis=0)[None, :]
+        for least, most in ends[:n] + ends[n + 1 :]:
+            low, high = space.combine(low, least), space.combine(high, most)
+        may, _ = _can_still(space, space.combine(group.values, low), space.combine(group.values, high), ceiling)
+        counts.append(int(may.sum()))
+    return counts
+
+
 def _leave(state: _Merging, least: float, why: TooMany | None) -> None:
     """Something is not looked at, at which the only goal is at least this."""
     if why is not None and len(state.space.goals) != 1:
@@ -223,4 +238,4 @@ def _rows(space: Separable, setting: int, stages: Sequence[_Stage], n: int) -> R
     return rows
 
 
-__all__ = ["Merged", "merge_groups"]
+__all__ = ["Merged", "merge_groups", "open_choices"]
