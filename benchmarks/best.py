@@ -62,9 +62,8 @@ def timed(work: Callable[[], Best]) -> tuple[float, Best]:
     return least, found
 
 
-def board(settings: dict[str, str], frozen: bool) -> tuple[float, Fraction, bool]:
-    """Seconds, cycles of the slowest chunk, whether these are proved."""
-    space = compiled(compile_file(SPECS / "auto_nba.cospace", settings))
+def with_network(space: Space, frozen: bool) -> dict[str, Value]:
+    """The example network's values, and how each chunk is unrolled where that is `frozen`."""
     fixed: dict[str, Value] = {}
     for (stage, i), words in zip(BLOCKS, EXAMPLE.split(", "), strict=True):
         op, bits = words.split()
@@ -73,6 +72,13 @@ def board(settings: dict[str, str], frozen: bool) -> tuple[float, Fraction, bool
     for d in space.decisions:
         if frozen and d.path.endswith(".unroll"):
             fixed[d.path] = Symbol("lines" if "channelwise" in d.path else "pairs")
+    return fixed
+
+
+def board(settings: dict[str, str], frozen: bool) -> tuple[float, Fraction, bool]:
+    """Seconds, cycles of the slowest chunk, whether these are proved."""
+    space = compiled(compile_file(SPECS / "auto_nba.cospace", settings))
+    fixed = with_network(space, frozen)
     seconds, found = timed(lambda: best(space, fixed))
     ((interval,),) = found.objectives
     assert isinstance(interval, Fraction)

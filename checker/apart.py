@@ -86,10 +86,12 @@ class Groups:
         return found
 
     def cover(self, g, rest):
-        """Rows of the choices in a group, all that could be part of a better design; the best are split first."""
-        tried, found = itertools.count(), []
-        gone, tries = dict.fromkeys(self.members[g], 1), dict.fromkeys(self.members[g], 1)
-        todo = [(self.row(g, self.box), 0, self.box)]
+        """Rows of the choices in a group, all that could be part of a better design; the best are split first.
+
+        Split is the decision that changed most where it was: how much each row grew, or 1 where a choice went.
+        """
+        tried, found, todo = itertools.count(), [], [(self.row(g, self.box), 0, self.box)]
+        gain, tries = dict.fromkeys(self.members[g], 1), dict.fromkeys(self.members[g], 1)
         while todo:
             row, _, box = heapq.heappop(todo)
             if below(found, row):
@@ -98,15 +100,17 @@ class Groups:
             if not free:
                 found.append(row)
                 continue
-            v = max(free, key=lambda v: gone[v] / tries[v])
+            v = max(free, key=lambda v: gain[v] / tries[v])
             for _, inner in self.proofs.points([v], box):
-                tries[v] += 1
-                gone[v] += 1
+                grown = None
                 if all(self.proofs.may(n, inner) for n in self.own[g]):
-                    row = self.row(g, inner)
-                    if not below(found, row) and not self.nowhere(self.join(rest, row)):
-                        gone[v] -= 1
-                        heapq.heappush(todo, (row, -next(tried), inner))
+                    grown = self.row(g, inner)
+                    if below(found, grown) or self.nowhere(self.join(rest, grown)):
+                        grown = None
+                    else:
+                        heapq.heappush(todo, (grown, -next(tried), inner))
+                tries[v] += 1
+                gain[v] += 1 if grown is None else sum(map(growth, row, grown)) / len(row)
         return found
 
     def lead_nowhere(self):
@@ -127,6 +131,13 @@ class Groups:
             rows = least(self.join(a, b) for a in rows for b in cover)
             rows = [row for row in rows if not self.nowhere(self.join(row, *rest))]
         return not rows
+
+
+def growth(before, after):
+    """By how much of both a number grew, from 0 to 1."""
+    if after <= before or INF in (abs(before), abs(after)):
+        return int(after > before)
+    return float((after - before) / (abs(before) + abs(after)))
 
 
 def least(rows):

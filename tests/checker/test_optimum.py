@@ -27,7 +27,7 @@ from tests.checker.claims import Case, Item, damaged
 from tests.compiler import generate, texts
 
 FALSE = int(os.environ.get("FALSE_CERTIFICATES", "150"))
-"""False certificates that are tried; `make` and the benchmark try 1,000."""
+"""False certificates that are tried; `benchmarks/optimum_certificates.py` tries 1,000."""
 
 
 def compiled(text: str) -> Space:
@@ -44,6 +44,10 @@ class Optimum:
         self.space, self.fixed = space, fixed
         self.objectives = [o for o in space.objectives if is_modelled(o.value)]
         self.found = best(space, fixed)
+
+    @property
+    def is_rational(self) -> bool:
+        return not any(isinstance(v, Enclosure) for values in self.found.objectives for v in values)
 
     def costs(self, design: Design) -> tuple[Fraction, ...] | None:
         """Each objective, to be small; None where one has no rational value."""
@@ -157,10 +161,9 @@ def made() -> list[tuple[Optimum, Item]]:
     for o in optima(60):
         if not o.found.certified:
             continue
-        rational = all(not isinstance(v, Enclosure) for values in o.found.objectives for v in values)
         items = o.certificates()
         without += not items
-        if rational:
+        if o.is_rational:
             assert all(o.is_true(item) for item in items)
             found += [(o, item) for item in items]
     print(f"{len(found)} certificates, {without} optima without")

@@ -127,13 +127,16 @@ def test_networks(tmp_path: Path) -> None:
 
 def test_certificates(tmp_path: Path) -> None:
     (tmp_path / "checker").symlink_to(ROOT / "checker")
-    checked, _, judged = follow(ROOT / "docs" / "certificates.md", tmp_path)
+    checked, _, judged, *optima = follow(ROOT / "docs" / "certificates.md", tmp_path)
     assert "certificates: 3 of 3 claims" in checked.output
     assert judged.output.splitlines() == [
         "accepted  dead buffer = 524288",
         "accepted  dead buffer = 1048576",
         "accepted  redundant [2]",
     ]
+    assert "accepted by the checker" in optima[0].output and "accepted by the checker" in optima[3].output
+    assert "designs of minimize" in optima[2].output and optima[2].output.startswith("accepted  best ")
+    assert optima[4].output.startswith("accepted  best ") and "6 of the decisions fixed" in optima[4].output
 
 
 @pytest.mark.parametrize("page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
