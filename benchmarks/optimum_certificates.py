@@ -17,11 +17,13 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cospace.checker.certificates import Proofs, judge
+from cospace.checker.certificates import Proofs, Rejected, judge
 from cospace.compiler.checks import optimum
 from cospace.compiler.checks.certify import FORMAT, SCHEMA
 from cospace.compiler.driver import compile_file
@@ -43,10 +45,15 @@ def certified(name: str, space: Space, fixed: dict[str, Value]) -> None:
     begin = time.process_time()
     reader = Proofs(text)
     asked = optimum.Asked(found.designs, fixed, tuple(fixed))
-    item = optimum.valued(optimum.claim(space, asked), reader)
     said = "none was found"
     size = checking = proving = 0.0
-    for proof in optimum.proofs(space, asked, item, reader):
+    proofs: Iterator[Any] = iter(())
+    try:
+        item = optimum.valued(optimum.claim(space, asked), reader)
+        proofs = optimum.proofs(space, asked, item, reader)
+    except Rejected as why:
+        said = str(why)
+    for proof in proofs:
         proving += time.process_time() - begin
         begin = time.process_time()
         if isinstance(proof, str):

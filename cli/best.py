@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from attrs import evolve
 from cospace.cli import options
 from cospace.cli.guard import fail, show, verb
 
@@ -56,6 +57,8 @@ def best(
 
         found = find_best(space, pinned)
         uncertified = None if certificate is None else _certify(spec, whole, space, pinned, found, certificate)
+        if certificate is not None and uncertified is None and not found.certified:
+            found = evolve(found, certified=True, bound=None, how=f"{found.how}; proved by its certificate")
         conflict = infeasible(space, pinned) if found.certified and not found.designs else None
         limit = clock.reason() if clock.hit() else None
     conflicts = (conflict,) if conflict is not None else ()
@@ -106,11 +109,11 @@ def _certify(
     from cospace.compiler.checks.optimum import Asked
     from cospace.compiler.clock import attempt, reason
 
-    if not found.certified:
-        return "what was found is not proved to be the best"
     fixed = {path: value for path, value, _ in space.pinned} | dict(pinned)
     asked = Asked(found.designs, fixed, tuple(pinned))
-    return attempt(lambda: write_optimum(spec, whole, asked, file), reason)
+    why = attempt(lambda: write_optimum(spec, whole, asked, file), reason)
+    unproved = "what was found is not proved to be the best, and " if not found.certified else ""
+    return None if why is None else unproved + why
 
 
 def _some(found: Best, most: int | None) -> list[tuple[Design, Values]]:
