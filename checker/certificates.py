@@ -125,7 +125,7 @@ class Proofs(Space):
         for lows in self.bests:
             limits = [self.make("const", [], str(low)) for low in lows]
             less = [self.make("lt", [n, limit]) for n, limit in zip(self.goals, limits, strict=True)]
-            self.require(always, less[0] if len(less) == 1 else self.make("or", less))
+            self.require(always, self.make("or", less) if less[1:] else less[0] if less else self.make("not", [always]))
         return ends, goal
 
     def best(self, item):

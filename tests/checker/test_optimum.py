@@ -183,6 +183,27 @@ def test_optima_of_every_kind_have_certificates(made: list[tuple[Optimum, Item]]
     assert min(kinds.values()) >= 3, kinds
 
 
+def test_what_is_not_rational_is_told_between_bounds() -> None:
+    """Nothing feasible is below the lower end; what the checker does not know is no certificate."""
+    between = without = 0
+    for seed in range(40):
+        space = generate.generate(seed, irrational=True).space()
+        o = Optimum(evolve(space, objectives=space.objectives[:1]), {})
+        if not o.found.certified or o.is_rational:
+            continue
+        items = o.certificates()
+        without += not items
+        for item in items:
+            (((low, high),),) = item["values"]
+            between += low != high
+            for design, _ in o.feasible:
+                value = evaluate(space.objectives[0].value, design)
+                ends = (value.low, value.high) if isinstance(value, Enclosure) else (value, value)
+                assert not isinstance(value, (Fraction, Enclosure)) or ends[1] >= Fraction(low)  # type: ignore[operator]
+    print(f"{between} certificates between bounds, {without} optima without")
+    assert between >= 3
+
+
 def false_ones(o: Optimum, item: Item, rng: random.Random) -> Iterator[Item]:
     """A certificate with its claim changed, its proof damaged, or both."""
     new = copy.deepcopy(item)
