@@ -197,10 +197,12 @@ def judge(texts):
                 need(data["space"] == space.mark, "it is for another space")
                 items += data["certificates"]
                 continue
-            space = Proofs(printed) if item["claim"] == "best" else space
-            said, removed, goals = space.claimed(item)
+            proofs = Proofs(printed) if item["claim"] == "best" or "apart" in item else space  # these leave traces
+            proofs.work = space.work
+            said, removed, goals = proofs.claimed(item)
             for proof, (goal, given) in zip(item["proofs"], goals, strict=True):
-                space.prove(proof, goal, removed, given)
+                proofs.prove(proof, goal, removed, given)
+            space.work = proofs.work
         except FAULTS as why:
             reason = str(why) if type(why) is Rejected else f"it is malformed ({why!r:.60})"
         found.append((said, reason))

@@ -267,6 +267,22 @@ def _disturb(apart: Item, rng: random.Random, nodes: int) -> None:
         del apart["parts"][rng.randrange(len(apart["parts"]))]
 
 
+def test_what_one_claim_asks_serves_no_other(made: list[tuple[Optimum, Item]]) -> None:
+    """That nothing is better, or that some decisions are fixed, is forgotten where the next claim begins."""
+    tried = 0
+    for o, item in made:
+        if o.feasible and item["designs"]:
+            more = [len(o.space.requirements) + k for k in range(len(item["live"]) + len(item["designs"]))]
+            false: list[Item] = [{"claim": "empty", "proofs": item["proofs"]}]
+            false += [{"claim": "empty", "proofs": [[{"box": {}, "false": i}]]} for i in more]
+            if "apart" in item:
+                false = [{**f, "apart": item["apart"]} for f in false]
+            why, *others = o.judged([item, *false])
+            assert why is None and all(others), (item, others)
+            tried += len(false)
+    assert tried > 100
+
+
 def test_no_false_certificate_is_accepted(made: list[tuple[Optimum, Item]]) -> None:
     rng = random.Random(5)
     tried = apart = 0

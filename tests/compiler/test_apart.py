@@ -185,3 +185,10 @@ def test_limits_end_in_another_way_of_looking(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(separable, "SETTINGS", 4)
     assert best_apart(space) is None
     assert group_tables.LOOKS and apart.LOOKS
+
+
+def test_a_hub_without_a_setting_leaves_nothing() -> None:
+    """What only the hub decides is never met, so that no group has a row."""
+    space = space_of("space s\nh, a, b = choose {1, 2, 3}\nrequire mod(h, 4) == 0\nminimize a * h + b * h\n")
+    found = best_apart(space)
+    assert found is not None and found.certified and not found.designs
