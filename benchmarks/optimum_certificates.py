@@ -23,7 +23,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cospace.checker.certificates import Proofs, Rejected, judge
+from cospace.checker.certificates import Rejected, judge
+from cospace.checker.certificates import Space as Printed
+from cospace.checker.optimum import Optimum as Reader
 from cospace.compiler.checks import optimum
 from cospace.compiler.checks.certify import FORMAT, SCHEMA
 from cospace.compiler.driver import compile_file
@@ -43,7 +45,7 @@ def certified(name: str, space: Space, fixed: dict[str, Value]) -> None:
     solving = time.process_time() - begin
     text = dumps(to_json(space, tabulate(space)))
     begin = time.process_time()
-    reader = Proofs(text)
+    reader = Reader(Printed(text))
     asked = optimum.Asked(found.designs, fixed, tuple(fixed))
     said = "none was found"
     size = checking = proving = 0.0

@@ -9,9 +9,9 @@ import itertools
 import operator
 
 if __package__:
-    from .ranges import INF, need, position, times
+    from .certificates import INF, need, position, times
 else:
-    from ranges import INF, need, position, times
+    from certificates import INF, need, position, times
 
 NOTHING = {"add": (0, 0), "max": (-INF, -INF), "min": (INF, INF)}
 PICK = {"add": sum, "max": max, "min": min}
@@ -25,7 +25,7 @@ class Groups:
     no row of all groups can be feasible and better, no design of the box is.
     """
 
-    def __init__(self, proofs, data, box, removed):
+    def __init__(self, proofs, data, box):
         self.proofs, self.box = proofs, box
         self.members = [[position(proofs.at[p], len(proofs.decisions)) for p in group] for group in data["groups"]]
         self.owner = {v: g for g, group in enumerate(self.members) for v in group}
@@ -34,7 +34,7 @@ class Groups:
         for n, ways in data["parts"]:
             op, args, _ = proofs.nodes[position(n, len(proofs.nodes))]
             op, terms = ("add", {n: 1}) if self.group(n) is not None else (
-                (op, dict.fromkeys(args, 1)) if op in ("min", "max") else ("add", proofs.terms(n, 1)))  # fmt: skip
+                (op, dict.fromkeys(args, 1)) if op in ("min", "max") else ("add", proofs.terms([(n, 1)])))  # fmt: skip
             own = [{} for _ in [*self.members, None]]
             for x, factor in terms.items():
                 need(self.group(x) is not None, "a part reads several groups")
@@ -44,8 +44,7 @@ class Groups:
             self.joins += [operator.add if op == "add" else (max, min)[(op == "max") != (w == "least")] for w in ways]
         proofs.suppose([n for n, *_ in self.parts])
         self.settled = {n: proofs.known[n] for n, *_ in self.parts if n in proofs.known}
-        asked = proofs.kept[: len(proofs.kept) - len(proofs.bests)]
-        asked = [n for i, n in enumerate(asked) if i not in removed] + proofs.domains([*self.owner])
+        asked = proofs.kept[: len(proofs.kept) - len(proofs.bests)] + proofs.domains([*self.owner])
         self.own = [[n for n in asked if self.group(n) == g] for g in range(len(self.members))]
         self.others = [n for n in asked if self.group(n) in (None, -1)]
 

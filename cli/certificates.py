@@ -69,13 +69,14 @@ def write_optimum(spec: Path, space: Space, asked: Asked, file: Path) -> str | N
 
     space: as it is printed. Raises SpecError (CS815) where it has no tables.
     """
-    from cospace.checker.certificates import Proofs, Rejected, judge
+    from cospace.checker import certificates as checker
+    from cospace.checker.optimum import Optimum
     from cospace.compiler.checks import optimum
     from cospace.compiler.checks.certify import FORMAT, SCHEMA
 
     text = printed_space(spec, space)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEP))
-    reader = Proofs(text)
+    reader = Optimum(checker.Space(text))
     reason = ""
     try:
         item = optimum.valued(optimum.claim(space, asked), reader)
@@ -84,12 +85,12 @@ def write_optimum(spec: Path, space: Space, asked: Asked, file: Path) -> str | N
                 reason = proof
                 continue
             data = {"format": FORMAT, "schema": SCHEMA, "space": reader.mark, "certificates": [proof], "unproved": []}
-            ((_, why),) = judge((text, json.dumps(data)))
+            ((_, why),) = checker.judge((text, json.dumps(data)))
             if why is None:
                 file.write_text(_lines(data), encoding="utf-8")
                 return None
             reason = f"the checker does not follow the proof: {why}"
-    except Rejected as why:
+    except checker.Rejected as why:
         return f"the checker does not see it: {why}"
     return reason
 

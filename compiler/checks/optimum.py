@@ -195,7 +195,7 @@ class _Parts:
 
     def terms(self, n: int) -> list[int]:
         op, args, _ = self.reader.nodes[n]
-        return [*self.reader.terms(n, 1)] if op == "add" else list(args) if op in ("min", "max") else []
+        return [*self.reader.terms([(n, 1)])] if op == "add" else list(args) if op in ("min", "max") else []
 
     def ways(self) -> list[list[Any]]:
         """Each node with its ends that count: where it has to be small the least, where large the most."""

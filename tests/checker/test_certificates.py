@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from cospace.checker import ranges
+from cospace.checker import certificates
 from cospace.checker.certificates import judge
 from cospace.compiler.checks.certify import certify
 from cospace.compiler.checks.check import Claim
@@ -239,7 +239,7 @@ def test_a_proof_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch
     case = Case(compiled(TWO))
     made = certify(case.space, [Claim("empty")], case.mark)
     assert judge((case.text, json.dumps(made.data)))[0][1] is None
-    monkeypatch.setattr(ranges, "WORK", 50)
+    monkeypatch.setattr(certificates, "WORK", 50)
     assert "too much work" in str(judge((case.text, json.dumps(made.data)))[0][1])
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from cospace.checker.certificates import FAULTS, Proofs
+from cospace.checker.certificates import Rejected
+from cospace.checker.certificates import Space as Printed
+from cospace.checker.optimum import Optimum as Reader
 from cospace.compiler.checks import optimum
 from cospace.compiler.checks.optimum import Asked
 from cospace.compiler.driver import compile_text
@@ -87,11 +89,11 @@ class Optimum:
 
     def certificates(self) -> list[Item]:
         """What the checker accepts, of each kind of proof; what it doesn't is printed."""
-        reader = Proofs(self.case.text)
+        reader = Reader(Printed(self.case.text))
         asked = Asked(self.found.designs, self.fixed, list(self.fixed))
         try:
             item = optimum.valued(optimum.claim(self.space, asked), reader)
-        except FAULTS as why:
+        except Rejected as why:
             print(f"no value: {why}")
             return []
         found: list[Item] = []

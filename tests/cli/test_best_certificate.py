@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cospace.checker import ranges
+from cospace.checker import certificates
 from cospace.checker.certificates import judge
 from cospace.cli.main import app
 from typer.testing import CliRunner
@@ -89,7 +89,7 @@ def test_what_the_search_had_not_proved(tmp_path: Path) -> None:
 
 def test_where_there_is_none(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "best.json"
-    monkeypatch.setattr(ranges, "WORK", 20)
+    monkeypatch.setattr(certificates, "WORK", 20)
     said = run("best", spec, "--certificate", file, status=1)
     assert "CS820" in said and "too much work" in said and not file.exists()
     answer = run("best", spec, "--certificate", file, "--json", status=1)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cospace.checker import ranges
+from cospace.checker import certificates
 from cospace.checker.certificates import judge
 from cospace.cli.main import app
 from typer.testing import CliRunner
@@ -61,7 +61,7 @@ def test_symbols_and_texts_go_by_their_names(tmp_path: Path) -> None:
 
 
 def test_a_claim_without_a_certificate_is_named(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "WORK", 20)
+    monkeypatch.setattr(certificates, "WORK", 20)
     file = tmp_path / "proofs.json"
     said = run("check", spec, "--deep", "--certificate", file)
     assert "0 of 3 claims" in said
