@@ -1,1 +1,1 @@
-"""A checker of certificates that stands alone: one file, nothing of cospace imported."""
+"""A checker of certificates that stands alone: one file, two beside it for the best; nothing of cospace imported."""

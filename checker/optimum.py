@@ -141,10 +141,10 @@ class Optimum(Space):
         if row < 0:
             return None if args else (0, 0)
         for m, k in zip(self.problems[which]["maps"], table["mappings"][row], strict=True):
-            inner[self.at[m["path"]]] = 1 << k
+            live = exact(self.ask(m["guard"], inner)) or (0, 0)
+            inner[self.at[m["path"]]] = 1 << k if live[0] else 0
         if not all(box[self.at[p]] for p in table["reads"]):
-            rests = self.inside(n)[len(args) :]
-            need(all(self.ask(x, inner) for x in rests), "a mapping rests on a decision that is not live")
+            need(all(self.ask(x, inner) for x in self.inside(n)[len(args) :]), "a mapping rests on what is not live")
         return self.ask(args[0], inner) if args else (1, 1)
 
     def domains(self, some):

@@ -44,9 +44,11 @@ def cases() -> list[Case]:
 
 
 def test_the_checker_stands_alone() -> None:
-    files = sorted(CHECKER.parent.glob("*.py"))
-    names = set()
-    for file in files:
+    """One file; what claims of the best need beside it is no longer, and rests on it."""
+    beside = [CHECKER.with_name("optimum.py"), CHECKER.with_name("apart.py")]
+    assert {CHECKER, *beside, CHECKER.with_name("__init__.py")} == set(CHECKER.parent.glob("*.py"))
+    for file in (CHECKER, *beside):
+        names = set()
         text = file.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 300
         for node in ast.walk(ast.parse(text)):
@@ -54,7 +56,8 @@ def test_the_checker_stands_alone() -> None:
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names.add(str(node.module))
-    assert names <= sys.stdlib_module_names | {file.stem for file in files}
+        others = {"certificates", "apart"} if file in beside else set()
+        assert names <= sys.stdlib_module_names | others
 
 
 def test_every_claim_has_a_certificate_that_is_accepted(cases: list[Case]) -> None:
@@ -259,14 +262,23 @@ def test_the_checker_as_a_command(tmp_path: Path) -> None:
     space, proofs = tmp_path / "space.json", tmp_path / "proofs.json"
     space.write_text(case.text, encoding="utf-8")
     proofs.write_text(json.dumps(case.certified.data), encoding="utf-8")
+    alone = tmp_path / "empty" / CHECKER.name
+    alone.parent.mkdir()
+    alone.write_bytes(CHECKER.read_bytes())
 
-    def run(*paths: Path) -> tuple[int, str]:
-        command = [sys.executable, "-S", "-E", str(CHECKER), *map(str, paths)]
+    def run(*paths: Path, checker: Path = alone) -> tuple[int, str]:
+        command = [sys.executable, "-S", "-E", "-B", str(checker), *map(str, paths)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert not done.stderr
         return done.returncode, done.stdout
 
     assert run(space, proofs) == (0, "accepted  empty\n")
+    (empty,) = case.certified.data["certificates"]
+    best = {**empty, "claim": "best", "fixed": {}, "live": [], "designs": [], "values": []}
+    both = tmp_path / "both.json"
+    both.write_text(json.dumps({**case.certified.data, "certificates": [empty, best]}), encoding="utf-8")
+    assert run(space, both, checker=CHECKER) == (0, "accepted  empty\naccepted  best none of no objective\n")
+    assert run(space, both) == (1, "accepted  empty\nrejected  claim 2: optimum.py is not beside this file\n")
     proofs.write_text(proofs.read_text().replace(case.mark, "0" * 64), encoding="utf-8")
     assert run(space, proofs) == (1, "rejected  all: it is for another space\n")
     for paths in ((), (space,), (space, tmp_path / "nowhere"), (proofs, space)):

@@ -59,6 +59,10 @@ class Optimum:
         return tuple(v if o.sense == "minimize" else -v for o, v in zip(self.objectives, values, strict=True))  # type: ignore[operator,misc]
 
     @cached_property
+    def printed(self) -> Printed:
+        return Printed(self.case.text)
+
+    @cached_property
     def feasible(self) -> list[tuple[Design, tuple[Fraction, ...] | None]]:
         """Each design that meets every requirement, with what its objectives are."""
         return [(d, self.costs(d)) for d, kept in zip(self.case.raw, self.case.kept, strict=True) if all(kept)]
@@ -89,7 +93,7 @@ class Optimum:
 
     def certificates(self) -> list[Item]:
         """What the checker accepts, of each kind of proof; what it doesn't is printed."""
-        reader = Reader(Printed(self.case.text))
+        reader = Reader(self.printed)
         asked = Asked(self.found.designs, self.fixed, list(self.fixed))
         try:
             item = optimum.valued(optimum.claim(self.space, asked), reader)
@@ -183,6 +187,27 @@ def test_optima_of_every_kind_have_certificates(made: list[tuple[Optimum, Item]]
     }
     print(kinds)
     assert min(kinds.values()) >= 3, kinds
+
+
+def test_a_design_is_taken_where_it_is_feasible_and_nowhere_else() -> None:
+    """Also where ranges would hide what has no value: what reads a decision that is not live, or divides by 0."""
+    taken = left = 0
+    for o in optima(60):
+        known = {d.path: d.values for d in o.space.decisions}
+        feasible = [d for d, _ in o.feasible]
+        for design in o.case.raw[:: 1 + len(o.case.raw) // 40]:
+            reader = Reader(o.printed)
+            data = {p: known[p].index(v) for p, v in design.items()}
+            try:
+                ends, _ = reader.valued({"fixed": {}, "live": [], "designs": [data]})
+            except Rejected:
+                left += design in feasible and o.costs(design) is not None
+                continue
+            costs = o.costs(design)
+            assert design in feasible and costs is not None and ends == [[(c, c) for c in costs]]
+            taken += 1
+    print(f"{taken:,} designs are taken, {left} feasible ones are not")
+    assert taken > 200 and left * 100 <= taken
 
 
 def test_what_is_not_rational_is_told_between_bounds() -> None:
