@@ -49,7 +49,7 @@ def hull(parts):
 
 
 def times(a, b):
-    ends = [x * y if x and y else 0 for x in a for y in b]
+    ends = [x * y if x and y else 0 for x in a[a[0] is a[1] :] for y in b[b[0] is b[1] :]]
     return min(ends), max(ends)
 
 

@@ -86,12 +86,10 @@ class Optimum(Space):
     def ask(self, n, box):
         if n in self.known:
             return self.known[n]
-        if n not in self.above:
-            return super().ask(n, box)
-        key = (n, *[box[v] for v in self.reads[n]])
-        if key not in self.short:
-            self.short[key] = self.visit(n, box)
-        return self.short[key]
+        memo, key = self.short if n in self.above else self.memo, (n, *[box[v] for v in self.reads[n]])
+        if key in memo:
+            return memo[key]
+        return super().ask(n, box) if memo is self.memo else memo.setdefault(key, self.visit(n, box))
 
     def visit(self, n, box):
         return self.at_point(n, box) if self.strict else super().visit(n, box)
