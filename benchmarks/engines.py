@@ -40,7 +40,6 @@ WHOLE = {
 SPACES: dict[str, tuple[str, dict[str, str], dict[str, str], bool]] = {
     "o_has, slices whole": ("o_has", {}, WHOLE, False),
     "o_has, VGG-16": ("o_has", {"model": "vgg16"}, WHOLE | {"optics.tuner": "electro_optic"}, False),
-    "rt_rcg": ("rt_rcg", {}, {}, False),
     "two_in_one": ("two_in_one", {}, {}, False),
     "gcos, baseline's network": ("gcos", {}, {}, True),
 }
