@@ -218,7 +218,7 @@ def _put_in(alike: Alike, said: Answer, work: Pending, numbers: dict[str, Expr],
     if any([next(made) is not TRUE for _ in said.asks]):
         raise _OneByOne
     maps = [_map(m, paths[m.path], made) for m in said.maps]
-    requirements = [(next(made), reason, span) for _, reason, span in said.requirements]
+    requirements = [(e, reason, span) for _, reason, span in said.requirements if (e := next(made)) is not TRUE]
     fields = {name: next(made) for name in said.fields}
     found = fields, None if said.goal is None else next(made)
     answering.maps += maps
