@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 from cospace.compiler.engines.climb import Climb
@@ -12,6 +12,7 @@ from cospace.compiler.engines.learn import Expectation, Uniform
 from cospace.compiler.engines.look import Engine as Search
 from cospace.compiler.engines.search import Prove
 from cospace.compiler.space.model import Space, Stage
+from cospace.dsl.diagnostics import Span
 from cospace.runtime.optimisers import Adam, Number, Optimiser
 from cospace.runtime.registry import refuse, register
 from cospace.runtime.settings import build
@@ -118,14 +119,21 @@ def assign_engines(space: Space, stage: Stage) -> Mapping[str, Engine]:
     found: dict[str, Engine] = {}
     for targets, expr in stage.engines:
         engine = build(expr)
-        for target in targets:
-            own = [p for p in paths if belongs(p, target)]
-            if not own:
-                raise refuse("CS707", f"`{target}` in this stage names no decision", expr.span)
-            found.update({p: engine for p in own if p not in found})
+        found.update({p: engine for p in named_by(targets, paths, expr.span) if p not in found})
     return found
 
 
-def belongs(path: str, target: str) -> bool:
+def named_by(targets: Sequence[str], paths: Sequence[str], span: Span) -> list[str]:
+    """The decisions that a stage gives to an engine. Raises SpecError: CS707 for a target that names none."""
+    found: list[str] = []
+    for target in targets:
+        own = [p for p in paths if _belongs(p, target)]
+        if not own:
+            raise refuse("CS707", f"`{target}` in this stage names no decision", span)
+        found += own
+    return found
+
+
+def _belongs(path: str, target: str) -> bool:
     """Whether a decision's path is `target` or lies below it."""
     return path == target or (path.startswith(target) and path[len(target)] in ".[")

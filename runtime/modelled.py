@@ -25,7 +25,7 @@ from cospace.compiler.space.graph import TRUE
 from cospace.compiler.space.model import Design, Space, Stage
 from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
-from cospace.runtime.engines import Das, Gumbel, belongs
+from cospace.runtime.engines import Das, Gumbel, named_by
 from cospace.runtime.events import Event, Observe, ignore
 from cospace.runtime.registry import refuse
 from cospace.runtime.settings import build
@@ -81,6 +81,7 @@ def read_steps(space: Space) -> list[Step]:
         decision, or a decision that no engine searches.
     """
     read = [d.path for d in only_read(space).decisions if len(d.values) > 1 or d.guard is not TRUE]
+    paths = [d.path for d in space.decisions]
     steps: list[Step] = []
     left = set(read)
     for stage in space.stages:
@@ -92,12 +93,7 @@ def read_steps(space: Space) -> list[Step]:
                 raise refuse("CS701", message, expr.span, help=help)
             if isinstance(engine, Das):
                 engine = _learned(engine, stage)
-            own = set()
-            for target in targets:
-                named = {d.path for d in space.decisions if belongs(d.path, target)}
-                if not named:
-                    raise refuse("CS707", f"`{target}` in this stage names no decision", expr.span)
-                own |= named
+            own = set(named_by(targets, paths, expr.span))
             left -= own
             steps.append((engine, None if own >= set(read) else frozenset(own)))
     if steps and left:

@@ -19,14 +19,14 @@ WITHOUT = "check, count, sample, cost and best work without the runtime"
 
 _factories: dict[str, Callable[..., Any]] = {}
 _modules = {
-    "engines": ("cospace.runtime.engines",),
-    "losses": ("cospace.runtime.losses",),
-    "optimisers": ("cospace.runtime.optimisers",),
-    "quantisers": ("cospace.runtime.quantise",),
-    "tasks": ("cospace.runtime.tasks.graph",),
-    "graph": ("cospace.runtime.operators.graph",),
+    "engines": "cospace.runtime.engines",
+    "losses": "cospace.runtime.losses",
+    "optimisers": "cospace.runtime.optimisers",
+    "quantisers": "cospace.runtime.quantise",
+    "tasks": "cospace.runtime.tasks.graph",
+    "graph": "cospace.runtime.operators.graph",
 }
-"""The first word of a name -> what registers such names: an engine is found without loading what trains."""
+"""The first word of a name -> the module that registers such names: an engine is found without loading what trains."""
 
 
 def register(source: str) -> Callable[[Factory], Factory]:
@@ -64,8 +64,8 @@ def known() -> tuple[str, ...]:
 
 def _load(*kinds: str) -> None:
     for kind in kinds:
-        for module in _modules.get(kind, ()):
-            import_module(module)
+        if kind in _modules:
+            import_module(_modules[kind])
 
 
 def refuse(code: str, message: str, span: Span = NOWHERE, help: str | None = None) -> SpecError:

@@ -42,9 +42,7 @@ class Climb:
         chains = max(1, min(CHAINS, (problem.budget - problem.evaluated) // max(1, KICKS * sweep)))
         weights = problem.weights(chains)
         here, score = descend(problem, problem.leading(weights), weights)
-        stale = 0
-        while stale < STALE:
-            before = problem.evaluated
+        for _ in problem.steps(STALE):
             moved = here
             for _ in range(int(problem.random.integers(1, self.kick + 1))):
                 moved = mutate(problem, moved)
@@ -52,4 +50,3 @@ class Climb:
             better = found <= score
             here = numpy.where(better[:, None], there, here)
             score = numpy.where(better, found, score)
-            stale = stale + 1 if problem.evaluated == before else 0

@@ -34,12 +34,9 @@ class Descent:
         """Until the budget is spent or, in a space where starts can't differ, nothing new is met."""
         sweep = sum(problem.sizes[j] for j in problem.free)
         chains = max(1, min(self.chains, problem.budget // max(1, SWEEPS * sweep)))
-        while True:
-            before = problem.evaluated
+        for _ in problem.starts():
             weights = problem.weights(chains)
             descend(problem, problem.draw(chains), weights)
-            if problem.evaluated == before:
-                return
 
 
 def descend(problem: Problem, here: Array, weights: Array) -> tuple[Array, Array]:

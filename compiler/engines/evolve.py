@@ -38,27 +38,22 @@ class Evolution:
     def run(self, problem: Problem) -> None:
         """Until the budget is spent, or nothing new is met."""
         size = max(2, min(self.population, problem.budget // 8))
-        while True:
-            before = problem.evaluated
+        for _ in problem.starts(known=size):
             _live(problem, size, self.tournament)
-            if problem.evaluated - before <= size:
-                return
 
 
 def _live(problem: Problem, size: int, tournament: int) -> None:
     """One population, until it stands still."""
     rows = problem.draw(size)
     scores = _values(problem, rows)
-    batch, stale = max(1, size // 4), 0
-    while stale < STALE:
-        before = problem.evaluated
+    batch = max(1, size // 4)
+    for _ in problem.steps(STALE):
         weights = problem.weights(batch)
         first, second = (_choose(problem, scores, weights, tournament) for _ in range(2))
         children = mutate(problem, _cross(problem, rows[first], rows[second]))
         found = _values(problem, children)
         rows = numpy.concatenate([rows[batch:], children])
         scores = numpy.concatenate([scores[batch:], found])
-        stale = stale + 1 if problem.evaluated == before else 0
 
 
 def _values(problem: Problem, rows: Array) -> Array:

@@ -6,7 +6,6 @@ batch, so that no scale has to be set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy
@@ -75,11 +74,12 @@ class Das:
 
     def run(self, problem: Problem) -> None:
         """Until the budget is spent; anew where nothing new is met, until that happens at once."""
-        _again(problem, lambda: self._learn(problem))
+        for _ in problem.starts():
+            self._learn(problem)
 
     def _learn(self, problem: Problem) -> None:
         logits, scale = _Logits(problem, self.rate), 0.0
-        for _ in _until_stale(problem):
+        for _ in problem.steps(STALE):
             rows, soft = logits.draw(self.batch, self.temperature)
             costs, fine = _costs(problem, problem.price(rows))
             if self.baseline:
@@ -113,11 +113,12 @@ class Expectation:
 
     def run(self, problem: Problem) -> None:
         """Until the budget is spent; anew where nothing new is met, until that happens at once."""
-        _again(problem, lambda: self._learn(problem))
+        for _ in problem.starts():
+            self._learn(problem)
 
     def _learn(self, problem: Problem) -> None:
         logits = _Logits(problem, self.rate)
-        for _ in _until_stale(problem):
+        for _ in problem.steps(STALE):
             rows, _ = logits.draw(self.samples, 1.0)
             gradients = {}
             for j in problem.random.permutation(problem.free).tolist():
@@ -132,24 +133,6 @@ class Expectation:
                 level = (table * chances).sum(axis=1, keepdims=True)
                 gradients[j] = (chances * (table - level)).mean(axis=0)
             logits.learn(gradients)
-
-
-def _again(problem: Problem, search: Callable[[], None]) -> None:
-    while True:
-        before = problem.evaluated
-        search()
-        if problem.evaluated == before:
-            return
-
-
-def _until_stale(problem: Problem) -> Iterator[int]:
-    """Steps, until nothing new is met in `STALE` of them."""
-    stale = step = 0
-    while stale < STALE:
-        before = problem.evaluated
-        yield step
-        step += 1
-        stale = stale + 1 if problem.evaluated == before else 0
 
 
 def _costs(problem: Problem, priced: Priced) -> tuple[Array, Array]:
@@ -170,5 +153,5 @@ class Uniform:
 
     def run(self, problem: Problem) -> None:
         """Until the budget is spent, or nothing new was met for long."""
-        for _ in _until_stale(problem):
+        for _ in problem.steps(STALE):
             problem.price(problem.draw(self.batch))

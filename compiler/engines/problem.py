@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -76,7 +77,6 @@ class Problem:
         self._watch = watch
         self._program = Program([*self.goals, *self.conditions], self.decisions)
         self._liveness = Liveness(self.decisions)
-        self._sampler: Sampler | str | None = "not asked"
         self._known: dict[bytes, tuple[Array, int]] = {}
         self._kept: dict[bytes, tuple[Array, Array]] = {}
 
@@ -109,13 +109,14 @@ class Problem:
     @property
     def uniform(self) -> bool:
         """Whether `draw` is uniform over what is feasible."""
-        if self._sampler == "not asked":
-            self._sampler = _prepare(self.space)
         return self._sampler is not None
 
+    @cached_property
+    def _sampler(self) -> Sampler | None:
+        return _prepare(self.space)
+
     def _draw(self, n: int) -> Array:
-        if self.uniform:
-            assert isinstance(self._sampler, Sampler)
+        if self._sampler is not None:
             seed = int(self.random.integers(1 << 62))
             try:
                 return self._sampler.draw(n, seed).rows().astype(numpy.int64)
@@ -181,6 +182,21 @@ class Problem:
                 raise
         finally:
             self.budget = budget
+
+    def starts(self, known: int = 0) -> Iterator[None]:
+        """One start after the other, until one meets no more than so many new rows."""
+        before = -math.inf
+        while self.evaluated - before > known:
+            before = self.evaluated
+            yield
+
+    def steps(self, stale: int) -> Iterator[None]:
+        """One step after the other, until so many in a row met nothing new."""
+        idle = 0
+        while idle < stale:
+            before = self.evaluated
+            yield
+            idle = idle + 1 if self.evaluated == before else 0
 
     def found(self) -> tuple[Array, Array]:
         """What was met: feasible rows (n, d) and their goals (n, k) in floats, the better first by the first goal."""

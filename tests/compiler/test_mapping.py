@@ -191,8 +191,7 @@ def test_no_other_mapping_is_better() -> None:
     assert len(goals) > 9 and tuple(layer["maps"].values()) == min(goals, key=lambda maps: goals[maps])
 
 
-TWO = """space two
-work job(n: int) { macs = n }
+JOB = """work job(n: int) { macs = n }
 import std.tasks
 import std.images
 import std.learn
@@ -200,7 +199,11 @@ photos = cifar10()
 def op(x: tensor[c, h, w]) -> tensor[c, h, w] from "image.identity" { ask job(n = 10) }
 network net(x: photos.pixels) -> tensor[photos.classes] { linear(global_pool(op(x)), out = photos.classes) }
 precision of net { both = 8 bit }
-accelerator engine {
+"""
+TWO = (
+    "space two\n"
+    + JOB
+    + """accelerator engine {
     on job(n) {
         a = map {1, 2, 3, 4}
         b = map {5, 6, 7} when a > 1
@@ -213,6 +216,7 @@ accelerator engine {
     cycles = sum(works.cycles)
 }
 """
+)
 
 
 TIES = (
@@ -390,16 +394,10 @@ def test_the_loops_cover_the_layer() -> None:
             assert not loops or loops[-1] == maps[mapped]
 
 
-ORDERED = """space ordered
-work job(n: int) { macs = n }
-import std.tasks
-import std.images
-import std.learn
-photos = cifar10()
-def op(x: tensor[c, h, w]) -> tensor[c, h, w] from "image.identity" { ask job(n = 10) }
-network net(x: photos.pixels) -> tensor[photos.classes] { linear(global_pool(op(x)), out = photos.classes) }
-precision of net { both = 8 bit }
-accelerator engine {
+ORDERED = (
+    "space ordered\n"
+    + JOB
+    + """accelerator engine {
     on job(n) {
         order = map orders({I, J, L})
         parts = map factors(n, 3)
@@ -412,6 +410,7 @@ accelerator engine {
     cycles = sum(works.cycles)
 }
 """
+)
 
 
 def test_an_order_that_is_mapped_is_the_order_of_its_loops() -> None:
