@@ -21,7 +21,7 @@ from cospace.compiler.numbers.numbers import Columns, Plan, _checks
 from cospace.compiler.solved_kept import Form, Reads
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, walk
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, opaque, walk
 from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
 
@@ -63,15 +63,18 @@ def solve_ahead(
     combinations: dict[tuple[str, ...], list[Reads]] = {}
     groups: dict[Form, list[_Member]] = {}
     for one in wanted:
-        paths = tuple(sorted(_reads(one), key=lambda p: order.get(p, -1)))
+        form = _form(one)
+        if form is None:
+            continue
+        shape, leaves = form
+        paths = tuple(sorted({str(e.payload) for e in leaves if not e.is_const}, key=lambda p: order.get(p, -1)))
         if any(p not in known for p in paths):
             continue
         if paths not in combinations:
             combinations[paths] = _rows(paths, known)
         rows = combinations[paths]
-        form = _form(one, paths)
-        if rows and form is not None:
-            groups.setdefault(form[0], []).append(_Member(one, form[1], paths, rows))
+        if rows:
+            groups.setdefault(shape, []).append(_Member(one, leaves, paths, rows))
     result: dict[int, Solved] = {}
     tables = Tables(known)
     for shape, members in groups.items():
@@ -97,12 +100,6 @@ def _is_large(members: Sequence[_Member]) -> bool:
     """Whether solving them takes so long that their answers are kept from run to run."""
     mappings = math.prod(len(m.values) for m in members[0].wanted.problem.maps)
     return mappings * sum(len(m.rows) for m in members) >= KEPT
-
-
-def _reads(one: Wanted) -> frozenset[str]:
-    exprs = (*one.problem.expressions(), *(e for _, e in one.quantities))
-    free: frozenset[str] = frozenset().union(*(e.free for e in exprs))
-    return free - {m.path for m in one.problem.maps}
 
 
 def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:
@@ -131,7 +128,7 @@ def _is_leaf(node: Expr, maps: Container[object]) -> bool:
     return (node.op == "const" and node.type.kind == "number") or (node.op == "var" and node.payload not in maps)
 
 
-def _form(one: Wanted, paths: Sequence[str]) -> tuple[Form, list[Expr]] | None:
+def _form(one: Wanted) -> tuple[Form, list[Expr]] | None:
     """A key that problems of one form share, and their own leaves, wherever one stands, in its order.
 
     A leaf counts at each place where it stands: that two numbers are equal in one problem is no part of its form.
@@ -149,9 +146,9 @@ def _form(one: Wanted, paths: Sequence[str]) -> tuple[Form, list[Expr]] | None:
         return node.type
 
     roots = [*problem.expressions(), *(e for _, e in one.quantities)]
+    if opaque(roots):
+        return None
     for node in walk(roots):
-        if node.op in ("solve", "solvable", "input", "measure", "external"):
-            return None
         if not _is_leaf(node, maps):
             payload = maps[str(node.payload)] if node.op == "var" else (node.payload.__class__, node.payload)
             said.append((node.op, node.type, payload, *map(place, node.args)))

@@ -43,9 +43,7 @@ def build(expr: Expr, **more: Any) -> Any:
 
 
 def _moves(expr: Expr) -> bool:
-    from cospace.compiler.space.graph import walk
-
-    return expr.op != "external" and any(node.op == "input" for node in walk([expr]))
+    return expr.op != "external" and "input" in expr.opaque
 
 
 class Schedule:

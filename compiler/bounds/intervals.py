@@ -25,7 +25,7 @@ from cospace.compiler.bounds.intervals_rules import (
 )
 from cospace.compiler.exact.enclosures import GivenUp
 from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Unknown, evaluate, evaluate_all
-from cospace.compiler.space.graph import Expr, External, MapProblem, Value
+from cospace.compiler.space.graph import Expr, External, MapProblem, Value, is_modelled
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.walks import walk_outside_problems
 
@@ -101,7 +101,6 @@ class Bounder:
         self._memo: dict[tuple[object, ...], Interval] = {}
         self._alive: list[Expr] = []
         self._visits = 0
-        self._running: dict[int, bool] = {}
         self._kept: _Kept = {}
 
     def bounds(self, expr: Expr) -> Interval:
@@ -185,7 +184,7 @@ class Bounder:
 
     def _enumerated(self, node: Expr, domains: _Domains) -> Interval | None:
         """An expression of one decision, by trying its values."""
-        if len(node.free) != 1 or self._runs(node):
+        if len(node.free) != 1 or not is_modelled(node):
             return None
         (path,) = node.free
         values = domains.get(path)
@@ -197,23 +196,6 @@ class Bounder:
         blame = next((_blame(node, {path: v}) for v, r in zip(values, results, strict=True) if r is UNDEFINED), None)
         found = [r for r in results if r is not UNDEFINED]
         return evolve(_of_values(found), undefined=blame) if found else Interval(values=_nothing(node), undefined=blame)
-
-    def _runs(self, root: Expr) -> bool:
-        """Whether anything below, mapping problems included, is known only while running."""
-        pending, seen = [root], {id(root)}
-        while pending:
-            node = pending.pop()
-            known = self._running.get(id(node))
-            if known or node.op in ("input", "measure", "external"):
-                self._running[id(root)] = True
-                return True
-            if known is None:
-                problem = node.payload if node.op in ("solve", "solvable") else None
-                below = node.args + (problem.expressions() if isinstance(problem, MapProblem) else ())
-                pending.extend(a for a in below if id(a) not in seen)
-                seen.update(map(id, below))
-        self._running.update(dict.fromkeys(seen, False))
-        return False
 
     def _narrowed(self, domains: _Domains, fact: Expr, holds: bool) -> _Domains | None:
         """None when no value is left: what stands behind `fact` is never reached."""

@@ -18,7 +18,7 @@ from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
 from cospace.compiler.space.designs import decode, encode
-from cospace.compiler.space.graph import implies, walk
+from cospace.compiler.space.graph import implies, solves
 from cospace.compiler.space.model import Requirement
 from cospace.dsl.diagnostics import SpecError
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Drawn:
 
     def __attrs_post_init__(self) -> None:
         requirements = self.prover.space.requirements
-        solved = [any(e.op in ("solve", "solvable") for e in walk([r.value])) for r in requirements]
+        solved = [solves(r.value) for r in requirements]
         parts = [[r for r, s in zip(requirements, solved, strict=True) if s is last] for last in (False, True)]
         self._asked = [p for p in parts if p]
         many = len(self.witnesses.missing) > findings.MANY  # then tables are worth making

@@ -19,10 +19,9 @@ from cospace.compiler.bounds.boxes import members
 from cospace.compiler.checks.certify import Maker
 from cospace.compiler.engines.apart import groups_of
 from cospace.compiler.engines.best import restrict
-from cospace.compiler.engines.exhaustive import is_modelled
 from cospace.compiler.engines.orientation import oriented
 from cospace.compiler.numbers.row_bounds import Pair
-from cospace.compiler.space.graph import TRUE, Value, const, either, lt, negative
+from cospace.compiler.space.graph import TRUE, Value, const, either, is_modelled, lt, negative
 from cospace.compiler.space.model import Design, Requirement, Space
 from cospace.compiler.space.pins import pin
 from cospace.dsl.diagnostics import NOWHERE

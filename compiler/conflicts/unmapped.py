@@ -26,7 +26,7 @@ def least_missing(space: Space, requirement: Requirement, fixed: Mapping[str, Va
     problem = _problem(space, requirement)
     if problem is None:
         return None
-    read = frozenset[str]().union(*(e.free for e in problem.expressions())) - {m.path for m in problem.maps}
+    read = problem.free
     decisions = [d for d in space.decisions if d.path in read]
     values = [(fixed[d.path],) if d.path in fixed else d.values for d in decisions]
     designs = math.prod(map(len, values))

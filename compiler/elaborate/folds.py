@@ -15,7 +15,7 @@ from cospace.compiler.bounds.integrals import Known, NotPiecewise, integral
 from cospace.compiler.elaborate import faults, variants
 from cospace.compiler.elaborate.values import Context, State, describe, is_number
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, const, walk
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, const
 from cospace.compiler.space.model import Variant, spell
 from cospace.compiler.space.units import show_quantity
 from cospace.dsl import tree
@@ -347,7 +347,7 @@ def _four(variant: Variant) -> str:
 
 def reads_running(value: Expr) -> bool:
     """Whether an expression holds a measure."""
-    return any(n.op == "measure" for n in walk([value]))
+    return "measure" in value.opaque
 
 
 __all__ = ["FOUR", "EachValue", "as_function", "each", "fixed", "fold", "is_fold", "marked", "mean_over", "weighted"]

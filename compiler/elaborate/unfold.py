@@ -82,7 +82,7 @@ def settled(value: Expr, span: Span, context: Context, what: str, place: Span | 
     place: of a value that is nothing but a measure. (A node's own span is that of whoever wrote an equal one first.)
     """
     state = context.state
-    for node in walk([value]):
+    for node in walk([value]) if "measure" in value.opaque else ():
         if node.op == "measure":
             fixed = {name for name, _ in node.payload.arguments}  # type: ignore[attr-defined]
             reached = folds.marked(state)
@@ -210,8 +210,8 @@ def work(w: Work, context: Context) -> list[Work]:
     """The work at each value of the variants that it reads."""
     exprs = [w.times, w.guard, *(e for _, e in w.dims), *(e for _, e in w.facts)]
     for p in w.placements:
-        exprs += [p.guard, *(e for _, e in p.quantities), *p.problem.expressions()]
-    read: frozenset[str] = frozenset().union(*(e.free for e in exprs))
+        exprs += [p.guard, *(e for _, e in p.quantities)]
+    read = frozenset[str]().union(*[e.free for e in exprs], *[p.problem.free for p in w.placements])
     if not read & frozenset(v.path for v in context.state.variants):
         return [w]
     found = []

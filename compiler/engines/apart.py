@@ -10,14 +10,14 @@ from typing import Any
 import numpy
 from cospace.compiler.engines.candidates import Found, Values, as_number, find_front, find_least
 from cospace.compiler.engines.dominance import undominated
-from cospace.compiler.engines.exhaustive import Best, conditions_of, is_modelled, negated
+from cospace.compiler.engines.exhaustive import Best, conditions_of, negated
 from cospace.compiler.engines.merging import Merged, merge_groups, open_choices
 from cospace.compiler.engines.separable import Group, Quantity, Separable, Tangled, separate
 from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import Expr, Value, negative
+from cospace.compiler.space.graph import Expr, Value, is_modelled, negative
 from cospace.compiler.space.model import Objective, Space
 from cospace.compiler.space.substitute import rebuild
 from numpy.typing import NDArray

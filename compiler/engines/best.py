@@ -17,7 +17,7 @@ from cospace.compiler.conflicts.words import explain_conflict
 from cospace.compiler.engines.apart import best_apart
 from cospace.compiler.engines.candidates import merge
 from cospace.compiler.engines.climb import Climb
-from cospace.compiler.engines.exhaustive import ROWS, Best, Exhaustive, TooMany, is_modelled, negated
+from cospace.compiler.engines.exhaustive import ROWS, Best, Exhaustive, TooMany, negated
 from cospace.compiler.engines.look import look
 from cospace.compiler.engines.problem import Watch
 from cospace.compiler.exact import exact
@@ -25,7 +25,7 @@ from cospace.compiler.numbers.enumerate import Frame, holds_at, index_of
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.space.designs import DesignError, encode
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
-from cospace.compiler.space.graph import TRUE, Expr, Value, walk
+from cospace.compiler.space.graph import TRUE, Expr, Value, is_modelled, walk
 from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from cospace.compiler.space.pins import fix
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic

@@ -21,7 +21,7 @@ from cospace.compiler.numbers.enumerate import Frame, TooMany, index_of
 from cospace.compiler.numbers.row_bounds import RowBounds
 from cospace.compiler.space.designs import DesignError
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, either, negate, negative, walk
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, either, is_modelled, negate, negative, solves
 from cospace.compiler.space.model import Decision, Design, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 from numpy.typing import NDArray
@@ -48,15 +48,6 @@ class Best:
     evaluated: int
     how: str
     bound: Fraction | None = None
-
-
-def is_modelled(*exprs: Expr) -> bool:
-    """Whether nothing below is known only while running."""
-    return not any(e.op in ("measure", "input", "external") for e in walk(exprs))
-
-
-def _solves(e: Expr) -> bool:
-    return any(node.op in ("solve", "solvable") for node in walk([e]))
 
 
 def conditions_of(space: Space) -> list[Expr]:
@@ -103,7 +94,7 @@ class Exhaustive:
         self._goals = [o.value if o.sense == "minimize" else negative(o.value) for o in self.objectives]
         conditions = conditions_of(space)
         self._conditions = list(dict.fromkeys(c for c in conditions if c is not TRUE))
-        self._own = [c for c in self._conditions if c.free <= paths and not _solves(c)]
+        self._own = [c for c in self._conditions if c.free <= paths and not solves(c)]
         self._fold = Fold(self.closed)
         self._lists: OrderedDict[object, tuple[RowBounds, tuple[Decision, ...]]] = OrderedDict()
 
@@ -245,4 +236,4 @@ class _Asked:
         return None if not any(f is not True and f is not UNKNOWN for f in found) else False
 
 
-__all__ = ["ROWS", "Best", "Exhaustive", "TooMany", "conditions_of", "is_modelled"]
+__all__ = ["ROWS", "Best", "Exhaustive", "TooMany", "conditions_of"]

@@ -16,13 +16,13 @@ from typing import Any
 import numpy
 from attrs import frozen
 from cospace.compiler import clock
-from cospace.compiler.engines.exhaustive import conditions_of, is_modelled
+from cospace.compiler.engines.exhaustive import conditions_of
 from cospace.compiler.engines.liveness import Liveness
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.sampling.sample import Sampler, Unsampled
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import TRUE, Expr
+from cospace.compiler.space.graph import TRUE, Expr, is_modelled
 from cospace.compiler.space.model import Decision, Space
 from numpy.typing import NDArray
 

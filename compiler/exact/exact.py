@@ -322,10 +322,8 @@ class _Solutions:
     __slots__ = ("found", "paths")
 
     def __init__(self, problem: MapProblem) -> None:
-        own = {m.path for m in problem.maps}
-        read = frozenset().union(*(e.free for e in problem.expressions())) - own
-        plain = not any(n.op in ("input", "measure", "solve", "solvable") for n in walk(problem.expressions()))
-        self.paths: tuple[str, ...] | None = tuple(sorted(read)) if plain else None
+        plain = problem.opaque <= {"external"}
+        self.paths: tuple[str, ...] | None = tuple(sorted(problem.free)) if plain else None
         self.found: dict[object, tuple[Value | None, ...] | Undefined | Unknown] = {}
 
 

@@ -25,7 +25,7 @@ from cospace.compiler.numbers.maps import MapSolver, Scope
 from cospace.compiler.numbers.ranges import Range
 from cospace.compiler.numbers.steps import Ref, Value_, weight
 from cospace.compiler.space.floats import nearest
-from cospace.compiler.space.graph import Expr, External, MapProblem, Value, walk
+from cospace.compiler.space.graph import Expr, External, Value, is_modelled, walk
 from cospace.compiler.space.model import Decision
 from cospace.compiler.space.walks import walk_outside_problems
 
@@ -46,7 +46,6 @@ class Builder(MapSolver, Arithmetic):
         self._memo: dict[tuple[object, ...], Value_] = {}
         self.guarded: dict[tuple[int, int], Value_] = {}
         """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
-        self._running: dict[int, bool] = {}
         self.finders: dict[object, Finder] = {}
 
     # ---- nodes
@@ -69,32 +68,10 @@ class Builder(MapSolver, Arithmetic):
             ]
 
         for node in walk_outside_problems(root, follow):
-            self._note_inputs(node)
             key = self._key(node, scope, table)
             if key not in self._memo:
                 self._memo[key] = self._build(node, key[1], table)  # type: ignore[arg-type]
         return self._memo[self._key(root, scope, table)]
-
-    def _note_inputs(self, node: Expr) -> None:
-        """Whether `node` reads what is known only while running; arguments are noted before users."""
-        if id(node) in self._running:
-            return
-        reads = node.op in ("input", "measure") or any(self._any_input(a) for a in node.args)
-        if node.op in ("solve", "solvable"):
-            problem: MapProblem = node.payload  # type: ignore[assignment]
-            if id(problem) not in self._running:
-                self._alive.append(problem)
-                self._running[id(problem)] = False
-                for e in problem.expressions():
-                    self._running[id(problem)] |= self._any_input(e)
-            reads = self._running[id(problem)] or any(self._any_input(a) for a in node.args)
-        self._running[id(node)] = reads
-
-    def _any_input(self, root: Expr) -> bool:
-        if id(root) not in self._running:
-            for node in walk_outside_problems(root):
-                self._note_inputs(node)
-        return self._running[id(root)]
 
     def _key(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> tuple[object, ...]:
         while scope and scope[-1].paths.isdisjoint(node.free):
@@ -115,7 +92,7 @@ class Builder(MapSolver, Arithmetic):
         """The decisions whose values `node` is worth computing for at compile time."""
         maps = {m.path for f in scope for m in f.problem.maps}
         reads = [p for p in node.free if p not in maps]
-        if not 1 <= len(reads) <= 2 or any(p not in self.decisions for p in reads) or self._running[id(node)]:
+        if not 1 <= len(reads) <= 2 or any(p not in self.decisions for p in reads) or not is_modelled(node):
             return None
         reads.sort(key=lambda p: self.decisions[p][0])
         if len(reads) == 1 and not any(p in node.free for p in maps):
@@ -173,11 +150,7 @@ class Builder(MapSolver, Arithmetic):
 
     def tabulated(self, exprs: Sequence[Expr], scope: Scope) -> tuple[tuple[str, ...], int] | None:
         reads = frozenset().union(*(e.free for e in exprs))
-        if (
-            not self.decisions.keys() >= reads
-            or any(f.paths & reads for f in scope)
-            or any(map(self._any_input, exprs))
-        ):
+        if not self.decisions.keys() >= reads or any(f.paths & reads for f in scope) or not is_modelled(*exprs):
             return None
         cells = math.prod(slots(self.decisions[p][1]) for p in reads)
         return (tuple(sorted(reads, key=lambda p: self.decisions[p][0])), cells) if cells <= CELLS else None

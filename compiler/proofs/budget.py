@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from cospace.compiler.exact.exact import Enclosure, Evaluation, Result, evaluate
 from cospace.compiler.proofs.terms import terms_of
-from cospace.compiler.space.graph import Expr, walk
+from cospace.compiler.space.graph import Expr, solves
 from cospace.compiler.space.model import Decision
 
 Costs = dict[int, tuple[Fraction | None, ...]]
@@ -66,7 +66,7 @@ def budgets(condition: Expr) -> list[Expr]:
     """The inequalities without mappings in a requirement, guarded or in a conjunction, of two decisions at least."""
     parts = condition.args if condition.op in ("and", "or") else (condition,)
     sums = [p for p in parts if p.op in ("le", "lt") and len(p.free) > 1]
-    return [p for p in sums if not any(n.op in ("solve", "solvable") for n in walk([p]))]
+    return [p for p in sums if not solves(p)]
 
 
 def _scaled(result: Result, factor: Fraction) -> Fraction | None:

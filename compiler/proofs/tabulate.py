@@ -101,11 +101,7 @@ def _whole(node: Expr) -> bool:
 
 def _read(of: MapProblem | Expr, variables: dict[str, Decision | MapDecision]) -> tuple[str, ...]:
     """The paths that a problem or a node reads, in the order of the variables."""
-    if isinstance(of, MapProblem):
-        free = frozenset[str]().union(*(e.free for e in of.expressions())) - {m.path for m in of.maps}
-    else:
-        free = of.free
-    return tuple(p for p in variables if p in free)
+    return tuple(p for p in variables if p in of.free)
 
 
 def _known(exprs: Sequence[Expr], variables: dict[str, Decision | MapDecision]) -> bool:

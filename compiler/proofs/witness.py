@@ -13,7 +13,7 @@ from random import Random
 from attrs import define
 from cospace.compiler.exact.exact import Evaluation
 from cospace.compiler.proofs.budget import Budget, budgets
-from cospace.compiler.space.graph import TRUE, Expr, Value, implies, walk
+from cospace.compiler.space.graph import TRUE, Expr, Value, implies, solves
 from cospace.compiler.space.model import Decision, Design, Space
 
 DRAWS = 200
@@ -297,4 +297,4 @@ def _owners(decisions: Sequence[Decision]) -> list[frozenset[str]]:
 
 def _effort(condition: Expr) -> tuple[bool, int]:
     """Mapping problems last, then by how many decisions are read."""
-    return any(e.op in ("solve", "solvable") for e in walk([condition])), len(condition.free)
+    return solves(condition), len(condition.free)

@@ -36,7 +36,7 @@ from cospace.compiler.sampling.recheck_grids import (
 )
 from cospace.compiler.space import graph
 from cospace.compiler.space.fingerprint import Interner, paths_and_keys
-from cospace.compiler.space.graph import TRUE, Expr, Symbol, Value, walk
+from cospace.compiler.space.graph import TRUE, Expr, Symbol, Value, opaque
 from cospace.compiler.space.model import Decision
 
 LEAVES = 1 << 10
@@ -441,7 +441,7 @@ class _Block:
 
 def _is_heavy(exprs: Sequence[Expr]) -> bool:
     """Whether mappings are solved below, or something is read that only a run knows."""
-    return any(e.op in ("solve", "solvable", "measure", "external", "input") for e in walk(exprs))
+    return bool(opaque(exprs))
 
 
 def _key(result: object) -> object:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import cached_property
 from weakref import ref
 
 from attrs import field, frozen
@@ -31,11 +32,12 @@ from cospace.dsl.diagnostics import NOWHERE, Span
 class Expr:
     """One node. `free` are the paths of the decisions it reads (maps bound by a `solve` excluded).
 
+    opaque: which of `OPAQUE` stand in it, mapping problems included, and "loss" where one of a loss does.
     span: where it is written, of what may have no value made under `places_apart`; of all else `NOWHERE`.
     plain: the payload, a whole number as an int, with which Python reckons many times as fast.
     """
 
-    __slots__ = ("__weakref__", "_free", "_partial", "args", "op", "payload", "plain", "span", "type")
+    __slots__ = ("__weakref__", "_free", "_partial", "args", "op", "opaque", "payload", "plain", "span", "type")
 
     op: str
     args: tuple[Expr, ...]
@@ -43,6 +45,7 @@ class Expr:
     plain: object
     type: Type
     span: Span
+    opaque: frozenset[str]
 
     def __init__(self, op: str, args: tuple[Expr, ...], payload: object, type: Type, span: Span) -> None:
         self.op = op
@@ -51,6 +54,7 @@ class Expr:
         self.plain = whole_as_int(payload)
         self.type = type
         self.span = span
+        self.opaque = _opaque_of(op, args, payload, type)
         self._free: frozenset[str] | None = None
         self._partial: bool | None = None
 
@@ -83,14 +87,45 @@ class Expr:
         return f"{self.op}({', '.join(inside + [repr(a) for a in self.args])})"
 
 
+OPAQUE = frozenset({"solve", "solvable", "input", "measure", "external"})
+"""Operators that are more than arithmetic on decisions: maps are solved there, or only running tells the value."""
+NOTHING: frozenset[str] = frozenset()
+
+
+def _opaque_of(op: str, args: tuple[Expr, ...], payload: object, type: Type) -> frozenset[str]:
+    found = NOTHING
+    for a in args:
+        if a.opaque and a.opaque is not found:
+            found |= a.opaque
+    if op in OPAQUE:
+        found |= {op, "loss"} if type.kind == "loss" else {op}
+        if isinstance(payload, MapProblem):
+            found |= payload.opaque
+    return found
+
+
+def opaque(exprs: Iterable[Expr]) -> frozenset[str]:
+    """Which of `OPAQUE` stand in any of these."""
+    return NOTHING.union(*[e.opaque for e in exprs])
+
+
+def solves(*exprs: Expr) -> bool:
+    """Whether maps are solved in any of these."""
+    return any("solve" in e.opaque or "solvable" in e.opaque for e in exprs)
+
+
+def is_modelled(*exprs: Expr) -> bool:
+    """Whether nothing in these is known only while running."""
+    return all(e.opaque <= {"solve", "solvable"} for e in exprs)
+
+
 def _free_of(node: Expr) -> frozenset[str]:
     if node.op == "var":
         return frozenset([str(node.payload)])
     found: frozenset[str] = frozenset().union(*(a.free for a in node.args)) if node.args else frozenset()
     if node.op in ("solve", "solvable"):
         problem: MapProblem = node.payload  # type: ignore[assignment]
-        found = found.union(*(e.free for e in problem.expressions()))
-        found -= {m.path for m in problem.maps}
+        found = (found | problem.free) - {m.path for m in problem.maps}
     return found
 
 
@@ -458,6 +493,16 @@ class MapProblem:
         for m in self.maps:
             own += (m.guard, *(m.allowed or ()))
         return own
+
+    @cached_property
+    def free(self) -> frozenset[str]:
+        """The paths of the decisions that the problem reads, its own maps not among them."""
+        return NOTHING.union(*[e.free for e in self.expressions()]) - {m.path for m in self.maps}
+
+    @cached_property
+    def opaque(self) -> frozenset[str]:
+        """As of an expression, of all of the problem's."""
+        return opaque(self.expressions())
 
 
 def solve(problem: MapProblem, quantity: Expr, span: Span = NOWHERE) -> Expr:

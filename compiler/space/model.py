@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 from cospace.compiler.space.floats import nearest
-from cospace.compiler.space.graph import TRUE, Expr, MapProblem, Symbol, Type, Value, walk
+from cospace.compiler.space.graph import TRUE, Expr, MapProblem, Symbol, Type, Value
 from cospace.dsl.diagnostics import NOWHERE, Span
 from cospace.dsl.load import Loaded
 
@@ -130,7 +130,7 @@ class Objective:
     @property
     def measured(self) -> bool:
         """Whether it is known only after running."""
-        return any(node.op == "measure" for node in walk([self.value]))
+        return "measure" in self.value.opaque
 
 
 @frozen

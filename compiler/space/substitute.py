@@ -242,16 +242,29 @@ class Rewrite:
 
 
 class Substitution(Rewrite):
-    """Paths of variables to expressions. marked: those of them that measures and losses are taken at, too."""
+    """Paths of variables to expressions. marked: those of them that measures and losses are taken at, too.
+
+    unmarked: the same without marks, which does all in which nothing is measured, so that it is done once.
+    """
 
     def __init__(
-        self, values: Mapping[str, Expr], marked: frozenset[str] = frozenset(), problems: ProblemTable | None = None
+        self,
+        values: Mapping[str, Expr],
+        marked: frozenset[str] = frozenset(),
+        problems: ProblemTable | None = None,
+        unmarked: Substitution | None = None,
     ) -> None:
         super().__init__(problems)
+        self._unmarked = unmarked
         self._values = dict(values)
         self._paths = frozenset(values)
         self._marked = tuple((p, v) for p, v in values.items() if p in marked)
         self._touched: dict[int, bool] = {}
+
+    def __call__(self, root: Expr) -> Expr:
+        if self._unmarked is not None and root.opaque.isdisjoint(_RUNS):
+            return self._unmarked(root)
+        return super().__call__(root)
 
     def _known(self, node: Expr) -> Expr | None:
         found = self._memo.get(id(node))
@@ -264,7 +277,7 @@ class Substitution(Rewrite):
         if found is None:
             found = not node.free.isdisjoint(self._paths)
             if not found and self._marked:
-                found = any(_runs(n) for n in walk([node]))
+                found = not node.opaque.isdisjoint(_RUNS)
             self._touched[id(node)] = found
             self._alive[id(node)] = node
         return found
@@ -278,6 +291,9 @@ class Substitution(Rewrite):
         taken = tuple((f"at {path}", value) for path, value in self._marked)
         kept = tuple(a for a in external.arguments if a[0] not in dict(taken))
         return graph.external(evolve(external, arguments=kept + taken), span=node.span)
+
+
+_RUNS = frozenset({"measure", "loss"})
 
 
 def _runs(node: Expr) -> bool:
@@ -296,7 +312,8 @@ class Substituter:
         """The substitution of `values`: path -> expression."""
         key = (tuple(sorted((p, id(v)) for p, v in values.items())), marked & frozenset(values))
         if key not in self._known:
-            self._known[key] = Substitution(values, marked, self.problems)
+            unmarked = self.at(values) if key[1] else None
+            self._known[key] = Substitution(values, marked, self.problems, unmarked)
         return self._known[key]
 
 
