@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from cospace.compiler.numbers.numbers import Decider, Program
+from cospace.compiler.space.asked import opaque
 from cospace.compiler.space.designs import decode, encode
-from cospace.compiler.space.graph import Expr, either, negate, opaque
+from cospace.compiler.space.graph import Expr, either, negate
 from cospace.compiler.space.model import Design, Objective, Space
 from numpy.typing import NDArray
 

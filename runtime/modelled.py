@@ -21,7 +21,8 @@ from cospace.compiler.engines.look import Step
 from cospace.compiler.engines.problem import Spent
 from cospace.compiler.engines.search import Prove, Searched, search
 from cospace.compiler.exact.exact import Enclosure, evaluate_all
-from cospace.compiler.space.graph import TRUE, is_modelled
+from cospace.compiler.space.asked import is_modelled
+from cospace.compiler.space.graph import TRUE
 from cospace.compiler.space.model import Design, Space, Stage
 from cospace.compiler.space.schema import to_json
 from cospace.runtime import results

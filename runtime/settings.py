@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from cospace.compiler.exact.exact import evaluate
-from cospace.compiler.space.graph import Expr, External, Symbol, Value
+from cospace.compiler.space.externals import External
+from cospace.compiler.space.graph import Expr, Symbol, Value
 from cospace.runtime.registry import find, refuse
 
 

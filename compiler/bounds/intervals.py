@@ -25,7 +25,9 @@ from cospace.compiler.bounds.intervals_rules import (
 )
 from cospace.compiler.exact.enclosures import GivenUp
 from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, Unknown, evaluate, evaluate_all
-from cospace.compiler.space.graph import Expr, External, MapProblem, Value, is_modelled
+from cospace.compiler.space.asked import is_modelled
+from cospace.compiler.space.externals import External
+from cospace.compiler.space.graph import Expr, MapProblem, Value
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.walks import walk_outside_problems
 

@@ -17,8 +17,9 @@ from cospace.compiler.cost import holds
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.proofs.witness import Witnesses
+from cospace.compiler.space.asked import solves
 from cospace.compiler.space.designs import decode, encode
-from cospace.compiler.space.graph import implies, solves
+from cospace.compiler.space.graph import implies
 from cospace.compiler.space.model import Requirement
 from cospace.dsl.diagnostics import SpecError
 from numpy.typing import NDArray

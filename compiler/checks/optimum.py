@@ -21,7 +21,8 @@ from cospace.compiler.engines.apart import groups_of
 from cospace.compiler.engines.best import restrict
 from cospace.compiler.engines.orientation import oriented
 from cospace.compiler.numbers.row_bounds import Pair
-from cospace.compiler.space.graph import TRUE, Value, const, either, is_modelled, lt, negative
+from cospace.compiler.space.asked import is_modelled
+from cospace.compiler.space.graph import TRUE, Value, const, either, lt, negative
 from cospace.compiler.space.model import Design, Requirement, Space
 from cospace.compiler.space.pins import pin
 from cospace.dsl.diagnostics import NOWHERE

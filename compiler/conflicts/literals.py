@@ -14,7 +14,8 @@ from fractions import Fraction
 from attrs import evolve, frozen
 from cospace.compiler.elaborate.program import elaborate_into, space_of
 from cospace.compiler.elaborate.values import State, encloses
-from cospace.compiler.space.graph import NUMBER, Expr, const, is_modelled, var
+from cospace.compiler.space.asked import is_modelled
+from cospace.compiler.space.graph import NUMBER, Expr, const, var
 from cospace.compiler.space.model import Requirement, Space
 from cospace.compiler.space.pins import fix, pin
 from cospace.compiler.space.substitute import Substitution

@@ -32,8 +32,8 @@ from cospace.compiler.elaborate.values import (
     describe,
     evolve,
 )
-from cospace.compiler.space import graph
-from cospace.compiler.space.graph import Expr, External, Symbol, const
+from cospace.compiler.space.externals import External, external
+from cospace.compiler.space.graph import Expr, Symbol, const
 from cospace.compiler.space.model import Call, Task
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
@@ -288,10 +288,8 @@ def _opaque(declaration: tree.Def, kind: str, inner: Context, span: Span, contex
         if task is not None:
             scalars += (("of", const(task)),)
         low, high, better = _measure(declaration, inner)
-        return graph.external(
-            External("measure", declaration.name, _source(declaration), scalars, low, high, better), span
-        )
-    made = graph.external(External(kind, declaration.name, _source(declaration), scalars), span)
+        return external(External("measure", declaration.name, _source(declaration), scalars, low, high, better), span)
+    made = external(External(kind, declaration.name, _source(declaration), scalars), span)
     if kind == "statistic":
         low, high, _ = _measure(declaration, inner)
         if low is None or high is None:

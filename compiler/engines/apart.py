@@ -17,7 +17,8 @@ from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import Expr, Value, is_modelled, negative
+from cospace.compiler.space.asked import is_modelled
+from cospace.compiler.space.graph import Expr, Value, negative
 from cospace.compiler.space.model import Objective, Space
 from cospace.compiler.space.substitute import rebuild
 from numpy.typing import NDArray

@@ -23,9 +23,10 @@ from cospace.compiler.engines.problem import Watch
 from cospace.compiler.exact import exact
 from cospace.compiler.numbers.enumerate import Frame, holds_at, index_of
 from cospace.compiler.proofs.prove import Prover
+from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.designs import DesignError, encode
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
-from cospace.compiler.space.graph import TRUE, Expr, Value, is_modelled, walk
+from cospace.compiler.space.graph import TRUE, Expr, Value, walk
 from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from cospace.compiler.space.pins import fix
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic

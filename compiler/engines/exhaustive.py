@@ -19,9 +19,10 @@ from cospace.compiler.exact import exact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
 from cospace.compiler.numbers.enumerate import Frame, TooMany, index_of
 from cospace.compiler.numbers.row_bounds import RowBounds
+from cospace.compiler.space.asked import is_modelled, solves
 from cospace.compiler.space.designs import DesignError
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, either, is_modelled, negate, negative, solves
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, either, negate, negative
 from cospace.compiler.space.model import Decision, Design, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from cospace.compiler.engines.candidates import as_number, find_front
 from cospace.compiler.engines.exhaustive import Best
 from cospace.compiler.engines.problem import Problem, Spent, Watch
 from cospace.compiler.exact import exact
+from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.designs import decode
-from cospace.compiler.space.graph import is_modelled
 from cospace.compiler.space.model import Design, Space
 
 

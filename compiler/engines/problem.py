@@ -22,7 +22,8 @@ from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.sampling.sample import Sampler, Unsampled
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import TRUE, Expr, is_modelled
+from cospace.compiler.space.asked import is_modelled
+from cospace.compiler.space.graph import TRUE, Expr
 from cospace.compiler.space.model import Decision, Space
 from numpy.typing import NDArray
 

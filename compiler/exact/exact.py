@@ -27,7 +27,8 @@ from cospace.compiler.exact.reals import (
     Unknown,
     compare,
 )
-from cospace.compiler.space.graph import Expr, External, MapProblem, Value, walk
+from cospace.compiler.space.externals import External
+from cospace.compiler.space.graph import Expr, MapProblem, Value, walk
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.model import Design, Space
 from cospace.compiler.space.rationals import whole_as_int

@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from cospace.compiler.exact.exact import Enclosure, Evaluation, Result, evaluate
 from cospace.compiler.proofs.terms import terms_of
-from cospace.compiler.space.graph import Expr, solves
+from cospace.compiler.space.asked import solves
+from cospace.compiler.space.graph import Expr
 from cospace.compiler.space.model import Decision
 
 Costs = dict[int, tuple[Fraction | None, ...]]

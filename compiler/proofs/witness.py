@@ -13,7 +13,8 @@ from random import Random
 from attrs import define
 from cospace.compiler.exact.exact import Evaluation
 from cospace.compiler.proofs.budget import Budget, budgets
-from cospace.compiler.space.graph import TRUE, Expr, Value, implies, solves
+from cospace.compiler.space.asked import solves
+from cospace.compiler.space.graph import TRUE, Expr, Value, implies
 from cospace.compiler.space.model import Decision, Design, Space
 
 DRAWS = 200

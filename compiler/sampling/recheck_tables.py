@@ -35,8 +35,9 @@ from cospace.compiler.sampling.recheck_grids import (
     joined,
 )
 from cospace.compiler.space import graph
+from cospace.compiler.space.asked import opaque
 from cospace.compiler.space.fingerprint import Interner, paths_and_keys
-from cospace.compiler.space.graph import TRUE, Expr, Symbol, Value, opaque
+from cospace.compiler.space.graph import TRUE, Expr, Symbol, Value
 from cospace.compiler.space.model import Decision
 
 LEAVES = 1 << 10

@@ -104,21 +104,6 @@ def _opaque_of(op: str, args: tuple[Expr, ...], payload: object, type: Type) -> 
     return found
 
 
-def opaque(exprs: Iterable[Expr]) -> frozenset[str]:
-    """Which of `OPAQUE` stand in any of these."""
-    return NOTHING.union(*[e.opaque for e in exprs])
-
-
-def solves(*exprs: Expr) -> bool:
-    """Whether maps are solved in any of these."""
-    return any("solve" in e.opaque or "solvable" in e.opaque for e in exprs)
-
-
-def is_modelled(*exprs: Expr) -> bool:
-    """Whether nothing in these is known only while running."""
-    return all(e.opaque <= {"solve", "solvable"} for e in exprs)
-
-
 def _free_of(node: Expr) -> frozenset[str]:
     if node.op == "var":
         return frozenset([str(node.payload)])
@@ -502,7 +487,7 @@ class MapProblem:
     @cached_property
     def opaque(self) -> frozenset[str]:
         """As of an expression, of all of the problem's."""
-        return opaque(self.expressions())
+        return NOTHING.union(*[e.opaque for e in self.expressions()])
 
 
 def solve(problem: MapProblem, quantity: Expr, span: Span = NOWHERE) -> Expr:
@@ -511,26 +496,3 @@ def solve(problem: MapProblem, quantity: Expr, span: Span = NOWHERE) -> Expr:
 
 def solvable(problem: MapProblem, span: Span = NOWHERE) -> Expr:
     return make("solvable", (), BOOL, problem, span) if problem.maps else both(TRUE, *problem.requirements)
-
-
-@frozen
-class External:
-    """An opaque value of the runtime: a loss, an engine, an optimiser, a measure.
-
-    arguments: name -> Expr (numbers, symbols, texts, other externals). low, high, better: of a measure.
-    """
-
-    kind: str
-    name: str
-    source: str
-    arguments: tuple[tuple[str, Expr], ...] = ()
-    low: Fraction | None = None
-    high: Fraction | None = None
-    better: str | None = None
-
-
-def external(value: External, span: Span = NOWHERE) -> Expr:
-    if value.kind == "measure":
-        return make("measure", (), NUMBER, value, span)
-    kind = NUMBER if value.kind == "real" else Type(value.kind)
-    return make("external", (), kind, value, span)

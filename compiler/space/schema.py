@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Union, get_args, get_origin
 
 import attrs
 from cospace.compiler.space import graph, lookups, model
-from cospace.compiler.space.graph import Expr, External, MapDecision, MapProblem, Symbol, Type, Value
+from cospace.compiler.space.externals import External
+from cospace.compiler.space.graph import Expr, MapDecision, MapProblem, Symbol, Type, Value
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.operators import OPERATORS

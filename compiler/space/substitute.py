@@ -11,7 +11,8 @@ from itertools import count
 
 from attrs import evolve
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, External, MapDecision, MapProblem, walk
+from cospace.compiler.space.externals import External, external
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, walk
 from cospace.compiler.space.lookups import lookup
 
 BUILD: dict[str, Callable[..., Expr]] = {
@@ -287,10 +288,10 @@ class Substitution(Rewrite):
             return self._values[str(node.payload)]
         if not _runs(node):
             return None
-        external: External = node.payload  # type: ignore[assignment]
-        taken = tuple((f"at {path}", value) for path, value in self._marked)
-        kept = tuple(a for a in external.arguments if a[0] not in dict(taken))
-        return graph.external(evolve(external, arguments=kept + taken), span=node.span)
+        value: External = node.payload  # type: ignore[assignment]
+        taken = tuple((f"at {path}", e) for path, e in self._marked)
+        kept = tuple(a for a in value.arguments if a[0] not in dict(taken))
+        return external(evolve(value, arguments=kept + taken), span=node.span)
 
 
 _RUNS = frozenset({"measure", "loss"})

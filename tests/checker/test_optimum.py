@@ -20,8 +20,8 @@ from cospace.compiler.checks import optimum
 from cospace.compiler.checks.optimum import Asked
 from cospace.compiler.driver import compile_text
 from cospace.compiler.engines.best import best
-from cospace.compiler.engines.exhaustive import is_modelled
 from cospace.compiler.exact.exact import Enclosure, evaluate
+from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.graph import Value
 from cospace.compiler.space.model import Design, Space
 

@@ -13,6 +13,7 @@ from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, 
 from cospace.compiler.numbers.numbers import Decider, Program, enclose
 from cospace.compiler.space import graph as g
 from cospace.compiler.space.designs import encode
+from cospace.compiler.space.externals import External, external
 from cospace.compiler.space.lookups import lookup, table
 from cospace.compiler.space.operators import OPERATORS
 
@@ -164,7 +165,7 @@ MAPPED = g.MapProblem(
     "w", (g.MapDecision("m", (Fraction(1), Fraction(2), Fraction(5)), g.NUMBER),),
     (g.le(g.var("m", g.NUMBER), X),), (g.negative(g.var("m", g.NUMBER)),),
 )  # fmt: skip
-MEASURE = g.External("measure", "error", "measures.error", low=Fraction(0), high=Fraction(1))
+MEASURE = External("measure", "error", "measures.error", low=Fraction(0), high=Fraction(1))
 
 SAMPLES: dict[str, g.Expr] = {
     "const": g.const(7),
@@ -200,8 +201,8 @@ SAMPLES: dict[str, g.Expr] = {
     ),
     "solve": g.solve(MAPPED, g.add(g.var("m", g.NUMBER), X)),
     "solvable": g.solvable(MAPPED),
-    "measure": g.external(MEASURE),
-    "external": g.external(g.External("loss", "cross_entropy", "losses.cross_entropy")),
+    "measure": external(MEASURE),
+    "external": external(External("loss", "cross_entropy", "losses.cross_entropy")),
 }
 
 

@@ -16,6 +16,7 @@ from cospace.compiler.exact.exact import Enclosure, evaluate
 from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.space import graph as g
 from cospace.compiler.space.designs import DesignError
+from cospace.compiler.space.externals import External, external
 from cospace.compiler.space.model import Decision, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 
@@ -181,7 +182,7 @@ def test_a_pin_that_is_not_there() -> None:
 
 def test_what_is_measured_is_left_out() -> None:
     a = Decision("a", "choose", (Fraction(2), Fraction(1)), g.NUMBER)
-    measure = g.external(g.External("measure", "error", "runtime"))
+    measure = external(External("measure", "error", "runtime"))
     space = Space(
         "s", None, (), (a,), (Requirement(g.le(measure, g.const(1)), g.TRUE, "r", NOWHERE),),
         (Objective(measure, "minimize", "error(task)"),), (), (), (), (), (),

@@ -10,6 +10,7 @@ from fractions import Fraction
 import pytest
 from attrs import evolve
 from cospace.compiler.space import graph as g
+from cospace.compiler.space.externals import External, external
 from cospace.compiler.space.model import (
     Accelerator,
     Call,
@@ -48,8 +49,8 @@ def small_space() -> Space:
     cycles = g.div(g.const(7), tiles)
     inner = g.MapProblem("work", (tile,), (g.le(tiles, g.const(3)),), (cycles,), here)
     solved = g.solve(inner, cycles)
-    adam = g.External("optimiser", "adam", "optimisers.adam", (("rate", g.const(Fraction(1, 100))),))
-    error = g.External("measure", "error", "measures.error", (), Fraction(0), Fraction(1), "minimize")
+    adam = External("optimiser", "adam", "optimisers.adam", (("rate", g.const(Fraction(1, 100))),))
+    error = External("measure", "error", "measures.error", (), Fraction(0), Fraction(1), "minimize")
     call = Call("net.wide", "wide", "torch.wide", (("x", 0),), (("heads", g.var("net.op.wide.heads", g.NUMBER)),),
                 (g.const(4),), is_wide, (("weight", (g.const(4), g.const(4))),), works=("w",))  # fmt: skip
     plan = NetworkPlan(
@@ -60,12 +61,12 @@ def small_space() -> Space:
     return Space(
         name="small", doc=None, params=(Param("data", g.const("digits"), None, True),), decisions=(op, heads, buffer),
         requirements=(Requirement(g.solvable(inner), is_wide, "fits", here, "map"),),
-        objectives=(Objective(g.external(error), "minimize", "error(task)"),
+        objectives=(Objective(external(error), "minimize", "error(task)"),
                     Objective(solved, "minimize", "chip.cycles", unit="cycles")),
         works=(Work("w", "matmul", "net.wide", "chip", (("m", g.const(7)),), (), g.const(1), is_wide, (place,)),),
         networks=(plan,), accelerators=(Accelerator("chip", "chip", (("cycles", solved),), ("chip.on matmul",)),),
         tasks=(Task("task", "tasks.graph", (), (("nodes", g.const(4)),)),),
-        stages=(Stage("search", (), ((("net",), g.external(adam)),), (("epochs", g.const(3)),), "stages.search"),),
+        stages=(Stage("search", (), ((("net",), external(adam)),), (("epochs", g.const(3)),), "stages.search"),),
         constants=(Constant("tech.sram", "3 pJ / byte"),), sources=(("a.cospace", "x = 1\n"),),
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from cospace.compiler.space import graph as g
+from cospace.compiler.space.externals import External, external
 from cospace.compiler.space.model import (
     Accelerator,
     Call,
@@ -36,7 +37,7 @@ def numbers(*values: int) -> tuple[g.Value, ...]:
 
 
 def opaque(kind: str, source: str, **arguments: g.Expr) -> g.Expr:
-    return g.external(g.External(kind, source.split(".")[1], source, tuple(arguments.items())))
+    return external(External(kind, source.split(".")[1], source, tuple(arguments.items())))
 
 
 class Maker:
@@ -134,7 +135,7 @@ class Maker:
         )  # fmt: skip
         names = ("nodes", "edges", "nonzeros", "width", "classes")
         facts = tuple((n, g.const(v)) for n, v in zip(names, FACTS[self.data], strict=True))
-        error = g.external(g.External("measure", "error", "measures.error", (), Fraction(0), Fraction(1), "low"))
+        error = external(External("measure", "error", "measures.error", (), Fraction(0), Fraction(1), "low"))
         return Space(
             "small", None, (), tuple(self.decisions),
             (Requirement(fits, g.TRUE, "the multipliers of the board", g.NOWHERE),),
