@@ -17,11 +17,13 @@ from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
 from cospace.compiler.numbers.build import Builder
-from cospace.compiler.numbers.numbers import Columns, Plan, _checks
+from cospace.compiler.numbers.numbers import _checks
+from cospace.compiler.numbers.plan import Columns, Plan
 from cospace.compiler.solved_kept import Form, Reads
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, opaque, walk
+from cospace.compiler.space.asked import opaque
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, walk
 from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
 

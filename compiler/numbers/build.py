@@ -24,8 +24,10 @@ from cospace.compiler.numbers.lookup import Finder, look_up
 from cospace.compiler.numbers.maps import MapSolver, Scope
 from cospace.compiler.numbers.ranges import Range
 from cospace.compiler.numbers.steps import Ref, Value_, weight
+from cospace.compiler.space.asked import is_modelled
+from cospace.compiler.space.externals import External
 from cospace.compiler.space.floats import nearest
-from cospace.compiler.space.graph import Expr, External, Value, is_modelled, walk
+from cospace.compiler.space.graph import Expr, Value, walk
 from cospace.compiler.space.model import Decision
 from cospace.compiler.space.walks import walk_outside_problems
 

@@ -18,7 +18,7 @@ from cospace.compiler.numbers.maps import Kept
 from cospace.compiler.numbers.steps import Step
 
 if TYPE_CHECKING:
-    from cospace.compiler.numbers.numbers import Columns
+    from cospace.compiler.numbers.plan import Columns
 
 CASES = 1 << 14
 """Cases, at most: then values of the maps that leave out the least are all tried."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from cospace.compiler.numbers.arrays import Array, Primitive, torch_primitives
 from cospace.compiler.numbers.build import Builder
-from cospace.compiler.numbers.numbers import Plan, spread
+from cospace.compiler.numbers.plan import Plan, spread
 from cospace.compiler.numbers.steps import Ref, Step
 from cospace.compiler.space.graph import Expr, Value
 from cospace.compiler.space.model import Decision

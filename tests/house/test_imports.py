@@ -31,7 +31,7 @@ FORBIDDEN = {
 OUTSIDE: dict[str, set[str]] = {
     "checker": set(),
     "dsl": {"attrs", "attr", "lark"},
-    "compiler": {"attrs", "attr", "numpy", "onnx", "z3"},
+    "compiler": {"attrs", "attr", "llvmlite", "numpy", "onnx", "z3"},
 }
 
 
@@ -103,3 +103,10 @@ def test_answers_never_load_torch(verb: list[str]) -> None:
         "print('torch' in sys.modules)\n"
     )
     assert run_python(code).splitlines()[-1] == "False"
+
+
+def test_only_one_room_makes_machine_code() -> None:
+    """It is an extra: all else runs without."""
+    for path in sorted((ROOT / "compiler").rglob("*.py")):
+        if any(name.split(".")[0] == "llvmlite" for name in imported(path)):
+            assert path.parent.name == "native", f"{path.relative_to(ROOT)} imports llvmlite"

@@ -1,0 +1,267 @@
+"""The steps that some outputs need, run over batches of designs: buffers, blocks, the values of maps that are tried."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy
+from cospace.compiler.numbers.arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
+from cospace.compiler.numbers.build import Builder, slots
+from cospace.compiler.numbers.cases import WHOLE, Cases
+from cospace.compiler.numbers.steps import Ref, Step
+from cospace.compiler.space.model import Decision
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    from cospace.compiler.native.fused import Fused
+
+CACHE_BYTES = 4 << 20
+"""What the arrays of one block of designs should take together."""
+WORTH = 1_500_000
+"""Numbers of each step that are worked out in about the time that it takes to compile it to machine code."""
+STARTED = 200_000_000
+"""Numbers that are worked out while the compiler is loaded."""
+FEWEST = 64
+"""Designs that are worth a call of it."""
+
+
+class Columns:
+    """Designs by column, each made contiguous and checked when it is first asked for."""
+
+    def __init__(self, xp: Any, rows: Any, decisions: Sequence[Decision]) -> None:
+        self.xp = xp
+        self.decisions = decisions
+        self.size: int = rows.shape[0]
+        self._rows = rows if xp is numpy else xp.as_tensor(rows)
+        self._known: dict[int, Array] = {}
+        self._within: tuple[Columns, Array] | None = None
+
+    def subset(self, where: Array) -> Columns:
+        """Some of the designs."""
+        made = Columns(self.xp, where, self.decisions)
+        made._within = (self, where)
+        return made
+
+    def column(self, j: int) -> Array:
+        """Indices of one decision; where it is not live, the last slot of its tables. Raises ValueError."""
+        if j not in self._known:
+            if self._within is not None:
+                parent, where = self._within
+                self._known[j] = parent.column(j)[where]
+            else:
+                self._known[j] = self._checked(j)
+        return self._known[j]
+
+    def _checked(self, j: int) -> Array:
+        d, xp = self.decisions[j], self.xp
+        column = self._rows[:, j]
+        if xp is numpy:
+            column = numpy.ascontiguousarray(column, dtype=numpy.int64)
+        size = len(d.values)
+        least, largest = (int(column.min()), int(column.max())) if self.size else (0, 0)
+        if largest >= size:
+            raise ValueError(f"{d.path} has {size} values; a design has index {largest}")
+        if least < 0:
+            if d.guard.is_const and d.guard.value is True:
+                raise ValueError(f"{d.path} is always live; a design has no value for it")
+            column = xp.where(column < 0, size, column)
+        return column
+
+
+class Plan:
+    """The steps that some outputs need, with numpy buffers assigned to them."""
+
+    def __init__(self, builder: Builder, wanted: Sequence[Ref], xp: Any) -> None:
+        self.wanted = list(wanted)
+        self.xp = xp
+        needed: set[int] = set()
+        pending = [r.id for r in wanted if r.id >= 0]
+        while pending:
+            i = pending.pop()
+            if i not in needed:
+                needed.add(i)
+                pending.extend(a.id for a in builder.steps[i].args if a.id >= 0)
+        self.steps: list[Step] = [builder.steps[i] for i in sorted(needed)]
+        self.constants = {a.id: a for s in self.steps for a in s.args if a.const is not None}
+        self.constants |= {r.id: r for r in wanted if r.const is not None}
+        self.numpy = xp is numpy
+        self.table = NUMPY if self.numpy else torch_primitives(xp)
+        self.guarded: list[tuple[int, int]] = [s.setting for s in self.steps if s.name == "guarded"]  # type: ignore[misc]
+        self.buffers: list[tuple[tuple[int, ...], str]] = []
+        self.slots: list[int] = []
+        self._assign()
+        columns = {path: (j, slots(d)) for path, (j, d) in builder.decisions.items()}
+        self._asked = 0
+        self._fused: Fused | None = None
+        self.cases = Cases.of_steps(self.steps, builder.kept, columns)
+
+    def _assign(self) -> None:
+        """Buffers by the last use of what they hold."""
+        last: dict[int, int] = {}
+        for position, step in enumerate(self.steps):
+            for a in step.args:
+                last[a.id] = position
+        for r in self.wanted:
+            last[r.id] = len(self.steps)
+        for step in reversed(self.steps):
+            if step.name in ("same", "break_ties"):
+                source = step.args[0].id
+                last[source] = max(last[source], last.get(step.out.id, 0))
+        free: dict[tuple[tuple[int, ...], str], list[int]] = {}
+        holds: dict[int, int] = {}
+        for position, step in enumerate(self.steps):
+            kind = (step.out.dims, step.out.kind)
+            ended = [a.id for a in step.args if last[a.id] == position and a.id in holds]
+            if step.name in ELEMENTWISE:
+                self._release(ended, holds, free)
+                ended = []
+            pool = free.setdefault(kind, [])
+            if pool:
+                slot = pool.pop()
+            else:
+                slot = len(self.buffers)
+                self.buffers.append(kind)
+            self.slots.append(slot)
+            holds[step.out.id] = slot
+            self._release(ended, holds, free)
+            if step.out.id not in last:
+                self._release([step.out.id], holds, free)
+
+    def _release(
+        self, ids: Sequence[int], holds: dict[int, int], free: dict[tuple[tuple[int, ...], str], list[int]]
+    ) -> None:
+        for i in ids:
+            slot = holds.pop(i, None)
+            if slot is not None:
+                free.setdefault(self.buffers[slot], []).append(slot)
+
+    def run(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+        """The wanted arrays of all designs, each over the values of maps that it allows."""
+        n = rows.size
+        results: list[Array] = [numpy.empty(n, DTYPES[r.kind]) for r in self.wanted]
+        with numpy.errstate(all="ignore"):
+            for group in self.cases.groups(rows):
+                at = group.rows
+                some = rows if at is None else rows.subset(at)
+                for window, values in self.blocks(some, inputs if at is None else window_of(inputs, at, n), group.keep):
+                    where = window if at is None else at[window]
+                    for result, ref in zip(results, self.wanted, strict=True):
+                        result[where] = values[ref.id]
+        return results
+
+    def blocks(
+        self, rows: Columns, inputs: Mapping[str, Any], keep: Mapping[str, Array] = WHOLE.keep
+    ) -> Iterator[tuple[slice, dict[int, Array]]]:
+        """Some designs after the other: which, and the arrays of all steps. keep: path -> the values of a map that are
+        tried, by position; the arrays are overwritten by the next."""
+        n = rows.size
+        fused = self._fused_for(n)
+        if fused is not None:
+            yield from fused.blocks(rows, inputs, keep)
+            return
+        constants = {i: kept_of(ref, keep) for i, ref in self.constants.items()}
+        shapes = [sizes_of(step.out, keep) for step in self.steps]
+        room = [0] * len(self.buffers)
+        for shape, slot in zip(shapes, self.slots, strict=True):
+            room[slot] = max(room[slot], math.prod(shape))
+        kinds = [DTYPES[kind] for _, kind in self.buffers]
+        per_design = sum(size * numpy.dtype(kind).itemsize for size, kind in zip(room, kinds, strict=True))
+        block = min(max(CACHE_BYTES // max(per_design, 1), 512), 16_384)
+        outs: list[Array] = []
+        width = -1
+        for low in range(0, n, block):
+            high = min(low + block, n)
+            if high - low != width:
+                width = high - low
+                flat: list[Array] = [numpy.empty(size * width, kind) for size, kind in zip(room, kinds, strict=True)]
+                outs = [
+                    flat[slot][: math.prod(shape) * width].reshape(*shape, width)
+                    for shape, slot in zip(shapes, self.slots, strict=True)
+                ]
+            window = slice(low, high)
+            yield window, self._block(rows, window, window_of(inputs, window, n), outs, constants)
+
+    @cached_property
+    def _width(self) -> float:
+        return self.cases.width
+
+    def _fused_for(self, n: int) -> Fused | None:
+        """The plan's machine code, once so much was asked of it that compiling it pays."""
+        from cospace.compiler.native import NATIVE
+
+        if not self.numpy or n < FEWEST or NATIVE.get() is False:
+            return None
+        self._asked += n
+        if self._fused is None and (NATIVE.get() or self._asked * self._width > STARTED + WORTH * len(self.steps)):
+            from cospace.compiler.native import installed
+
+            if installed():
+                from cospace.compiler.native.fused import Fused
+
+                self._fused = Fused(self)
+        return self._fused
+
+    def _block(
+        self, rows: Columns, window: slice, inputs: Mapping[str, Any], outs: Sequence[Array],
+        constants: Mapping[int, Array],
+    ) -> dict[int, Array]:  # fmt: skip
+        values: dict[int, Array] = dict(constants)
+        for step, out in zip(self.steps, outs, strict=True):
+            if step.name == "column":
+                values[step.out.id] = rows.column(step.setting)[window]  # type: ignore[arg-type]
+            elif step.name == "guarded":
+                values[step.out.id] = inputs[step.setting]  # type: ignore[index]
+            elif step.name == "input":
+                out[...] = inputs.get(step.setting, math.nan)  # type: ignore[call-overload]
+                values[step.out.id] = out
+            else:
+                args = [values[a.id] for a in step.args]
+                values[step.out.id] = self.table[step.name](out, args, step.setting)
+        return values
+
+    def run_torch(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+        xp, n = self.xp, rows.size
+        values: dict[int, Array] = {i: xp.as_tensor(c.const) for i, c in self.constants.items()}
+        for step in self.steps:
+            if step.name == "column":
+                values[step.out.id] = rows.column(step.setting)  # type: ignore[arg-type]
+            elif step.name == "input":
+                given = xp.as_tensor(inputs.get(step.setting, math.nan), dtype=xp.float64)  # type: ignore[call-overload]
+                values[step.out.id] = xp.broadcast_to(given, (n,))
+            else:
+                made = self.table[step.name](None, [values[a.id] for a in step.args], step.setting)
+                values[step.out.id] = spread(xp, made, step.out)
+        return [xp.broadcast_to(values[r.id].reshape(-1), (n,)) for r in self.wanted]
+
+
+def spread(xp: Any, array: Array, ref: Ref) -> Array:
+    """An array with all the axes that its reference promises."""
+    shape = (*ref.dims, array.shape[-1])
+    return array if tuple(array.shape) == shape else xp.broadcast_to(array, shape)
+
+
+def window_of(inputs: Mapping[Any, Any], where: slice | Array, n: int) -> Mapping[Any, Any]:
+    """Inputs are one number for all designs or an array of shape (n,)."""
+    return {k: v[where] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
+
+
+def kept_of(ref: Ref, keep: Mapping[str, Array]) -> Array:
+    """A constant at the places of its axes that are kept."""
+    array = ref.const
+    for axis, name in enumerate(ref.axes):
+        if name in keep:
+            array = numpy.take(array, keep[name], axis=axis)  # type: ignore[arg-type]
+    return array
+
+
+def sizes_of(ref: Ref, keep: Mapping[str, Array]) -> tuple[int, ...]:
+    """Its axes of maps as they are kept."""
+    return tuple(len(keep[name]) if name in keep else size for size, name in zip(ref.dims, ref.axes, strict=True))
+
+
+__all__ = ["Columns", "Plan", "kept_of", "sizes_of", "spread", "window_of"]
