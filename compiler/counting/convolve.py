@@ -16,7 +16,7 @@ from attrs import frozen
 from cospace.compiler.counting.eliminate import SAFE, Factor, eliminate
 from cospace.compiler.counting.hubs import Plan, close_over_guards, term_scope
 from cospace.compiler.counting.options import Options
-from cospace.compiler.counting.scaling import Place, Scale, find_undefined, scale_sum
+from cospace.compiler.counting.scaling import Place, Scale, scale_sum
 from cospace.compiler.counting.sums import Sum, Term
 from cospace.compiler.numbers.enumerate import Clause, Frame, Mask, Rows, TooMany
 from cospace.compiler.numbers.measure import Measured, Tables
@@ -359,7 +359,7 @@ class Groups:
                 for t in terms:
                     part = t.values[t.hub[block]][:, t.option]
                     total += part if t.counts is None else numpy.where(t.counts[block][:, None], part, 0)
-                bad = find_undefined(total)
+                bad = scale.find_undefined(total)
                 if bad is not None:  # of a sum that is not asked for here nothing need have a value
                     weights = numpy.where(bad & hub.active[block][:, None], 0, weights)
                     total = numpy.where(bad, 0, total)
@@ -385,7 +385,7 @@ class Groups:
                     continue
                 part = scale.values[number][hub.inverse, 0]
                 offset += part if hub.counts is None else numpy.where(hub.counts, part, 0)
-        bad = find_undefined(offset)
+        bad = scale.find_undefined(offset)
         if bad is not None:
             valid &= ~(bad & active)
             offset = numpy.where(bad, 0, offset)

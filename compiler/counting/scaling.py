@@ -32,7 +32,8 @@ class Place:
 class Scale:
     """values: for each term a (hub rows, own rows + 1) table in common integers or floats; sum <= bound within slack.
 
-    The last column is 0: where the term does not count. Equal tables are one array.
+    The last column is 0: where the term does not count. Equal tables are one array. undefined: what stands in common
+    integers where a term has no value; however many of them add up, they fit, and no sum that has one is above half.
     """
 
     values: tuple[Array, ...]
@@ -40,18 +41,17 @@ class Scale:
     bound: Any
     slack: float
     integral: bool
+    undefined: int = 0
 
-
-UNDEFINED = -(1 << 56)
-
-
-def find_undefined(total: Array) -> Mask | None:
-    bad = total < UNDEFINED // 2 if total.dtype == numpy.int64 else numpy.isnan(total)
-    return bad if bad.any() else None
+    def find_undefined(self, total: Array) -> Mask | None:
+        """Where sums have no value, None where all have."""
+        bad = total < self.undefined // 2 if self.integral else numpy.isnan(total)
+        return bad if bad.any() else None
 
 
 def scale_sum(s: Sum, measured: Sequence[Measured | None], places: Sequence[tuple[Place, Place]]) -> Scale:
-    """Common integers where every value is exact and the whole sum fits 55 bits, else floats and a proved slack."""
+    """Common integers where every value is exact and the whole sum fits, up to 64 terms in 54 bits and more of them in
+    the fewer the more they are; else floats and a proved slack."""
     shapes = [(len(h.rows), len(o.rows)) for h, o in places]
     if all(m is None or m.grain > 0 for m in measured):
         grains = [Fraction(1) if m is None else m.grain for m in measured]
@@ -61,7 +61,9 @@ def scale_sum(s: Sum, measured: Sequence[Measured | None], places: Sequence[tupl
         factors = [int(u * common) // shared for u in units]
         largest = sum(abs(f) * (1 if m is None else m.largest) for f, m in zip(factors, measured, strict=True))
         limit = -s.constant * common / shared
-        if largest < 1 << 54 and len(units) <= 100 and abs(limit) < 1 << 61 and all(abs(f) < 1 << 54 for f in factors):
+        undefined = -(1 << 62) // max(64, len(units))
+        room = -undefined // 4
+        if largest < room and abs(limit) < 1 << 61 and all(abs(f) < room for f in factors):
             tables: list[Array] = []
             made: dict[tuple[int, int], Array] = {}
             for factor, m, shape in zip(factors, measured, shapes, strict=True):
@@ -71,10 +73,10 @@ def scale_sum(s: Sum, measured: Sequence[Measured | None], places: Sequence[tupl
                 key = (id(m), factor)
                 if key not in made:
                     defined = ~numpy.isnan(m.values)
-                    made[key] = _shut(numpy.where(defined, m.whole() * factor, UNDEFINED).reshape(shape))
+                    made[key] = _shut(numpy.where(defined, m.whole() * factor, undefined).reshape(shape))
                 tables.append(made[key])
             bound = math.ceil(limit) - 1 if s.strict else math.floor(limit)
-            return Scale(tuple(tables), tuple(places), numpy.int64(bound), 0, True)
+            return Scale(tuple(tables), tuple(places), numpy.int64(bound), 0, True, undefined)
     return _in_floats(s, measured, places, shapes)
 
 

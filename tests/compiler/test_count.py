@@ -55,7 +55,7 @@ def numbers(path: str, *values: int | Fraction, **more) -> Decision:
     return Decision(path, "choose", tuple(Fraction(v) for v in values), g.NUMBER, **more)
 
 
-@pytest.mark.parametrize("n", [12, 40])
+@pytest.mark.parametrize("n", [12, 40, 120])
 def test_a_long_sum_is_counted_exactly(n: int) -> None:
     layers = [numbers(f"x{i}", *range(10)) for i in range(n)]
     hub = numbers("h", 1, 2, 3)
