@@ -185,10 +185,12 @@ def hold_against(free: Cost, other: Cost, said: str) -> None:
 
 
 def summarise(model: str, found: Mapping[int, Mapping[str, Cost]]) -> None:
-    """What the free mapping takes off each other way's energy-delay, over all bitwidths."""
+    """What the free mapping takes off each other way's energy-delay, over all bitwidths that differ."""
     print(f"{model}: energy-delay of the free mapping against")
     for name in (*FIXED, REUSED):
-        off = [1 - float(c[FREE].product / c[name].product) for c in found.values()]
+        off = [1 - float(c[FREE].product / c[name].product) for b, c in found.items() if name != REUSED or b != 8]
+        if not off:
+            continue
         mean = 1 - exp(sum(log(1 - x) for x in off) / len(off))
         print(f"  {name:<18} {_percent(-mean)} on (geometric) average, {_percent(-min(off))} to {_percent(-max(off))}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -119,9 +120,13 @@ minimize sum(net.works.macs)
 
 def best(
     outs: int, ins: int, rows: int, cols: int, kh: int, kw: int, stride: int, shared: bool, bits: int, units: int,
-    share: Fraction,
+    share: Fraction, keeps: Callable[[Mapping[str, int], str, Mapping[str, int], str, str], bool] = lambda *_: True,
 ) -> tuple[Fraction, Fraction]:  # fmt: skip
-    """(cycles, energy in J) of the mapping with the least product of both, by trying all of them."""
+    """(cycles, energy in J) of the mapping with the least product of both, by trying all of them.
+
+    keeps: whether one is of a dataflow, by its steps off the chip, the innermost, those in the buffer, the innermost,
+    and the spread.
+    """
     found = []
     tiles = itertools.product((8, 64, 512), (8, 64, 512), (4, 32, 256), "PCK", "PCK", (1, 4, 16), (1, 4, 16),
                               ("KC", "KY", "CY", "RY"))  # fmt: skip
@@ -147,6 +152,8 @@ def best(
         rc = ceil(Fraction(mine, steps))
         far = {"K": ceil(outs / k), "C": ceil(ins / c), "P": ceil(rows / y)}
         near = {"K": ceil(k / (rk * ak)), "C": steps * ceil(kh / ar), "P": ceil(y / ay) * ceil(cols / rx)}
+        if not keeps(far, far_in, near, near_in, spread):
+            continue
         order = [(loop, far[loop]) for loop in [x for x in "KCP" if x != far_in] + [far_in]]
         both = order + [(loop, near[loop]) for loop in [x for x in "KCP" if x != near_in] + [near_in]]
 
