@@ -129,8 +129,7 @@ def _evaluate(space: Space, entry: Any, given: Mapping[str, Sequence[Given]]) ->
 
         broken = unmet(space, design, given)
         if broken:
-            *_, said = short_of(broken[0])
-            reason = f"no such mapping in this design: {said}"
+            reason = f"no such mapping in this design: {'; '.join(short_of(broken[0]))}"
             return {"error": {"path": broken[0]["path"], "code": "CS818", "reason": reason, "works": broken}}
     return breakdown(space, design)
 
@@ -144,6 +143,10 @@ def _say(number: int, answer: dict[str, Any]) -> None:
         error = answer["error"]
         code = f"{error['code']}: " if "code" in error else ""
         typer.echo(f"{start}design {number + 1}: {error['path'] or 'error'}: {code}{error['reason']}")
+        for work in error.get("works", ())[1:]:
+            from cospace.cli.explain_mapping import short_of
+
+            typer.echo(f"  {work['path']}: {'; '.join(short_of(work))}")
         return
     typer.echo(f"{start}design {number + 1}: {'feasible' if answer['feasible'] else 'not feasible'}")
     for broken in answer["violated"]:

@@ -100,12 +100,13 @@ def test_what_is_not_feasible_is_an_error_of_its_design(spec: str, tmp_path: Pat
     (tmp_path / "d.jsonl").write_text('{"engine.buffer": "1 KiB"}\n{"engine.buffer": "16 KiB"}\n')
     done = run("cost", spec, "--mapping", file, "--designs", tmp_path / "d.jsonl")
     assert done.exit_code == 1
-    (
-        first,
-        *_,
-    ) = done.stdout.splitlines()
+    first, *others = done.stdout.partition("\n\n")[0].splitlines()
     assert first.startswith("design 1: net.conv_norm[1].conv.conv.matmul: CS818: no such mapping in this design: ")
-    assert "bytes missing" in first or "byte missing" in first
+    for line, path in zip(
+        others, ("net.conv_norm[2].conv.conv.matmul", "net.conv_norm[3].conv.conv.matmul"), strict=True
+    ):
+        assert line.startswith(f"  {path}: ")
+    assert all(" missing  (" in line for line in (first, *others))
     assert "design 2: feasible" in done.stdout
     lines = run("cost", spec, "--mapping", file, "--designs", tmp_path / "d.jsonl", "--json").stdout.splitlines()
     error = json.loads(lines[0])["error"]
