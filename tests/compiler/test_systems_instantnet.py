@@ -149,7 +149,7 @@ def best(
         mine = ceil(Fraction(c, ac))
         room = max(1, min(448 * 8 // (rk * kw * bits), 24 * 8 // (wide * bits)))
         steps = ceil(Fraction(mine, room))
-        rc = ceil(Fraction(mine, steps))
+        rc = Fraction(mine, steps)
         far = {"K": ceil(outs / k), "C": ceil(ins / c), "P": ceil(rows / y)}
         near = {"K": ceil(k / (rk * ak)), "C": steps * ceil(kh / ar), "P": ceil(y / ay) * ceil(cols / rx)}
         if not keeps(far, far_in, near, near_in, spread):
