@@ -21,6 +21,7 @@ from cospace.compiler.space.model import Constant, Param, spell
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import NOWHERE, Label, Reporter
 from cospace.dsl.suggest import closest, meant
+from cospace.dsl.walk import walk
 
 
 def param(s: tree.Param, module: Module, context: Context) -> Any:
@@ -47,13 +48,19 @@ def param(s: tree.Param, module: Module, context: Context) -> Any:
                 context.state.params.append(Param(s.name, value, unit, given, s.span, s.doc))
             else:
                 units = (module.given_in.get(s.name), _written_unit(s.default, context))
-                text = _in_words(value, *units) if given else _text(s, module)
+                text = _in_words(value, *units) if given or _computed(s.default, context) else _text(s, module)
                 context.state.constants[f"{module.key}.{s.name}"] = Constant(f"{module.key}.{s.name}", text, s.span)
     return value
 
 
 def _text(s: tree.Param, module: Module) -> str:
     return " ".join(module.file.text[s.default.span.start : s.default.span.end].split())
+
+
+def _computed(default: tree.Expr, context: Context) -> bool:
+    """Whether a default names anything but units: its text says how its value came about, and not which it is."""
+    named = [n for n in walk(default) if isinstance(n, tree.Name)]
+    return any(not isinstance(names.find(n.id, n.span, context), UnitValue) for n in named)
 
 
 def _in_words(value: Expr, *units: UnitValue | None) -> str:
@@ -107,7 +114,7 @@ def apply_settings(root: Module, context: Context) -> None:
 
 def _setting(text: str, param: tree.Param, module: Module, context: Context) -> Any:
     """The value of `--set name=text`: a text as it stands where the default is one, else an expression."""
-    if isinstance(param.default, tree.Text):
+    if _is_text(param.default):
         return const(text.strip('"'))
     inner = Reporter()
     shown = f"--set {param.name}"
@@ -139,6 +146,13 @@ def _setting(text: str, param: tree.Param, module: Module, context: Context) -> 
         return None
     _note_unit(module, param.name, bind.value, Context(local, module.scope))
     return one_of(value)
+
+
+def _is_text(default: tree.Expr) -> bool:
+    """Whether a default is a text, or the choice of one."""
+    if isinstance(default, tree.If):
+        return _is_text(default.then) and _is_text(default.otherwise)
+    return isinstance(default, tree.Text)
 
 
 def _note_unit(module: Module, name: str, node: tree.Expr, context: Context) -> None:
@@ -184,7 +198,10 @@ def apply_imports(root: Module, context: Context) -> None:
 
 
 def _written_unit(node: tree.Expr, context: Context) -> UnitValue | None:
-    """The unit that a quantity is written in: `pJ/byte` of `2 pJ / byte`. None where its text doesn't say one."""
+    """The unit that a quantity is written in: `pJ/byte` of `2 pJ / byte`, whatever named it is multiplied by. Of two
+    alternatives that of the first which says one. None where the text doesn't."""
+    if isinstance(node, tree.If):
+        return _written_unit(node.then, context) or _written_unit(node.otherwise, context)
     found = _units(node, context)
     if not found:
         return None
@@ -203,7 +220,7 @@ def _units(node: tree.Expr, context: Context) -> list[tuple[str, int]] | None:
         return [] if node.unit in (None, "%") else [(node.unit, 1)]
     if isinstance(node, tree.Name):
         value = names.find(node.id, node.span, context)
-        return [(node.id, 1)] if isinstance(value, UnitValue) else None
+        return [(node.id, 1)] if isinstance(value, UnitValue) else []
     if isinstance(node, tree.Binary) and node.op in ("*", "/"):
         left, right = _units(node.left, context), _units(node.right, context)
         if left is None or right is None:
