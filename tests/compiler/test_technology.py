@@ -65,7 +65,7 @@ def test_the_published_example_of_scaling() -> None:
     assert abs(new / old - Fraction("0.1755")) < Fraction("0.0001")
 
 
-def test_the_default_is_what_the_sheets_charge() -> None:
+def test_the_default_is_what_the_published_models_charge() -> None:
     assert value("tech.dram * 1 byte / pJ") == 100
     assert value("tech.sram * 1 byte / pJ") == 3
     assert value("tech.sram_at(1 MiB, 512 bit) * 1 byte / pJ") == 3, "the same at any size"
