@@ -109,7 +109,7 @@ def test_accelerators(tmp_path: Path) -> None:
     page = ROOT / "docs" / "accelerators.md"
     printed = [line for ran in follow(page, tmp_path) for line in ran.output.splitlines()]
     shown = [body for kind, rest, body in FENCE.findall(page.read_text("utf-8")) if kind == "text" and not rest]
-    assert len(shown) == 6 and not {line for body in shown for line in body.splitlines()} - set(printed)
+    assert len(shown) == 7 and not {line for body in shown for line in body.splitlines()} - set(printed)
     assert (tmp_path / "mapping.svg").read_text("utf-8").startswith("<svg ")
 
 
