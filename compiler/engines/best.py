@@ -26,7 +26,7 @@ from cospace.compiler.proofs.prove import Prover
 from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.designs import DesignError, encode
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
-from cospace.compiler.space.graph import TRUE, Expr, Value, walk
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, walk
 from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from cospace.compiler.space.pins import fix
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic
@@ -124,7 +124,7 @@ def restrict(space: Space, fixed: Mapping[str, Value]) -> Space:
     return evolve(
         space,
         decisions=decisions,
-        requirements=tuple(r for r in requirements if r.value is not TRUE),
+        requirements=tuple(r for r in requirements if r.value is not TRUE and r.guard is not FALSE),
         objectives=objectives,
         works=(), networks=(), accelerators=(), stages=(), references=(),
     )  # fmt: skip

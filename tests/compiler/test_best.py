@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy
 import pytest
 from attrs import evolve
-from cospace.compiler.driver import compile_file
+from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.engines.best import best, restrict
 from cospace.compiler.engines.candidates import find_front, find_least, surviving
 from cospace.compiler.engines.exhaustive import Exhaustive
@@ -178,6 +178,22 @@ def test_a_pin_that_is_not_there() -> None:
         best(space, {space.decisions[0].path: Fraction(12345)})
     with pytest.raises(DesignError):
         Exhaustive(space, ["nowhere"])
+
+
+def test_a_pin_leaves_nothing_that_reads_what_is_not_live() -> None:
+    space = compile_text("""space s
+style = choose {plain, fine}
+share = choose {1, 2} when style == fine
+x = choose 2..4
+require share * x <= 4 when style == fine
+minimize x
+""").space
+    assert space is not None
+    for value, names in (("plain", {"x"}), ("fine", {"share", "x"})):
+        left = restrict(space, {"style": g.Symbol(value)})
+        assert {d.path for d in left.decisions} == names
+        assert all((r.value.free | r.guard.free) <= names for r in left.requirements)
+        assert best(space, {"style": g.Symbol(value)}).designs[0]["x"] == 2
 
 
 def test_what_is_measured_is_left_out() -> None:
