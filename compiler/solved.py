@@ -1,7 +1,8 @@
 """Mappings solved ahead: a problem with many assignments becomes tables over the few decisions that it reads.
 
-Problems that differ only in their numbers are solved together. Certified floats leave, at each row of what is read, the
-mappings that could be best; those are compared exactly (`columns`), so that a table holds what brute force would find.
+Problems that differ only in their numbers are solved together; those with too many mappings to list one by one, by
+bounds (`mappings`). Certified floats leave, at each row of what is read, the mappings that could be best; those are
+compared exactly (`columns`), so that a table holds what brute force would find.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from attrs import evolve, field, frozen, mutable
 from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
+from cospace.compiler.mappings.solve import MOST, GaveUp, NotApart, best
 from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.numbers import _checks
 from cospace.compiler.numbers.plan import Columns, Plan
@@ -31,6 +33,8 @@ ROWS = 256
 """Combinations of what a problem reads, at most."""
 PAIRS = 400_000
 """Mappings that are compared exactly for problems of one form, at most."""
+LISTED = 1 << 24
+"""Mappings of one problem that are tried one by one, at most; of more the best is proved by bounds (`mappings`)."""
 KEPT = 20_000
 """Mappings, of all rows, from which on what was solved is kept in the cache folder."""
 
@@ -87,8 +91,8 @@ def solve_ahead(
                 m.best, m.found = best, found
         else:
             try:
-                _solve(members)
-            except NotExact:
+                (_prove if _mappings(members[0]) > LISTED else _solve)(members)
+            except (NotExact, NotApart, GaveUp):
                 continue
             if _is_large(members):
                 asked.keep([(m.best, m.found) for m in members])
@@ -100,8 +104,28 @@ def solve_ahead(
 
 def _is_large(members: Sequence[_Member]) -> bool:
     """Whether solving them takes so long that their answers are kept from run to run."""
-    mappings = math.prod(len(m.values) for m in members[0].wanted.problem.maps)
-    return mappings * sum(len(m.rows) for m in members) >= KEPT
+    return _mappings(members[0]) * sum(len(m.rows) for m in members) >= KEPT
+
+
+def _mappings(m: _Member) -> int:
+    return math.prod(len(d.values) for d in m.wanted.problem.maps)
+
+
+def _prove(members: Sequence[_Member]) -> None:
+    """The same as `_solve`, of mappings too many to list. Raises NotExact, NotApart, GaveUp."""
+    for m in members:
+        problem, left = m.wanted.problem, MOST
+        for row in m.rows:
+            given = dict(zip(m.paths, row, strict=True))
+            found = best(problem, given, left)
+            left -= found.bounded + found.looked
+            m.best.append(found.taken)
+            here = {path: columns.column([v]) for path, v in given.items() if v is not None}
+            here |= {
+                d.path: columns.column([d.values[k]]) for d, k in zip(problem.maps, found.taken or (), strict=False)
+            }
+            quantities = [e for _, e in m.wanted.quantities] if found.taken is not None else []
+            m.found.append([_value(c[0]) for c in columns.evaluate(quantities, here, 1)])
 
 
 def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:

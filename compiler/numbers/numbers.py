@@ -63,6 +63,8 @@ class Program:
         self._checks = _checks(builder, [*self._outputs, *(d for d in self._defined if certify)]) if certify else always
         self.errors = [v.ref.range.error for v in compiled]
         """Bounds on |float - exact| for each output, at designs that a certified program doesn't doubt."""
+        self.shares = [v.ref.range.share for v in compiled]
+        """The same as a share of the exact value, infinite where none is known."""
         self.grains = [v.ref.range.grain for v in compiled]
         """A power of two that divides the exact value of each output, 0 where none is known."""
         self.values: tuple[Value, ...] = tuple(v for _, v in builder.codes)

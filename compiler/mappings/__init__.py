@@ -1,0 +1,1 @@
+"""The best mapping of a work where there are too many to try: proved by bounds, found by branching."""

@@ -1,0 +1,71 @@
+"""The best mapping of a work, proved: branch and bound in floats with a stated error, what is near compared exactly.
+
+Of mappings that are equally good it is the first in declared order, as if all had been tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy
+from attrs import frozen
+from cospace.compiler.mappings.branch import Look, explore, open_root
+from cospace.compiler.mappings.closed import close
+from cospace.compiler.mappings.effort import Effort, GaveUp
+from cospace.compiler.mappings.groups import Case, NotApart, cases
+from cospace.compiler.mappings.listed import Ints
+from cospace.compiler.mappings.looked import Looked
+from cospace.compiler.space.graph import MapProblem, Value
+
+MOST = 50_000_000
+"""Partial and whole mappings that are looked at for one problem, at most."""
+
+
+@frozen
+class Best:
+    """taken: the position of each map's value, None where nothing meets the requirements. bounded, looked: how many
+    partial and whole mappings that took."""
+
+    taken: tuple[int, ...] | None
+    bounded: int
+    looked: int
+
+
+def best(problem: MapProblem, given: Mapping[str, Value | None], most: int = MOST) -> Best:
+    """The best mapping of a problem where what it reads has these values.
+
+    Raises NotExact, NotApart and GaveUp where it can't be told, or not at the cost of so many mappings.
+    """
+    closed = close(problem, given)
+    if closed is None:
+        return Best(None, 0, 0)
+    effort = Effort(most)
+    made = cases(closed)
+    looked = Looked(closed, sorted({n for case in made for n in case.first}))
+    roots = []
+    for case in made:
+        look = _look(case, looked, len(closed.decisions))
+        roots.append((open_root(case.structure, look), look))
+    for root, look in sorted(roots, key=lambda r: r[0].low):
+        explore(root, looked.least, look, effort)
+    found = looked.first()
+    taken = None if found is None else tuple(p[int(k)] for p, k in zip(closed.places, found, strict=True))
+    return Best(taken, effort.bounded, effort.looked)
+
+
+def _look(case: Case, looked: Looked, maps: int) -> Look:
+    """How mappings of one case are looked at, which are told by a row of each group."""
+
+    def look(groups: Ints) -> float:
+        rows = numpy.zeros((len(groups), maps), dtype=numpy.int64)
+        for n, k in case.first.items():
+            rows[:, n] = k
+        for g, places in enumerate(case.columns):
+            rows[:, list(places)] = case.structure.groups[g].rows[groups[:, g]]
+        looked.add(rows)
+        return looked.least
+
+    return look
+
+
+__all__ = ["Best", "GaveUp", "NotApart", "best"]
