@@ -7,164 +7,145 @@ from collections.abc import Callable
 
 import numpy
 from attrs import evolve, frozen
-from cospace.compiler.mappings.dual import Batch, Dual
+from cospace.compiler.mappings.dual import SLACK, Batch, Dual
 from cospace.compiler.mappings.effort import Effort
 from cospace.compiler.mappings.listed import Ints
 from cospace.compiler.mappings.structure import Structure
 
 AT_ROOT = 96
-"""Rounds in which weights are made better before anything is set, and what they begin and end with as `warmth`."""
+"""Rounds in which weights are made better before anything is set."""
 WARM, COLD = 1.0, 0.005
-ROUNDS = 3
-"""Rounds after a group was set."""
+"""The `warmth` of the first of them and of the last."""
 STEP, MOMENTUM = 0.1, 0.9
 """How far weights go in one round, and how much of the round before goes into it."""
-CHUNK = 2048
+ROUNDS = 2
+"""Rounds after a group was set."""
+TRIES = 4
+"""Mappings that are looked for from what bounds the root, so that something good is known early."""
+CHUNK = 1 << 13
 """Partial mappings that are bounded together."""
-
-
-@frozen(eq=False)
-class Open:
-    """A structure whose root is bounded: the least is no less than `low`. batch: nothing set, with good weights."""
-
-    structure: Structure
-    dual: Dual
-    batch: Batch
-    low: float
-
+WHOLE = 1 << 15
+"""Whole mappings that are looked at together."""
 
 Look = Callable[[Ints], float]
 """Is told whole mappings, a row of each group (n, groups), and says the logarithm of the best that is known."""
 
 
-def open_root(structure: Structure, look: Look) -> Open:
+@frozen(eq=False)
+class Root:
+    """A structure none of whose mappings is less than `low`, and the batch of nothing set, with good weights."""
+
+    dual: Dual
+    batch: Batch
+    low: float
+
+
+def bound_root(structure: Structure, look: Look, best: float) -> Root:
     """Bounds the root, and looks at mappings that seem good on the way."""
     dual = Dual(structure)
     batch = dual.start()
     ends = dual.ends(batch)
-    low, kept = -math.inf, batch
-    before = batch.weights
+    low, kept, before = -math.inf, batch, batch.weights
     for n in range(AT_ROOT):
         warmth = WARM * (COLD / WARM) ** (n / AT_ROOT)
-        bound, open_, least = dual.bound(batch, ends)
-        if bound[0] > low:
-            low, kept = float(bound[0]), batch
-        if n % 32 == 31:
-            look(_descend(dual, [int(least[g][0]) for g in range(len(structure.tables))]))
-        weights = dual.improve(batch, open_, warmth, STEP * min(1.0, 2 * warmth))
+        bound = dual.bound(batch, ends)
+        if bound.low[0] > low:
+            low, kept = float(bound.low[0]), batch
+            if low > best:
+                break
+        if n % (AT_ROOT // TRIES) == AT_ROOT // TRIES - 1:
+            best = look(_descended(dual, [int(bound.open[g][0].argmin()) for g in range(len(structure.tables))]))
+        weights = dual.improve(batch, bound, warmth, STEP * min(1.0, 2 * warmth))
         ahead = weights + MOMENTUM * (weights - before)
         ahead[:, dual.limits] = numpy.maximum(ahead[:, dual.limits], 0.0)
-        batch, before = Batch({}, ahead), weights
-    return Open(structure, dual, kept, low)
+        batch, before = batch.weighed(ahead), weights
+    return Root(dual, kept, low)
 
 
-def _descend(dual: Dual, rows: list[int]) -> Ints:
+def _descended(dual: Dual, rows: list[int]) -> Ints:
     """From a mapping to one that no change of a single group makes better."""
     s = dual.structure
     best = math.inf
     while True:
         before = best
         for g, table in enumerate(s.tables):
-            leaves = [table if h == g else t[rows[h]] for h, t in enumerate(s.tables)]
-            values = dual.values(leaves)
-            over = sum((numpy.maximum(values[k], 0.0) * (values[k] > 1e-9) for k in s.limits), numpy.zeros(len(table)))
-            score = values[s.goal] + 1e3 * over
+            rest = sum((t[rows[h]] for h, t in enumerate(s.tables) if h != g), s.constants)
+            values = dual.values(table + rest)
+            score = values[s.goal]
+            for k in s.limits:
+                score = score + 1e3 * numpy.where(values[k] > SLACK, values[k], 0.0)
             rows[g] = int(score.argmin())
             best = min(best, float(score[rows[g]]))
         if best >= before - 1e-12:
             return numpy.array([rows], dtype=numpy.int64)
 
 
-def explore(root: Open, best: float, look: Look, effort: Effort) -> None:
+def explore(root: Root, best: float, look: Look, effort: Effort) -> None:
     """Looks at every mapping of a structure that may be as good as the best. best: the logarithm of the best so far."""
-    most = float(root.dual.ends(root.batch)[1][root.structure.goal]) + 1e-9
-    best = min(best, most)  # where nothing is known yet, no mapping is worse than this
-    if root.low > best:
+    most = float(root.dual.ends(root.batch)[1][root.dual.structure.goal][0]) + SLACK
+    if root.low > min(best, most):
         return
-    root, rows = _narrowed(root, best)
-    dual = root.dual
+    dual, rows = _narrowed(root, min(best, most))
     stack = [root.batch]
     while stack:
-        batch = stack.pop()
-        best = _step(dual, batch, rows, best, look, effort, stack)
+        best = _step(dual, stack.pop(), rows, min(best, most), look, effort, stack)
+
+
+def _narrowed(root: Root, best: float) -> tuple[Dual, list[Ints]]:
+    """The root without the rows of groups that can't be in a mapping as good as the best; and which rows are left."""
+    dual = root.dual
+    rest = dual.bound(root.batch, dual.ends(root.batch)).rest
+    rows = [numpy.flatnonzero(rest[g][0] <= best) for g in range(len(dual.structure.tables))]
+    tables = tuple(t[left] for t, left in zip(dual.structure.tables, rows, strict=True))
+    return Dual(evolve(dual.structure, tables=tables)), rows
 
 
 def _step(
     dual: Dual, batch: Batch, rows: list[Ints], best: float, look: Look, effort: Effort, stack: list[Batch]
 ) -> float:
-    """Sets one more group in every partial mapping, and puts those that are left on the stack."""
-    tables = dual.structure.tables
-    ends = dual.ends(batch)
-    bound, open_, _ = dual.bound(batch, ends)
-    effort.spend(len(batch))
-    keep = bound <= best
-    rest = {g: bound[:, None] - o.min(axis=1, keepdims=True) + o for g, o in open_.items()}
-    alive = {g: (r <= best) & keep[:, None] for g, r in rest.items()}
-    g = min(alive, key=lambda g: int(alive[g].sum()))
-    parent, row = numpy.nonzero(alive[g])
-    if not len(parent):
-        return best
-    if len(open_) == 1:
-        for low in range(0, len(parent), 1 << 15):
-            some = slice(low, low + (1 << 15))
-            whole = {h: t[parent[some]] for h, t in batch.taken.items()} | {g: row[some]}
-            effort.spend(looked=len(row[some]))
-            values = dual.values([t[whole[h]] for h, t in enumerate(tables)])
-            good = values[dual.structure.goal] <= best + 1e-9
-            for k in dual.structure.limits:
-                good &= values[k] <= 1e-9
-            if good.any():
-                best = min(best, look(numpy.stack([rows[h][whole[h][good]] for h in range(len(tables))], axis=1)))
-        return best
-    order = numpy.argsort(-rest[g][parent, row], kind="stable")  # the best is put last, and taken first
-    parent, row = parent[order], row[order]
-    for low in range(0, len(parent), CHUNK):
-        some = slice(low, low + CHUNK)
-        child = batch.at(parent[some])
-        child = Batch(child.taken | {g: row[some]}, child.weights)
-        child = _sharpened(dual, child, best, effort)
-        if len(child):
-            stack.append(child)
+    """Sets one more group in every partial mapping, and puts those that are left on the stack. The best so far."""
+    effort.spend(bounded=len(batch))
+    rest = dual.bound(batch, dual.ends(batch)).rest
+    alive = {g: numpy.nonzero(r <= best) for g, r in rest.items()}
+    g = min(alive, key=lambda g: len(alive[g][0]))
+    parent, row = alive[g]
+    last = len(rest) == 1
+    if not last:
+        order = numpy.argsort(-rest[g][parent, row], kind="stable")  # the best are on top of the stack
+        parent, row = parent[order], row[order]
+    size = WHOLE if last else CHUNK
+    for low in range(0, len(parent), size):
+        child = dual.child(batch, parent[low : low + size], g, row[low : low + size])
+        if last:
+            effort.spend(looked=len(child))
+            child = child.at(dual.possible(dual.values(child.base), best))
+            if len(child):
+                whole = [rows[h][child.taken[h]] for h in range(len(rows))]
+                best = min(best, look(numpy.stack(whole, axis=1)))
+        else:
+            child = _sharpened(dual, child, best, effort)
+            if len(child):
+                stack.append(child)
     return best
 
 
 def _sharpened(dual: Dual, batch: Batch, best: float, effort: Effort) -> Batch:
     """Partial mappings with weights that suit what is set, without those that can't be as good as the best."""
-    effort.spend(len(batch) * ROUNDS)
-    ends = dual.ends(batch)
-    dead = numpy.zeros(len(batch), dtype=numpy.bool_)
-    for k in dual.structure.limits:
-        dead |= ends[0][k] > 1e-9
-    dead |= ends[0][dual.structure.goal] > best + 1e-9
-    batch = batch.at(~dead)
+    batch = batch.at(dual.possible(dual.ends(batch)[0], best))
     low = numpy.full(len(batch), -math.inf)
-    kept = batch.weights.copy()
+    kept = batch.weights
     for n in range(ROUNDS):
         if not len(batch):
             break
-        ends = dual.ends(batch)
-        bound, open_, _ = dual.bound(batch, ends)
-        better = bound > low
-        low[better] = bound[better]
-        kept[better] = batch.weights[better]
+        effort.spend(bounded=len(batch))
+        bound = dual.bound(batch, dual.ends(batch))
+        kept = numpy.where((bound.low > low)[:, None], batch.weights, kept)
+        low = numpy.maximum(low, bound.low)
+        if n < ROUNDS - 1:
+            batch = batch.weighed(dual.improve(batch, bound, COLD * 2, STEP * COLD * 8))
         alive = low <= best
-        if n == ROUNDS - 1:
-            return Batch({g: t[alive] for g, t in batch.taken.items()}, kept[alive])
-        weights = dual.improve(batch, open_, COLD * 2, STEP * COLD * 8)
-        batch = Batch(batch.taken, weights)
         batch, low, kept = batch.at(alive), low[alive], kept[alive]
-    return batch
+    return batch.weighed(kept)
 
 
-def _narrowed(root: Open, best: float) -> tuple[Open, list[Ints]]:
-    """The root without the rows of groups that can't be in a mapping as good as the best; and which rows are left."""
-    dual = root.dual
-    bound, open_, _ = dual.bound(root.batch, dual.ends(root.batch))
-    rows = []
-    tables = []
-    for g, table in enumerate(root.structure.tables):
-        left = numpy.flatnonzero(bound[0] - open_[g][0].min() + open_[g][0] <= best)
-        rows.append(left)
-        tables.append(table[left])
-    structure = evolve(root.structure, tables=tables)
-    return Open(structure, Dual(structure), root.batch, root.low), rows
+__all__ = ["Look", "Root", "bound_root", "explore"]

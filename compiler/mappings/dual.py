@@ -8,8 +8,6 @@ near one (the dual of a geometric program: Duffin, Peterson and Zener, Geometric
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy
 from attrs import frozen
 from cospace.compiler.mappings.listed import Floats, Ints
@@ -17,23 +15,43 @@ from cospace.compiler.mappings.structure import Structure
 from numpy.typing import NDArray
 
 UNIT = 2.0**-53
+SLACK = 1e-9
+"""Above 0 by less than this a limit may be met."""
 
 
 @frozen(eq=False)
 class Batch:
-    """Partial mappings: for each group that is set the row that it takes (n,); the others are open.
+    """Partial mappings. taken: for each group that is set the row that it takes (n,); the others are open.
 
-    weights: the logarithms of weights, one for each argument of a sum or a greatest value, and the powers of limits.
+    base: the logarithms of atoms by what is set, (n, atoms). weights: the logarithms of weights, one for each argument
+    of a sum or a greatest value, and the powers of limits.
     """
 
     taken: dict[int, Ints]
+    base: Floats
     weights: Floats
 
     def __len__(self) -> int:
         return len(self.weights)
 
     def at(self, rows: NDArray[numpy.bool_] | Ints) -> Batch:
-        return Batch({g: t[rows] for g, t in self.taken.items()}, self.weights[rows])
+        return Batch({g: t[rows] for g, t in self.taken.items()}, self.base[rows], self.weights[rows])
+
+    def weighed(self, weights: Floats) -> Batch:
+        return Batch(self.taken, self.base, weights)
+
+
+@frozen(eq=False)
+class Bound:
+    """low: no mapping that begins so is less (n,). open: of each open group the product at each of its rows."""
+
+    low: Floats
+    open: dict[int, Floats]
+
+    @property
+    def rest(self) -> dict[int, Floats]:
+        """The bound where an open group takes each of its rows, (n, rows)."""
+        return {g: (self.low - o.min(axis=1))[:, None] + o for g, o in self.open.items()}
 
 
 class Dual:
@@ -48,142 +66,122 @@ class Dual:
                 self.place[at] = slice(n, n + len(node.args))
                 n += len(node.args)
         self.limits = slice(n, n + len(structure.limits))
-        self.width = n + len(structure.limits)
-        self._lows = [t.min(axis=0) if len(t) else t.sum(axis=0) for t in structure.tables]
-        self._highs = [t.max(axis=0) if len(t) else t.sum(axis=0) for t in structure.tables]
-        self._most = [numpy.abs(t).max(initial=0.0) for t in structure.tables]
+        empty = numpy.zeros(len(structure.constants))
+        self._lows = [t.min(axis=0) if len(t) else empty for t in structure.tables]
+        self._highs = [t.max(axis=0) if len(t) else empty for t in structure.tables]
+        self._most = numpy.abs(structure.constants) + sum(
+            (numpy.maximum(numpy.abs(a), numpy.abs(b)) for a, b in zip(self._lows, self._highs, strict=True)), empty
+        )
 
     def start(self) -> Batch:
-        return Batch({}, numpy.zeros((1, self.width)))
+        """Nothing set, all weights equal."""
+        return Batch({}, self.structure.constants[None, :], numpy.zeros((1, self.limits.stop)))
 
-    # ---- values of nodes
+    def child(self, batch: Batch, parent: Ints, group: int, row: Ints) -> Batch:
+        """Partial mappings with one more group set."""
+        taken = {g: t[parent] for g, t in batch.taken.items()} | {group: row}
+        return Batch(taken, batch.base[parent] + self.structure.tables[group][row], batch.weights[parent])
 
-    def values(self, leaves: Sequence[Floats]) -> list[Floats]:
-        """The nodes' values where those of all leaves are given: of each group (n, leaves) or (leaves,)."""
+    def values(self, atoms: Floats) -> list[Floats]:
+        """The nodes' values where those of all atoms are given, (n, atoms)."""
         found: list[Floats] = []
         for node in self.structure.nodes:
-            if node.kind == "leaf":
-                found.append(leaves[node.group][..., node.column])
-            elif node.kind == "product":
-                total = numpy.float64(node.constant)
-                for a, power in zip(node.args, node.powers, strict=True):
-                    total = total + power * found[a]
-                found.append(total)
-            elif node.kind == "sum":
-                most = found[node.args[0]]
-                for a in node.args[1:]:
-                    most = numpy.maximum(most, found[a])
-                total = sum(numpy.exp(found[a] - most) for a in node.args)
-                if node.less:
-                    total = numpy.maximum(total - node.less * numpy.exp(-most), 1e-300)
-                found.append(most + numpy.log(total))
-            elif node.kind == "most":
-                most = found[node.args[0]]
-                for a in node.args[1:]:
-                    most = numpy.maximum(most, found[a])
-                found.append(most)
+            if node.kind == "atom":
+                found.append(atoms[:, node.column])
+                continue
+            args = [found[a] for a in node.args]
+            if node.kind == "product":
+                found.append(sum(args[1:], args[0] + node.constant))
+            elif node.kind == "ceil":
+                found.append(_rounded_up(args[0]))
             else:
-                found.append(
-                    numpy.where(
-                        found[node.args[0]] < 50,
-                        numpy.log(numpy.ceil(numpy.exp(found[node.args[0]]) * (1 - 1e-12))),
-                        found[node.args[0]],
-                    )
-                )
+                most = args[0]
+                for a in args[1:]:
+                    most = numpy.maximum(most, a)
+                if node.kind == "sum":
+                    total = numpy.zeros(len(most))
+                    for a in args:
+                        total += numpy.exp(a - most)
+                    if node.less:
+                        total -= node.less * numpy.exp(-most)
+                    most = most + numpy.log(total)
+                found.append(most)
         return found
 
     def ends(self, batch: Batch) -> tuple[list[Floats], list[Floats]]:
-        """The least and the greatest that each node can be: of each alone."""
-        lows = [t[batch.taken[g]] if g in batch.taken else self._lows[g] for g, t in enumerate(self.structure.tables)]
-        highs = [t[batch.taken[g]] if g in batch.taken else self._highs[g] for g, t in enumerate(self.structure.tables)]
-        return self.values(lows), self.values(highs)
+        """The least and the greatest that each node can be, each atom for itself."""
+        low, high = batch.base, batch.base
+        for g, (least, most) in enumerate(zip(self._lows, self._highs, strict=True)):
+            if g not in batch.taken:
+                low, high = low + least, high + most
+        return self.values(low), self.values(high)
 
-    # ---- the bound
+    def possible(self, values: list[Floats], best: float) -> NDArray[numpy.bool_]:
+        """Where no limit is surely broken, and the goal may be as good as the best. values: the least of each node."""
+        good = values[self.structure.goal] <= best + SLACK
+        for k in self.structure.limits:
+            good = good & (values[k] <= SLACK)
+        return good
 
-    def weigh(self, batch: Batch, ends: tuple[list[Floats], list[Floats]]) -> tuple[Floats, list[Floats]]:
-        """What weights make of the goal: a constant (n,), and for each group the powers of its leaves (n, leaves)."""
+    def bound(self, batch: Batch, ends: tuple[list[Floats], list[Floats]]) -> Bound:
+        constant, powers = self._weigh(batch, ends)
+        low = constant + (batch.base * powers).sum(axis=1)
+        open_: dict[int, Floats] = {}
+        for g, table in enumerate(self.structure.tables):
+            if g not in batch.taken:
+                open_[g] = powers @ table.T
+                low += open_[g].min(axis=1)
+        size = numpy.abs(constant) + numpy.abs(powers) @ self._most
+        return Bound(low - (size + 1) * 1024 * UNIT, open_)
+
+    def _weigh(self, batch: Batch, ends: tuple[list[Floats], list[Floats]]) -> tuple[Floats, Floats]:
+        """What weights make of the goal: a constant (n,), and the powers of atoms (n, atoms)."""
         s, n = self.structure, len(batch)
-        low, high = ends
         constant = numpy.zeros(n)
-        flows: list[Floats | None] = [None] * len(s.nodes)
-        powers = [numpy.zeros((n, t.shape[1])) for t in s.tables]
-        flows[s.goal] = numpy.ones(n)
+        flows: dict[int, Floats] = {s.goal: numpy.ones(n)}
         for k, limit in enumerate(s.limits):
             flow = batch.weights[:, self.limits.start + k]
-            flows[limit] = flow if flows[limit] is None else flows[limit] + flow
+            flows[limit] = flows[limit] + flow if limit in flows else flow
+        powers = numpy.zeros((n, len(s.constants)))
         for at in range(len(s.nodes) - 1, -1, -1):
-            node, flow = s.nodes[at], flows[at]
-            if flow is None:
+            node, found = s.nodes[at], flows.get(at)
+            if found is None:
                 continue
-            if node.kind == "leaf":
-                powers[node.group][:, node.column] += flow
+            if node.kind == "atom":
+                powers[:, node.column] += found
                 continue
+            shares = [found] * len(node.args)
             if node.kind == "product":
-                constant += flow * node.constant
-                shares = list(node.powers)
-            elif node.kind == "ceil":
-                shares = [1.0]
-            else:
+                constant += found * node.constant
+            elif node.kind != "ceil":
                 logs = batch.weights[:, self.place[at]]
                 logs = logs - logs.max(axis=1, keepdims=True)
                 share = numpy.exp(logs)
                 total = share.sum(axis=1, keepdims=True)
-                share = share / total
+                share /= total
                 if node.kind == "sum":
                     if node.less:
-                        flow = self._chord(node.less, low[at], high[at], flow, constant)
-                    constant -= flow * (share * (logs - numpy.log(total))).sum(axis=1)
-                shares = list(share.T)
-            for a, part in zip(node.args, shares, strict=True):
-                add = flow * part
-                flows[a] = add if flows[a] is None else flows[a] + add
+                        slope, added = _chord(node.less, ends[0][at], ends[1][at])
+                        constant += found * added
+                        found = found * slope
+                    constant -= found * (share * (logs - numpy.log(total))).sum(axis=1)
+                shares = list((share * found[:, None]).T)
+            for a, flow in zip(node.args, shares, strict=True):
+                flows[a] = flows[a] + flow if a in flows else flow
         return constant, powers
 
-    def _chord(self, less: float, low: Floats, high: Floats, flow: Floats, constant: Floats) -> Floats:
-        """log(x - less) is concave in log x: it is no less than the chord from the one end to the other."""
-        x0 = numpy.logaddexp(low, numpy.log(less))
-        x1 = numpy.logaddexp(high, numpy.log(less))
-        wide = x1 - x0
-        slope = numpy.where(wide > 1e-9, (high - low) / numpy.maximum(wide, 1e-9), 1.0)
-        slope = numpy.maximum(slope, 1.0)
-        constant += flow * (low - slope * x0)
-        return flow * slope
-
-    def bound(
-        self, batch: Batch, ends: tuple[list[Floats], list[Floats]]
-    ) -> tuple[Floats, dict[int, Floats], dict[int, Ints]]:
-        """No mapping that begins so is less than this (n,). Also, for each open group, the product at each of its rows
-        (n, rows), and the row where it is least."""
-        constant, powers = self.weigh(batch, ends)
-        total = constant
-        size = numpy.abs(constant)
-        open_: dict[int, Floats] = {}
-        least: dict[int, Ints] = {}
-        for g, (table, power) in enumerate(zip(self.structure.tables, powers, strict=True)):
-            if g in batch.taken:
-                total = total + (table[batch.taken[g]] * power).sum(axis=1)
-            else:
-                open_[g] = power @ table.T
-                least[g] = open_[g].argmin(axis=1)
-                total = total + numpy.take_along_axis(open_[g], least[g][:, None], axis=1)[:, 0]
-            size = size + numpy.abs(power).sum(axis=1) * self._most[g]
-        return total - size * 1024 * UNIT, open_, least
-
-    def improve(self, batch: Batch, open_: dict[int, Floats], warmth: float, step: float) -> Floats:
+    def improve(self, batch: Batch, bound: Bound, warmth: float, step: float) -> Floats:
         """Better weights: those that suit the mean over mappings near the least; `warmth` says how near."""
         s = self.structure
-        leaves = []
-        for g, table in enumerate(s.tables):
-            if g in batch.taken:
-                leaves.append(table[batch.taken[g]])
-            else:
-                near = numpy.exp((open_[g].min(axis=1, keepdims=True) - open_[g]) / warmth)
-                leaves.append((near / near.sum(axis=1, keepdims=True)) @ table)
-        values = self.values(leaves)
+        atoms = batch.base
+        for g, o in bound.open.items():
+            near = numpy.exp((o.min(axis=1, keepdims=True) - o) / warmth)
+            atoms = atoms + (near / near.sum(axis=1, keepdims=True)) @ s.tables[g]
+        values = self.values(atoms)
         weights = batch.weights.copy()
         for at, part in self.place.items():
             node = s.nodes[at]
-            found = numpy.stack([numpy.broadcast_to(values[a], len(batch)) for a in node.args], axis=1)
+            found = numpy.stack([values[a] for a in node.args], axis=1)
             found -= found.max(axis=1, keepdims=True)
             old = weights[:, part] - weights[:, part].max(axis=1, keepdims=True)
             weights[:, part] = ((1 - step) * old if node.kind == "sum" else old) + step * found
@@ -191,3 +189,24 @@ class Dual:
             at = self.limits.start + k
             weights[:, at] = numpy.maximum(weights[:, at] + step * values[limit], 0.0)
         return weights
+
+
+def _chord(less: float, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """log(x - less) is concave in log x, so it is no less than its chord: slope and height over log x.
+
+    low, high: of log(x - less).
+    """
+    first, last = numpy.logaddexp(low, numpy.log(less)), numpy.logaddexp(high, numpy.log(less))
+    wide = last - first
+    slope = numpy.where(wide > 1e-6, (high - low) / numpy.maximum(wide, 1e-6), 1.0)
+    return slope, low - slope * first
+
+
+def _rounded_up(value: Floats) -> Floats:
+    """The logarithm of a number rounded up, or a little less."""
+    with numpy.errstate(over="ignore"):
+        rounded = numpy.log(numpy.ceil(numpy.exp(value) * (1 - 1e-12)))
+    return numpy.where(value < 30, numpy.maximum(rounded, value), value)
+
+
+__all__ = ["Batch", "Bound", "Dual"]

@@ -90,15 +90,15 @@ class Listed:
             made = [self.ends(a) for a in e.args]
             if e.op == "mul":
                 low, high = made[0]
-                for a in made[1:]:
-                    corners = [_times(x, y) for x in (low, high) for y in a]
+                for other in made[1:]:
+                    corners = [_times(x, y) for x in (low, high) for y in other]
                     low, high = min(corners), max(corners)
                 return low, high
             fold: Any = {"add": sum, "max": max, "min": min}[e.op]
             return fold(low for low, _ in made), fold(high for _, high in made)
         if e.op == "if":
-            (a, b), (c, d) = self.ends(e.args[1]), self.ends(e.args[2])
-            return min(a, c), max(b, d)
+            then, other = self.ends(e.args[1]), self.ends(e.args[2])
+            return min(then[0], other[0]), max(then[1], other[1])
         if not self._bounder:
             self._bounder.append(Bounder(self.domains))
         bounds = self._bounder[0].bounds(e)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy
 from attrs import frozen
-from cospace.compiler.mappings.branch import Look, explore, open_root
+from cospace.compiler.mappings.branch import Look, bound_root, explore
 from cospace.compiler.mappings.closed import close
 from cospace.compiler.mappings.effort import Effort, GaveUp
 from cospace.compiler.mappings.groups import Case, NotApart, cases
@@ -45,7 +45,7 @@ def best(problem: MapProblem, given: Mapping[str, Value | None], most: int = MOS
     roots = []
     for case in made:
         look = _look(case, looked, len(closed.decisions))
-        roots.append((open_root(case.structure, look), look))
+        roots.append((bound_root(case.structure, look, looked.least), look))
     for root, look in sorted(roots, key=lambda r: r[0].low):
         explore(root, looked.least, look, effort)
     found = looked.first()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy
-from attrs import field, frozen, mutable
+from attrs import frozen
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.mappings.listed import Floats, Ints, Listed, logarithm
 from cospace.compiler.space import graph
@@ -41,103 +41,87 @@ class Group:
 
 @frozen
 class Node:
-    """kind: leaf, product, sum, most or ceil. group, column: of a leaf. constant: the logarithm of a factor, or of a
-    term; less: what a sum is less. powers: of the arguments of a product."""
+    """kind: atom, product, sum, most or ceil. constant: the logarithm of a factor of a product; less: what is taken
+    from a sum; column: of an atom."""
 
     kind: str
     args: tuple[int, ...] = ()
-    powers: tuple[float, ...] = ()
     constant: float = 0.0
     less: float = 0.0
-    group: int = -1
     column: int = -1
 
 
-@mutable(eq=False)
+@frozen(eq=False)
 class Structure:
-    """Nodes, arguments before users; the goal, and nodes that are at most 1 in what is allowed.
+    """Nodes, arguments before users; the goal, and nodes that are at most 1 in what is allowed. Atoms are products over
+    groups: a constant (atoms,), and a factor for each row of a group, (rows, atoms), both as logarithms."""
 
-    tables: for each group the logarithms of its leaves, (rows, leaves).
-    """
+    groups: tuple[Group, ...]
+    nodes: tuple[Node, ...]
+    goal: int
+    limits: tuple[int, ...]
+    constants: Floats
+    tables: tuple[Floats, ...]
 
-    groups: list[Group]
-    nodes: list[Node] = field(factory=list)
-    goal: int = -1
-    limits: list[int] = field(factory=list)
-    tables: list[Floats] = field(factory=list)
+
+@frozen
+class Atom:
+    """constant: a logarithm; leaves: (group, leaf) -> its power."""
+
+    constant: float = 0.0
+    leaves: tuple[tuple[tuple[int, int], float], ...] = ()
+
+    def times(self, other: Atom, power: float = 1.0) -> Atom:
+        powers = dict(self.leaves)
+        for leaf, p in other.leaves:
+            powers[leaf] = powers.get(leaf, 0.0) + power * p
+        return Atom(self.constant + power * other.constant, tuple(sorted((k, p) for k, p in powers.items() if p)))
+
+
+Part = Atom | int
+"""A product of leaves, or the place of a node."""
 
 
 class Maker:
-    """Makes the structure of one problem over groups."""
+    """Makes the structure of one problem over groups. loose: at its least is what can't be said otherwise."""
 
     def __init__(self, groups: Sequence[Group], listed: Listed, loose: bool = False) -> None:
         self.loose = loose
-        self.structure = Structure(list(groups))
+        self._groups = tuple(groups)
         self._group_of = {path: n for n, g in enumerate(groups) for path in g.paths}
         self._listed = listed
-        self._made: dict[int, int] = {}
+        self._nodes: list[Node] = []
+        self._atoms: dict[Atom, int] = {}
+        self._made: dict[int, Part] = {}
         self._alive: list[Expr] = []
-        self._leaves: list[list[Expr]] = [[] for _ in groups]
-        self._at: dict[int, tuple[int, int]] = {}
+        self._leaves: list[dict[int, tuple[int, Expr]]] = [{} for _ in groups]
 
     def finish(self, goal: Expr, limits: Sequence[tuple[Expr, Expr]]) -> Structure:
         """The structure of a goal and of pairs of which the first is at most the second. Raises Unsplit, NotExact."""
-        s = self.structure
-        s.goal = self.of(goal)
+        wanted = self._place(self._of(goal))
+        kept = []
         for low, high in limits:
             try:
-                s.limits.append(self._product([(low, 1), (high, -1)], graph.le(low, high)))
+                kept.append(self._place(self._product([(low, 1), (high, -1)], graph.le(low, high))))
             except NotExact:
                 continue  # a requirement that bounds don't use is met by what is looked at all the same
             except Unsplit:
                 if not self.loose:
                     raise
-        for g, leaves in zip(s.groups, self._leaves, strict=True):
-            s.tables.append(self._table(leaves, g))
-        return s
+        atoms = list(self._atoms)
+        tables = []
+        for n, group in enumerate(self._groups):
+            powers = numpy.zeros((len(self._leaves[n]), len(atoms)))
+            for k, atom in enumerate(atoms):
+                for (g, leaf), power in atom.leaves:
+                    if g == n:
+                        powers[leaf, k] = power
+            tables.append(self._table([e for _, e in self._leaves[n].values()], group) @ powers)
+        constants = numpy.array([a.constant for a in atoms])
+        return Structure(self._groups, tuple(self._nodes), wanted, tuple(kept), constants, tuple(tables))
 
     def groups_of(self, e: Expr) -> frozenset[int]:
         return frozenset(self._group_of[p] for p in e.free)
-
-    def of(self, e: Expr) -> int:
-        found = self._made.get(id(e))
-        if found is None:
-            self._alive.append(e)
-            try:
-                found = self._node(e)
-            except Unsplit:
-                if not self.loose:
-                    raise
-                found = self._least(e)
-            self._made[id(e)] = found
-        return found
-
-    def _node(self, e: Expr) -> int:
-        groups = self.groups_of(e)
-        if not groups:
-            if not e.is_const or e.number <= 0:
-                raise NotExact("a goal that is not positive")
-            return self._put(Node("product", constant=logarithm(e.number)))
-        if len(groups) == 1:
-            return self._leaf(e)
-        if e.op == "mul":
-            return self._product([(a, 1) for a in e.args], e)
-        if e.op == "div":
-            return self._product([(e.args[0], 1), (e.args[1], -1)], e)
-        if e.op == "add":
-            return self._sum(e)
-        if e.op == "max":
-            return self._put(Node("most", tuple(self.of(a) for a in e.args)))
-        if e.op == "ceil":
-            return self._put(Node("ceil", (self.of(e.args[0]),)))
-        raise Unsplit(e)
-
-    def _least(self, e: Expr) -> int:
-        """A node for the least that an expression can be."""
-        low = self._listed.ends(e)[0]
-        if not 0 < low < math.inf:
-            raise NotExact("nothing is known of it")
-        return self._put(Node("product", constant=logarithm(Fraction(low))))
 
     def _table(self, leaves: Sequence[Expr], group: Group) -> Floats:
         listed = self._listed
@@ -149,49 +133,76 @@ class Maker:
         return table
 
     def _put(self, node: Node) -> int:
-        self.structure.nodes.append(node)
-        return len(self.structure.nodes) - 1
+        self._nodes.append(node)
+        return len(self._nodes) - 1
 
-    def _leaf(self, e: Expr) -> int:
-        (group,) = self.groups_of(e)
-        if id(e) not in self._at:
-            self._at[id(e)] = group, len(self._leaves[group])
-            self._leaves[group].append(e)
-        group, column = self._at[id(e)]
-        return self._put(Node("leaf", group=group, column=column))
+    def _place(self, part: Part) -> int:
+        if isinstance(part, int):
+            return part
+        if part not in self._atoms:
+            self._atoms[part] = len(self._atoms)
+            return self._put(Node("atom", column=self._atoms[part]))
+        return next(n for n, node in enumerate(self._nodes) if node.column == self._atoms[part])
 
-    def _product(self, factors: Sequence[tuple[Expr, int]], whole: Expr) -> int:
-        """Factors of one group become one leaf; what is divided by is known as it is, not by a bound."""
-        constant = 0.0
-        local: dict[int, list[Expr]] = {}
-        args: list[int] = []
-        powers: list[float] = []
-        pending = list(factors)
-        while pending:
-            e, power = pending.pop(0)
-            groups = self.groups_of(e)
-            if e.is_const:
-                if e.number <= 0:
-                    raise NotExact("a factor that is not positive")
-                constant += power * logarithm(e.number)
-            elif len(groups) == 1:
-                (g,) = groups
-                local.setdefault(g, []).append(e if power > 0 else graph.div(graph.const(1), e))
-            elif e.op == "mul":
-                pending += [(a, power) for a in e.args]
-            elif e.op == "div":
-                pending += [(e.args[0], power), (e.args[1], -power)]
-            elif power > 0:
-                args.append(self.of(e))
-                powers.append(1.0)
+    def _of(self, e: Expr) -> Part:
+        found = self._made.get(id(e))
+        if found is None:
+            self._alive.append(e)
+            try:
+                found = self._part(e)
+            except Unsplit:
+                if not self.loose:
+                    raise
+                found = self._least(e)
+            self._made[id(e)] = found
+        return found
+
+    def _part(self, e: Expr) -> Part:
+        groups = self.groups_of(e)
+        if not groups:
+            if not e.is_const or e.number <= 0:
+                raise NotExact("a goal that is not positive")
+            return Atom(logarithm(e.number))
+        if len(groups) == 1:
+            (g,) = groups
+            leaf, _ = self._leaves[g].setdefault(id(e), (len(self._leaves[g]), e))
+            return Atom(0.0, (((g, leaf), 1.0),))
+        if e.op == "mul":
+            return self._product([(a, 1) for a in e.args], e)
+        if e.op == "div":
+            return self._product([(e.args[0], 1), (e.args[1], -1)], e)
+        if e.op == "add":
+            return self._sum(e)
+        if e.op in ("max", "ceil"):
+            args = tuple(self._place(self._of(a)) for a in e.args)
+            return self._put(Node("most" if e.op == "max" else "ceil", args))
+        raise Unsplit(e)
+
+    def _least(self, e: Expr) -> Part:
+        """The least that an expression can be, for it."""
+        low = self._listed.ends(e)[0]
+        if not 0 < low < math.inf:
+            raise NotExact("nothing is known of it")
+        return Atom(logarithm(Fraction(low)))
+
+    def _product(self, factors: Sequence[tuple[Expr, int]], whole: Expr) -> Part:
+        """What is divided by is known as it is, not by a bound."""
+        atom, rest = Atom(), []
+        for e, power in factors:
+            part = self._of(e)
+            if isinstance(part, Atom) and (power > 0 or not self.loose or len(self.groups_of(e)) < 2):
+                atom = atom.times(part, power)
+            elif isinstance(part, int) and power > 0:
+                rest.append(part)
             else:
                 raise Unsplit(whole)
-        for parts in local.values():
-            args.append(self.of(graph.mul(*parts)))
-            powers.append(1.0)
-        return self._put(Node("product", tuple(args), tuple(powers), constant))
+        if not rest:
+            return atom
+        if atom.leaves:
+            rest.append(self._place(atom))
+        return self._put(Node("product", tuple(rest), 0.0 if atom.leaves else atom.constant))
 
-    def _sum(self, e: Expr) -> int:
+    def _sum(self, e: Expr) -> Part:
         terms, constant = _linear(e)
         local: dict[int, list[Expr]] = {}
         args: list[int] = []
@@ -204,7 +215,7 @@ class Maker:
             elif factor < 0:
                 raise Unsplit(e)
             else:
-                args.append(self._product([(graph.const(factor), 1), (part, 1)], part))
+                args.append(self._place(self._product([(graph.const(factor), 1), (part, 1)], part)))
                 lows.append(factor * self._listed.ends(part)[0])
         for parts in local.values():
             whole = graph.add(*parts)
@@ -212,10 +223,10 @@ class Maker:
             if low < 0:
                 raise Unsplit(e)
             if low > 0:
-                args.append(self.of(whole))
+                args.append(self._place(self._of(whole)))
                 lows.append(low)
         if constant > 0:
-            args.append(self._put(Node("product", constant=logarithm(constant))))
+            args.append(self._place(Atom(logarithm(constant))))
         if not args:
             raise NotExact("a sum of nothing that is surely there")
         if constant < 0 and sum(low for low in lows if low > 0) < -constant * CLEAR:
