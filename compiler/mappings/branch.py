@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy
 from attrs import evolve, frozen
 from cospace.compiler.mappings.dual import SLACK, Batch, Dual
 from cospace.compiler.mappings.effort import Effort
 from cospace.compiler.mappings.listed import Ints
-from cospace.compiler.mappings.structure import Structure
+from cospace.compiler.mappings.structure import Structure, stacked
 
-AT_ROOT = 96
+AT_ROOT = 192
 """Rounds in which weights are made better before anything is set."""
 WARM, COLD = 1.0, 0.005
 """The `warmth` of the first of them and of the last."""
@@ -40,26 +40,26 @@ class Root:
     low: float
 
 
-def bound_root(structure: Structure, look: Look, best: float) -> Root:
-    """Bounds the root, and looks at mappings that seem good on the way."""
-    dual = Dual(structure)
-    batch = dual.start()
-    ends = dual.ends(batch)
-    low, kept, before = -math.inf, batch, batch.weights
+def bound_roots(structures: Sequence[Structure], looks: Sequence[Look]) -> list[Root]:
+    """Bounds structures of one form, and looks at mappings that seem good on the way."""
+    every = Dual(stacked(structures))
+    duals = [Dual(s) for s in structures]
+    batch = every.start()
+    ends = every.ends(batch)
+    low, kept, before = numpy.full(len(batch), -math.inf), batch.weights, batch.weights
     for n in range(AT_ROOT):
         warmth = WARM * (COLD / WARM) ** (n / AT_ROOT)
-        bound = dual.bound(batch, ends)
-        if bound.low[0] > low:
-            low, kept = float(bound.low[0]), batch
-            if low > best:
-                break
+        bound = every.bound(batch, ends)
+        kept = numpy.where((bound.low > low)[:, None], batch.weights, kept)
+        low = numpy.maximum(low, bound.low)
         if n % (AT_ROOT // TRIES) == AT_ROOT // TRIES - 1:
-            best = look(_descended(dual, [int(bound.open[g][0].argmin()) for g in range(len(structure.tables))]))
-        weights = dual.improve(batch, bound, warmth, STEP * min(1.0, 2 * warmth))
+            for k, (dual, look) in enumerate(zip(duals, looks, strict=True)):
+                look(_descended(dual, [int(bound.open[g][k].argmin()) for g in range(len(bound.open))]))
+        weights = every.improve(batch, bound, warmth, STEP * min(1.0, 2 * warmth))
         ahead = weights + MOMENTUM * (weights - before)
-        ahead[:, dual.limits] = numpy.maximum(ahead[:, dual.limits], 0.0)
+        ahead[:, every.limits] = numpy.maximum(ahead[:, every.limits], 0.0)
         batch, before = batch.weighed(ahead), weights
-    return Root(dual, kept, low)
+    return [Root(d, d.start().weighed(kept[k : k + 1]), float(low[k])) for k, d in enumerate(duals)]
 
 
 def _descended(dual: Dual, rows: list[int]) -> Ints:
@@ -148,4 +148,4 @@ def _sharpened(dual: Dual, batch: Batch, best: float, effort: Effort) -> Batch:
     return batch.weighed(kept)
 
 
-__all__ = ["Look", "Root", "bound_root", "explore"]
+__all__ = ["Look", "Root", "bound_roots", "explore"]

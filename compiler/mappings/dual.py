@@ -55,7 +55,7 @@ class Bound:
 
 
 class Dual:
-    """Bounds of one structure. All are logarithms."""
+    """Bounds of one structure, or of several in one, each of which has a batch's rows in turn. All are logarithms."""
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
@@ -66,16 +66,17 @@ class Dual:
                 self.place[at] = slice(n, n + len(node.args))
                 n += len(node.args)
         self.limits = slice(n, n + len(structure.limits))
-        empty = numpy.zeros(len(structure.constants))
-        self._lows = [t.min(axis=0) if len(t) else empty for t in structure.tables]
-        self._highs = [t.max(axis=0) if len(t) else empty for t in structure.tables]
+        empty = numpy.zeros_like(structure.constants)
+        self._lows = [t.min(axis=-2) if t.size else empty for t in structure.tables]
+        self._highs = [t.max(axis=-2) if t.size else empty for t in structure.tables]
         self._most = numpy.abs(structure.constants) + sum(
             (numpy.maximum(numpy.abs(a), numpy.abs(b)) for a, b in zip(self._lows, self._highs, strict=True)), empty
         )
 
     def start(self) -> Batch:
         """Nothing set, all weights equal."""
-        return Batch({}, self.structure.constants[None, :], numpy.zeros((1, self.limits.stop)))
+        base = numpy.atleast_2d(self.structure.constants)
+        return Batch({}, base, numpy.zeros((len(base), self.limits.stop)))
 
     def child(self, batch: Batch, parent: Ints, group: int, row: Ints) -> Batch:
         """Partial mappings with one more group set."""
@@ -129,9 +130,9 @@ class Dual:
         open_: dict[int, Floats] = {}
         for g, table in enumerate(self.structure.tables):
             if g not in batch.taken:
-                open_[g] = powers @ table.T
+                open_[g] = powers @ table.T if table.ndim == 2 else numpy.matmul(table, powers[:, :, None])[:, :, 0]
                 low += open_[g].min(axis=1)
-        size = numpy.abs(constant) + numpy.abs(powers) @ self._most
+        size = numpy.abs(constant) + (numpy.abs(powers) * self._most).sum(axis=1)
         return Bound(low - (size + 1) * 1024 * UNIT, open_)
 
     def _weigh(self, batch: Batch, ends: tuple[list[Floats], list[Floats]]) -> tuple[Floats, Floats]:
@@ -142,7 +143,7 @@ class Dual:
         for k, limit in enumerate(s.limits):
             flow = batch.weights[:, self.limits.start + k]
             flows[limit] = flows[limit] + flow if limit in flows else flow
-        powers = numpy.zeros((n, len(s.constants)))
+        powers = numpy.zeros_like(batch.base)
         for at in range(len(s.nodes) - 1, -1, -1):
             node, found = s.nodes[at], flows.get(at)
             if found is None:
@@ -176,7 +177,9 @@ class Dual:
         atoms = batch.base
         for g, o in bound.open.items():
             near = numpy.exp((o.min(axis=1, keepdims=True) - o) / warmth)
-            atoms = atoms + (near / near.sum(axis=1, keepdims=True)) @ s.tables[g]
+            near /= near.sum(axis=1, keepdims=True)
+            table = s.tables[g]
+            atoms = atoms + (near @ table if table.ndim == 2 else numpy.matmul(near[:, None, :], table)[:, 0, :])
         values = self.values(atoms)
         weights = batch.weights.copy()
         for at, part in self.place.items():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy
 from attrs import frozen
-from cospace.compiler.mappings.branch import Look, bound_root, explore
+from cospace.compiler.mappings.branch import Look, Root, bound_roots, explore
 from cospace.compiler.mappings.closed import close
 from cospace.compiler.mappings.effort import Effort, GaveUp
 from cospace.compiler.mappings.groups import Case, NotApart, cases
@@ -42,10 +42,13 @@ def best(problem: MapProblem, given: Mapping[str, Value | None], most: int = MOS
     effort = Effort(most)
     made = cases(closed)
     looked = Looked(closed, sorted({n for case in made for n in case.first}))
-    roots = []
+    forms: dict[object, list[Case]] = {}
     for case in made:
-        look = _look(case, looked, len(closed.decisions))
-        roots.append((bound_root(case.structure, look, looked.least), look))
+        forms.setdefault(case.structure.form, []).append(case)
+    roots: list[tuple[Root, Look]] = []
+    for alike in forms.values():
+        looks = [_look(case, looked, len(closed.decisions)) for case in alike]
+        roots += zip(bound_roots([case.structure for case in alike], looks), looks, strict=True)
     for root, look in sorted(roots, key=lambda r: r[0].low):
         explore(root, looked.least, look, effort)
     found = looked.first()

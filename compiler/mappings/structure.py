@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.mappings.listed import Floats, Ints, Listed, logarithm
 from cospace.compiler.space import graph
@@ -54,7 +54,8 @@ class Node:
 @frozen(eq=False)
 class Structure:
     """Nodes, arguments before users; the goal, and nodes that are at most 1 in what is allowed. Atoms are products over
-    groups: a constant (atoms,), and a factor for each row of a group, (rows, atoms), both as logarithms."""
+    groups: a constant (atoms,), and a factor for each row of a group, (rows, atoms), both as logarithms. Of several
+    structures that differ in these alone they stand in one array each, (structures, ...)."""
 
     groups: tuple[Group, ...]
     nodes: tuple[Node, ...]
@@ -62,6 +63,20 @@ class Structure:
     limits: tuple[int, ...]
     constants: Floats
     tables: tuple[Floats, ...]
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What structures that can stand in one have in common."""
+        return self.nodes, self.goal, self.limits, tuple(t.shape for t in self.tables)
+
+
+def stacked(structures: Sequence[Structure]) -> Structure:
+    """Structures of one form as one."""
+    tables = zip(*(s.tables for s in structures), strict=True)
+    return evolve(
+        structures[0],
+        constants=numpy.stack([s.constants for s in structures]), tables=tuple(numpy.stack(t) for t in tables),
+    )  # fmt: skip
 
 
 @frozen
