@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from cospace.compiler.exact.columns import Column
 from cospace.compiler.mappings.listed import Listed
@@ -80,18 +81,14 @@ def undominated(says: Sequence[tuple[Column, Ways]], size: int) -> list[int]:
     rows = [tuple(c[n] for c, _ in says) for n in range(size)]
     ways = [w for _, w in says]
 
-    def covers(a: tuple[object, ...], b: tuple[object, ...]) -> bool:
+    def covers(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
         return all(_covers(x, y, w) for x, y, w in zip(a, b, ways, strict=True))
 
     return [n for n, b in enumerate(rows) if not any(k != n and covers(a, b) for k, a in enumerate(rows))]
 
 
-def _covers(a: object, b: object, ways: Ways) -> bool:
-    if a == b:
-        return True
-    if ways == MORE:
-        return a > b  # type: ignore[operator]
-    return ways == LESS and a < b  # type: ignore[operator, no-any-return]
+def _covers(a: Any, b: Any, ways: Ways) -> bool:
+    return bool(a == b or (ways == MORE and a > b) or (ways == LESS and a < b))
 
 
 __all__ = ["BOTH", "Ways", "directions", "undominated"]

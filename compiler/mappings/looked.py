@@ -16,6 +16,7 @@ from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.mappings.closed import Closed
 from cospace.compiler.mappings.effort import GaveUp
 from cospace.compiler.mappings.listed import Floats, Ints
+from cospace.compiler.numbers.arrays import Array
 from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.space.graph import Expr, walk
 from numpy.typing import NDArray
@@ -37,9 +38,12 @@ class Looked:
         self.closed = closed
         self.freed = sorted(freed)
         self.least = math.inf
-        parts = _exact_parts(closed)
+        self._parts = parts = _exact_parts(closed)
         self._program = Program([closed.goals[0], closed.meets, *parts], closed.decisions, certify=True)
+        low = closed.listed.ends(closed.goals[0])[0]
         share = self._program.shares[0]
+        if low > 0:
+            share = min(share, self._program.errors[0] / float(low))
         if not share < SPARE:
             raise NotExact("rounding hides which is the best")
         self._spare = 4 * share + 1e-13
@@ -82,12 +86,8 @@ class Looked:
         kept = [(self._rows[:0], self._logs[:0], self._keys[:0])]
         for low in range(0, len(rows), PIECE):
             some = rows[low : low + PIECE]
-            (goal, meets, *parts), (defined, *_), doubt = (
-                found if isinstance(found, numpy.ndarray) else [numpy.broadcast_to(f, len(some)) for f in found]
-                for found in self._program.certified(some)
-            )
-            if numpy.any(doubt):
-                raise NotExact("rounding may decide which mappings there are")
+            found, (defined, *_), doubt = self._program.certified(some)
+            goal, meets, *parts = self._corrected(found, numpy.flatnonzero(doubt), some)
             at = numpy.flatnonzero(meets & defined)
             if not len(at):
                 continue
@@ -117,11 +117,24 @@ class Looked:
 
     def _among_best(self) -> None:
         """Leaves those whose goals are the least, exactly."""
-        given = {d.path: columns.column(d.values)[self._rows[:, n]] for n, d in enumerate(self.closed.decisions)}
-        goals = list(zip(*columns.evaluate(self.closed.goals, given, len(self._rows)), strict=True))
+        goals = list(zip(*self._exactly(self.closed.goals, self._rows), strict=True))
         least = min(goals)
         best = numpy.array([g == least for g in goals])
         self._rows, self._logs, self._keys = self._rows[best], self._logs[best], self._keys[best]
+
+    def _corrected(self, found: Sequence[Array], at: Ints, rows: Ints) -> list[Array]:
+        """The program's numbers, where rounding may have decided wrongly as they are exactly."""
+        if not len(at):
+            return list(found)
+        exactly = self._exactly([self.closed.goals[0], self.closed.meets, *self._parts], rows[at])
+        made = [numpy.array(f) for f in found]
+        for column, values in zip(made, exactly, strict=True):
+            column[at] = values.astype(column.dtype)
+        return made
+
+    def _exactly(self, exprs: Sequence[Expr], rows: Ints) -> list[columns.Column]:
+        given = {d.path: columns.column(d.values)[rows[:, n]] for n, d in enumerate(self.closed.decisions)}
+        return columns.evaluate(exprs, given, len(rows))
 
 
 def _firsts(rows: Ints) -> NDArray[numpy.bool_]:
