@@ -120,12 +120,13 @@ def _prove(members: Sequence[_Member]) -> None:
             found = best(problem, given, left)
             left -= found.bounded + found.looked
             m.best.append(found.taken)
-            here = {path: columns.column([v]) for path, v in given.items() if v is not None}
-            here |= {
-                d.path: columns.column([d.values[k]]) for d, k in zip(problem.maps, found.taken or (), strict=False)
-            }
+            design = {path: v for path, v in given.items() if v is not None}
+            design |= {d.path: d.values[k] for d, k in zip(problem.maps, found.taken or (), strict=False)}
             quantities = [e for _, e in m.wanted.quantities] if found.taken is not None else []
-            m.found.append([_value(c[0]) for c in columns.evaluate(quantities, here, 1)])
+            results = exact.evaluate_all(quantities, design)
+            if any(isinstance(r, (exact.Enclosure, exact.Undefined, exact.Unknown)) for r in results):
+                raise NotExact("a quantity that is not rational, or has no value")
+            m.found.append(results)  # type: ignore[arg-type]
 
 
 def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:

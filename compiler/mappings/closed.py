@@ -46,8 +46,6 @@ def close(problem: MapProblem, given: Mapping[str, Value | None]) -> Closed | No
     if any(n.op in OUTSIDE for n in walk(problem.expressions())):
         raise NotExact("it reads more than decisions")
     types = {str(n.payload): n.type for n in walk(problem.expressions()) if n.op == "var"}
-    if any(v is None for p, v in given.items() if p in types):
-        raise NotExact("it reads what is not live")
     put = Substitution({p: const(v, types[p].unit) for p, v in given.items() if p in types and v is not None})
     facts = [part for r in problem.requirements for part in _parts(put(r))]
     kept: list[list[int]] = []
@@ -62,8 +60,11 @@ def close(problem: MapProblem, given: Mapping[str, Value | None]) -> Closed | No
         kept.append([k for k, a in enumerate(allowed) if not a.is_const or a.value is True])
     if any(f.is_const and f.value is not True for f in facts):
         return None
-    facts = [f for f in dict.fromkeys(facts) if f is not TRUE]
+    own = {m.path for m in problem.maps}
     goals = tuple(put(g) for g in problem.goals)
+    if any(not e.free <= own for e in (*facts, *goals)):
+        raise NotExact("it reads what is not live")
+    facts = [f for f in dict.fromkeys(facts) if f is not TRUE]
     alone = {m.path: [f for f in facts if f.free == {m.path}] for m in problem.maps}
     facts = [f for f in facts if len(f.free) > 1]
     for k, m in enumerate(problem.maps):

@@ -104,7 +104,7 @@ def _chosen(path: str, options: list[tuple[object, ...]]) -> tuple[MapDecision, 
     return MapDecision(path, tuple(values), SYMBOL), values
 
 
-def _told(values: list[Symbol], of: MapDecision, said: list[Fraction] | list[bool], type=NUMBER) -> Expr:  # noqa: ANN001
+def _told(values: list[Symbol], of: MapDecision, said: list[Fraction] | list[bool], type=NUMBER) -> Expr:
     rows = table("values", [(v,) for v in values], list(said), (said[-1],))
     return lookup(rows, [var(of.path, of.type)], type)
 
