@@ -61,6 +61,8 @@ def describe(space: Space, design: Design) -> dict[str, Any]:
     given: dict[str, list[Given]] = {}
     for s in served(space, design):
         maps = _solved(s, design)
+        if maps is None and mapping_missing.too_many(s.placement.problem):
+            continue  # that nothing fits is known; solved anew without what is known it would take without end
         mine = given.setdefault(s.work.path, [])
         if maps:
             mine.append(Given(s.placement.rule, _at(s.work, space), maps))

@@ -64,10 +64,18 @@ def untold(why: str) -> dict[str, Any]:
     return {"nearest": None, "missing": [], "unknown": why}
 
 
+def too_many(problem: MapProblem) -> bool:
+    """Whether the nearest mapping is not looked for."""
+    return _count(problem) > MOST
+
+
+def _count(problem: MapProblem) -> int:
+    return math.prod(len(m.values) for m in problem.maps)
+
+
 def _nearest(problem: MapProblem, space: Space, design: Design) -> dict[str, Any]:
-    size = math.prod(len(m.values) for m in problem.maps)
-    if size > MOST:
-        return untold(f"{size:,} mappings are too many to look for the nearest")
+    if too_many(problem):
+        return untold(f"{_count(problem):,} mappings are too many to look for the nearest")
     units = {d.path: d.type.unit for d in space.decisions}
     known = _Problem(problem, {p: const(v, units[p]) for p, v in design.items()})
     best: tuple[tuple[float, ...], Design, list[tuple[int, Failure]]] | None = None
@@ -201,4 +209,4 @@ def _alike(figures: Sequence[Mapping[str, Any]]) -> list[str]:
     return [show_in(v, unit, _DATA[unit]) for v in values]
 
 
-__all__ = ["nearest", "sentence", "untold"]
+__all__ = ["nearest", "sentence", "too_many", "untold"]
