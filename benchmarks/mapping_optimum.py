@@ -2,7 +2,8 @@
 
 All factorisations of all six loops over DRAM, buffer, array and registers, times all orders of the loops outside and
 inside the buffer. A 3 x 3 convolution of 64 to 64 channels on 56 x 56 outputs and every layer of ResNet-18, each with
-how many mappings there are; then small layers, for which all of them are tried one by one, in whole numbers.
+how many mappings there are; then small layers, for which all of them are tried one by one, in whole numbers, and larger
+ones, for which one is tried of all that differ in nothing that is read.
 
     python benchmarks/mapping_optimum.py [--small N]
 
@@ -24,7 +25,9 @@ import numpy
 from cospace.compiler.driver import compile_loaded
 from cospace.compiler.elaborate.given import Closely
 from cospace.compiler.exact import exact, whole
+from cospace.compiler.mappings.closed import close
 from cospace.compiler.mappings.solve import Best, best
+from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.space.graph import MapProblem, walk
 from cospace.dsl.diagnostics import Reporter
 from cospace.dsl.load import load
@@ -43,6 +46,13 @@ SMALL = (
 TIGHT = {"buffer": "96 bit", "file": "64 bit", "elements": "4", "channel": "8 bit", "port": "16 bit"}
 """An accelerator so small that not everything fits."""
 MIXED = {"buffer": "20 byte", "file": "72 bit", "elements": "2", "channel": "16 bit", "port": "8 bit"}
+
+LARGER = (
+    ((4, 4, 4, 4, 3, 1), {"buffer": "160 byte", "file": "24 byte", "elements": "8"}),
+    ((8, 4, 6, 2, 3, 2), {"buffer": "300 byte", "file": "16 byte", "elements": "4", "channel": "16 bit"}),
+    ((6, 8, 4, 4, 1, 1), {"buffer": "100 byte", "file": "12 byte", "elements": "16", "port": "32 bit"}),
+)
+PIECE = 1 << 20
 
 
 class _Every(dict[str, tuple[()]]):
@@ -133,6 +143,24 @@ def tried(problem: MapProblem) -> tuple[tuple[int, ...], int] | None:
     return tuple(map(int, numpy.unravel_index(first, sizes))), ties
 
 
+def tried_apart(problem: MapProblem) -> tuple[tuple[int, ...], int]:
+    """The first of the best mappings, in floats, of those that differ in what is read of them; and how many these are."""
+    closed = close(problem, {})
+    assert closed is not None
+    sizes = [len(d.values) for d in closed.decisions]
+    program = Program([closed.goals[0], closed.meets], closed.decisions)
+    least, first = math.inf, numpy.zeros(len(sizes), dtype=numpy.int64)
+    for low in range(0, math.prod(sizes), PIECE):
+        flat = numpy.arange(low, min(math.prod(sizes), low + PIECE))
+        rows = numpy.stack(numpy.unravel_index(flat, sizes), axis=1)
+        goal, meets = program(rows)
+        goal = numpy.where(meets, goal, math.inf)
+        at = int(goal.argmin())
+        if goal[at] < least * (1 - 1e-12):
+            least, first = goal[at], rows[at]
+    return tuple(p[int(k)] for p, k in zip(closed.places, first, strict=True)), math.prod(sizes)
+
+
 def _reduced(column: whole.Column) -> whole.Column:
     """The same numbers over the least denominator, so that products of them fit."""
     if column.below == 1:
@@ -180,6 +208,17 @@ def main() -> None:
                 f"  {work}: {count(problem):,} mappings, {seconds:.2f} s against {time.process_time() - start:.1f} s, "
                 f"{told(problem, found)}, {wanted[1] if wanted else 0:,} as good: "
                 f"{'the same' if found.taken == (wanted and wanted[0]) else 'ANOTHER'}",
+                flush=True,
+            )
+    print("larger layers, every mapping that differs in what is read of it, in floats:")
+    for dims, chip in LARGER if small else ():
+        for work, problem in problems(dict(zip(LAYER, map(str, dims), strict=True)) | chip):
+            found, seconds = timed(problem)
+            start = time.process_time()
+            wanted, many = tried_apart(problem)
+            print(
+                f"  {work}: {count(problem):.3g} mappings, {seconds:.2f} s against {time.process_time() - start:.1f} s of "
+                f"trying {many:,}, {told(problem, found)}: {'the same' if found.taken == wanted else 'ANOTHER'}",
                 flush=True,
             )
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
