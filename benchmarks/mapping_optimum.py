@@ -144,7 +144,7 @@ def tried(problem: MapProblem) -> tuple[tuple[int, ...], int] | None:
 
 
 def tried_apart(problem: MapProblem) -> tuple[tuple[int, ...], int]:
-    """The first of the best mappings, in floats, of those that differ in what is read of them; and how many these are."""
+    """The first of the best mappings, in floats, of all that differ in what is read of them; how many these are."""
     closed = close(problem, {})
     assert closed is not None
     sizes = [len(d.values) for d in closed.decisions]
@@ -216,9 +216,10 @@ def main() -> None:
             found, seconds = timed(problem)
             start = time.process_time()
             wanted, many = tried_apart(problem)
+            trying = time.process_time() - start
             print(
-                f"  {work}: {count(problem):.3g} mappings, {seconds:.2f} s against {time.process_time() - start:.1f} s of "
-                f"trying {many:,}, {told(problem, found)}: {'the same' if found.taken == wanted else 'ANOTHER'}",
+                f"  {work}: {count(problem):.3g} mappings, {seconds:.2f} s against {trying:.1f} s of trying {many:,}, "
+                f"{told(problem, found)}: {'the same' if found.taken == wanted else 'ANOTHER'}",
                 flush=True,
             )
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
