@@ -9,6 +9,9 @@ from cospace.compiler.exact.columns import Column
 from cospace.compiler.mappings.listed import Listed
 from cospace.compiler.space.graph import Expr, walk
 
+COMPARED = 512
+"""Values of a map that are compared with each other, at most."""
+
 Ways = frozenset[int]
 """1: where more is better (true rather than false), -1: where less is."""
 
@@ -77,7 +80,9 @@ def _turned(ways: Ways) -> Ways:
 
 
 def undominated(says: Sequence[tuple[Column, Ways]], size: int) -> list[int]:
-    """The values of a map that no other is at least as good as, wherever it is read."""
+    """The values of a map that no other is at least as good as, wherever it is read; all, where they are many."""
+    if size > COMPARED:
+        return list(range(size))
     rows = [tuple(c[n] for c, _ in says) for n in range(size)]
     ways = [w for _, w in says]
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import numpy
 from attrs import frozen
 from cospace.compiler.mappings.listed import Floats, Ints
-from cospace.compiler.mappings.structure import Structure
+from cospace.compiler.mappings.structure import Node, Structure
 from numpy.typing import NDArray
 
 UNIT = 2.0**-53
+TINY = 1e-300
 SLACK = 1e-9
 """Above 0 by less than this a limit may be met."""
 
@@ -104,8 +105,8 @@ class Dual:
                     for a in args:
                         total += numpy.exp(a - most)
                     if node.less:
-                        total -= node.less * numpy.exp(-most)
-                    most = most + numpy.log(total)
+                        total = numpy.maximum(total - node.less * numpy.exp(-most), TINY)
+                    most = numpy.maximum(most + numpy.log(total), node.least)
                 found.append(most)
         return found
 
@@ -132,8 +133,13 @@ class Dual:
             if g not in batch.taken:
                 open_[g] = powers @ table.T if table.ndim == 2 else numpy.matmul(table, powers[:, :, None])[:, :, 0]
                 low += open_[g].min(axis=1)
+        lost = ~numpy.isfinite(low)  # weights that floats can't hold say nothing
+        if lost.any():
+            low[lost] = -numpy.inf
+            for o in open_.values():
+                o[lost] = 0.0
         size = numpy.abs(constant) + (numpy.abs(powers) * self._most).sum(axis=1)
-        return Bound(low - (size + 1) * 1024 * UNIT, open_)
+        return Bound(numpy.where(lost, low, low - (size + 1) * 1024 * UNIT), open_)
 
     def _weigh(self, batch: Batch, ends: tuple[list[Floats], list[Floats]]) -> tuple[Floats, Floats]:
         """What weights make of the goal: a constant (n,), and the powers of atoms (n, atoms)."""
@@ -162,7 +168,7 @@ class Dual:
                 share /= total
                 if node.kind == "sum":
                     if node.less:
-                        slope, added = _chord(node.less, ends[0][at], ends[1][at])
+                        slope, added = _chord(node, ends[0][at], ends[1][at])
                         constant += found * added
                         found = found * slope
                     constant -= found * (share * (logs - numpy.log(total))).sum(axis=1)
@@ -194,14 +200,15 @@ class Dual:
         return weights
 
 
-def _chord(less: float, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+def _chord(node: Node, low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """log(x - less) is concave in log x, so it is no less than its chord: slope and height over log x.
 
-    low, high: of log(x - less).
+    low, high: of log(x - less). Where it may be no more than the least that it is said to be, only that is known.
     """
-    first, last = numpy.logaddexp(low, numpy.log(less)), numpy.logaddexp(high, numpy.log(less))
+    first, last = numpy.logaddexp(low, numpy.log(node.less)), numpy.logaddexp(high, numpy.log(node.less))
     wide = last - first
     slope = numpy.where(wide > 1e-6, (high - low) / numpy.maximum(wide, 1e-6), 1.0)
+    slope = numpy.where(low <= node.least, 0.0, slope)
     return slope, low - slope * first
 
 

@@ -19,8 +19,8 @@ from cospace.compiler.mappings.listed import Floats, Ints, Listed, logarithm
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import Expr
 
-CLEAR = Fraction(1001, 1000)
-"""By how much what a constant is taken from is larger than it, so that rounding is of no account."""
+CLEAR = 1000
+"""What is left where a constant is taken from a sum is at least such a part of it: rounding is of no account."""
 
 
 class Unsplit(Exception):
@@ -42,12 +42,13 @@ class Group:
 @frozen
 class Node:
     """kind: atom, product, sum, most or ceil. constant: the logarithm of a factor of a product; less: what is taken
-    from a sum; column: of an atom."""
+    from a sum, which is then no less than `least`, a logarithm; column: of an atom."""
 
     kind: str
     args: tuple[int, ...] = ()
     constant: float = 0.0
     less: float = 0.0
+    least: float = -math.inf
     column: int = -1
 
 
@@ -221,7 +222,6 @@ class Maker:
         terms, constant = _linear(e)
         local: dict[int, list[Expr]] = {}
         args: list[int] = []
-        lows: list[Fraction | float] = []
         for factor, part in terms:
             groups = self.groups_of(part)
             if len(groups) == 1:
@@ -231,7 +231,6 @@ class Maker:
                 raise Unsplit(e)
             else:
                 args.append(self._place(self._product([(graph.const(factor), 1), (part, 1)], part)))
-                lows.append(factor * self._listed.ends(part)[0])
         for parts in local.values():
             whole = graph.add(*parts)
             low = self._listed.ends(whole)[0]
@@ -239,14 +238,16 @@ class Maker:
                 raise Unsplit(e)
             if low > 0:
                 args.append(self._place(self._of(whole)))
-                lows.append(low)
         if constant > 0:
             args.append(self._place(Atom(logarithm(constant))))
         if not args:
             raise NotExact("a sum of nothing that is surely there")
-        if constant < 0 and sum(low for low in lows if low > 0) < -constant * CLEAR:
+        if constant >= 0:
+            return self._put(Node("sum", tuple(args)))
+        low = self._listed.ends(e)[0]
+        if not -constant / CLEAR <= low < math.inf:
             raise NotExact("a sum that may be nothing")
-        return self._put(Node("sum", tuple(args), less=float(-constant) if constant < 0 else 0.0))
+        return self._put(Node("sum", tuple(args), less=float(-constant), least=logarithm(Fraction(low))))
 
 
 def _linear(e: Expr) -> tuple[list[tuple[Fraction, Expr]], Fraction]:

@@ -67,7 +67,7 @@ class _Pool:
         if shape < 0.2:
             some.append(const(self.draw.randint(1, 20)))
         elif shape < 0.35:
-            some.append(const(Fraction(-1, 7)))
+            some.append(const(-self.draw.choice([Fraction(1, 7), Fraction(1), Fraction(3)])))
         elif shape < 0.45:
             some.append(graph.mul(const(-1), self.factor(), const(Fraction(1, 50))))
         elif shape < 0.55:
