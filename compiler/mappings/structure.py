@@ -22,6 +22,8 @@ from cospace.compiler.space.graph import Expr
 CLEAR = 1000
 """What is left where a constant is taken from a sum is at least such a part of it: rounding is of no account."""
 
+SPARE = 1e-6
+
 
 class Unsplit(Exception):
     """Groups are joined by what no node can say: the expression."""
@@ -247,7 +249,8 @@ class Maker:
         low = self._listed.ends(e)[0]
         if not -constant / CLEAR <= low < math.inf:
             raise NotExact("a sum that may be nothing")
-        return self._put(Node("sum", tuple(args), less=float(-constant), least=logarithm(Fraction(low))))
+        least = logarithm(Fraction(low)) - SPARE  # so that what reaches it is told from what is held up by it
+        return self._put(Node("sum", tuple(args), less=float(-constant), least=least))
 
 
 def _linear(e: Expr) -> tuple[list[tuple[Fraction, Expr]], Fraction]:
