@@ -22,8 +22,8 @@ ROUNDS = 2
 """Rounds after a group was set."""
 TRIES = 4
 """Mappings that are looked for from what bounds the root, so that something good is known early."""
-CHUNK = 1 << 13
-"""Partial mappings that are bounded together."""
+CELLS = 1 << 22
+"""Partial mappings that are bounded together, times the rows of the largest group."""
 WHOLE = 1 << 15
 """Whole mappings that are looked at together."""
 
@@ -113,7 +113,7 @@ def _step(
     if not last:
         order = numpy.argsort(-rest[g][parent, row], kind="stable")  # the best are on top of the stack
         parent, row = parent[order], row[order]
-    size = WHOLE if last else CHUNK
+    size = WHOLE if last else max(64, CELLS // max(map(len, dual.structure.tables)))
     for low in range(0, len(parent), size):
         child = dual.child(batch, parent[low : low + size], g, row[low : low + size])
         if last:
