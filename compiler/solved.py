@@ -17,7 +17,6 @@ from attrs import evolve, field, frozen, mutable
 from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
-from cospace.compiler.mappings.solve import MOST, GaveUp, NotApart, best
 from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.numbers import _checks
 from cospace.compiler.numbers.plan import Columns, Plan
@@ -92,7 +91,7 @@ def solve_ahead(
         else:
             try:
                 (_prove if _mappings(members[0]) > LISTED else _solve)(members)
-            except (NotExact, NotApart, GaveUp):
+            except NotExact:
                 continue
             if _is_large(members):
                 asked.keep([(m.best, m.found) for m in members])
@@ -112,12 +111,17 @@ def _mappings(m: _Member) -> int:
 
 
 def _prove(members: Sequence[_Member]) -> None:
-    """The same as `_solve`, of mappings too many to list. Raises NotExact, NotApart, GaveUp."""
+    """The same as `_solve`, of mappings too many to list. Raises NotExact also where bounds don't tell it."""
+    from cospace.compiler.mappings.solve import MOST, GaveUp, NotApart, best  # few problems need them
+
     for m in members:
         problem, left = m.wanted.problem, MOST
         for row in m.rows:
             given = dict(zip(m.paths, row, strict=True))
-            found = best(problem, given, left)
+            try:
+                found = best(problem, given, left)
+            except (NotApart, GaveUp) as reason:
+                raise NotExact("bounds do not tell the best mapping") from reason
             left -= found.bounded + found.looked
             m.best.append(found.taken)
             design = {path: v for path, v in given.items() if v is not None}
