@@ -16,7 +16,7 @@ from cospace.compiler.elaborate import placing
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import UNDEFINED, evaluate, solve_maps
 from cospace.compiler.mapping import describe
-from cospace.compiler.mappings import groups
+from cospace.compiler.mappings import groups, solve
 from cospace.compiler.mappings.better import undominated
 from cospace.compiler.mappings.closed import close
 from cospace.compiler.mappings.dual import Dual
@@ -99,8 +99,8 @@ def test_no_weights_give_a_bound_above_a_mapping() -> None:
 def test_a_text_is_the_same_space_proved_or_listed(monkeypatch: pytest.MonkeyPatch, goal: str) -> None:
     monkeypatch.setattr(placing, "LARGE", 2)
     asked = []
-    real = solved.best
-    monkeypatch.setattr(solved, "best", lambda *given: asked.append(given) or real(*given))  # type: ignore[func-returns-value]
+    real = solve.best
+    monkeypatch.setattr(solve, "best", lambda *given: asked.append(given) or real(*given))  # type: ignore[func-returns-value]
     made = []
     for listed in (1 << 24, 0):
         monkeypatch.setattr(solved, "LISTED", listed)
@@ -113,8 +113,8 @@ def test_a_text_is_the_same_space_proved_or_listed(monkeypatch: pytest.MonkeyPat
 
 def test_a_convolution_with_more_mappings_than_anyone_can_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     taken = []
-    real = solved.best
-    monkeypatch.setattr(solved, "best", lambda *given: taken.append(real(*given)) or taken[-1])  # type: ignore[func-returns-value]
+    real = solve.best
+    monkeypatch.setattr(solve, "best", lambda *given: taken.append(real(*given)) or taken[-1])  # type: ignore[func-returns-value]
     monkeypatch.setenv("COSPACE_CACHE", str(tmp_path))
     compiled = compile_file(NEST, {"ins": "32", "outs": "32", "rows": "14", "cols": "14"})
     assert compiled.space is not None
