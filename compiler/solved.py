@@ -23,7 +23,7 @@ from cospace.compiler.numbers.plan import Columns, Plan
 from cospace.compiler.solved_kept import Form, Reads
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
-from cospace.compiler.space.asked import opaque
+from cospace.compiler.space.asked import conjuncts, opaque
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, walk
 from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
@@ -250,7 +250,7 @@ def _possible(members: Sequence[_Member], n: int) -> list[int]:
     for m in members:
         problem = m.wanted.problem
         d = problem.maps[n]
-        parts = [p for r in problem.requirements for p in (r.args if r.op == "and" else (r,)) if p.free == {d.path}]
+        parts = [p for r in problem.requirements for p in conjuncts(r) if p.free == {d.path}]
         found |= {k for k, v in enumerate(d.values) if all(exact.evaluate(p, {d.path: v}) is not False for p in parts)}
         if len(found) == len(d.values):
             break

@@ -345,9 +345,4 @@ def _four(variant: Variant) -> str:
     return FOUR.format(variant.path, value_text(variant, 0)) if variant.values else f"`mean(… for {variant.path})`"
 
 
-def reads_running(value: Expr) -> bool:
-    """Whether an expression holds a measure."""
-    return "measure" in value.opaque
-
-
 __all__ = ["FOUR", "EachValue", "as_function", "each", "fixed", "fold", "is_fold", "marked", "mean_over", "weighted"]

@@ -21,6 +21,7 @@ from cospace.compiler.elaborate.values import (
 )
 from cospace.compiler.elaborate.ways_out import example
 from cospace.compiler.space import graph
+from cospace.compiler.space.asked import conjuncts
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, const
 from cospace.dsl import tree
 from cospace.dsl.diagnostics import Label, Span
@@ -137,8 +138,8 @@ def _asked(rule: tree.Rule, work: Pending, owner: Instance, context: Context) ->
 
 def relative(part: Instance, instance: Instance) -> Expr:
     """When a part exists, where its accelerator does."""
-    have = {id(a) for a in _conjuncts(instance.context.guard)}
-    return graph.both(TRUE, *(a for a in _conjuncts(part.context.guard) if id(a) not in have))
+    have = {id(a) for a in conjuncts(instance.context.guard)}
+    return graph.both(TRUE, *(a for a in conjuncts(part.context.guard) if id(a) not in have))
 
 
 def _covered(condition: Expr, work: Pending, context: Context) -> bool:
@@ -149,13 +150,9 @@ def _covered(condition: Expr, work: Pending, context: Context) -> bool:
     return spoiled or always(condition, context) or always(placed, context)
 
 
-def _conjuncts(e: Expr) -> tuple[Expr, ...]:
-    return e.args if e.op == "and" else (e,)
-
-
 def pinned(condition: Expr) -> dict[str, Expr]:
     """What decisions are surely equal to where a condition holds: path -> the constant."""
-    parts = [c for c in _conjuncts(condition) if c.op == "eq" and c.args[0].op == "var" and c.args[1].is_const]
+    parts = [c for c in conjuncts(condition) if c.op == "eq" and c.args[0].op == "var" and c.args[1].is_const]
     return {str(c.args[0].payload): c.args[1] for c in parts}
 
 

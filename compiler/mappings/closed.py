@@ -13,11 +13,10 @@ from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.mappings.better import BOTH, Ways, directions
 from cospace.compiler.mappings.listed import Listed
 from cospace.compiler.space import graph
+from cospace.compiler.space.asked import conjuncts
 from cospace.compiler.space.graph import TRUE, Expr, MapProblem, Value, const, walk
 from cospace.compiler.space.model import Decision
 from cospace.compiler.space.substitute import Substitution
-
-OUTSIDE = ("solve", "solvable", "input", "measure", "external")
 
 
 @frozen(eq=False)
@@ -43,11 +42,11 @@ def close(problem: MapProblem, given: Mapping[str, Value | None]) -> Closed | No
 
     Raises NotExact for what it may not read, and for maps that exist only where others say so.
     """
-    if any(n.op in OUTSIDE for n in walk(problem.expressions())):
+    if problem.opaque:
         raise NotExact("it reads more than decisions")
     types = {str(n.payload): n.type for n in walk(problem.expressions()) if n.op == "var"}
     put = Substitution({p: const(v, types[p].unit) for p, v in given.items() if p in types and v is not None})
-    facts = [part for r in problem.requirements for part in _parts(put(r))]
+    facts = [part for r in problem.requirements for part in conjuncts(put(r))]
     kept: list[list[int]] = []
     for m in problem.maps:
         if put(m.guard) is not TRUE:
@@ -86,10 +85,6 @@ def close(problem: MapProblem, given: Mapping[str, Value | None]) -> Closed | No
         decisions.append(Decision(m.path, "map", tuple(m.values[at[n]] for n in first), m.type))
     listed = Listed({d.path: d.values for d in decisions})
     return Closed(tuple(decisions), tuple(places), tuple(facts), goals, says, listed)
-
-
-def _parts(fact: Expr) -> list[Expr]:
-    return [p for a in fact.args for p in _parts(a)] if fact.op == "and" else [fact]
 
 
 def _meeting(path: str, values: Sequence[Value], at: list[int], facts: Sequence[Expr]) -> list[int]:

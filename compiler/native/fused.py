@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from cospace.compiler.native.machine import Compiled, compiled, lanes
 from cospace.compiler.native.schedule import Kernel, Schedule, schedule
-from cospace.compiler.numbers.arrays import DTYPES, NUMPY, Array
-from cospace.compiler.numbers.plan import kept_of, sizes_of, window_of
+from cospace.compiler.numbers.arrays import DTYPES, Array
+from cospace.compiler.numbers.plan import kept_of, run_step, sizes_of, window_of
 from cospace.compiler.numbers.steps import Ref, Step
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Fused:
         """As the plan's: which designs, and the arrays that are wanted."""
         n = rows.size
         sizes = {i: sizes_of(ref, keep) for i, ref in self.schedule.values.items()}
-        constants = {i: numpy.ascontiguousarray(kept_of(ref, keep)) for i, ref in self.plan.constants.items()}
+        constants = {i: kept_of(ref, keep) for i, ref in self.plan.constants.items()}
         per_design = sum(8 * math.prod(sizes[r.id]) for part in self.parts for r in self._outs(part))
         block = max(min(BLOCK_BYTES // max(per_design, 1), DESIGNS), self.lanes)
         count = max(n // block, 1)
@@ -78,24 +78,16 @@ class Fused:
                 for ref in self._outs(part):
                     values[ref.id] = numpy.empty((*sizes[ref.id], width), DTYPES[ref.kind])
                 _call(part, values, width, sizes)
-            elif part.name == "column":
-                values[part.out.id] = rows.column(part.setting)[window]  # type: ignore[arg-type]
-            elif part.name == "guarded":
-                values[part.out.id] = numpy.ascontiguousarray(inputs[part.setting])  # type: ignore[index]
             else:
                 out = numpy.empty((*sizes[part.out.id], width), DTYPES[part.out.kind])
-                if part.name == "input":
-                    out[...] = inputs.get(part.setting, math.nan)  # type: ignore[call-overload]
-                else:
-                    out = NUMPY[part.name](out, [values[a.id] for a in part.args], part.setting)
-                values[part.out.id] = out
+                values[part.out.id] = run_step(part, out, values, rows, window, inputs)
         return values
 
 
 def _call(part: Compiled, values: Mapping[int, Array], width: int, sizes: Sizes) -> None:
     """A kernel over a block, a share of the designs a thread."""
     kernel = part.kernel
-    given = [values[o.id] for o in (*kernel.reads, *kernel.gives)]
+    given = [numpy.ascontiguousarray(values[o.id]) for o in kernel.reads] + [values[o.id] for o in kernel.gives]
     extents = {axis: sizes[i][-axis[0]] for axis, i in part.extents.items()}
     sizes_read = (ctypes.c_int64 * max(len(part.axes), 1))(*(extents[a] for a in part.axes))
     room = [math.prod(extents[a] for a in o.axes) * part.lanes for o in kernel.kept]

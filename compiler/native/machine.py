@@ -24,11 +24,8 @@ def lanes() -> int:
 
 
 def _target() -> Any:
-    for name in ("initialize", "initialize_native_target", "initialize_native_asmprinter"):
-        try:
-            getattr(binding, name)()
-        except (AttributeError, RuntimeError):  # newer ones need no `initialize`, and say so
-            continue
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
     features = binding.get_host_cpu_features().flatten()
     target = binding.Target.from_default_triple()
     return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=2)

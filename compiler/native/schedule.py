@@ -31,7 +31,7 @@ PICKS = frozenset({"pick", "sub_position"})
 
 @frozen(eq=False)
 class Operand:
-    """What is read: `id` of a value, its kind and axes; `array`: of a constant."""
+    """A value: its id, kind and axes; ref: the array of the plan that it is, None of what a kernel alone makes."""
 
     id: int
     kind: str
@@ -89,13 +89,12 @@ def axes_of(ref: Ref) -> Axes:
 def schedule(steps: Sequence[Step], wanted: Sequence[Ref]) -> Schedule:
     """How a plan is run by kernels."""
     refs = {r.id: r for s in steps for r in (s.out, *s.args)} | {r.id: r for r in wanted}
-    stage: dict[int, int] = {}
+    native = {s.out.id for s in steps if _is_native(s)}
+    stage: dict[int, int] = {}  # even ones are kernels and what is loaded
     for s in steps:
-        native = _is_native(s)
         last = max((stage.get(a.id, 0) for a in s.args), default=0)
-        stage[s.out.id] = last if (last % 2 == 0) == native else last + 1
-        if s.name in ("column", "input", "guarded"):
-            stage[s.out.id] = 0
+        even = s.out.id in native or not s.args
+        stage[s.out.id] = last if (last % 2 == 0) == even else last + 1
     kernels: dict[int, list[Step]] = {}
     for s in steps:
         kernels.setdefault(stage[s.out.id], []).append(s)
@@ -111,8 +110,8 @@ def schedule(steps: Sequence[Step], wanted: Sequence[Ref]) -> Schedule:
         if number % 2:
             parts += own
             continue
-        parts += [s for s in own if not _is_native(s)]
-        compiled = [s for s in own if _is_native(s)]
+        parts += [s for s in own if s.out.id not in native]
+        compiled = [s for s in own if s.out.id in native]
         if compiled:
             gives = {s.out.id for s in compiled if read_at.get(s.out.id, set()) - {number}}
             parts.append(_kernel(compiled, gives))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attrs import field, frozen
+from cospace.compiler.space.asked import solves
 from cospace.compiler.space.graph import Expr, both, either
-from cospace.compiler.space.walks import walk_outside_problems
 
 FEWEST = 4
 """Decisions that an expression reads, at least: less is a table."""
@@ -29,23 +29,18 @@ class Guarded:
 
 def find_guarded(outputs: Sequence[Expr]) -> list[Guarded]:
     """Arguments of `if`, `and`, `or` that hold mapping problems, by the guard in front of them; outermost ones only."""
-    heavy: set[int] = set()
-    for root in outputs:
-        for node in walk_outside_problems(root):
-            if node.op in ("solve", "solvable") or any(id(a) in heavy for a in node.args):
-                heavy.add(id(node))
     groups: dict[tuple[int, bool], Guarded] = {}
     seen: set[int] = set()
     pending = list(reversed(outputs))
     while pending:
         node = pending.pop()
-        if id(node) in seen or id(node) not in heavy or node.op in ("solve", "solvable"):
+        if id(node) in seen or not solves(node) or node.op in ("solve", "solvable"):
             continue
         seen.add(id(node))
-        guards = _guards(node, heavy)
+        guards = _guards(node)
         for position, a in enumerate(node.args):
             guard = guards.get(position)
-            if guard is None or id(a) not in heavy or len(a.free) < FEWEST or a.type.kind not in ("number", "bool"):
+            if guard is None or not solves(a) or len(a.free) < FEWEST or a.type.kind not in ("number", "bool"):
                 pending.append(a)
                 continue
             condition, side = guard
@@ -55,16 +50,16 @@ def find_guarded(outputs: Sequence[Expr]) -> list[Guarded]:
     return list(groups.values())
 
 
-def _guards(node: Expr, heavy: set[int]) -> dict[int, tuple[Expr, bool]]:
+def _guards(node: Expr) -> dict[int, tuple[Expr, bool]]:
     """For each argument the condition under which it matters, where that is cheap to know."""
     if node.op == "if":
         condition = node.args[0]
-        return {} if id(condition) in heavy else {1: (condition, True), 2: (condition, False)}
+        return {} if solves(condition) else {1: (condition, True), 2: (condition, False)}
     if node.op not in ("and", "or"):
         return {}
     cheap: list[Expr] = []
     for a in node.args:
-        if id(a) in heavy:
+        if solves(a):
             break
         cheap.append(a)
     if not cheap or len(cheap) == len(node.args):

@@ -212,16 +212,7 @@ class Plan:
     ) -> dict[int, Array]:  # fmt: skip
         values: dict[int, Array] = dict(constants)
         for step, out in zip(self.steps, outs, strict=True):
-            if step.name == "column":
-                values[step.out.id] = rows.column(step.setting)[window]  # type: ignore[arg-type]
-            elif step.name == "guarded":
-                values[step.out.id] = inputs[step.setting]  # type: ignore[index]
-            elif step.name == "input":
-                out[...] = inputs.get(step.setting, math.nan)  # type: ignore[call-overload]
-                values[step.out.id] = out
-            else:
-                args = [values[a.id] for a in step.args]
-                values[step.out.id] = self.table[step.name](out, args, step.setting)
+            values[step.out.id] = run_step(step, out, values, rows, window, inputs)
         return values
 
     def run_torch(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
@@ -237,6 +228,20 @@ class Plan:
                 made = self.table[step.name](None, [values[a.id] for a in step.args], step.setting)
                 values[step.out.id] = spread(xp, made, step.out)
         return [xp.broadcast_to(values[r.id].reshape(-1), (n,)) for r in self.wanted]
+
+
+def run_step(
+    step: Step, out: Array, values: Mapping[int, Array], rows: Columns, window: slice, inputs: Mapping[str, Any]
+) -> Array:
+    """What a step makes of some designs in numpy, in `out` where it can."""
+    if step.name == "column":
+        return rows.column(step.setting)[window]  # type: ignore[arg-type]
+    if step.name == "guarded":
+        return inputs[step.setting]  # type: ignore[index]
+    if step.name == "input":
+        out[...] = inputs.get(step.setting, math.nan)  # type: ignore[call-overload]
+        return out
+    return NUMPY[step.name](out, [values[a.id] for a in step.args], step.setting)
 
 
 def spread(xp: Any, array: Array, ref: Ref) -> Array:
@@ -264,4 +269,4 @@ def sizes_of(ref: Ref, keep: Mapping[str, Array]) -> tuple[int, ...]:
     return tuple(len(keep[name]) if name in keep else size for size, name in zip(ref.dims, ref.axes, strict=True))
 
 
-__all__ = ["Columns", "Plan", "kept_of", "sizes_of", "spread", "window_of"]
+__all__ = ["Columns", "Plan", "kept_of", "run_step", "sizes_of", "spread", "window_of"]

@@ -1,4 +1,4 @@
-"""What an expression knows of itself: whether maps are solved in it, or only running tells it."""
+"""What an expression knows of itself: whether maps are solved in it, or only running tells it; what it asks."""
 
 from __future__ import annotations
 
@@ -22,4 +22,9 @@ def is_modelled(*exprs: Expr) -> bool:
     return all(e.opaque <= {"solve", "solvable"} for e in exprs)
 
 
-__all__ = ["is_modelled", "opaque", "solves"]
+def conjuncts(e: Expr) -> tuple[Expr, ...]:
+    """The conditions that all have to hold: constructors leave no conjunction inside another."""
+    return e.args if e.op == "and" else (e,)
+
+
+__all__ = ["conjuncts", "is_modelled", "opaque", "solves"]

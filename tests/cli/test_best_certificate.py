@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cospace.checker import certificates
 from cospace.checker.certificates import judge
-from cospace.cli.main import app
-from typer.testing import CliRunner
+
+from tests.cli.spoken import run
 
 TEXT = """space small
 rows, cols = choose {16, 32, 64}
@@ -28,12 +28,6 @@ def spec(tmp_path: Path) -> Path:
     path = tmp_path / "small.cospace"
     path.write_text(TEXT, encoding="utf-8")
     return path
-
-
-def run(*words: object, status: int = 0) -> str:
-    done = CliRunner().invoke(app, [str(w) for w in words])
-    assert done.exit_code == status, done.output + done.stderr
-    return done.output
 
 
 def accepted(spec: Path, file: Path) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cospace.checker import certificates
 from cospace.checker.certificates import judge
-from cospace.cli.main import app
-from typer.testing import CliRunner
+
+from tests.cli.spoken import run
 
 TEXT = """space small
 rows, cols = choose {16, 32, 64}
@@ -25,12 +25,6 @@ def spec(tmp_path: Path) -> Path:
     path = tmp_path / "small.cospace"
     path.write_text(TEXT, encoding="utf-8")
     return path
-
-
-def run(*words: object, status: int = 0) -> str:
-    done = CliRunner().invoke(app, [str(w) for w in words])
-    assert done.exit_code == status, done.output + done.stderr
-    return done.stdout if status == 0 else done.output + done.stderr
 
 
 def test_what_is_written_is_accepted_with_the_printed_space(spec: Path, tmp_path: Path) -> None:

@@ -1,0 +1,13 @@
+"""What a verb says, for tests that run many."""
+
+from __future__ import annotations
+
+from cospace.cli.main import app
+from typer.testing import CliRunner
+
+
+def run(*words: object, status: int = 0) -> str:
+    """Its output, where it ends well; else all that it says. Fails where its status is another."""
+    done = CliRunner().invoke(app, [str(w) for w in words])
+    assert done.exit_code == status, done.output + done.stderr
+    return done.stdout if status == 0 else done.output + done.stderr
