@@ -371,16 +371,19 @@ def _solve(problem: MapProblem, scope: _Scope) -> _Scope | Undefined | Unknown:
     for candidate in _mappings(problem, scope):
         if isinstance(candidate, Unknown):
             return UNKNOWN
-        goals = [_value(g, candidate) for g in problem.goals]
-        if any(g is UNDEFINED for g in goals):
-            continue
-        if any(g is UNKNOWN for g in goals):
-            return UNKNOWN
-        better = best is None or _before(goals, best_goals)
-        if isinstance(better, Unknown):
-            return UNKNOWN
-        if better:
-            best, best_goals = candidate, goals
+        goals: list[Inner] = []
+        for goal in problem.goals:
+            goals.append(_value(goal, candidate))
+            if goals[-1] is UNDEFINED or (best_goals and _exceeds(goals[0], best_goals[0])):
+                break  # whatever the other goals are
+        else:
+            if any(g is UNKNOWN for g in goals):
+                return UNKNOWN
+            better = best is None or _before(goals, best_goals)
+            if isinstance(better, Unknown):
+                return UNKNOWN
+            if better:
+                best, best_goals = candidate, goals
     return UNDEFINED if best is None else best
 
 
@@ -395,6 +398,10 @@ def _solvable(problem: MapProblem, scope: _Scope) -> bool | Unknown:
         if not any(g is UNDEFINED for g in goals):
             return True
     return False
+
+
+def _exceeds(a: Inner, b: Inner) -> bool:
+    return a is not UNKNOWN and compare("lt", b, a) is True
 
 
 def _before(a: list[Inner], b: list[Inner]) -> bool | Unknown:

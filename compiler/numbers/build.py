@@ -49,6 +49,8 @@ class Builder(MapSolver, Arithmetic):
         self.guarded: dict[tuple[int, int], Value_] = {}
         """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
         self.finders: dict[object, Finder] = {}
+        self._exact: dict[tuple[tuple[str, ...], int], exact.Evaluation] = {}
+        """What was evaluated exactly at the rows of tables over some decisions, for nodes of one graph share parts."""
 
     # ---- nodes
 
@@ -139,8 +141,12 @@ class Builder(MapSolver, Arithmetic):
         array = numpy.broadcast_to(table.reshape(-1), flags.shape).copy()
         spans = [] if all_ else [made.ref.range]
         for i in numpy.flatnonzero(flags):
-            places = zip(over, read, numpy.unravel_index(i, sizes), strict=True)
-            found = exact.evaluate(node, {path: d.values[k] for path, d, k in places if k < len(d.values)})
+            evaluated = self._exact.get((over, int(i)))
+            if evaluated is None:
+                places = zip(over, read, numpy.unravel_index(i, sizes), strict=True)
+                design = {path: d.values[k] for path, d, k in places if k < len(d.values)}
+                evaluated = self._exact[over, int(i)] = exact.Evaluation(design)
+            found = evaluated(node)
             if isinstance(found, (Fraction, exact.Enclosure)):
                 array[i] = nearest(_middle(found))
                 spans.append(_range_of(found))
