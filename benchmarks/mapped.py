@@ -62,9 +62,18 @@ def write_tables(
     )
     _write(
         folder / "arrays.csv",
-        ["hardware", "tall", "wide", "mac", "chained", "input_registers"],
+        ["hardware", "tall", "wide", "mac", "chained", "input_registers", "down", "across"],
         [
-            [name, h["rows"], h["cols"], h["e_mac"], _flag(h["o_rf"]["served"] == ["D1"]), _flag("i_rf" in h)]
+            [
+                name,
+                h["rows"],
+                h["cols"],
+                h["e_mac"],
+                _flag(h["o_rf"]["served"] == ["D1"]),
+                _flag("i_rf" in h),
+                h["sp1"],
+                h["sp2"],
+            ]
             for name, h in hardware.items()
         ],
     )
@@ -87,17 +96,16 @@ def space_of(folder: Path, hardware: str, layer: str, width: str = "8 bit") -> S
     return result.space
 
 
-def design_of(kept: Mapping[str, list[list[list[Any]]]], hardware: Mapping[str, Any]) -> dict[str, Any]:
+def design_of(kept: Mapping[str, list[list[list[Any]]]]) -> dict[str, Any]:
     """A mapping as a design. kept: for each tensor its loops at each memory, [loop, size], innermost first."""
     loops = [tuple(entry) for level in kept["W"] for entry in level]
     loops += [("K", 1)] * (PLACES - len(loops))
     design: dict[str, Any] = {f"loop[{p}]": loop for p, (loop, _) in enumerate(loops, 1)}
     design |= {f"size[{p}]": size for p, (_, size) in enumerate(loops, 1)}
-    design |= {"down": hardware["sp1"], "across": hardware["sp2"]}
     for tensor, name in (("W", "weights"), ("I", "inputs"), ("O", "sums")):
         levels = kept[tensor] if len(kept[tensor]) == 3 else [[], *kept[tensor]]  # no registers: nothing is in them
-        design[f"{name}_near"] = len(levels[0])
-        design[f"{name}_kept"] = len(levels[0]) + len(levels[1])
+        design[f"near.{name}"] = len(levels[0])
+        design[f"kept.{name}"] = len(levels[0]) + len(levels[1])
     return design
 
 
@@ -114,7 +122,7 @@ def outcomes(folder: Path, tables: Path) -> Iterator[Outcome]:
         quantities = dict(space.accelerators[0].quantities)
         for goal in GOALS:
             wanted = entry[goal]
-            design = parse_design(space, design_of(wanted["temporal_mapping"], hardware[name]))
+            design = parse_design(space, design_of(wanted["temporal_mapping"]))
             energy, cycles = (evaluate(quantities[q], design) for q in ("energy", "cycles"))
             assert isinstance(energy, Fraction) and isinstance(cycles, Fraction)
             yield Outcome(

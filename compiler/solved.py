@@ -7,8 +7,9 @@ compared exactly (`columns`), so that a table holds what brute force would find.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Container, Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +20,7 @@ from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
 from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.numbers import _checks
-from cospace.compiler.numbers.plan import Columns, Plan
+from cospace.compiler.numbers.plan import Columns, Plan, sizes_of
 from cospace.compiler.solved_kept import Form, Reads
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
@@ -34,6 +35,8 @@ PAIRS = 400_000
 """Mappings that are compared exactly for problems of one form, at most."""
 LISTED = 1 << 24
 """Mappings of one problem that are tried one by one, at most; of more the best is proved by bounds (`mappings`)."""
+PIECE = 1 << 18
+"""Mappings, of all designs that are looked at together, at a time."""
 KEPT = 20_000
 """Mappings, of all rows, from which on what was solved is kept in the cache folder."""
 
@@ -90,7 +93,11 @@ def solve_ahead(
                 m.best, m.found = best, found
         else:
             try:
-                (_prove if _mappings(members[0]) > LISTED else _solve)(members)
+                possible = [_possible(members, n) for n in range(len(members[0].wanted.problem.maps))]
+                if math.prod(map(len, possible)) > LISTED:
+                    _prove(members)
+                else:
+                    _solve(members, possible)
             except NotExact:
                 continue
             if _is_large(members):
@@ -190,8 +197,8 @@ def _form(one: Wanted) -> tuple[Form, list[Expr]] | None:
     return (tuple(said), tuple(map(place, roots)), shape, names, counts), leaves
 
 
-def _solve(members: list[_Member]) -> None:
-    """The best mapping of every member at each of its rows, and its quantities there."""
+def _solve(members: list[_Member], kept: Sequence[Sequence[int]]) -> None:
+    """The best mapping of every member at each of its rows, and its quantities there. kept: what a map may take."""
     first = members[0]
     given = [_leaves(m) for m in members]
     values = [tuple(row[s] for rows in given for row in rows) for s in range(len(first.numbers))]
@@ -221,7 +228,6 @@ def _solve(members: list[_Member]) -> None:
         made[key] = graph.var(path, leaf.type)
     leaves = [made[e.type, tuple(map(id, v))] for e, v in zip(first.numbers, values, strict=True)]
     problem, quantities = _put(first.wanted, leaves)
-    kept = [_possible(members, n) for n in range(len(problem.maps))]
     problem = evolve(problem, maps=tuple(map(_only, problem.maps, kept)))
     designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
     pairs = _candidates(problem, declared, designs)
@@ -291,28 +297,50 @@ def _put(one: Wanted, leaves: Sequence[Expr]) -> tuple[MapProblem, list[Expr]]:
 def _candidates(problem: MapProblem, declared: Sequence[Decision], designs: NDArray[Any]) -> NDArray[numpy.int64]:
     """(row, flat position of a mapping) of all that rounding leaves as the best at a row: (n, 2)."""
     builder = Builder(declared, certify=True)
+    builder.hopeful = True
     frame = builder._frame(problem, ())
     _, found, _ = builder._best(frame, (), ())
     tied = builder._ties[frame, ()]
     doubt = _checks(builder, [tied, found])
     plan = Plan(builder, [tied, found, doubt], numpy)
-    size = math.prod(len(m.values) for m in problem.maps)
     kept: list[NDArray[numpy.int64]] = []
-    block = max(1, (1 << 18) // size)
     with numpy.errstate(all="ignore"):
-        for low in range(0, len(designs), block):
-            some = designs[low : low + block]
-            for window, values in plan.blocks(Columns(numpy, some, declared), {}):
-                if numpy.any(values[doubt.id]):
-                    raise NotExact("rounding may decide which mappings there are")
-                n = window.stop - window.start
-                marks = numpy.broadcast_to(values[tied.id], (*tied.dims, n)).reshape(size, -1)
-                marks = numpy.logical_and(marks, values[found.id])
-                row, position = numpy.nonzero(numpy.broadcast_to(marks, (size, n)).T)
-                kept.append(numpy.stack([row + low + window.start, position], axis=1))
-            if sum(map(len, kept)) > PAIRS:
-                break
+        for keep, positions in _pieces(problem.maps):
+            size = len(positions)
+            block = max(1, PIECE // size)
+            for low in range(0, len(designs), block):
+                some = designs[low : low + block]
+                for window, values in plan.blocks(Columns(numpy, some, declared), {}, keep):
+                    if numpy.any(values[doubt.id]):
+                        raise NotExact("rounding may decide which mappings there are")
+                    n = window.stop - window.start
+                    shape = (*sizes_of(tied, keep), n)
+                    marks = numpy.logical_and(numpy.broadcast_to(values[tied.id], shape), values[found.id])
+                    row, place = numpy.nonzero(marks.reshape(size, n).T)
+                    kept.append(numpy.stack([row + low + window.start, positions[place]], axis=1))
+                if sum(map(len, kept)) > PAIRS:
+                    return numpy.concatenate(kept)
     return numpy.concatenate(kept)
+
+
+def _pieces(maps: Sequence[MapDecision]) -> Iterator[tuple[dict[str, NDArray[Any]], NDArray[numpy.int64]]]:
+    """All mappings in pieces of at most `PIECE`, in order: the values of the maps in one, and flat positions."""
+    sizes = [len(m.values) for m in maps]
+    whole = len(sizes)
+    while whole and math.prod(sizes[whole - 1 :]) <= PIECE:
+        whole -= 1
+    step = max(1, PIECE // math.prod(sizes[whole:]))
+    strides = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
+    one_by_one = itertools.product(*(range(size) for size in sizes[: max(whole - 1, 0)]))
+    for first in one_by_one:
+        for low in range(0, sizes[whole - 1] if whole else 1, step):
+            places = [numpy.array([k]) for k in first]
+            if whole:
+                places.append(numpy.arange(low, min(low + step, sizes[whole - 1])))
+            keep = {m.path: at for m, at in zip(maps, places, strict=False)}
+            places += [numpy.arange(size) for size in sizes[whole:]]
+            flat = sum(at * stride for at, stride in zip(numpy.ix_(*places), strides, strict=True))
+            yield keep, numpy.asarray(flat, dtype=numpy.int64).reshape(-1)
 
 
 def _first_best(

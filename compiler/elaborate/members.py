@@ -86,6 +86,11 @@ def field_of(owner: Any, name: str, span: Span, context: Context) -> Any:
         if name in owner.fields:
             return owner.fields[name]
         raise _unknown(name, owner.fields, f"this {owner.kind}", span, context)
+    if isinstance(owner, SetValue) and owner.is_record:
+        known = dict(zip(map(str, owner.names), owner.items, strict=True))
+        if name in known:
+            return known[name]
+        raise _unknown(name, known, "this record", span, context)
     if isinstance(owner, Row):
         return owner.field(name, span, context)
     if isinstance(owner, TableValue):
@@ -238,7 +243,7 @@ def item(node: tree.Item, context: Context) -> Any:
         return _copy(owner, node, context)
     if isinstance(owner, Listed) and len(node.items) == 1:
         return listed.element(owner, number(node.items[0], context), node.span, context)
-    if isinstance(owner, SetValue) and len(node.items) == 1 and all(owner.names):
+    if isinstance(owner, SetValue) and len(node.items) == 1 and owner.is_record:
         return readings.entry(owner, node.items[0], context)
     if isinstance(owner, (ListValue, Gathered)):
         index = number(node.items[0], context)

@@ -237,8 +237,12 @@ def entry(owner: SetValue, index: tree.Expr, context: Context) -> Any:
     from cospace.compiler.elaborate.evaluate import scalar
 
     known = dict(zip(owner.names, owner.items, strict=True))
-    if isinstance(index, tree.Name) and index.id in known and names.find(index.id, index.span, context) is None:
-        return known[index.id]
+    if isinstance(index, tree.Name) and index.id in known:
+        meant_ = names.find(index.id, index.span, context)  # a unit, an import, a number is not what is asked for
+        if not (isinstance(meant_, Expr) and meant_.type.kind == "symbol"):
+            return known[index.id]
+    elif isinstance(index, tree.Name) and names.find(index.id, index.span, context) is None:
+        raise _not_there(index.id, known, index.span, context)
     symbol = scalar(index, context)
     options = {str(symbol.value)} if symbol.is_const else names.symbols_of(symbol, context)
     if options is None:
@@ -247,12 +251,14 @@ def entry(owner: SetValue, index: tree.Expr, context: Context) -> Any:
         )
     missing = sorted(options - {str(n) for n in known})
     if missing:
-        raise context.fail(
-            "CS211", index.span, f"the record has no `{missing[0]}`, which this can be",
-            help=meant(missing[0], [str(n) for n in known]) or f"it has {', '.join(f'`{n}`' for n in known)}",
-        )  # fmt: skip
+        raise _not_there(missing[0], known, index.span, context)
     taken = [(Symbol(str(n)), v) for n, v in known.items() if n in options]
     return join(symbol, taken, index.span, context)
+
+
+def _not_there(name: str, known: dict[str | None, Any], span: Span, context: Context) -> Exception:
+    help = meant(name, [str(n) for n in known]) or f"it has {', '.join(f'`{n}`' for n in known)}"
+    return context.fail("CS211", span, f"the record has no `{name}`, which this can be", help=help)
 
 
 def join(symbol: Expr, options: list[tuple[Symbol, Any]], span: Span, context: Context) -> Any:

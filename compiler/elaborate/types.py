@@ -78,6 +78,8 @@ def check(type: tree.Expr, value: Any, span: Span, what: str, context: Context) 
     if isinstance(type, tree.SetOf) and all(isinstance(a.value, tree.Name) for a in type.alternatives):
         options = [a.value.id for a in type.alternatives]  # type: ignore[union-attr]
         found = names.symbols_of(value, context) if isinstance(value, Expr) else None
+        if found is not None and value.is_const:
+            found = {value.payload.name}  # whatever it may stand beside
         if found is None or not found <= set(options):
             odd = sorted(found - set(options))[0] if found else None
             raise context.fail(

@@ -71,6 +71,11 @@ class SetValue:
     conditions: tuple[Expr, ...]
     unit: str | None = None
 
+    @property
+    def is_record(self) -> bool:
+        """Whether all that it holds have a name."""
+        return bool(self.names) and all(self.names)
+
 
 @frozen(eq=False, repr=False)
 class RangeValue:
@@ -486,6 +491,8 @@ def describe(value: Any) -> str:
     }  # fmt: skip
     if isinstance(value, Record):
         return _with_article(value.kind)
+    if isinstance(value, SetValue) and value.is_record:
+        return "a record"
     if isinstance(value, Gathered) or (isinstance(value, Listed) and value.sets):
         return "a list" if isinstance(value, Gathered) else "a set"
     return names.get(type(value)) or str(getattr(value, "noun", "part of a network"))

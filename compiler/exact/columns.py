@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 from cospace.compiler.space.graph import Expr, Value, walk
@@ -22,7 +22,7 @@ Column = NDArray[Any]
 
 
 class NotExact(Exception):
-    """An operator whose value is not rational, or is undefined at some row."""
+    """An operator whose value is not rational, or a result that is undefined at some row."""
 
 
 def column(values: Iterable[Value]) -> Column:
@@ -37,29 +37,47 @@ def column(values: Iterable[Value]) -> Column:
 
 def evaluate(roots: Sequence[Expr], columns: Mapping[str, Column], rows: int) -> list[Column]:
     """The values of expressions, each of shape (rows,). columns: path -> its values. Raises NotExact."""
-    known: dict[int, Column] = {}
+    known: dict[int, _Partial] = {}
     for node in walk(roots):
         known[id(node)] = _value(node, [known[id(a)] for a in node.args], columns)
-    return [numpy.broadcast_to(known[id(r)], (rows,)) for r in roots]
+    for root in roots:
+        if numpy.any(known[id(root)].missing):
+            raise NotExact("without a value")
+    return [numpy.broadcast_to(known[id(r)].values, (rows,)) for r in roots]
 
 
-def _value(node: Expr, args: list[Column], columns: Mapping[str, Column]) -> Column:
+class _Partial(NamedTuple):
+    """A column, and where it has no value: anything stands there. In a branch that is not taken that does no harm."""
+
+    values: Column
+    missing: Any = False
+
+
+def _value(node: Expr, args: list[_Partial], columns: Mapping[str, Column]) -> _Partial:
     op = node.op
     if op == "const":
-        return column([node.value])
+        return _Partial(column([node.value]))
     if op == "var":
         found = columns.get(str(node.payload))
         if found is None:
             raise NotExact(str(node.payload))
-        return found
-    if op == "lookup":
-        return _look_up(node.payload, args)  # type: ignore[arg-type]
+        return _Partial(found)
+    missing = functools.reduce(numpy.logical_or, [a.missing for a in args])
+    values = [a.values for a in args]
     if op == "if":
-        return numpy.where(*args)
+        which, then, other = args
+        missing = missing is not False and which.missing | numpy.where(which.values, then.missing, other.missing)
+        return _Partial(numpy.where(*values), missing)
+    if op == "lookup":
+        found, absent = _look_up(node.payload, values)  # type: ignore[arg-type]
+        return _Partial(found, missing | absent)
+    if op == "div":
+        nothing = values[1] == 0
+        return _Partial(_quotients(values[0], numpy.where(nothing, 1, values[1])), missing | nothing)
     make = _OPERATORS.get(op)
     if make is None:
         raise NotExact(op)
-    return make(args)
+    return _Partial(make(values), missing)
 
 
 def _plain(value: Value) -> Any:
@@ -68,20 +86,19 @@ def _plain(value: Value) -> Any:
     return value
 
 
-def _look_up(table: Lookup, keys: list[Column]) -> Column:
-    def read(*key: Any) -> Any:
-        found = table[tuple(Fraction(k) if isinstance(k, int) and not isinstance(k, bool) else k for k in key)]
-        if found is None:
-            raise NotExact(table.name)
-        return _plain(found)
+def _look_up(table: Lookup, keys: list[Column]) -> tuple[Column, Any]:
+    """What stands at some keys, and where there is no such row: there it is the first value."""
+    first = table.values[0]
 
-    made: Column = numpy.asarray(numpy.frompyfunc(read, len(keys), 1)(*keys))
-    return made.astype(numpy.bool_) if isinstance(table.values[0], bool) else made
+    def read(*key: Any) -> Any:
+        return table[tuple(Fraction(k) if isinstance(k, int) and not isinstance(k, bool) else k for k in key)]
+
+    found = numpy.asarray(numpy.frompyfunc(read, len(keys), 1)(*keys))
+    absent = numpy.array([v is None for v in found], dtype=numpy.bool_)
+    return column(first if v is None else v for v in found), absent
 
 
 def _quotient(a: Any, b: Any) -> Any:
-    if b == 0:
-        raise NotExact("division by zero")
     above, below = a.numerator * b.denominator, a.denominator * b.numerator
     if above % below == 0:
         return above // below
@@ -113,6 +130,8 @@ def _compare(function: Callable[[Any, Any], Any]) -> Callable[[list[Column]], Co
     return lambda args: numpy.asarray(function(*args), dtype=numpy.bool_)
 
 
+_quotients = numpy.frompyfunc(_quotient, 2, 1)
+
 _OPERATORS: dict[str, Callable[[list[Column]], Column]] = {
     "add": _fold(numpy.add),
     "mul": _fold(numpy.multiply),
@@ -121,7 +140,6 @@ _OPERATORS: dict[str, Callable[[list[Column]], Column]] = {
     "and": _fold(numpy.logical_and),
     "or": _fold(numpy.logical_or),
     "not": lambda args: numpy.logical_not(args[0]),
-    "div": _each(_quotient, 2),
     "pow": _each(_power, 2),
     "mod": _each(_remainder, 2),
     "floor": _each(math.floor, 1),

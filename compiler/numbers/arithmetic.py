@@ -64,6 +64,10 @@ class Arithmetic(Emitter):
         a = args[0]
         if op in ("floor", "ceil"):
             watch = self.certify and not (a.range.exact or a.range.ratio)
+            apart = ranges.between_integers(a.range) if watch else 0.0
+            if apart:
+                moved = self.emit("add", a, self.scalar(apart / 2 if op == "floor" else -apart / 2))
+                return self.emit(op, moved)
             near = (self.emit("near_integer", a, kind="bool", setting=a.range.error * 1.01),) if watch else ()
             return self.emit(op, a, checks=near)
         partial = op in ("sqrt", "log2", "log10", "log") and not a.range.low > 0

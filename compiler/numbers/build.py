@@ -36,6 +36,9 @@ TABLE_LIMIT = 4096
 CELLS = 1 << 12
 """Combinations of the decisions that a map's values hang on, at most, for a table over them."""
 
+MOST_TERMS = 8
+"""Of a sum that is looked at for what cancels."""
+
 _COST = {"const": 0.0, "var": 2.5, "add": 1.0, "mul": 1.0, "div": 2.0, "if": 3.0, "solve": 40.0, "solvable": 40.0}
 
 
@@ -199,6 +202,8 @@ class Builder(MapSolver, Arithmetic):
             return Value_(self.scalar(math.nan))
         if op in ("solve", "solvable"):
             return self.solve(node, scope, table)
+        if op == "div" and _is_zero(node.args[1]):
+            return Value_(self.scalar(math.nan))
         args = [
             self.guarded[id(node), i] if not table and (id(node), i) in self.guarded else self._at(a, scope, table)
             for i, a in enumerate(node.args)
@@ -318,6 +323,23 @@ class Builder(MapSolver, Arithmetic):
             return self.emit("near", a, b, kind="bool", setting=half)
         shifted = self.emit("add", a if op == "lt" else b, self.scalar(half))
         return self.emit(op, shifted, b, kind="bool") if op == "lt" else self.emit(op, a, shifted, kind="bool")
+
+
+def _is_zero(e: Expr) -> bool:
+    """Whether it is written so that it is 0: what divides by it never has a value (`x - x`, past the end of a list)."""
+    sums: dict[int, Fraction] = {}
+    pending = [(e, Fraction(1))]
+    while pending:
+        part, times = pending.pop()
+        if part.op == "add" and len(sums) < MOST_TERMS:
+            pending += [(a, times) for a in part.args]
+        elif part.op == "mul" and len(part.args) == 2 and part.args[0].is_const:
+            pending.append((part.args[1], times * part.args[0].number))
+        elif part.is_const:
+            sums[0] = sums.get(0, Fraction(0)) + times * part.number
+        else:
+            sums[id(part)] = sums.get(id(part), Fraction(0)) + times
+    return not any(sums.values())
 
 
 def _guarded(d: Decision) -> bool:

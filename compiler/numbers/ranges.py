@@ -123,6 +123,10 @@ def grain_of(value: Fraction) -> float:
     return math.ldexp(1.0, scale) if -900 < scale < 900 else 0.0
 
 
+NOTHING = of_constant(Fraction(0))
+"""Of what never has a value: nothing that is said of numbers is wrong of none."""
+
+
 def hull(*ranges: Range) -> Range:
     grain = min(r.grain for r in ranges)
     ratio = all(r.ratio or (r.exact and r.grain >= 1) for r in ranges) and any(r.ratio for r in ranges)
@@ -202,7 +206,25 @@ def div(a: Range, b: Range) -> Range:
     ratio = a.exact and b.exact and grain > 0 and _fits(a.size, grain) and _fits(b.size, grain)
     tiny = a.least / b.size * (1 - 4 * UNIT) if 0 < b.size < math.inf else 0.0
     relative = _compound(a.share, b.share / (1 - b.share), tiny) if b.share < 0.5 else math.inf
-    return Range(min(ends), max(ends), 0.0, error, ratio, relative, tiny)
+    return Range(min(ends), max(ends), 0.0, error, ratio, relative, tiny, _grid_over(a, b))
+
+
+def _grid_over(a: Range, b: Range) -> Fraction | None:
+    """What the quotients by one number are multiples of."""
+    grid = joint_grid(a) if b.exact and b.low == b.high else None
+    if grid is None:
+        return None
+    found = grid / abs(Fraction(b.low))
+    return found if found.denominator.bit_length() < 64 else None
+
+
+def between_integers(a: Range) -> float:
+    """How near to an integer at least a number is that is none, where that is well above what rounding moves it; 0 when
+    it isn't known."""
+    if a.grid is None or not a.error < math.inf:
+        return 0.0
+    apart = 1.0 / a.grid.denominator
+    return apart if apart > 8 * a.error and a.size * 2.0**-50 < apart else 0.0
 
 
 def _over_maybe_zero(a: Range, b: Range) -> Range:
@@ -233,8 +255,8 @@ def ceil(a: Range) -> Range:
 def _rounded(a: Range, function: Callable[[float], int]) -> Range:
     if not math.isfinite(a.size) or not math.isfinite(a.error):
         return Range(-math.inf, math.inf, 1.0, math.inf)
-    off = a.error + 8 * UNIT * a.size  # the ends themselves are rounded
-    low, high = function(a.low - off), function(a.high + off)
+    low = function(a.low - a.error - 8 * UNIT * abs(a.low))  # the ends themselves are rounded
+    high = function(a.high + a.error + 8 * UNIT * abs(a.high))
     return Range(float(low), float(high), 1.0, 0.0 if max(abs(low), abs(high)) < 2**53 else math.inf)
 
 

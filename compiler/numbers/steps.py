@@ -7,11 +7,17 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from cospace.compiler.numbers import ranges
 from cospace.compiler.numbers.arrays import DTYPES, NUMPY, Array
 from cospace.compiler.numbers.ranges import Range
 from cospace.compiler.space.graph import Value
+
+FOLDED = 1 << 16
+"""Entries of an array that is the same for all designs and made once; a larger one is made anew, piece by piece."""
+
+WHOLE = frozenset(("add", "mul", "floor", "ceil"))
+"""What gives whole numbers of whole numbers, exactly while they are not large."""
 
 
 @define(eq=False)
@@ -64,6 +70,8 @@ class Emitter:
 
     def __init__(self, certify: bool = False) -> None:
         self.certify = certify
+        self.hopeful = False
+        """Whether sums and products of whole numbers are taken to be exact: a check says where they are too large."""
         self.steps: list[Step] = []
         self.codes: dict[tuple[type, Value], int] = {}
         self._emitted: dict[tuple[object, ...], Ref] = {}
@@ -76,10 +84,11 @@ class Emitter:
         if kind == "number":
             low, high = float(array.min()), float(array.max())
             nan = math.isnan(low)
+            of = error or ranges.ANYTHING
             if nan:
                 known = array[~numpy.isnan(array)]
                 low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-            of = error or ranges.ANYTHING
+                of = of if known.size else ranges.NOTHING
             span = Range(low, high, of.grain, of.error, of.ratio, of.relative, of.tiny, of.grid)
         else:
             nan = kind == "index" and bool((array < 0).any())
@@ -94,7 +103,7 @@ class Emitter:
         key = ("scalar", value.__class__, value)
         if key not in self._emitted:
             kind = "bool" if isinstance(value, bool) else "number"
-            span = ranges.of_constant(Fraction(value)) if math.isfinite(value) else ranges.BOOLEAN
+            span = ranges.of_constant(Fraction(value)) if math.isfinite(value) else ranges.NOTHING
             self._emitted[key] = self.constant(numpy.array([value]), kind, (), span)
         return self._emitted[key]
 
@@ -113,8 +122,8 @@ class Emitter:
         checks: tuple[Ref, ...] = (),
         axes: tuple[str, ...] | None = None,
     ) -> Ref:
-        """One more step, or its result at once when all arguments are constant; equal steps are one."""
-        key: tuple[object, ...] = (name, setting, dims, *(a.id for a in args))
+        """One more step, or its result at once when all arguments are constant and few; equal steps are one."""
+        key: tuple[object, ...] = (name, setting, dims, span is None, *(a.id for a in args))
         found = self._emitted.get(key)
         if found is not None:
             return found
@@ -124,10 +133,16 @@ class Emitter:
             axes = join_axes(dims, args) if dims else ()
         if span is None:
             span = _RULES[name](*(a.range for a in args)) if kind == "number" else ranges.BOOLEAN  # type: ignore[operator]
+            whole = name in ("floor", "ceil") or all(a.range.exact for a in args)
+            if self.hopeful and name in WHOLE and whole and span.grain > 0 and span.error:
+                made = self._unless_large(self.emit(name, *args, dims=dims, axes=axes, span=span), span)
+                self._emitted[key] = made
+                return made
         if nan is None:
             nan = kind != "bool" and any(a.nan for a in args)
         inherited = unique([*checks, *(c for a in args if a.const is not None and name != "gather" for c in a.checks)])
-        if all(a.const is not None for a in args):
+        known = all(a.const is not None for a in args)
+        if known and (math.prod(dims) <= FOLDED or any(a.const.shape[-1] > 1 for a in args)):  # type: ignore[union-attr]
             with numpy.errstate(all="ignore"):
                 arrays = [a.const for a in args]
                 last = max(a.shape[-1] for a in arrays)  # type: ignore[union-attr]
@@ -140,6 +155,13 @@ class Emitter:
             self.steps.append(Step(name, made, args, setting))
         self._emitted[key] = made
         return made
+
+    def _unless_large(self, made: Ref, span: Range) -> Ref:
+        """A sum or product of exact multiples of a grain: exact, too, below 2^53 of it."""
+        limit = span.grain * 2.0**53
+        large = self.emit("le", self.scalar(limit), self.emit("abs", made), kind="bool")
+        exact = evolve(span, low=max(span.low, -limit), high=min(span.high, limit), error=0.0)
+        return self.emit("same", made, span=exact, checks=(large,), setting=large.id, dims=made.dims, nan=made.nan)
 
     def load(self, what: str, name: object, kind: str) -> Ref:
         key = (what, name)

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 from cospace.compiler.counting.count import count
+from cospace.compiler.driver import compile_text
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.sampling.sample import Sampler
 from cospace.compiler.space.designs import decode
@@ -104,6 +105,35 @@ def test_records_of_decisions_have_its_name_in_their_paths() -> None:
     )
     assert [d.path for d in space.decisions] == ["cut.K", "l"]
     assert shown(space) == [{"cut.K": "[2, 2]", "l": "K"}]
+
+
+def test_fields_of_records_are_read_by_their_names() -> None:
+    """Also where a unit (`W`), an import or a number has the name."""
+    text = """
+space t
+import std.units
+def both(a) {
+    twice = 2 * a
+    {once = a, twice = twice, W = 3 * a}
+}
+n, once = choose {1, 2, 3}
+it = both(n)
+far = {W = it.W, once = it.once}
+require it.twice + far.once + far[W] + far[once] <= 14
+require once != n
+def part_of(l: {once, W}) = far[l]
+require part_of(W) == it[W]
+"""
+    wanted = [{"n": n, "once": o} for n, o in itertools.product((1, 2, 3), repeat=2) if 7 * n <= 14 and n != o]
+    agree(text, wanted)
+    for line, said in (("it.thrice", "this record has no field `thrice`"), ("it[thrice]", "no `thrice`")):
+        (found,) = compile_text(text + f"require {line} == 1\n").diagnostics
+        assert said in found.message or said in str(found.help)
+
+
+def test_a_symbol_of_several_sets_is_of_the_one_that_a_parameter_asks_for() -> None:
+    text = "space t\no = choose orders({K, C, z})\ndef f(l: {K, C}) = if l == K then 1 else 2\nrequire o[f(C)] == z\n"
+    agree(text, [{"o": o} for o in ("[K, z, C]", "[C, z, K]")])
 
 
 def test_lists_that_are_chosen_are_summed_compared_and_searched_in() -> None:

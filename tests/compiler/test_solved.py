@@ -18,8 +18,10 @@ from cospace.compiler.elaborate import placing
 from cospace.compiler.exact import columns
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import evaluate, solve_maps
+from cospace.compiler.numbers import build, steps
 from cospace.compiler.solved_kept import KIND
-from cospace.compiler.space.graph import NUMBER, const, div, var
+from cospace.compiler.space.graph import BOOL, FALSE, NUMBER, add, both, branch, const, div, eq, le, lt, var
+from cospace.compiler.space.lookups import lookup, table
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.schema import dumps, to_json
 from cospace.dsl.cache import read_cached, write_cached
@@ -68,9 +70,13 @@ def compiled(text: str) -> Space:
     return made.space
 
 
-@pytest.mark.parametrize("goal", ["cycles", "energy * cycles", "0 * cycles", "max(cycles, 40)"])
-def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyPatch, goal: str) -> None:
+@pytest.mark.parametrize(
+    ("goal", "piece"),
+    [("cycles", 1 << 18), ("energy * cycles", 40), ("0 * cycles", 1), ("max(cycles, 40)", 7), ("energy", 1000)],
+)
+def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyPatch, goal: str, piece: int) -> None:
     text = TILED.replace("GOAL", goal)
+    monkeypatch.setattr(solved, "PIECE", piece)
     monkeypatch.setattr(placing, "LARGE", 1 << 60)
     slow = compiled(text)
     monkeypatch.setattr(placing, "LARGE", 2)
@@ -114,6 +120,64 @@ def test_columns_refuse_what_has_no_value() -> None:
         columns.evaluate([div(const(1), x)], {"x": columns.column([Fraction(0)])}, 1)
 
 
+def test_columns_have_no_value_only_where_a_branch_without_one_is_taken() -> None:
+    x = var("x", NUMBER)
+    rows = table("t", [(Fraction(1),), (Fraction(2),)], [True, False])
+    numbers = table("n", [(Fraction(2),)], [Fraction(7)])
+    some = {"x": columns.column(map(Fraction, (0, 1, 2)))}
+    inverse = branch(lt(const(0), x), div(const(6), x), const(9))
+    known = branch(eq(x, const(0)), FALSE, lookup(rows, [x], BOOL))
+    seven = branch(eq(x, const(2)), add(lookup(numbers, [x], NUMBER), const(1)), x)
+    compared = both(lt(const(0), x), le(div(const(6), x), const(3)))
+    found = columns.evaluate([inverse, known, seven], some, 3)
+    assert [list(f) for f in found] == [[9, 6, 3], [False, True, False], [0, 1, 8]]
+    for e in (compared, div(const(6), x), lookup(rows, [x], BOOL), branch(lt(x, const(1)), div(const(6), x), x)):
+        with pytest.raises(NotExact):
+            columns.evaluate([e], some, 3)
+
+
+NESTED = (
+    HEAD
+    + """
+precision of net { both = 8 bit }
+def inside(order, loops, within) = product(loops[order[p]] for p in 1..7 when p <= within)
+accelerator chip {
+    on matmul(m, k, n) {
+        order = map orders({A, B, C, D, E, F, G})
+        within = map 0..7
+        loops = {A = LARGE, B = m, C = n, D = 3, E = 1, F = 2, G = 5}
+        fewer = {A = 21, B = m, C = n, D = 3, E = 1, F = 2, G = 5}
+        require order[7] == G and order[6] == F and order[1] != B
+        tile = inside(order, fewer, within) * 1000 / 63
+        require inside(order, loops, within) <= LARGE * 5 * n and ceil(tile) != ceil(tile / 7 + 11)
+        cycles = ceil(tile / 8) + floor(inside(order, loops, 5) / 7) + (if order[2] == D then 1 else 2)
+        energy = cycles * 1 pJ + tile * 1 pJ / 3
+        minimize cycles
+    }
+    energy = sum(works.energy)
+}
+minimize chip.energy
+"""
+)
+
+
+@pytest.mark.parametrize(("large", "ahead"), [(2000, True), (10**14, False)])
+def test_whole_numbers_are_exact_until_a_mapping_makes_them_large(
+    monkeypatch: pytest.MonkeyPatch, large: int, ahead: bool
+) -> None:
+    monkeypatch.setattr(placing, "LARGE", 2)
+    monkeypatch.setattr(steps, "FOLDED", 256)
+    monkeypatch.setattr(build, "TABLE_LIMIT", 64)
+    text = NESTED.replace("LARGE", str(large))
+    fast = compiled(text)
+    assert all((len(p.problem.goals) == 1) is ahead for w in fast.works for p in w.placements)
+    monkeypatch.setattr(placing, "LARGE", 1 << 60)
+    for one, other in zip(compiled(text).works, fast.works, strict=True):
+        taken = [solve_maps(w.placements[0].problem, {}) for w in (one, other)]
+        assert taken[0] is not None
+        assert [list(t.values()) for t in taken if isinstance(t, dict)] == [list(taken[0].values())] * 2
+
+
 def test_requirements_forget_what_their_guard_settles() -> None:
     text = "space s\nmode = choose {a, b}\nx, y = choose 1..3\n"
     text += "require (if mode == a then x else y) <= 2 when mode == b\n"
@@ -151,7 +215,7 @@ def test_solved_mappings_are_kept_for_what_is_asked_again(monkeypatch: pytest.Mo
     monkeypatch.setattr(solved, "KEPT", 2)
     solving = []
     solve = solved._solve
-    monkeypatch.setattr(solved, "_solve", lambda members: (solving.append(len(members)), solve(members)))
+    monkeypatch.setattr(solved, "_solve", lambda members, kept: (solving.append(len(members)), solve(members, kept)))
     text = TILED.replace("GOAL", "cycles")
 
     def written(text: str) -> str:
