@@ -51,7 +51,8 @@ def certified(name: str, space: Space, fixed: dict[str, Value]) -> None:
     size = checking = proving = 0.0
     proofs: Iterator[Any] = iter(())
     try:
-        item = optimum.valued(optimum.claim(space, asked), reader)
+        item = optimum.claim(space, asked)
+        reader.claimed(item)
         proofs = optimum.proofs(space, asked, item, reader)
     except Rejected as why:
         said = str(why)

@@ -1,12 +1,11 @@
-"""Checks certificates that a space has no feasible design, a value is in none, or a requirement changes nothing.
+"""Checks certificates: no design is feasible, none has a value, or a requirement changes nothing or never applies.
 
     python certificates.py SPACE.json CERTIFICATES.json
 
-Trusted: this file, Python's standard library, and the space that `cospace compile SPEC --emit space` prints, with its
-tables of solved maps and real functions; of claims of the best, `optimum.py` beside it. A proof is a list of lemmas, by
-each of which no design lies in a box (some values of each decision): a requirement is false all over it, or some added
-up are, or earlier lemmas cover it. What an expression can be on a box is a range with exact ends (true is 1, false 0),
-None where it has no value anywhere; in a feasible design every requirement has one, and nothing reads what isn't live.
+Trusted: this file, the standard library, and the space that `cospace compile SPEC --emit space` prints, with its tables
+of solved maps and real functions; for claims of the best also `optimum.py`. By each lemma of a proof no design lies in
+a box (values of each decision): a requirement is false all over it, some added up are, or earlier lemmas cover it. What
+an expression is on a box has exact ends (true is 1, false 0), or is None where it has no value at any design.
 """
 
 import hashlib
@@ -41,6 +40,11 @@ def position(data, end):
 def number(text):
     need(text.replace("/", "", 1).lstrip("-").isdecimal() and len(text) < 8_000, "a number is not p/q")
     return Fraction(text) if "/" in text else int(text)
+
+
+def short(e, edge):
+    e = e.numerator if type(e) is Fraction and e.denominator == 1 else e
+    return edge if type(e) is float or max(e.numerator.bit_length(), e.denominator.bit_length()) > BITS else e
 
 
 def hull(parts):
@@ -96,7 +100,6 @@ class Space:
         self.decisions, self.problems, self.solved = data["space"]["decisions"], data["problems"], data["solved"]
         variables = [*self.decisions, *(m for p in self.problems for m in p["maps"])]
         self.at = {d["path"]: v for v, d in enumerate(variables)}
-        need(len(self.at) == len(variables), "two variables have one path")
         self.values = [self.read(d["values"]) for d in variables]
         self.full = [(1 << len(x)) - 1 for x in self.values]
         self.lookups = [[*map(self.read, t["keys"])] for t in data["lookups"]]
@@ -125,9 +128,7 @@ class Space:
         """The range of a node on a box: for each variable its values, by bits. Remembered."""
         key = (n, *[box[v] for v in self.reads[n]])
         if key not in self.memo:
-            ends = self.visit(n, box) or ()
-            long = [type(e) is float or max(e.numerator.bit_length(), e.denominator.bit_length()) > BITS for e in ends]
-            self.memo[key] = tuple(edge if far else e for far, e, edge in zip(long, ends, ALL)) or None  # noqa: B905
+            self.memo[key] = tuple(map(short, self.visit(n, box) or (), ALL)) or None
         return self.memo[key]
 
     def may(self, n, box):
@@ -192,7 +193,7 @@ class Space:
         found = list(self.full)
         for path, ks in data.items():
             v = position(self.at[path], len(self.decisions))
-            found[v] = sum({1 << position(k, len(self.values[v])) for k in ks})
+            found[v] &= sum({1 << position(k, len(self.values[v])) for k in ks})
         return found
 
     def prove(self, lemmas, goal, removed, given):
@@ -214,8 +215,8 @@ class Space:
             return self.exceeds(lemma["sum"], box, removed)
         if "domain" in lemma:
             d = self.decisions[v := position(self.at[lemma["domain"]], len(self.decisions))]
-            holds = not self.may(self.make("not", [d["guard"]]), box)
-            return holds and not any(self.may(d["allowed"][k], inner) for k, inner in self.points([v], box))
+            fits = (self.may(d["allowed"][k], inner) for k, inner in self.points([v], box))
+            return (self.ask(d["guard"], box) or (1, 1))[0] > 0 and not any(fits)
         i = lemma["false"]
         need(i == "claim" or position(i, len(self.kept)) not in removed, "it uses what it is about")
         return not self.may(given if i == "claim" else self.kept[i], box)
@@ -239,7 +240,7 @@ class Space:
         sides, strict, groups, total = [], False, [], 0
         for i, part, weight in items:
             guard, node = self.required[position(i, len(self.kept))]
-            need(i not in removed and not self.may(self.make("not", [guard]), box), "a requirement may not apply")
+            need(i not in removed and (self.ask(guard, box) or (1, 1))[0] > 0, "a requirement may not apply")
             need(part is None or self.nodes[node][0] == "and", "no part of it alone has to hold")
             op, args, _ = self.nodes[node if part is None else self.nodes[node][1][part]]
             need(op in ("le", "lt") and number(weight) > 0, "no inequality, or none with a weight above 0")
@@ -261,9 +262,10 @@ class Space:
             d, box = self.decisions[self.at[item["path"]]], self.box({item["path"]: [item["value"]]})
             said = "".join(v.values()) if type(v := d["values"][item["value"]]) is dict else v
             return f"dead {item['path']} = {said}", set(), [(box, d["guard"])]
-        if item["claim"] == "redundant":
-            removed = sorted({position(i, len(self.kept)) for i in item["requirements"]})
-            return f"redundant {removed}", removed, [(self.full, self.make("not", [self.kept[i]])) for i in removed]
+        if (kind := item["claim"]) in ("redundant", "idle"):
+            some, out = sorted({position(i, len(self.kept)) for i in item["requirements"]}), kind == "redundant"
+            given = [self.make("not", [self.kept[i]]) if out else self.required[i][0] for i in some]
+            return f"{kind} {some}", some if out else (), [(self.full, n) for n in given]
         need(item["claim"] == "empty", "there is no such claim")
         return "empty", set(), [(self.full, self.make("const", [], True))]
 
@@ -280,10 +282,8 @@ def judge(texts):
                 need(data["space"] == space.mark, "it is for another space")
                 items += data["certificates"]
                 continue
-            best, module = item["claim"] == "best", f"{__package__}.optimum" if __package__ else "optimum"
-            need(not best or Path(__file__).with_name("optimum.py").is_file(), "optimum.py is not beside this file")
-            reader = import_module(module).Optimum(space) if best else space
-            said, removed, goals = reader.claimed(item)
+            module = item["claim"] == "best" and f"{__package__ or ''}.optimum".lstrip(".")
+            said, removed, goals = (reader := import_module(module).Optimum(space) if module else space).claimed(item)
             for proof, (goal, given) in zip(item["proofs"], goals, strict=True):
                 reader.prove(proof, goal, removed, given)
         except Exception as why:  # whatever fails shows nothing

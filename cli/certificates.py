@@ -79,7 +79,8 @@ def write_optimum(spec: Path, space: Space, asked: Asked, file: Path) -> str | N
     reader = Optimum(checker.Space(text))
     reason = ""
     try:
-        item = optimum.valued(optimum.claim(space, asked), reader)
+        item = optimum.claim(space, asked)
+        reader.claimed(item)
         for proof in optimum.proofs(space, asked, item, reader):
             if isinstance(proof, str):
                 reason = proof

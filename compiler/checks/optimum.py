@@ -9,7 +9,7 @@ reader itself, so that what is written is what it will see; it decides whether a
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy
 from attrs import evolve, field, frozen
 from cospace.compiler.bounds.boxes import members
 from cospace.compiler.checks.certify import Maker
+from cospace.compiler.checks.splitting import by_splits, ordered
 from cospace.compiler.engines.apart import groups_of
 from cospace.compiler.engines.best import restrict
 from cospace.compiler.engines.orientation import oriented
@@ -47,7 +48,7 @@ class Asked:
 
 
 def claim(space: Space, asked: Asked) -> Item:
-    """The claim as it is written, without what its objectives are and without a proof."""
+    """The claim as it is written, without a proof."""
     positions = {d.path: d.positions for d in space.decisions}
     return {
         "claim": "best",
@@ -57,25 +58,20 @@ def claim(space: Space, asked: Asked) -> Item:
     }
 
 
-def valued(item: Item, reader: Any) -> Item:
-    """The claim with what its objectives are at each design, from one number to another where that is not rational."""
-    ends, _ = reader.valued(item)
-    signs = [1 if sense == "minimize" else -1 for _, sense, _ in reader.chosen]
-    values = [
-        [[str(e) for e in sorted(sign * e for e in end)] for sign, end in zip(signs, each, strict=True)]
-        for each in ends
-    ]
-    return {**item, "values": values}
-
-
 def proofs(space: Space, asked: Asked, item: Item, reader: Any) -> Iterator[Item | str]:
     """The claim with one proof after the other that may convince the reader, or why there is none.
 
-    space: as it is printed. reader: of the printed space, which has been asked for the values of the claim.
+    space: as it is printed. reader: of the printed space, which accepts the designs of the claim (`claimed`).
     """
     few = len(asked.designs) <= FEW
-    for visits in (FIRST, None, LAST) if few else (None, LAST):
-        found = _by_groups(space, asked, item, reader) if visits is None else _by_lemmas(space, asked, reader, visits)
+    ways: list[Callable[[], Item | str]] = [lambda: _by_groups(space, asked, item, reader)]
+    if any(row["rows"] for row in reader.solved):
+        ways.insert(0, lambda: by_splits(reader))
+    elif few:
+        ways.insert(0, lambda: _by_lemmas(space, asked, reader, FIRST))
+    ways.append(lambda: _by_lemmas(space, asked, reader, LAST))
+    for way in ways:
+        found = way()
         yield found if isinstance(found, str) else {**item, **found}
 
 
@@ -106,9 +102,6 @@ def _by_groups(space: Space, asked: Asked, item: Item, reader: Any) -> Item | st
         return "it does not fall apart into groups of decisions that can be listed"
     hub, groups = apart
     box = list(reader.full)
-    for path, k in item["fixed"].items():
-        box[reader.at[path]] = 1 << k
-    reader.focus(box)
     hubs = [v for v in (reader.at[path] for path in hub) if box[v] & (box[v] - 1)]
     parts = _Parts.of(reader, box, hubs, [[reader.at[path] for path in group] for group in groups])
     if parts is None:
@@ -116,7 +109,11 @@ def _by_groups(space: Space, asked: Asked, item: Item, reader: Any) -> Item | st
     lemmas: list[Item] = []
     if _settings(reader, box, hubs, {}, lemmas) is None:
         return f"more than {SETTINGS:,} settings of the decisions that join the others are open"
-    return {"proofs": [lemmas], "apart": [{"groups": groups, "parts": parts.ways()}]}
+    data: Item = {"groups": groups, "parts": parts.ways()}
+    open_ = next((lemma["box"] for lemma in lemmas if "apart" in lemma), None)
+    if open_ is not None:
+        data["groups"] = ordered(reader.parted(data, reader.box(open_)))
+    return {"proofs": [lemmas], "apart": [data]}
 
 
 def _settings(
@@ -174,7 +171,7 @@ class _Parts:
         found = cls(reader, inner, {v: g for g, group in enumerate(groups) for v in group}, ([], []))
         found.roots[0].extend(reader.goals)
         extra = len(reader.required) - len(reader.bests)
-        asked = [n for n in reader.kept[:extra] if n not in reader.later] + reader.domains(sorted(found.owner))
+        asked = [n for n in reader.kept[:extra] if n not in reader.later]
         found.roots[1].extend(n for n in asked if len(found.groups(n)) > 1)
         todo = [*found.roots[0], *found.roots[1]]
         while todo:
@@ -198,7 +195,7 @@ class _Parts:
         return [*self.reader.terms([(n, 1)])] if op == "add" else list(args) if op in ("min", "max") else []
 
     def ways(self) -> list[list[Any]]:
-        """Each node with its ends that count: where it has to be small the least, where large the most."""
+        """Nodes with an end that counts: where one has to be small the least, where large the most."""
         shown: dict[int, _Shown] = {}
         goals, asked = ([self._shown(n, shown) for n in some] for some in self.roots)
         ends = frozenset(id(e) for e in shown.values() if not e.args)
@@ -207,8 +204,7 @@ class _Parts:
         found = []
         for n in self.nodes:
             small, large = wants.get(id(shown[n]), (False, False))
-            if small or large:
-                found.append([n, ["least"] * small + ["most"] * large])
+            found += [[n, "least"]] * small + [[n, "most"]] * large
         return found
 
     def _shown(self, n: int, known: dict[int, _Shown]) -> _Shown:
@@ -228,4 +224,4 @@ def _signs(found: tuple[Any, Any] | None) -> Pair:
     return Pair(numpy.array([math.copysign(1, low) if low else 0.0]), numpy.array([1.0 if high > 0 else -1.0]))
 
 
-__all__ = ["Asked", "claim", "proofs", "valued"]
+__all__ = ["Asked", "claim", "proofs"]

@@ -24,8 +24,8 @@ from cospace.compiler.space.model import Decision, Space
 
 ROWS = 20_000
 """Combinations of the values that one table reads, at most."""
-DOUBTS = 1_000
-"""Combinations of all problems together that are solved exactly, where rounding leaves open which mapping is best."""
+DOUBTS = 250_000
+"""Mappings of all problems together that are compared exactly, where rounding leaves open which of them is best."""
 POWERS = 256
 """Whole exponents up to this are no table's business."""
 REAL = frozenset({"log2", "log10", "log", "exp", "sqrt", "cos", "pow"})
@@ -137,7 +137,7 @@ def _bound(node: Expr, variables: dict[str, Decision | MapDecision]) -> Function
 
 
 def _solve(problem: MapProblem, variables: dict[str, Decision | MapDecision], doubts: int) -> tuple[Solved, int]:
-    """Its mappings, decided in batches; where rounding leaves a doubt, exactly. Also how many were doubted."""
+    """Its mappings, decided in batches; where rounding leaves a doubt, exactly. Also how many were in doubt."""
     reads = _read(problem, variables)
     size = _size(reads, variables)
     if size > ROWS or not _known(problem.expressions(), variables):
@@ -147,7 +147,7 @@ def _solve(problem: MapProblem, variables: dict[str, Decision | MapDecision], do
     values, _, doubt = Program([*wanted, solvable(problem)], outer, certify=True).certified(_rows(outer, size))
     for index in values[:-1]:  # a position of a mapping that stands for nothing is a doubt, too
         doubt = doubt | (numpy.isnan(index) & values[-1])
-    spent = int(doubt.sum())
+    spent = int(doubt.sum()) * math.prod(len(m.values) for m in problem.maps)
     if spent > doubts:
         return Solved(problem, reads), 0
     taken = numpy.stack(values[:-1], axis=1) if len(values) > 1 else numpy.zeros((size, 0))
