@@ -117,8 +117,9 @@ def claim_in_words(space: Space, claim: Claim) -> str:
     if claim.kind == "dead":
         d = space.decision(claim.path)
         return f"no feasible design has {d.path} = {spell(claim.value, d.unit, d.scale)}"
-    if claim.kind == "redundant":
-        return f"this requirement changes nothing: {claim.requirements[0].reason}"
+    if claim.requirements:
+        what = "this requirement changes nothing" if claim.kind == "redundant" else "its condition never holds"
+        return f"{what}: {claim.requirements[0].reason}"
     return "no design is feasible"
 
 

@@ -62,13 +62,13 @@ class Maker:
         """The claim as it is written."""
         if claim.kind == "dead":
             return {"claim": claim.kind, "path": claim.path, "value": self._position(claim)}
-        if claim.kind == "redundant":
+        if claim.kind in ("redundant", "idle"):
             return {"claim": claim.kind, "requirements": sorted(self.numbers[id(r)] for r in claim.requirements)}
         return {"claim": claim.kind}
 
     def proofs(self, claim: Claim) -> list[list[dict[str, Any]]] | str:
         """One proof for each part of a claim, or why there is none."""
-        about = {id(r) for r in claim.requirements}
+        about = {id(r) for r in claim.requirements if claim.kind == "redundant"}
         rest = [r for r in self.space.requirements if id(r) not in about]
         pinned: dict[int, int] = {}
         given: list[list[Fact]] = [[]]
@@ -77,9 +77,10 @@ class Maker:
             pinned = {v: 1 << self._position(claim)}
             guard = self.space.decisions[v].guard
             given = [[Fact(guard, ("claim", claim.path))] if guard is not TRUE else []]
-        elif claim.kind == "redundant":
+        elif claim.requirements:
             asked = sorted(claim.requirements, key=lambda r: self.numbers[id(r)])
-            given = [[Fact(both(r.guard, negate(r.value)), ("claim", r.reason))] for r in asked]
+            shown = [both(r.guard, negate(r.value)) if about else r.guard for r in asked]
+            given = [[Fact(e, ("claim", r.reason))] for e, r in zip(shown, asked, strict=True)]
         found = []
         for facts in given:
             proof = self.proof(rest, facts, pinned)

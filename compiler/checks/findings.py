@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @frozen
 class Claim:
-    """kind: empty (no design is feasible), dead (no feasible design has `path` = `value`), or redundant (every design
-    that meets all other requirements meets these, which stand at one place)."""
+    """kind: empty (no design is feasible), dead (no feasible design has `path` = `value`), redundant (every design that
+    meets all other requirements meets these, which stand at one place), or idle (they apply to no feasible design)."""
 
     kind: str
     path: str = ""

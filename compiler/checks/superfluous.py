@@ -58,7 +58,7 @@ def superfluous_requirements(case: Case) -> Finding:
             for what, left in (("redundancy", unknown), ("guards", idle_unknown)) if left
         ),
         (*(d for d in redundant if isinstance(d, Diagnostic)), *map(_never_reached, idle)),
-        tuple(claims),
+        (*claims, *(Claim("idle", requirements=tuple(group)) for group in idle)),
     )  # fmt: skip
 
 

@@ -73,6 +73,10 @@ class Case:
         if item["claim"] == "dead":
             return (item["path"], item["value"]) not in self.taken
         about = set(item["requirements"])
+        if item["claim"] == "idle":
+            guards = [self.space.requirements[i].guard for i in about]
+            met = (d for d, kept in zip(self.raw, self.kept, strict=True) if all(kept))
+            return not any(evaluate(guard, design) is True for design in met for guard in guards)
         for design, kept in zip(self.raw, self.kept, strict=True):
             if all(k or i in about for i, k in enumerate(kept)):
                 for i in about:
@@ -88,7 +92,8 @@ class Case:
         found += [
             {"claim": "dead", "path": d.path, "value": k} for d in self.space.decisions for k in range(len(d.values))
         ]
-        found += [{"claim": "redundant", "requirements": [i]} for i in range(len(self.space.requirements))]
+        for kind in ("redundant", "idle"):
+            found += [{"claim": kind, "requirements": [i]} for i in range(len(self.space.requirements))]
         return [item for item in found if not self.is_true(item)]
 
     def judged(self, items: list[Item], mark: str | None = None) -> list[tuple[str, str | None]]:

@@ -66,6 +66,23 @@ def test_a_claim_without_a_certificate_is_named(spec: Path, tmp_path: Path, monk
     assert all("too much work" in u["reason"] for u in data["unproved"])
 
 
+def test_conditions_that_never_hold(tmp_path: Path) -> None:
+    """Also for parts of one statement, and where the reason is a sum over the others."""
+    spec, file = tmp_path / "idle.cospace", tmp_path / "proofs.json"
+    spec.write_text(
+        "space s\na, b, c = choose 1..9\nrequire a + b + c <= 12\n"
+        'require a >= 2 when b + c >= 12 "idle"\nrequire b >= 2 when a + c >= 10 "reached"\n'
+        'd = [b, c]\nfor i in 1..2 { require d[i] <= 6 when d[i] + a >= 12 "idle, too" }\n'
+    )
+    said = run("check", spec, "--deep", "--certificate", file)
+    assert "guards: 2 never hold" in said and "certificates: 2 of 2 claims" in said
+    printed = run("compile", spec, "--emit", "space")
+    assert judge((printed, file.read_text(encoding="utf-8"))) == [("idle [1]", None), ("idle [3, 4]", None)]
+    data = json.loads(file.read_text(encoding="utf-8"))
+    false = [{**item, "requirements": [2]} for item in data["certificates"]]
+    assert all(why for _, why in judge((printed, json.dumps({**data, "certificates": false}))))
+
+
 def test_what_it_does_not_go_with(spec: Path, tmp_path: Path) -> None:
     file = tmp_path / "proofs.json"
     assert "--certificate" in run("check", spec, "--fix", "rows=4", "--certificate", file, status=2)
