@@ -127,9 +127,9 @@ class Space:
     def ask(self, n, box):
         """The range of a node on a box: for each variable its values, by bits. Remembered."""
         key = (n, *[box[v] for v in self.reads[n]])
-        if key not in self.memo:
-            self.memo[key] = tuple(map(short, self.visit(n, box) or (), ALL)) or None
-        return self.memo[key]
+        if (found := self.memo.get(key, self)) is self:
+            found = self.memo[key] = tuple(map(short, self.visit(n, box) or (), ALL)) or None
+        return found
 
     def may(self, n, box):
         return (self.ask(n, box) or (0, 0))[1] > 0

@@ -29,14 +29,13 @@ def exact(found):
 class Optimum(Space):
     """The printed space, for one claim.
 
-    later: nodes that nothing says before a run. known: nodes that are supposed to be in these ranges. strict: a box is
-    one design, whose decisions that are not live have no value in it. bests: what the objectives, each to be small, are
-    at least at the designs that are claimed to be the best, in order.
+    later: nodes that nothing says before a run. strict: a box is one design, whose decisions that are not live have no
+    value in it. bests: what the objectives, each to be small, are at least at the designs of the claim, in order.
     """
 
     def __init__(self, whole):
         super().__init__(whole.text)
-        self.steps, self.known, self.strict, self.later = whole.steps, {}, False, set()
+        self.steps, self.strict, self.later = whole.steps, False, set()
         for n, (op, _, _) in enumerate(self.nodes):
             if op in LATER or self.later.intersection(self.inside(n)):
                 self.later.add(n)
@@ -56,16 +55,14 @@ class Optimum(Space):
         for n, (op, args, payload) in enumerate(self.nodes):
             if op == "if" and self.nodes[args[0]][0] == "const":
                 op, args = "add", [args[1 if self.nodes[args[0]][2] else 2]]
-                self.nodes[n] = op, args, payload
+            some = [a for a in args if self.nodes[a] != ("const", [], 0)] if op == "add" else args
+            self.nodes[n] = op, (args := some or args), payload
             own = old[n] if op == "var" or op in SOLVED else set().union(*(self.reads[a] for a in args))
             self.reads.append(sorted(v for v in own if box[v] & (box[v] - 1)))
             if slow.intersection(args) or (self.reads[n] and (op in SOLVED or n in self.functions)):
                 slow.add(n)  # nothing is asked that looks at a whole table
             elif (found := self.ask(n, box)) and found[0] == found[1]:
                 self.nodes[n], self.reads[n] = ("const", [], found[0]), []
-
-    def ask(self, n, box):
-        return self.known[n] if n in self.known else super().ask(n, box)
 
     def visit(self, n, box):
         """At one design a range only where there surely is a value, None where there is none."""
@@ -188,7 +185,7 @@ class Groups:
         for n in sorted(above - parts, reverse=True):
             wanted.update(space.inside(n) if n in wanted else ())
         self.above = sorted(wanted & above - parts)
-        self.reads = [[] if n in above else reads for n, reads in enumerate(space.reads)]
+        self.reads = [[] if n in above else reads for n, reads in enumerate(space.reads)]  # so each has one place
 
     def group(self, n):
         """The group that a node reads: -1 for none, None for several."""
@@ -226,15 +223,18 @@ class Groups:
         """Whether no design at which the parts are like this is feasible and better."""
         space, known = self.space, {}
         for (n, sign), value in zip(self.parts, row, strict=True):
-            low, high = known.get(n, ALL)
-            known[n] = (value, high) if sign > 0 else (low, -value)
-        space.known, space.reads, reads = known, self.reads, space.reads
+            low, high = known.get((n,), ALL)
+            known[n,] = (value, high) if sign > 0 else (low, -value)
+        space.memo.update(known)
+        space.reads, reads = self.reads, space.reads
         for n in self.above:
-            known[n] = space.visit(n, self.box)
+            space.memo[n,] = known[n,] = space.visit(n, self.box)
         goals = [space.ask(n, self.box) for n in space.goals]
         found = None in goals or space.reached([g[0] for g in goals])
-        found = found or any(n in known and not space.may(n, self.box) for n in self.others)
-        space.known, space.reads = {}, reads
+        found = found or any((n,) in known and not space.may(n, self.box) for n in self.others)
+        space.reads = reads
+        for place in known:
+            del space.memo[place]
         return found
 
     def is_open(self, g, box):
