@@ -118,7 +118,7 @@ class Optimum(Space):
         for lows in self.bests:
             limits = [self.make("const", [], str(low)) for low in lows]
             less = [self.make("lt", [n, limit]) for n, limit in zip(self.goals, limits, strict=True)]
-            asked.append(self.make("or", less) if less else self.make("not", [always]))
+            asked.append(self.make("or", less) if less[1:] else less[0] if less else self.make("not", [always]))
         self.required += [(always, n) for n in asked]
         self.kept += asked
         self.focus(self.full)

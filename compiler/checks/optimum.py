@@ -1,7 +1,8 @@
 """Certificates that designs are the best: proofs that none of the others is better, for a reader of the printed space.
 
-Two kinds are looked for: lemmas over boxes, as `certify` has them, with one more requirement, to be better; and that
-the space falls apart into groups of decisions, for which the hub's settings are told apart and the groups named. Owns
+Two kinds are looked for: lemmas over boxes, as `certify` has them, with one more requirement, to be better, or where
+works have tables of mappings by `splitting`; and that the space falls apart into groups of decisions, for which the
+hub's settings are told apart and the groups named, their decisions in the order in which it pays to split them. Owns
 the claim `best` of the format (`docs/certificates.md`). What the objectives are, and what a node reads, is asked of the
 reader itself, so that what is written is what it will see; it decides whether a proof is one.
 """

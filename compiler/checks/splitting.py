@@ -20,7 +20,7 @@ TRIED = 3_000
 """Boxes of a group that are looked at before its decisions are put in order."""
 COMBINATIONS = 100
 """A box is asked about where no table is read at more combinations."""
-LEMMAS = 30_000
+LEMMAS = 5_000
 """Boxes that a proof over the whole space may have."""
 
 
