@@ -52,6 +52,8 @@ class Optimum(Space):
     def focus(self, box):
         """From here on only boxes inside this one are asked about: what has one value on it is a constant."""
         self.memo, self.reads, old, slow = {}, [], self.reads, set()
+        asked = [v for _, v in self.required]  # of these a sum looks at the sides
+        weighed = {*asked, *(part for v in asked if self.nodes[v][0] == "and" for part in self.nodes[v][1])}
         for n, (op, args, payload) in enumerate(self.nodes):
             if op == "if" and self.nodes[args[0]][0] == "const":
                 op, args = "add", [args[1 if self.nodes[args[0]][2] else 2]]
@@ -62,7 +64,7 @@ class Optimum(Space):
             if slow.intersection(args) or (self.reads[n] and (op in SOLVED or n in self.functions)):
                 slow.add(n)  # nothing is asked that looks at a whole table
             elif (found := self.ask(n, box)) and found[0] == found[1]:
-                self.nodes[n], self.reads[n] = ("const", [], found[0]), []
+                self.nodes[n], self.reads[n] = self.nodes[n] if n in weighed else ("const", [], found[0]), []
 
     def visit(self, n, box):
         """At one design a range only where there surely is a value, None where there is none."""
