@@ -76,7 +76,7 @@ def best_apart(space: Space) -> Best | None:
             certified, bound = False, _bound(objectives[0], merged.bound, value)
             how = f"group by group of decisions, {len(apart.groups)} of them; too many partial designs were left"
     every = range(len(space.decisions))
-    designs = tuple(apart.frame.design(every, merged.rows[i]) for i in found.rows)
+    designs = tuple(apart.frame.designs(every, merged.rows[list(found.rows)]))
     values = tuple(
         tuple(v if o.sense == "minimize" else negated(v) for o, v in zip(objectives, each, strict=True))
         for each in found.values
@@ -122,9 +122,10 @@ class _Asked:
         """The front by whole numbers alone; None where goals are made of more, or conditions are in doubt."""
         if not self.direct or not self._sure.all():
             return None
-        columns = [self.merged.values[:, k] * (1 if factor > 0 else -1) for k, factor in self._direct]
-        rows = tuple(int(i) for i in undominated(numpy.stack(columns, axis=1)))
-        return Found(rows, tuple(self._values(i) for i in rows), True)
+        columns = [self.apart.words.keys(k, self.merged.values, 1 if factor > 0 else -1) for k, factor in self._direct]
+        rows = tuple(undominated(numpy.stack(columns, axis=1)).tolist())
+        each = [self.apart.multiples(k, self.merged.values[:, rows], factor) for k, factor in self._direct]
+        return Found(rows, tuple(zip(*each, strict=True)), True)
 
     def compared(self) -> Found:
         """The least, or the front, by exact evaluation of what floats leave open."""
@@ -134,8 +135,8 @@ class _Asked:
         return find_front(low, high, self.price, self.admit, LOOKS)
 
     def _values(self, i: int) -> tuple[Fraction, ...]:
-        row, scales = self.merged.values[i], self.apart.scales
-        return tuple(factor * Fraction(int(row[k]), scales[k]) for k, factor in self._direct)
+        one = self.merged.values[:, i : i + 1]
+        return tuple(self.apart.multiples(k, one, factor)[0] for k, factor in self._direct)
 
     def price(self, i: int) -> Values | None:
         if self.direct:
@@ -159,11 +160,10 @@ class _Asked:
     def _design(self, i: int) -> dict[str, Value]:
         if not self.exact:
             return self.apart.frame.design(range(self.merged.rows.shape[1]), self.merged.rows[i])
+        one = self.merged.values[:, i : i + 1]
         return {
-            name: bool(v) if q.node.type.kind == "bool" else Fraction(int(v), scale)
-            for name, q, v, scale in zip(
-                self._names, self.apart.quantities, self.merged.values[i], self.apart.scales, strict=True
-            )
+            name: bool(one[k, 0]) if q.node.type.kind == "bool" else self.apart.multiples(k, one)[0]
+            for k, (name, q) in enumerate(zip(self._names, self.apart.quantities, strict=True))
         }
 
 
@@ -194,13 +194,13 @@ def _nothing_hidden(apart: Separable, merged: Merged, rows: Sequence[int], asked
         return False
     design = apart.frame.design(range(merged.rows.shape[1]), merged.rows[rows[0]])
     best = exact.evaluate(q.node, design)
-    near = int(merged.values[rows[0], k])
+    near = int(merged.values[k, rows[0]])
     slack = 2 * int(apart.errors[k]) + 2
-    if (numpy.abs(apart.empty[:, k] - near) <= slack).any():
+    if (numpy.abs(apart.empty[k] - near) <= slack).any():
         return False  # what the hub alone says
     looks = 0
     for group in apart.groups:
-        at = numpy.flatnonzero(numpy.abs(group.values[:, k] - near) <= slack)
+        at = numpy.flatnonzero(numpy.abs(group.values[k] - near) <= slack)
         looks += len(at)
         if looks > WINDOW:
             return False

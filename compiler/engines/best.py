@@ -81,14 +81,21 @@ def complete(space: Space, fixed: Mapping[str, Value], core: Space, found: Best)
     is said."""
     known = {d.path for d in core.decisions} | set(fixed)
     unread = [d for d in restrict(space, fixed).decisions if d.path not in known]
-    designs = tuple(_in_order(space, {**fixed, **_complete(unread, d)}) for d in found.designs)
-    asked = [r for r in space.requirements if is_modelled(r.value, r.guard)]
-    for design in designs:
-        wrong = next((r for r in asked if not holds_at(r, design)), None)
-        if wrong is not None:
-            raise AssertionError(f"{space.name}: the best design does not meet `{wrong.reason}`")
+    designs = found.designs
+    if unread or fixed:
+        designs = tuple(_in_order(space, {**fixed, **_complete(unread, d)}) for d in designs)
+    for r in space.requirements:
+        if is_modelled(r.value, r.guard) and not _hold(r, designs):
+            raise AssertionError(f"{space.name}: the best design does not meet `{r.reason}`")
     cut = f"; {clock.reason()}" if clock.hit() and clock.reason() not in found.how else ""
     return evolve(found, designs=designs, how=found.how + cut + _left_out(space))
+
+
+def _hold(requirement: Requirement, designs: Sequence[Design]) -> bool:
+    """Whether a requirement holds at all designs; those that agree in what it reads are asked about once."""
+    read = sorted(requirement.value.free | requirement.guard.free)
+    different = {tuple(map(design.get, read)): design for design in designs}
+    return all(holds_at(requirement, design) for design in different.values())
 
 
 def with_bound(space: Space, found: Best) -> Best:

@@ -1,11 +1,12 @@
 """Which of many rows of numbers, all to be small, no other row is at least as good as: exact for integers and floats.
 
-Of equal rows the first stays. Two numbers a row take a sort, three a sort for each doubling of the rows; more are
-compared with the rows that stay, a block at a time.
+Of equal rows the first stays. Two numbers a row take a sort, three a sort too where one has few values, else a sort for
+each doubling of the rows; more are compared with the rows that stay, a block at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 BLOCK = 1 << 9
+LEVELS = 1 << 12
+"""Different whole numbers in the column that has the fewest, up to which these are taken one by one."""
 WORK = 1 << 25
 """Pairs of rows of more than three numbers that are compared, at most."""
 
@@ -24,32 +27,78 @@ def undominated(values: Array) -> Array:
 
     Raises TooMany where that would take more comparisons than `WORK`.
     """
-    n = len(values)
+    return numpy.sort(front(list(values.T), len(values)))
+
+
+def front(columns: Sequence[Array], n: int) -> Array:
+    """The same of n rows given by columns, in an order in which the first that differ mostly ascend."""
     if n < 2:
         return numpy.arange(n)
-    values = values[:, (values != values[0]).any(axis=0)]  # what is the same in all of them tells nothing
-    k = values.shape[1]
+    columns = [c for c in columns if (c != c[0]).any()]  # what is the same in all of them tells nothing
+    k = len(columns)
     if k == 0:
         return numpy.zeros(1, dtype=numpy.int64)
-    order = numpy.lexsort((numpy.arange(n), *values.T[::-1]))
-    rows = values[order]
     if k == 1:
-        kept = numpy.zeros(n, dtype=bool)
-        kept[0] = True
-    elif k == 2:
-        kept = _least_so_far(rows[:, 1])
-    elif k == 3:
-        kept = _of_three(rows)
-    else:
-        kept = _of_many(rows)
-    return numpy.sort(order[kept])
+        return numpy.array([int(numpy.argmin(columns[0]))])
+    if k == 2:
+        order = numpy.argsort(columns[0], kind="stable")
+        return _taken(order, _stairs(columns[0][order], columns[1][order]))
+    if k == 3:
+        levels = _levels(columns, n)
+        if levels is not None:
+            return _level_by_level(*levels)
+    order = numpy.lexsort(columns[::-1])
+    rows = numpy.stack([c[order] for c in columns], axis=1)
+    return _taken(order, _of_three(rows) if k == 3 else _of_many(rows))
 
 
-def _least_so_far(column: Array) -> Array:
-    """Which are less than all before them."""
-    kept = numpy.ones(len(column), dtype=bool)
-    kept[1:] = column[1:] < numpy.minimum.accumulate(column)[:-1]
-    return kept
+def _taken(values: Array, at: Array) -> Array:
+    return values[at]
+
+
+def _stairs(first: Array, second: Array) -> Array:
+    """Of rows in ascending order of the first number, and those that are equal in it as they come: which stay."""
+    low = numpy.minimum.accumulate(second)
+    kept = numpy.concatenate([[0], 1 + numpy.flatnonzero(second[1:] < low[:-1])])
+    at = first[kept]
+    return _taken(kept, numpy.append(at[1:] != at[:-1], True))  # of equal first numbers the last has the least second
+
+
+def _levels(columns: Sequence[Array], n: int) -> tuple[Array, Array, Array] | None:
+    """Three columns, the last of few whole numbers from 0 on; None where each has many."""
+    if columns[0].dtype.kind not in "iu":
+        return None
+    least = [int(c.min()) for c in columns]
+    spans = [int(c.max()) - low for c, low in zip(columns, least, strict=True)]
+    k = min(range(3), key=spans.__getitem__)
+    if spans[k] >= min(LEVELS, max(8, n >> 5)):
+        return None
+    x, y = (c for j, c in enumerate(columns) if j != k)
+    return x, y, (columns[k] - least[k]).astype(numpy.uint16)
+
+
+def _level_by_level(x: Array, y: Array, z: Array) -> Array:
+    """What stays at one level of z after the other, against the stairs that all levels before left in x and y."""
+    by_level = numpy.argsort(z, kind="stable")
+    ends = numpy.cumsum(numpy.bincount(z))
+    above, right = x[:0], y[:0]
+    found = []
+    for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        if start == end:
+            continue
+        at = by_level[start:end]
+        at = at[numpy.argsort(x[at], kind="stable")]
+        at = at[_stairs(x[at], y[at])]
+        own, other = x[at], y[at]
+        before = numpy.searchsorted(above, own, side="right") - 1
+        if len(above):
+            stay = (before < 0) | (right[before] > other)
+            at, own, other, before = at[stay], own[stay], other[stay], before[stay]
+        found.append(at)
+        above, right = numpy.insert(above, before + 1, own), numpy.insert(right, before + 1, other)
+        stay = _stairs(above, right)
+        above, right = above[stay], right[stay]
+    return numpy.concatenate(found)
 
 
 def _of_three(rows: Array) -> Array:
@@ -105,4 +154,4 @@ def _of_many(rows: Array) -> Array:
     return kept
 
 
-__all__ = ["undominated"]
+__all__ = ["front", "undominated"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 from attrs import field, frozen, mutable
-from cospace.compiler.engines.dominance import undominated
+from cospace.compiler.engines.dominance import front
 from cospace.compiler.engines.separable import Group, Separable
 from cospace.compiler.numbers.enumerate import Rows, TooMany
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ WIDE = 8
 
 @frozen(eq=False)
 class Merged:
-    """rows: of all decisions, in declared order; values: of the quantities; compared: pairs that were looked at.
+    """rows: of all decisions, in declared order; values: (words, rows); compared: pairs that were looked at.
 
     bound: where not all was looked at, what the only goal is at least in the rest; `inf` where all was.
     """
@@ -91,7 +91,7 @@ def merge_groups(space: Separable) -> Merged:
             break
         _at_setting(state, int(n), float(least[n]))
     rows = numpy.concatenate([numpy.zeros((0, len(space.frame.decisions)), dtype=numpy.int64), *state.rows])
-    values = numpy.concatenate([numpy.zeros((0, len(space.quantities)), dtype=numpy.int64), *state.values])
+    values = numpy.concatenate([numpy.zeros((space.words.count, 0), dtype=numpy.int64), *state.values], axis=1)
     return Merged(rows, values, state.compared, state.bound)
 
 
@@ -99,13 +99,14 @@ def open_choices(space: Separable, ceiling: float) -> list[int]:
     """For each group how many of its choices may be part of a design that is no worse, whatever the hub and others."""
     if not len(space.settings) or not all(len(g.rows) for g in space.groups):
         return [len(g.rows) for g in space.groups]
-    ends = [(g.values.min(axis=0)[None, :], g.values.max(axis=0)[None, :]) for g in space.groups]
+    words = space.words
+    ends = [(words.least(g.values), words.most(g.values)) for g in space.groups]
     counts = []
     for n, group in enumerate(space.groups):
-        low, high = space.empty.min(axis=0)[None, :], space.empty.max(axis=0)[None, :]
+        low, high = words.least(space.empty), words.most(space.empty)
         for least, most in ends[:n] + ends[n + 1 :]:
-            low, high = space.combine(low, least), space.combine(high, most)
-        may, _ = _can_still(space, space.combine(group.values, low), space.combine(group.values, high), ceiling)
+            low, high = words.combine(low, least), words.combine(high, most)
+        may, _ = _can_still(space, words.combine(group.values, low), words.combine(group.values, high), ceiling)
         counts.append(int(may.sum()))
     return counts
 
@@ -142,7 +143,7 @@ def _keep(state: _Merging, rows: Rows, values: Array) -> None:
 def _lower(state: _Merging, values: Array) -> None:
     """The ceiling down to the least of some designs that surely meet all conditions."""
     (goal,), truths = state.space.bounds(values, values)
-    sure = numpy.ones(len(values), dtype=bool)
+    sure = numpy.ones(values.shape[1], dtype=bool)
     for truth in truths:
         sure &= ~truth.high
     state.ceiling = min(state.ceiling, float(numpy.min(goal.high[sure], initial=math.inf)))
@@ -151,64 +152,79 @@ def _lower(state: _Merging, values: Array) -> None:
 def _only_good(space: Separable, group: Group) -> Group:
     """Without choices that another is at least as good as; a few of these may stay."""
     try:
-        stay = undominated(_compared(space, group.values))
+        stay = _good(space, group.values)
     except TooMany:
         return group
-    return Group(group.members, group.rows[stay], group.values[stay], group.starts)
+    return Group(group.members, group.rows[stay], group.values[:, stay], group.starts)
 
 
-def _compared(space: Separable, values: Array) -> Array:
-    """The numbers of (n, quantities) that have to be small."""
-    columns = [values[:, k] for k, (small, _) in enumerate(space.signs) if small]
-    columns += [-values[:, k] for k, (_, large) in enumerate(space.signs) if large]
-    return numpy.stack(columns, axis=1) if columns else numpy.zeros((len(values), 0), dtype=numpy.int64)
+def _good(space: Separable, values: Array) -> Array:
+    """Which columns of (words, n) stay: no other is at least as good as they in each number that counts."""
+    columns = [space.words.keys(k, values, 1) for k, (small, _) in enumerate(space.signs) if small]
+    columns += [space.words.keys(k, values, -1) for k, (_, large) in enumerate(space.signs) if large]
+    return front(columns, values.shape[1])
 
 
 def _merge(state: _Merging, setting: int, groups: Sequence[Group], beam: int | None) -> tuple[Rows, Array]:
     """Designs at a setting and their quantities."""
     space = state.space
-    values = space.empty[setting : setting + 1]
+    values = space.empty[:, setting : setting + 1]
     rest = _rests(space, groups)
     stages: list[_Stage] = []
     compared = 0
     for n, group in enumerate(groups):
-        pairs = len(values) * len(group.rows)
+        pairs = values.shape[1] * len(group.rows)
         if compared + pairs > PAIRS:
             raise TooMany(compared + pairs, PAIRS, group.members)
         compared += pairs
         state.compared += pairs
         step = max(1, CHUNK // max(1, len(group.rows)))
-        kept: list[tuple[Array, Array, Array]] = []
-        for start in range(0, max(1, len(values)), step):
-            some = values[start : start + step]
-            both = space.combine(some[:, None, :], group.values[None, :, :]).reshape(-1, values.shape[1])
-            low, high = (space.combine(both, end) for end in rest[n + 1])
-            may, least = _can_still(space, low, high, state.ceiling)
-            at = numpy.flatnonzero(may)
-            if beam is not None and len(at) > WIDE * beam:
-                at = numpy.sort(at[numpy.argpartition(least[at], WIDE * beam)[: WIDE * beam]])
-            at = at[undominated(_compared(space, both[at]))]
-            kept.append((both[at], start * len(group.rows) + at, least[at]))
-        values, code, least = (numpy.concatenate([k[i] for k in kept]) for i in range(3))
+        kept = []
+        for start in range(0, max(1, values.shape[1]), step):
+            found = _pairs(state, values[:, start : start + step], group.values, rest[n + 1], beam)
+            kept.append((found[0], start + found[1], *found[2:]))
+        values, parent, choice, least = (numpy.concatenate(part, axis=-1) for part in zip(*kept, strict=True))
         if len(kept) > 1:
-            stay = undominated(_compared(space, values))
-            values, code, least = values[stay], code[stay], least[stay]
-        if beam is not None and len(values) > beam:
+            stay = _good(space, values)
+            values, parent, choice, least = values[:, stay], parent[stay], choice[stay], least[stay]
+        if beam is not None and len(least) > beam:
             stay = numpy.sort(numpy.argsort(least, kind="stable")[:beam])
-            values, code = values[stay], code[stay]
-        stages.append(_Stage(group, code // max(1, len(group.rows)), code % max(1, len(group.rows))))
-    return _rows(space, setting, stages, len(values)), values
+            values, parent, choice = values[:, stay], parent[stay], choice[stay]
+        stages.append(_Stage(group, parent, choice))
+    return _rows(space, setting, stages, values.shape[1]), values
+
+
+def _pairs(
+    state: _Merging, some: Array, own: Array, rest: tuple[Array, Array], beam: int | None
+) -> tuple[Array, Array, Array, Array]:
+    """Partial designs with every choice of one more group: what stays of their quantities, partial designs, choices and
+    least goals. Those of one choice follow each other, which mostly are in order."""
+    space = state.space
+    both = space.words.combine(own[:, :, None], some[:, None, :]).reshape(len(own), -1)
+    if len(space.goals) > 1 and not space.conditions:
+        at = _good(space, both)
+        least = numpy.zeros(len(at))
+    else:
+        low, high = (space.words.combine(both, end) for end in rest)
+        may, least = _can_still(space, low, high, state.ceiling)
+        at = numpy.flatnonzero(may)
+        if beam is not None and len(at) > WIDE * beam:
+            at = numpy.sort(at[numpy.argpartition(least[at], WIDE * beam)[: WIDE * beam]])
+        at = at[_good(space, both[:, at])]
+        least = least[at]
+    choice, parent = numpy.divmod(at, max(1, some.shape[1]))
+    return both[:, at], parent, choice, least
 
 
 def _rests(space: Separable, groups: Sequence[Group]) -> list[tuple[Array, Array]]:
     """What the groups from each on can add to the quantities: the least and the most."""
-    nothing = numpy.array([[q.nothing for q in space.quantities]], dtype=numpy.int64)
-    found = [(nothing, nothing)]
+    words = space.words
+    found = [(words.nothing, words.nothing)]
     for group in reversed(groups):
         low, high = found[-1]
         if len(group.rows):
-            low = space.combine(low, group.values.min(axis=0)[None, :])
-            high = space.combine(high, group.values.max(axis=0)[None, :])
+            low = words.combine(low, words.least(group.values))
+            high = words.combine(high, words.most(group.values))
         found.append((low, high))
     return found[::-1]
 
@@ -219,10 +235,10 @@ def _can_still(space: Separable, low: Array, high: Array, ceiling: float) -> tup
     low, high: what their quantities can be.
     """
     goals, truths = space.bounds(low, high)
-    may = numpy.ones(len(low), dtype=bool)
+    may = numpy.ones(low.shape[1], dtype=bool)
     for truth in truths:
         may &= truth.low
-    least = goals[0].low if goals else numpy.zeros(len(low))
+    least = goals[0].low if goals else numpy.zeros(low.shape[1])
     for goal in goals:
         may &= ~numpy.isnan(goal.low)
     return may & ~(least > ceiling), least

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy
 from attrs import evolve, field, frozen
-from cospace.compiler.engines.group_tables import NOTHING, Grid, Tangled, column
+from cospace.compiler.engines.group_tables import Grid, Tangled, column
 from cospace.compiler.engines.orientation import BOTH, oriented
+from cospace.compiler.engines.words import NOTHING, Words
 from cospace.compiler.numbers.enumerate import Frame, Rows, TooMany, unite
 from cospace.compiler.numbers.row_bounds import Pair, constant, join, joins
 from cospace.compiler.space import graph
@@ -56,7 +58,7 @@ class Quantity:
 class Group:
     """members: decisions, in declared order; rows: what they may take together, setting after setting of the hub.
 
-    values: (rows, quantities), whole numbers. starts: where the rows of each setting begin, and where the last end.
+    values: (words, rows). starts: where the rows of each setting begin, and where the last end.
     """
 
     members: tuple[int, ...]
@@ -67,22 +69,24 @@ class Group:
     def at(self, setting: int) -> Group:
         """Its rows at one setting."""
         span = slice(int(self.starts[setting]), int(self.starts[setting + 1]))
-        return Group(self.members, self.rows[span], self.values[span], self.starts[:0])
+        return Group(self.members, self.rows[span], self.values[:, span], self.starts[:0])
 
 
 @frozen(eq=False)
 class Separable:
-    """scales: of each quantity; a value is so many times 1/scale, within `errors` of these (0: exact).
+    """words: how quantities stand in columns; scales: of their coarse words, so many times 1/scale, within `errors` of
+    these (0: exact).
 
-    hub: decisions that are set first; settings: what they may take; empty: (settings, quantities), what each quantity
-    is without any group. signs: whether it has to be small, and whether large.
+    hub: decisions that are set first; settings: what they may take; empty: (words, settings), what each quantity is
+    without any group. signs: whether it has to be small, and whether large.
     """
 
     frame: Frame
     goals: tuple[Expr, ...]
     conditions: tuple[Expr, ...]
     quantities: tuple[Quantity, ...]
-    scales: tuple[int, ...]
+    words: Words
+    scales: tuple[Fraction, ...]
     errors: Array
     signs: tuple[tuple[bool, bool], ...]
     hub: tuple[int, ...]
@@ -91,11 +95,11 @@ class Separable:
     empty: Array = field(repr=False)
 
     def bounds(self, low: Array, high: Array) -> tuple[list[Pair], list[Pair]]:
-        """Bounds on each goal and each condition where the quantities are between `low` and `high`: (n, quantities)."""
+        """Bounds on each goal and each condition where the quantities are between `low` and `high`: (words, n)."""
         memo = self.memo(low, high)
         with numpy.errstate(all="ignore"):
             found = [joined(e, memo) for e in (*self.goals, *self.conditions)]
-        n = len(low)
+        n = low.shape[1]
         found = [Pair(numpy.broadcast_to(p.low, (n,)), numpy.broadcast_to(p.high, (n,))) for p in found]
         return found[: len(self.goals)], found[len(self.goals) :]
 
@@ -104,33 +108,28 @@ class Separable:
         found = {}
         for k, q in enumerate(self.quantities):
             if q.node.type.kind == "bool":
-                found[id(q.node)] = Pair(high[:, k] > 0, low[:, k] < 1)
+                found[id(q.node)] = Pair(high[k] > 0, low[k] < 1)
             else:
-                least, most = low[:, k] - self.errors[k], high[:, k] + self.errors[k]
+                least, most = low[k] - self.errors[k], high[k] + self.errors[k] + (self.words.fine[k] >= 0)
                 found[id(q.node)] = Pair(_ends(least, self.scales[k])[0], _ends(most, self.scales[k])[1])
         return found
 
-    def combine(self, left: Array, right: Array) -> Array:
-        """Quantities of two sets of groups together."""
-        found = left + right
-        for k, q in enumerate(self.quantities):
-            if q.kind != "sum":
-                choose = numpy.maximum if q.kind == "max" else numpy.minimum
-                found[..., k] = choose(left[..., k], right[..., k])
-        return found
+    def multiples(self, k: int, values: Array, factor: Fraction = Fraction(1)) -> list[Fraction]:
+        """A quantity, times a factor, at each column of (words, n)."""
+        one = factor / (self.scales[k] * (1 << self.words.shifts[k]))
+        return [Fraction(n * one.numerator, one.denominator) for n in self.words.numbers(k, values)]
 
     def limits(self) -> tuple[Array, Array]:
-        """The least and the most that each quantity can be at each setting: (settings, quantities), groups apart."""
+        """The least and the most that each quantity can be at each setting: (words, settings), groups apart."""
         low, high = self.empty, self.empty
         for group in self.groups:
             sizes = numpy.diff(group.starts)
-            least = numpy.tile([q.nothing for q in self.quantities], (len(sizes), 1))
+            least = numpy.tile(self.words.nothing, (1, len(sizes)))
             most = least.copy()
             some = numpy.flatnonzero(sizes)
             if len(some):
-                least[some] = numpy.minimum.reduceat(group.values, group.starts[some])
-                most[some] = numpy.maximum.reduceat(group.values, group.starts[some])
-            low, high = self.combine(low, least), self.combine(high, most)
+                least[:, some], most[:, some] = self.words.runs(group.values, group.starts[some])
+            low, high = self.words.combine(low, least), self.words.combine(high, most)
         return low, high
 
 
@@ -174,13 +173,15 @@ def _separate(space: Space, goals: Sequence[Expr], conditions: Sequence[Expr], t
         grids.append(Grid(g, columns, rows))
         starts.append(begin)
     columns_ = [column(q, frame, owner, grids) for q in used]
-    found = [numpy.stack([c.values[n] for c in columns_], axis=1) for n in range(len(grids))]
+    words = Words(tuple(q.kind for q in used), tuple(c.shift for c in columns_))
+    wide = [c.fine for c in columns_ if c.shift]
+    found = [numpy.stack([c[n] for c in [*(c.coarse for c in columns_), *wide]]) for n in range(len(grids))]
     parts = [
         Group(tuple(group), grid.rows[:, [grid.columns.index(v) for v in group]], values, begin)
         for group, grid, values, begin in zip(members, grids[1:], found[1:], starts, strict=True)
     ]
     apart = Separable(
-        frame, tuple(goals), tuple(shared), tuple(used), tuple(c.scale for c in columns_),
+        frame, tuple(goals), tuple(shared), tuple(used), words, tuple(c.scale for c in columns_),
         numpy.array([c.error for c in columns_], dtype=numpy.int64), tuple(BOTH for _ in used), hub, settings,
         tuple(parts), found[0],
     )  # fmt: skip
@@ -231,7 +232,7 @@ def _by_setting(
 def _oriented(found: Separable) -> Separable:
     """With what each quantity has to be."""
     low, high = found.limits()
-    ranges = found.memo(low.min(axis=0)[None, :], high.max(axis=0)[None, :]) if len(low) else {}
+    ranges = found.memo(low.min(axis=1)[:, None], high.max(axis=1)[:, None]) if low.size else {}
     if not ranges:
         return found
     with numpy.errstate(all="ignore"):
@@ -315,7 +316,7 @@ def joined(root: Expr, memo: dict[int, Pair]) -> Pair:
     return memo[id(root)]
 
 
-def _ends(values: Array, scale: int) -> tuple[Array, Array]:
+def _ends(values: Array, scale: Fraction) -> tuple[Array, Array]:
     """Floats that are surely not more, and not less, than so many times 1/scale."""
     found = values.astype(numpy.float64) / float(scale)
     if scale == 1 and (numpy.abs(values) < 1 << 53).all():

@@ -117,6 +117,19 @@ class Frame:
             if i >= 0
         }
 
+    def designs(self, columns: Sequence[int], rows: Rows) -> list[dict[str, Value]]:
+        """`design` of each row."""
+        paths = [self.decisions[c].path for c in columns]
+        values = [self.decisions[c].values for c in columns]
+        listed = [[v[i] for i in rows[:, k].tolist()] for k, v in enumerate(values)]
+        if not (rows < 0).any():
+            return [dict(zip(paths, row, strict=True)) for row in zip(*listed, strict=True)]
+        live = (rows >= 0).tolist()
+        return [
+            {path: v for path, v, there in zip(paths, row, own, strict=True) if there}
+            for row, own in zip(zip(*listed, strict=True), live, strict=True)
+        ]
+
     def fingerprint(self, expr: Expr) -> tuple[int, tuple[str, ...]]:
         known = self._prints.get(id(expr))
         if known is None:
@@ -312,6 +325,8 @@ class Frame:
         rows = numpy.zeros((1, 0), dtype=numpy.int64)
         done: list[int] = []
         waiting = [c for c in clauses if set(c.scope) <= set(order)]
+        if not waiting and all(self.decisions[v].guard is TRUE and self.decisions[v].allowed is None for v in order):
+            return self.product(order, limit)
         for v in order:
             domain = self.domains[v]
             d = self.decisions[v]
