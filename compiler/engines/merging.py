@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 from attrs import field, frozen, mutable
 from cospace.compiler.engines.dominance import front
+from cospace.compiler.engines.hub import needed
 from cospace.compiler.engines.separable import Group, Separable
 from cospace.compiler.numbers.enumerate import Rows, TooMany
 from numpy.typing import NDArray
@@ -26,6 +27,10 @@ PAIRS = 1 << 24
 """Of these at one setting of the hub, at most."""
 ALL = 1 << 24
 """Of these at all settings, at most."""
+FRONT_PAIRS, FRONT_ALL = 1 << 27, 1 << 32
+"""The same where a front is asked of few numbers."""
+FEW = 3
+"""Numbers of a partial design that are compared, up to which a sort tells what stays."""
 BEAM = 1 << 9
 """Partial designs that stay when a first design is looked for."""
 SOME = 16
@@ -61,6 +66,7 @@ class _Merging:
     """What is known so far. ceiling: no design that is worse by the only goal is of interest.
 
     bound, left: what the goal is at least where not all was looked at, and at how many settings.
+    rows, values: designs, of which with several goals of few numbers only those stay that are no worse than others.
     """
 
     space: Separable
@@ -70,6 +76,16 @@ class _Merging:
     left: int = 0
     rows: list[Rows] = field(factory=list)
     values: list[Array] = field(factory=list)
+
+    @property
+    def is_front(self) -> bool:
+        """Whether a front is asked, of few numbers."""
+        return len(self.space.goals) > 1 and sum(map(sum, self.space.signs)) <= FEW
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Pairs at one setting, and at all."""
+        return (FRONT_PAIRS, FRONT_ALL) if self.is_front else (PAIRS, ALL)
 
 
 def merge_groups(space: Separable) -> Merged:
@@ -83,12 +99,16 @@ def merge_groups(space: Separable) -> Merged:
     for group in space.groups:
         may &= numpy.diff(group.starts) > 0
     settings = numpy.flatnonzero(may)
+    if len(space.goals) > 1:
+        settings = needed(space, settings)
     for n in settings[numpy.argsort(least[settings], kind="stable")]:
         if least[n] > state.ceiling:
             break
-        if state.compared > ALL or state.left > SOME:
-            _leave(state, float(least[n]), TooMany(state.compared, ALL, space.hub))
+        if state.compared > state.limits[1] or state.left > SOME:
+            _leave(state, float(least[n]), TooMany(state.compared, state.limits[1], space.hub))
             break
+        if state.is_front and _is_beaten(state, low[:, n], high[:, n]):
+            continue
         _at_setting(state, int(n), float(least[n]))
     rows = numpy.concatenate([numpy.zeros((0, len(space.frame.decisions)), dtype=numpy.int64), *state.rows])
     values = numpy.concatenate([numpy.zeros((space.words.count, 0), dtype=numpy.int64), *state.values], axis=1)
@@ -133,9 +153,29 @@ def _at_setting(state: _Merging, setting: int, least: float) -> None:
         _leave(state, least, why)
 
 
+def _is_beaten(state: _Merging, low: Array, high: Array) -> bool:
+    """Whether a known design is as good as any whose quantities are in these bounds. low, high: (words,)"""
+    space = state.space
+    for values in state.values:
+        beats = numpy.ones(values.shape[1], dtype=bool)
+        for k, (small, large) in enumerate(space.signs):
+            inexact = int(space.words.fine[k] >= 0)
+            if small:
+                beats &= values[k] + inexact <= low[k]
+            if large:
+                beats &= values[k] >= high[k] + inexact
+        if beats.any():
+            return True
+    return False
+
+
 def _keep(state: _Merging, rows: Rows, values: Array) -> None:
     state.rows.append(rows)
     state.values.append(values)
+    if state.is_front and len(state.rows) > 1:
+        rows, values = numpy.concatenate(state.rows), numpy.concatenate(state.values, axis=1)
+        stay = _good(state.space, values)
+        state.rows, state.values = [rows[stay]], [values[:, stay]]
     if len(state.space.goals) == 1:
         _lower(state, values)
 
@@ -174,8 +214,8 @@ def _merge(state: _Merging, setting: int, groups: Sequence[Group], beam: int | N
     compared = 0
     for n, group in enumerate(groups):
         pairs = values.shape[1] * len(group.rows)
-        if compared + pairs > PAIRS:
-            raise TooMany(compared + pairs, PAIRS, group.members)
+        if compared + pairs > state.limits[0]:
+            raise TooMany(compared + pairs, state.limits[0], group.members)
         compared += pairs
         state.compared += pairs
         step = max(1, CHUNK // max(1, len(group.rows)))
