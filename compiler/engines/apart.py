@@ -8,12 +8,13 @@ from fractions import Fraction
 from typing import Any
 
 import numpy
-from cospace.compiler.engines.candidates import Found, Values, as_number, find_front, find_least
-from cospace.compiler.engines.dominance import undominated
+from cospace.compiler.engines.candidates import Found, Values, as_number, find_front, find_least, merge, surviving
+from cospace.compiler.engines.dominance import front
 from cospace.compiler.engines.exhaustive import Best, conditions_of, negated
 from cospace.compiler.engines.merging import Merged, merge_groups, open_choices
 from cospace.compiler.engines.separable import Group, Quantity, Separable, Tangled, separate
-from cospace.compiler.exact import exact
+from cospace.compiler.exact import columns, exact
+from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.space import graph
@@ -65,7 +66,7 @@ def best_apart(space: Space) -> Best | None:
         sure = merged.bound == math.inf
         return Best((), (), True, merged.compared, "no design meets every requirement") if sure else None
     asked = _Asked(apart, merged)
-    found = asked.front() or asked.compared()
+    found = asked.at_once() or asked.compared()
     if not found.rows:
         return None
     certified = found.certified and (asked.exact or _nothing_hidden(apart, merged, found.rows, asked))
@@ -118,18 +119,54 @@ class _Asked:
         for truth in truths:
             self._sure &= ~truth.high
 
-    def front(self) -> Found | None:
-        """The front by whole numbers alone; None where goals are made of more, or conditions are in doubt."""
-        if not self.direct or not self._sure.all():
+    def at_once(self) -> Found | None:
+        """The least, or the front, by rational numbers alone; None where something asked is not known to be one."""
+        if not self.exact:
             return None
-        columns = [self.apart.words.keys(k, self.merged.values, 1 if factor > 0 else -1) for k, factor in self._direct]
-        rows = tuple(undominated(numpy.stack(columns, axis=1)).tolist())
-        each = [self.apart.multiples(k, self.merged.values[:, rows], factor) for k, factor in self._direct]
-        return Found(rows, tuple(zip(*each, strict=True)), True)
+        rows = self._nearly()
+        known: dict[str, columns.Column] = {}
+        if not self.direct or not self._sure[rows].all():
+            for k, (name, q) in enumerate(zip(self._names, self.apart.quantities, strict=True)):
+                values = self.apart.multiples(k, self.merged.values[:, rows])
+                known[name] = columns.column([bool(v) for v in values] if q.node.type.kind == "bool" else values)
+        n = len(self.apart.goals)
+        try:
+            if not self._sure[rows].all():
+                truths = columns.evaluate_short(self._exprs[n:], known, len(rows))
+                met = self._sure[rows] | numpy.logical_and.reduce([t.astype(bool) for t in truths])
+                rows, known = rows[met], {name: c[met] for name, c in known.items()}
+            if self.direct:
+                stay = self._least_words(rows)
+                each = [self.apart.multiples(k, self.merged.values[:, rows[stay]], by) for k, by in self._direct]
+                return Found(tuple(rows[stay].tolist()), tuple(zip(*each, strict=True)), True)
+            goals = columns.evaluate_short(self._exprs[:n], known, len(rows))
+        except NotExact:
+            return None
+        priced = list(zip(*([Fraction(v) for v in g.tolist()] for g in goals), strict=True))
+        kept, sure = merge(priced)
+        return Found(tuple(int(rows[i]) for i in kept), tuple(priced[i] for i in kept), sure)
+
+    def _nearly(self) -> Array:
+        """Merged designs that floats leave open."""
+        low, high = self._ends()
+        if low.shape[1] > 1 and self._sure.all():
+            return numpy.arange(len(low)) if self.direct else surviving(low, high)
+        if low.shape[1] > 1:
+            return numpy.arange(len(low))
+        return numpy.flatnonzero(~(low[:, 0] > numpy.min(high[self._sure, 0], initial=math.inf)))
+
+    def _least_words(self, rows: Array) -> Array:
+        values = self.merged.values[:, rows]
+        keys = [self.apart.words.keys(k, values, 1 if factor > 0 else -1) for k, factor in self._direct]
+        return numpy.sort(front(keys, len(rows)))
+
+    def _ends(self) -> tuple[Array, Array]:
+        low, high = (numpy.stack([getattr(b, end) for b in self._bounds], axis=1) for end in ("low", "high"))
+        return low, high
 
     def compared(self) -> Found:
         """The least, or the front, by exact evaluation of what floats leave open."""
-        low, high = (numpy.stack([getattr(b, end) for b in self._bounds], axis=1) for end in ("low", "high"))
+        low, high = self._ends()
         if low.shape[1] == 1:
             return find_least(low[:, 0], self.price, self.admit, LOOKS)
         return find_front(low, high, self.price, self.admit, LOOKS)

@@ -7,6 +7,7 @@ up, what was found until then is the answer, and not proved.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -16,13 +17,21 @@ from attrs import define, frozen
 from cospace.compiler import clock
 from cospace.compiler.engines.dominance import undominated
 from cospace.compiler.exact.exact import Enclosure, Result
+from cospace.compiler.numbers.enumerate import TooMany
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Values = tuple[Fraction | Enclosure, ...]
+Know = Callable[[Sequence[int]], bool]
 
 LOOKS = 2_000
 """Rows that the reference evaluator is asked about, at most."""
+BELOW = 1 << 8
+"""Different denominators up to which fractions are compared over a common one."""
+TOGETHER, MOST = 1 << 6, 1 << 14
+"""Rows of equal bounds that are looked at together: at first, and at most."""
+BLOCK = 1 << 9
+"""Rows that are compared with as many others together."""
 
 
 @frozen
@@ -63,17 +72,26 @@ def middle(a: Fraction | Enclosure) -> Fraction:
     return a.middle if isinstance(a, Enclosure) else a
 
 
+def _unknown(rows: Sequence[int]) -> bool:
+    return False
+
+
 def find_least(
-    low: Array, price: Callable[[int], Values | None], admit: Callable[[int], bool | None], looks: int = LOOKS
+    low: Array,
+    price: Callable[[int], Values | None],
+    admit: Callable[[int], bool | None],
+    looks: int = LOOKS,
+    know: Know = _unknown,
 ) -> Found:
     """The row with the least value, the first of equals. low: (n,) lower bounds, nan or inf where a row is out.
 
-    price: a row's exact value; admit: whether it meets every requirement, None where that is not known.
+    price: a row's exact value; admit: whether it meets every requirement, None where that is not known. know: makes
+    these known of many rows together where it can, which then don't count as looks.
     """
     order = numpy.argsort(low, kind="stable")
     order = order[low[order] < numpy.inf]
     search = _Least(low, order)
-    clock.attempt(lambda: search.run(price, admit, looks), lambda: None, graced=True)
+    clock.attempt(lambda: search.run(price, admit, looks, know), lambda: None, graced=True)
     return search.found()
 
 
@@ -90,13 +108,23 @@ class _Least:
     doubtful: float = numpy.inf
     """The least bound of the rows that were looked at and are not told from a better one."""
 
-    def run(self, price: Callable[[int], Values | None], admit: Callable[[int], bool | None], looks: int) -> None:
-        for candidate in self.order[:looks]:
-            i = int(candidate)
-            if self.whole:
+    def run(
+        self, price: Callable[[int], Values | None], admit: Callable[[int], bool | None], looks: int, know: Know
+    ) -> None:
+        size = TOGETHER
+        while not self.whole:
+            some = self.order[self.looked : self.looked + size].tolist()
+            if not know(some):
+                some = some[:looks]
+                looks -= len(some)
+            if not some:
                 return
-            self._look(i, price(i), admit)
-            self.looked += 1
+            for i in some:
+                if self.whole:
+                    return
+                self._look(i, price(i), admit)
+                self.looked += 1
+            size = min(2 * size, MOST)
 
     @property
     def whole(self) -> bool:
@@ -142,18 +170,24 @@ def find_front(
     price: Callable[[int], Values | None],
     admit: Callable[[int], bool | None],
     looks: int = LOOKS,
+    know: Know = _unknown,
 ) -> Found:
-    """The rows that no other dominates, one for each tuple of values. low, high: (n, objectives), nan where out."""
+    """The rows that no other dominates, one for each tuple of values. low, high: (n, objectives), nan where out.
+
+    know: as `find_least` has it.
+    """
     alive: Array = numpy.logical_not(numpy.isnan(low).any(axis=1))
     known: dict[int, Values | None] = {}
 
     def search() -> bool:
-        certified = True
+        certified, left = True, looks
         while True:
             candidates = numpy.flatnonzero(alive)[surviving(low[alive], high[alive])]
             new = [int(i) for i in candidates if int(i) not in known]
-            if len(known) + len(new) > looks:
-                certified, new = False, new[: max(0, looks - len(known))]
+            if not know(new):
+                certified &= len(new) <= left
+                new = new[:left]
+                left -= len(new)
             for i in new:
                 admitted = admit(i)
                 certified &= admitted is not None
@@ -162,7 +196,7 @@ def find_front(
                 known[i] = values
                 alive[i] = values is not None
             # a candidate that turned out not to be feasible may have hidden others
-            if all(known.get(i) is not None for i in new) or len(known) >= looks:
+            if all(known.get(i) is not None for i in new) or not left:
                 return certified
 
     certified = clock.attempt(search, lambda: False, graced=True)
@@ -174,9 +208,8 @@ def find_front(
 def merge(found: Sequence[Values]) -> tuple[list[int], bool]:
     """Which of some exact values are the least (one number: the first of equals) or the front; and whether surely."""
     if found and found[0] and all(v.__class__ is Fraction for values in found for v in values):
-        table = numpy.array(found, dtype=object).reshape(len(found), -1)
-        ranks = [numpy.unique(column, return_inverse=True)[1] for column in table.T]
-        return [int(i) for i in undominated(numpy.stack(ranks, axis=1))], True
+        ranks = [_ranks(column) for column in zip(*found, strict=True)]
+        return undominated(numpy.stack(ranks, axis=1)).tolist(), True
     kept: list[int] = []
     certified = True
     for i, values in enumerate(found):
@@ -188,24 +221,42 @@ def merge(found: Sequence[Values]) -> tuple[list[int], bool]:
     return kept, certified
 
 
+def _ranks(values: Sequence[Any]) -> Array:
+    """Numbers in the order of some fractions."""
+    below = {v.denominator for v in values}
+    scale = math.lcm(*below) if len(below) <= BELOW else None
+    if scale is None:
+        listed = numpy.empty(len(values), dtype=object)
+        listed[:] = values
+        return numpy.unique(listed, return_inverse=True)[1]
+    whole = [v.numerator * (scale // v.denominator) for v in values]
+    if max(whole) < 1 << 62 and min(whole) > -(1 << 62):
+        return numpy.array(whole, dtype=numpy.int64)
+    return numpy.unique(numpy.array(whole, dtype=object), return_inverse=True)[1]
+
+
 def surviving(low: Array, high: Array) -> Array:
-    """Rows (numbers) that no row surely dominates: (n, k) bounds on values that should be small."""
-    rows = numpy.arange(len(low))
-    kept = []
-    order = numpy.argsort(numpy.where(numpy.isfinite(high), high, numpy.inf).sum(axis=1), kind="stable")
-    rows = rows[order]
-    while len(rows):
-        pivot = rows[0]
-        kept.append(pivot)
-        rest = rows[1:]
-        beaten = (high[pivot] <= low[rest]).all(axis=1) & (high[pivot] < low[rest]).any(axis=1)
-        rows = rest[~beaten]
-    chosen = numpy.array(kept, dtype=numpy.int64)
-    stays = [
-        i for i in chosen
-        if not ((high[chosen] <= low[i]).all(axis=1) & (high[chosen] < low[i]).any(axis=1)).any()
-    ]  # fmt: skip
-    return numpy.array(sorted(stays), dtype=numpy.int64)
+    """Rows (numbers) that no row surely dominates: (n, k) bounds on values that should be small, no nan."""
+    try:
+        most = high[undominated(high)]  # whatever another row beats, one of these does
+    except TooMany:
+        most = high
+    if low.shape[1] == 2:
+        most = most[numpy.argsort(most[:, 0])]
+        at = numpy.searchsorted(most[:, 0], low[:, 0], side="right") - 1  # the last, so the least second number
+        x, y = most[at].T
+        beaten = (at >= 0) & ((y < low[:, 1]) | ((y == low[:, 1]) & (x < low[:, 0])))
+        return numpy.flatnonzero(~beaten)
+    stay = numpy.ones(len(low), dtype=bool)
+    for start in range(0, len(low), BLOCK):
+        rows = numpy.arange(start, min(len(low), start + BLOCK))
+        for begin in range(0, len(most), BLOCK):
+            some, part = most[None, begin : begin + BLOCK], low[rows][:, None]
+            beats = numpy.all(some <= part, axis=2) & numpy.any(some < part, axis=2)
+            beaten = numpy.any(beats, axis=1)
+            stay[rows[beaten]] = False
+            rows = rows[~beaten]
+    return numpy.flatnonzero(stay)
 
 
 def _dominated(values: Values, others: Sequence[Values], before: Sequence[Values]) -> tuple[bool, bool]:

@@ -15,14 +15,15 @@ import numpy
 from attrs import evolve, frozen
 from cospace.compiler import clock
 from cospace.compiler.engines.candidates import LOOKS, Found, Values, as_number, find_front, find_least
-from cospace.compiler.exact import exact
+from cospace.compiler.exact import columns, exact
+from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import UNKNOWN, Enclosure
 from cospace.compiler.numbers.enumerate import Frame, TooMany, index_of
 from cospace.compiler.numbers.row_bounds import RowBounds
 from cospace.compiler.space.asked import is_modelled, solves
 from cospace.compiler.space.designs import DesignError
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, either, negate, negative
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, either, negate, negative, walk
 from cospace.compiler.space.model import Decision, Design, Objective, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from numpy.typing import NDArray
 ROWS = 1_000_000
 """Open designs that are listed at most."""
 UNCLEAR = "and of none of them is it known that it is feasible and what its objectives are"
+CELLS = 1 << 22
+"""Designs times nodes of expressions that are evaluated together in exact numbers, at most."""
 LISTS = 4
 """Lists that are kept: one for each way in which the fixed decisions decide which open ones live."""
 
@@ -192,10 +195,11 @@ class Exhaustive:
         if not whole and numpy.isnan(low).all():  # some are looked at all the same
             low[: self.looks], high[: self.looks] = -numpy.inf, numpy.inf
         price, admit = _Asked(bounds, goals), _Asked(bounds, asked)
+        know = lambda rows: price.know(rows) and admit.know(rows)  # noqa: E731
         if k == 1:
-            found = find_least(low[:, 0], price.values, admit.holds, self.looks)
+            found = find_least(low[:, 0], price.values, admit.holds, self.looks, know)
         else:
-            found = find_front(low, high, price.values, admit.holds, self.looks)
+            found = find_front(low, high, price.values, admit.holds, self.looks, know)
         return found if whole else evolve(found, certified=False, bound=None)
 
 
@@ -210,6 +214,8 @@ class _Asked:
         self.frame, self.rows, self.exprs = bounds.frame, bounds.rows, exprs
         self.scope = self.frame.scope(*exprs)
         self._own = [list(self.frame.scope(e)) for e in exprs]
+        self._nodes = sum(1 for _ in walk(exprs))
+        self._rational = True
         self._known: dict[bytes, list[exact.Result]] = {}
         self._reals: dict[tuple[int, bytes], exact.Result] = {}
 
@@ -220,6 +226,26 @@ class _Asked:
             found = exact.evaluate_all(self.exprs, self.frame.design(self.scope, row))
             self._known[key] = [self._real(i, k, v) if isinstance(v, Enclosure) else v for k, v in enumerate(found)]
         return self._known[key]
+
+    def know(self, rows: Sequence[int]) -> bool:
+        """Evaluate these rows together, where all is rational and no decision that is read is not live."""
+        if not self.exprs:
+            return True
+        scope = list(self.scope)
+        unique = numpy.unique(self.rows[rows][:, scope], axis=0)
+        if not self._rational or (unique < 0).any() or len(unique) * self._nodes > CELLS:
+            return False
+        new = [row for row in unique if row.tobytes() not in self._known]
+        decisions = [self.frame.decisions[v] for v in scope]
+        at = {d.path: columns.column([d.values[int(row[k])] for row in new]) for k, d in enumerate(decisions)}
+        try:
+            found = columns.evaluate_short(self.exprs, at, len(new)) if new else []
+        except NotExact:
+            self._rational = False
+            return False
+        for row, results in zip(new, zip(*(c.tolist() for c in found), strict=True), strict=True):
+            self._known[row.tobytes()] = [r if isinstance(r, bool) else Fraction(r) for r in results]
+        return True
 
     def _real(self, i: int, k: int, value: exact.Result) -> exact.Result:
         return self._reals.setdefault((k, self.rows[i, self._own[k]].tobytes()), value)

@@ -157,7 +157,7 @@ def _numbers(p: _Part, frame: Frame, looks: int) -> _Numbers | None:
             for k, v in enumerate(p.scope)
         }
         try:
-            (found,) = columns.evaluate([p.expr], at, len(p.rows))
+            (found,) = columns.evaluate_short([p.expr], at, len(p.rows))
             return [int(v) if v.__class__ is bool else v for v in found.tolist()]
         except NotExact:  # a branch that is not taken may be none
             pass

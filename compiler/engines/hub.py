@@ -47,7 +47,7 @@ def _alike(space: Separable, settings: Array) -> Iterator[Array]:
 def _is_even(space: Separable, g: int) -> bool:
     group, n = space.groups[g], len(space.settings)
     sizes = numpy.diff(group.starts)
-    if not n or (sizes != sizes[0]).any():
+    if not n or not sizes[0] or (sizes != sizes[0]).any():
         return False
     each = group.rows.reshape(n, int(sizes[0]), -1)
     return bool((each == each[0]).all())

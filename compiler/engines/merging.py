@@ -8,7 +8,7 @@ reach a design already known is left out, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy
@@ -17,6 +17,7 @@ from cospace.compiler.engines.dominance import front
 from cospace.compiler.engines.hub import needed
 from cospace.compiler.engines.separable import Group, Separable
 from cospace.compiler.numbers.enumerate import Rows, TooMany
+from cospace.compiler.space.graph import Expr
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -74,8 +75,15 @@ class _Merging:
     compared: int = 0
     bound: float = math.inf
     left: int = 0
+    is_open: bool = field(init=False)
+    """Whether no partial design can be left out by itself: its goals have values, and nothing is asked of it."""
     rows: list[Rows] = field(factory=list)
     values: list[Array] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        space = self.space
+        ends = [id(q.node) for q in space.quantities]
+        self.is_open = len(space.goals) > 1 and not space.conditions and _have_values(space.goals, ends)
 
     @property
     def is_front(self) -> bool:
@@ -86,6 +94,21 @@ class _Merging:
     def limits(self) -> tuple[int, int]:
         """Pairs at one setting, and at all."""
         return (FRONT_PAIRS, FRONT_ALL) if self.is_front else (PAIRS, ALL)
+
+
+def _have_values(goals: Sequence[Expr], ends: Collection[int]) -> bool:
+    """Whether goals are surely defined where what they are made of is. ends: ids of nodes that have a value."""
+    seen = set(ends)
+    stack = list(goals)
+    while stack:
+        e = stack.pop()
+        if id(e) in seen or e.is_const:
+            continue
+        if e.op not in ("add", "mul", "max", "min", "floor", "ceil", "abs"):
+            return False
+        seen.add(id(e))
+        stack.extend(e.args)
+    return True
 
 
 def merge_groups(space: Separable) -> Merged:
@@ -241,7 +264,7 @@ def _pairs(
     least goals. Those of one choice follow each other, which mostly are in order."""
     space = state.space
     both = space.words.combine(own[:, :, None], some[:, None, :]).reshape(len(own), -1)
-    if len(space.goals) > 1 and not space.conditions:
+    if state.is_open:
         at = _good(space, both)
         least = numpy.zeros(len(at))
     else:

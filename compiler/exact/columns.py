@@ -19,6 +19,13 @@ from cospace.compiler.space.rationals import ratio
 from numpy.typing import NDArray
 
 Column = NDArray[Any]
+_Bits = tuple[int, int]
+
+BITS = 1 << 16
+"""Of a numerator or denominator, at most."""
+TABLE = 1 << 7
+"""Of what a table says."""
+ENDS = ("numerator", "denominator")
 
 
 class NotExact(Exception):
@@ -44,6 +51,41 @@ def evaluate(roots: Sequence[Expr], columns: Mapping[str, Column], rows: int) ->
         if numpy.any(known[id(root)].missing):
             raise NotExact("without a value")
     return [numpy.broadcast_to(known[id(r)].values, (rows,)) for r in roots]
+
+
+def evaluate_short(roots: Sequence[Expr], columns: Mapping[str, Column], rows: int) -> list[Column]:
+    """As `evaluate`. Raises NotExact also where a number may take more than `BITS`, before it is worked out."""
+    sizes: dict[int, _Bits] = {}
+    for node in walk(roots):
+        size = sizes[id(node)] = _bits(node, [sizes[id(a)] for a in node.args], columns)
+        if max(size) > BITS:
+            raise NotExact(node.op)
+    return evaluate(roots, columns, rows)
+
+
+def _bits(node: Expr, args: Sequence[_Bits], columns: Mapping[str, Column]) -> _Bits:
+    """What a node's numerators and denominators take, roughly and at most."""
+    op = node.op
+    if op in ("const", "var"):
+        values = [node.value] if op == "const" else columns.get(str(node.payload), ())
+        numbers = [v for v in values if isinstance(v, (int, Fraction)) and not isinstance(v, bool)]
+        above, below = (max((getattr(v, end).bit_length() for v in numbers), default=1) for end in ENDS)
+        return above, below if below > 1 else 0
+    above, below = sum(a for a, _ in args), sum(b for _, b in args)
+    if op == "add":
+        return max(a for a, _ in args) + below + len(args).bit_length(), below
+    if op in ("div", "mod"):
+        return above + below, above + below
+    if op == "pow":
+        exponent = node.args[1].value if node.args[1].is_const else None
+        times = math.ceil(abs(exponent)) if isinstance(exponent, Fraction) else 1 << min(args[1][0], 13)
+        most = times * max(args[0])
+        return most, most if args[0][1] or not isinstance(exponent, Fraction) or exponent < 0 else 0
+    if op == "lookup":
+        return TABLE, TABLE
+    if op in ("mul", "floor", "ceil"):
+        return above, below if op == "mul" else 0
+    return max((a for a, _ in args), default=TABLE), max((b for _, b in args), default=TABLE)
 
 
 class _Partial(NamedTuple):
@@ -150,4 +192,4 @@ _OPERATORS: dict[str, Callable[[list[Column]], Column]] = {
     "le": _compare(lambda a, b: a <= b),
 }
 
-__all__ = ["Column", "NotExact", "column", "evaluate"]
+__all__ = ["Column", "NotExact", "column", "evaluate", "evaluate_short"]
