@@ -2,10 +2,10 @@
 
 Latency against multiply-accumulates kept, by the FPGA's rule and with `--data FOLDER` on each device of its
 `fbnet_lut.json`, at images of 32 and of 224 pixels; the same with a score of each operator, a whole number, as third
-goal; with every FPGA free that fits a board (`spaces/free_fpga.cospace`); and latency against energy, where a device
-has both. Each design of a front is evaluated anew; small cases, most blocks fixed, are compared with every design.
+goal; latency against energy, where a device has both; and with every FPGA free that fits a board
+(`spaces/free_fpga.cospace`), also with the board's multipliers as third goal. Each design of a front is evaluated anew; small cases, most blocks fixed, are compared with every design.
 
-    python benchmarks/fronts.py [--data FOLDER] [--cases 20] [--only two|three|free|energy|cases]
+    python benchmarks/fronts.py [--data FOLDER] [--cases 20] [--only two|three|energy|free|board|cases]
 
 Each row is a process of its own. Seconds are the processor's, without imports and without compiling the text, least of
 three runs and the first of them; memory is the most that the process held.
@@ -41,9 +41,11 @@ from cospace.compiler.space.graph import Value
 from cospace.compiler.space.model import Objective, Space
 
 HERE = Path(__file__).resolve().parent
-SPEC, FREE = HERE.parent / "specs" / "hw_nas_bench_fbnet.cospace", HERE / "spaces" / "free_fpga.cospace"
+SPEC, HARDWARE = HERE.parent / "specs" / "hw_nas_bench_fbnet.cospace", HERE / "spaces" / "free_fpga.cospace"
 DEVICES, SIZES = ("edgegpu", "eyeriss", "fpga", "pixel3", "raspi4"), (32, 224)
 DEPTHS, WIDTHS = (1, 4, 4, 4, 4, 4, 1), (16, 24, 32, 64, 112, 184, 352)
+FREE = {"free": "", "board": "minimize fpga.dsp\n"}
+"""Kinds of fronts with hardware free, and what their text has besides."""
 BLOCKS = [(stage, i) for stage, depth in enumerate(DEPTHS, 1) for i in range(1, depth + 1)]
 SCORES = {
     "k3_e1": 1,
@@ -60,11 +62,13 @@ SCORES = {
 
 
 def text_of(kind: str) -> str:
-    """The shipped spec without its limit on latency, with the goals of a kind of front."""
+    """The shipped spec without its limit on latency, or the space of free hardware, with the goals of a front."""
+    if kind in FREE:
+        return HARDWARE.read_text(encoding="utf-8") + FREE[kind]
     text = SPEC.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("require latency")]
     if kind == "energy":
-        lines = [line.replace("{ latency: ms }", "{ latency: ms, energy: mJ }") for line in lines]
+        lines = [line.replace("{ latency: ms }", "{ latency: ms; energy: mJ }") for line in lines]
         blocks = "sum(of_block(device, i, op[i]).energy for i in 1..22)"
         return "\n".join([*lines, f"minimize of_rest(device).energy + {blocks}", ""])
     lines.append("maximize sum(net.works.macs)")
@@ -110,15 +114,12 @@ def key(op: str, size: int, cin: int, out: int, stride: int) -> str:
 
 def space_of(kind: str, device: str, size: int, data: Path | None) -> Space:
     large = {"large": str(size == 224).lower()}
-    if kind == "free":
-        found = compile_file(FREE, large)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            spec = Path(folder) / "front.cospace"
-            spec.write_text(text_of(kind), encoding="utf-8")
-            if data is not None and device != "rule":
-                tables(data, Path(folder), device, size, kind == "energy")
-            found = compile_file(spec, {"device": device, **large})
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "front.cospace"
+        spec.write_text(text_of(kind), encoding="utf-8")
+        if data is not None and device in DEVICES:
+            tables(data, Path(folder), device, size, kind == "energy")
+        found = compile_file(spec, large if kind in FREE else {"device": device, **large})
     if found.space is None:
         raise SystemExit("\n".join(d.message for d in found.diagnostics))
     return found.space
@@ -137,7 +138,7 @@ def row(kind: str, device: str, size: int, data: Path | None) -> dict[str, Any]:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     answer: dict[str, Any] = {"first": seconds[0], "seconds": min(seconds), "points": len(found.designs)}
     answer |= {"proved": found.certified, "memory": memory, "again": agrees(space, found)}
-    if kind == "free":
+    if kind in FREE:
         frame = Frame.of(space)
         hub = [v for v, d in enumerate(space.decisions) if d.path.startswith("fpga.")]
         answer["hardware"] = len(frame.enumerate(hub, frame.clauses(space.requirements)))
@@ -195,15 +196,15 @@ def small_case(space: Space, seed: int, blocks: int, open_hardware: Sequence[str
 
 
 def cases(kind: str, data: Path | None, count: int) -> dict[str, Any]:
-    devices = ["rule"] if data is None or kind == "free" else [*DEVICES, "rule"]
+    devices = ["rule"] if data is None or kind in FREE else [*DEVICES, "rule"]
     right = most = 0
     spaces: dict[tuple[str, int], Space] = {}
     for seed in range(count):
         asked = devices[seed % len(devices)], SIZES[seed // len(devices) % 2]
         if asked not in spaces:
             spaces[asked] = space_of(kind, *asked, data)
-        opened = ["fpga.square", "fpga.deep", "fpga.port"] if kind == "free" else []
-        designs, equal = small_case(spaces[asked], seed, 1 if kind == "free" else 3, opened)
+        opened = ["fpga.square", "fpga.deep"] if kind in FREE else []
+        designs, equal = small_case(spaces[asked], seed, 2 if kind in FREE else 3, opened)
         right, most = right + equal, max(most, designs)
     return {"right": right, "most": most}
 
@@ -224,7 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder with fbnet_lut.json")
     parser.add_argument("--cases", type=int, default=20, help="small cases of each kind")
-    parser.add_argument("--only", choices=("two", "three", "free", "energy", "cases"))
+    parser.add_argument("--only", choices=("two", "three", "energy", "free", "board", "cases"))
     parser.add_argument("--row", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
@@ -236,27 +237,32 @@ def main() -> None:
     if not options.data:
         print("NO MEASURED DEVICES: --data FOLDER names none, so only the FPGA's rule is shown.\n")
     devices = ["rule", *(DEVICES if options.data else ())]
-    wanted = [options.only] if options.only else ["two", "three", "energy", "free", "cases"]
+    wanted = [options.only] if options.only else ["two", "three", "energy", "free", "board", "cases"]
     said = {
         "two": "latency against operations kept",
         "three": "latency against operations kept against a score, a whole number",
         "energy": "latency against energy",
         "free": "latency against operations kept, hardware free",
+        "board": "latency against operations kept against multipliers of the board, hardware free",
     }
     for kind in wanted:
         if kind == "cases":
             print("\n| small cases | equal to every design | designs of the largest |\n| --- | --- | --- |", flush=True)
-            for inner in ("two", "three", "free"):
+            for inner in ("two", "three", "free", "board"):
                 got = ask(*data, "--cases", options.cases, "--row", inner)
                 print(f"| {said[inner]} | {got['right']} of {options.cases} | {got['most']:,} |", flush=True)
             continue
         print(f"\n| {said[kind]} | points | proved | evaluated anew | seconds | first run | MiB |")
         print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-        shown = {"energy": [d for d in devices if d in ("edgegpu", "eyeriss", "fpga")], "free": ["free"]}
+        shown = {
+            "energy": [d for d in devices if d in ("edgegpu", "eyeriss", "fpga")],
+            "free": ["any"],
+            "board": ["any"],
+        }
         for device, size in itertools.product(shown.get(kind, devices), SIZES):
             got = ask(*data, "--row", kind, device, size)
-            name = f"{got['hardware']:,} accelerators" if kind == "free" else device
-            used = f" on {got['used']} accelerators" if kind == "free" else ""
+            name = f"{got['hardware']:,} accelerators" if kind in FREE else device
+            used = f" on {got['used']} accelerators" if kind in FREE else ""
             print(
                 f"| {name}, {size} pixels | {got['points']:,}{used} | {'yes' if got['proved'] else 'NO'} | "
                 f"{'equal' if got['again'] else 'NOT EQUAL'} | {got['seconds']:.3f} | {got['first']:.3f} | "

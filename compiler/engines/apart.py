@@ -149,8 +149,8 @@ class _Asked:
     def _nearly(self) -> Array:
         """Merged designs that floats leave open."""
         low, high = self._ends()
-        if low.shape[1] > 1 and self._sure.all():
-            return numpy.arange(len(low)) if self.direct else surviving(low, high)
+        if low.shape[1] == 2 and self._sure.all() and not self.direct:
+            return surviving(low, high)
         if low.shape[1] > 1:
             return numpy.arange(len(low))
         return numpy.flatnonzero(~(low[:, 0] > numpy.min(high[self._sure, 0], initial=math.inf)))
@@ -206,11 +206,11 @@ class _Asked:
 
 def _multiple(goal: Expr, apart: Separable) -> tuple[int, Fraction] | None:
     """Which quantity a goal is, and by which factor, where it is nothing else."""
+    at = {id(q.node): k for k, q in enumerate(apart.quantities)}
     factor = Fraction(1)
-    while goal.op == "mul" and len(goal.args) == 2 and goal.args[0].is_const:
+    while id(goal) not in at and goal.op == "mul" and len(goal.args) == 2 and goal.args[0].is_const:
         factor, goal = factor * goal.args[0].number, goal.args[1]
-    at = next((k for k, q in enumerate(apart.quantities) if q.node is goal), None)
-    return None if at is None else (at, factor)
+    return (at[id(goal)], factor) if id(goal) in at else None
 
 
 def _nothing_hidden(apart: Separable, merged: Merged, rows: Sequence[int], asked: _Asked) -> bool:

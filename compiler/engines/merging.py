@@ -30,6 +30,8 @@ ALL = 1 << 24
 """Of these at all settings, at most."""
 FRONT_PAIRS, FRONT_ALL = 1 << 27, 1 << 32
 """The same where a front is asked of few numbers."""
+MANY = 1 << 14
+"""Designs of a front that are kept before those that others beat are left out, at least."""
 FEW = 3
 """Numbers of a partial design that are compared, up to which a sort tells what stays."""
 BEAM = 1 << 9
@@ -67,7 +69,7 @@ class _Merging:
     """What is known so far. ceiling: no design that is worse by the only goal is of interest.
 
     bound, left: what the goal is at least where not all was looked at, and at how many settings.
-    rows, values: designs, of which with several goals of few numbers only those stay that are no worse than others.
+    rows, values: designs; those that others beat are left out now and then where a front is asked of few numbers.
     """
 
     space: Separable
@@ -195,7 +197,8 @@ def _is_beaten(state: _Merging, low: Array, high: Array) -> bool:
 def _keep(state: _Merging, rows: Rows, values: Array) -> None:
     state.rows.append(rows)
     state.values.append(values)
-    if state.is_front and len(state.rows) > 1:
+    sizes = [len(r) for r in state.rows]
+    if state.is_front and sum(sizes[1:]) > max(sizes[0], MANY):
         rows, values = numpy.concatenate(state.rows), numpy.concatenate(state.values, axis=1)
         stay = _good(state.space, values)
         state.rows, state.values = [rows[stay]], [values[:, stay]]
