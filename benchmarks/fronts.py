@@ -3,7 +3,8 @@
 Latency against multiply-accumulates kept, by the FPGA's rule and with `--data FOLDER` on each device of its
 `fbnet_lut.json`, at images of 32 and of 224 pixels; the same with a score of each operator, a whole number, as third
 goal; latency against energy, where a device has both; and with every FPGA free that fits a board
-(`spaces/free_fpga.cospace`), also with the board's multipliers as third goal. Each design of a front is evaluated anew; small cases, most blocks fixed, are compared with every design.
+(`spaces/free_fpga.cospace`), also with the board's multipliers as third goal. Each design of a front is evaluated anew;
+small cases, most blocks fixed, are compared with every design.
 
     python benchmarks/fronts.py [--data FOLDER] [--cases 20] [--only two|three|energy|free|board|cases]
 
