@@ -1,10 +1,9 @@
-"""Proved optima and exact fronts of spaces that nobody can list: what `cospace best` takes for them.
+"""Proved optima of spaces that nobody can list: what `cospace best` takes for them.
 
 Auto-NBA's example network on boards of five sizes: the accelerator with the least bottleneck, against the published
-optima. All 9^22 networks of the FBNet space: the front of latency against multiply-accumulates kept, by the FPGA's rule
-at both image sizes, and with `--data FOLDER` on each device of its `fbnet_lut.json` at both.
+optima. Exact fronts have a benchmark of their own, `fronts.py`.
 
-    python benchmarks/best.py [--data FOLDER]
+    python benchmarks/best.py
 
 Seconds are the processor's, in one process, without its imports and without compiling the text; least of three runs.
 """
@@ -12,9 +11,6 @@ Seconds are the processor's, in one process, without its imports and without com
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -33,7 +29,7 @@ EXAMPLE = (
     "k5_e1_g2 8, k3_e6 8, k5_e6 6, k3_e3 6, k5_e6 6, k5_e6 6, k5_e3 6, k5_e6 6, k5_e3 6, k5_e6 6"
 )
 """Operator and bits of each block."""
-DEPTHS, WIDTHS = (1, 4, 4, 4, 4, 4, 1), (16, 24, 32, 64, 112, 184, 352)
+DEPTHS = (1, 4, 4, 4, 4, 4, 1)
 BLOCKS = [(stage, i) for stage, depth in enumerate(DEPTHS, 1) for i in range(1, depth + 1)]
 CLOCK = 200_000_000
 BOARDS: tuple[tuple[dict[str, str], bool, str], ...] = (
@@ -85,56 +81,9 @@ def board(settings: dict[str, str], frozen: bool) -> tuple[float, Fraction, bool
     return seconds, interval * CLOCK, found.certified
 
 
-def text_of_front() -> str:
-    """The shipped spec with multiply-accumulates as an objective, and no limit on latency."""
-    text = (SPECS / "hw_nas_bench_fbnet.cospace").read_text(encoding="utf-8")
-    kept = [line for line in text.splitlines() if not line.startswith("require latency")]
-    return "\n".join([*kept, "maximize sum(net.works.macs)", ""])
-
-
-def tables(data: Path, folder: Path) -> list[tuple[str, bool]]:
-    """The device tables of `data` in the spec's form, one name for each device and size."""
-    found = json.loads((data / "fbnet_lut.json").read_text(encoding="utf-8"))
-    blocks: list[list[object]] = [["device", "block", "op", "latency"]]
-    rest: list[list[object]] = [["device", "latency"]]
-    names = []
-    for device, costs in found["tables"].items():
-        for setting in found["datasets"].values():
-            large = setting["input"] == 224
-            name = f"{device}_{setting['input']}"
-            size, cin, values = setting["input"] // setting["stem_stride"], 16, costs["latency"]
-            for n, (stage, i) in enumerate(BLOCKS, 1):
-                out, stride = WIDTHS[stage - 1], setting["strides"][stage - 1] if i == 1 else 1
-                for op in found["ops"]:
-                    blocks.append([name, n, op, repr(values[key(op, size, cin, out, stride)])])
-                size, cin = size // stride, out
-            head = setting["header_channels"]
-            keys = (
-                f"ConvNorm_H{setting['input']}_W{setting['input']}_Cin3_Cout16_kernel3_stride{setting['stem_stride']}_group1",
-                f"ConvNorm_H{size}_W{size}_Cin352_Cout{head}_kernel1_stride1_group1",
-                f"AvgP_H{size}_W{size}_Cin{head}_Cout{head}_kernel{size}_stride1",
-                f"FC_Cin{head}_Cout{setting['classes']}",
-            )
-            rest.append([name, repr(sum(values[k] for k in keys))])
-            names.append((name, large))
-    for name, lines in (("fbnet_blocks.csv", blocks), ("fbnet_rest.csv", rest)):
-        with (folder / name).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(lines)
-    return names
-
-
-def key(op: str, size: int, cin: int, out: int, stride: int) -> str:
-    shape = f"_H{size}_W{size}_Cin{cin}_Cout{out}"
-    if op == "skip":
-        return f"Skip{shape}_stride{stride}"
-    kernel, expansion, *group = (part[1:] for part in op.split("_"))
-    return f"ConvBlock{shape}_exp{expansion}_kernel{kernel}_stride{stride}_group{group[0] if group else 1}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="a folder with fbnet_lut.json")
-    options = parser.parse_args()
+    parser.parse_args()
     print("| board | unrolling | cycles of the slowest chunk | published | proved | seconds |")
     print("| --- | --- | --- | --- | --- | --- |")
     for settings, frozen, published in BOARDS:
@@ -142,17 +91,6 @@ def main() -> None:
         said = ", ".join(f"{k} = {v}" for k, v in settings.items()) or "as in the text"
         print(f"| {said} | {'fixed' if frozen else 'free'} | {float(cycles):,} | {float(published):,} | "
               f"{'yes' if proved and cycles == Fraction(published) else 'NO'} | {seconds:.2f} |")  # fmt: skip
-    print("\n| table | points of the front | proved | seconds |\n| --- | --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as folder:
-        asked = [("rule", False), ("rule", True)]
-        asked += tables(options.data, Path(folder)) if options.data else []
-        spec = Path(folder) / "front.cospace"
-        spec.write_text(text_of_front(), encoding="utf-8")
-        for device, large in asked:
-            space = compiled(compile_file(spec, {"device": device, "large": str(large).lower()}))
-            seconds, found = timed(lambda space=space: best(space))  # type: ignore[misc]
-            proved = "yes" if found.certified else "NO"
-            print(f"| {device}{' (224 pixels)' if large else ''} | {len(found.designs):,} | {proved} | {seconds:.2f} |")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ BLOCK = 1 << 16
 """Rows that are evaluated together."""
 LOOKS = 5_000
 """Rows of one table that the reference evaluator is asked about, at most."""
-CELLS = 1 << 24
+CELLS = 1 << 20
 """Rows times nodes of expressions that are evaluated in Python's own numbers, at most."""
 FEW = 1 << 8
 """Rows up to which these come first."""
@@ -115,8 +115,12 @@ def _by_programs(kind: str, parts: Mapping[int | None, _Part], frame: Frame) -> 
     sure = [b for b in below if b is not None]
     if len(sure) == len(below):
         scale = math.lcm(*sure)
-        wholes = {g: _whole(p, frame, tables[g], scale) for g, p in parts.items()}
-        found = {g: (whole, whole[:0]) for g, whole in wholes.items() if whole is not None}
+        found: _Words = {}
+        for g, p in parts.items():
+            whole = _whole(p, frame, tables[g], scale)
+            if whole is None:
+                break
+            found[g] = whole, whole[:0]
         if len(found) == len(parts) and not shift_for(kind, [_top(coarse) for coarse, _ in found.values()]):
             return found, 0, Fraction(scale), 0
     return _in_python(kind, parts, frame, LOOKS) or _rounded(kind, tables)
