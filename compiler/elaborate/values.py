@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from attrs import field, frozen, mutable
-from cospace.compiler.space.dimension import Dimension
 from cospace.compiler.space.graph import TRUE, Expr, MapDecision, both
 from cospace.compiler.space.model import (
     Accelerator,
@@ -489,10 +488,8 @@ def describe(value: Any) -> str:
         TableValue: "a table", PerLayer: "one value a layer", Listed: "a list", Parts: "a list of parts",
         Chosen: "one of several accelerators", type(None): "nothing",
     }  # fmt: skip
-    if isinstance(value, Record):
-        return _with_article(value.kind)
-    if isinstance(value, SetValue) and value.is_record:
-        return "a record"
+    if isinstance(value, Record) or (isinstance(value, SetValue) and value.is_record):
+        return _with_article(getattr(value, "kind", "record"))
     if isinstance(value, Gathered) or (isinstance(value, Listed) and value.sets):
         return "a list" if isinstance(value, Gathered) else "a set"
     return names.get(type(value)) or str(getattr(value, "noun", "part of a network"))
@@ -500,7 +497,3 @@ def describe(value: Any) -> str:
 
 def _with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
-
-
-def unit_dimension(value: Any) -> Dimension:
-    return value.type.unit if isinstance(value, Expr) else ()

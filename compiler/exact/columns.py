@@ -104,7 +104,7 @@ def _value(node: Expr, args: list[_Partial], columns: Mapping[str, Column]) -> _
         if found is None:
             raise NotExact(str(node.payload))
         return _Partial(found)
-    missing = functools.reduce(numpy.logical_or, [a.missing for a in args])
+    missing = functools.reduce(numpy.logical_or, [a.missing for a in args], False)
     values = [a.values for a in args]
     if op == "if":
         which, then, other = args
