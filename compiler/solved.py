@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy
-from attrs import evolve, field, frozen, mutable
+from attrs import evolve, field, mutable
 from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
 from cospace.compiler.numbers.build import Builder
+from cospace.compiler.numbers.forms import Form, Wanted, form_of, put
 from cospace.compiler.numbers.numbers import _checks
 from cospace.compiler.numbers.plan import Columns, Plan, sizes_of
-from cospace.compiler.solved_kept import Form, Reads
+from cospace.compiler.solved_kept import Reads
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
-from cospace.compiler.space.asked import conjuncts, opaque
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, walk
+from cospace.compiler.space.asked import conjuncts
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const
 from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
 
@@ -39,14 +40,6 @@ PIECE = 1 << 18
 """Mappings, of all designs that are looked at together, at a time."""
 KEPT = 20_000
 """Mappings, of all rows, from which on what was solved is kept in the cache folder."""
-
-
-@frozen(eq=False)
-class Wanted:
-    """A problem and what is read at its best mapping: name -> expression over its maps."""
-
-    problem: MapProblem
-    quantities: tuple[tuple[str, Expr], ...]
 
 
 @mutable(eq=False)
@@ -71,7 +64,7 @@ def solve_ahead(
     combinations: dict[tuple[str, ...], list[Reads]] = {}
     groups: dict[Form, list[_Member]] = {}
     for one in wanted:
-        form = _form(one)
+        form = form_of(one)
         if form is None:
             continue
         shape, leaves = form
@@ -158,43 +151,7 @@ def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:
     return [tuple(row.get(p) for p in paths) for row in rows]
 
 
-# ---- problems of one form: equal but for their numbers
-
-
-def _is_leaf(node: Expr, maps: Container[object]) -> bool:
-    """Whether problems of one form may differ here: a number, or what is read."""
-    return (node.op == "const" and node.type.kind == "number") or (node.op == "var" and node.payload not in maps)
-
-
-def _form(one: Wanted) -> tuple[Form, list[Expr]] | None:
-    """A key that problems of one form share, and their own leaves, wherever one stands, in its order.
-
-    A leaf counts at each place where it stands: that two numbers are equal in one problem is no part of its form.
-    """
-    problem = one.problem
-    maps = {m.path: n for n, m in enumerate(problem.maps)}
-    numbers: dict[int, int] = {}
-    leaves: list[Expr] = []
-    said: list[Hashable] = []
-
-    def place(node: Expr) -> Hashable:
-        if id(node) in numbers:
-            return numbers[id(node)]
-        leaves.append(node)
-        return node.type
-
-    roots = [*problem.expressions(), *(e for _, e in one.quantities)]
-    if opaque(roots):
-        return None
-    for node in walk(roots):
-        if not _is_leaf(node, maps):
-            payload = maps[str(node.payload)] if node.op == "var" else (node.payload.__class__, node.payload)
-            said.append((node.op, node.type, payload, *map(place, node.args)))
-            numbers[id(node)] = len(numbers)
-    shape = tuple((m.type.kind, tuple((v.__class__, v) for v in m.values), m.allowed is None) for m in problem.maps)
-    names = tuple(name for name, _ in one.quantities)
-    counts = len(problem.requirements), len(problem.goals)
-    return (tuple(said), tuple(map(place, roots)), shape, names, counts), leaves
+# ---- problems of one form
 
 
 def _solve(members: list[_Member], kept: Sequence[Sequence[int]]) -> None:
@@ -227,7 +184,7 @@ def _solve(members: list[_Member], kept: Sequence[Sequence[int]]) -> None:
         columns_[path] = columns.column(alive[0] if v is None else v for v in values[s])
         made[key] = graph.var(path, leaf.type)
     leaves = [made[e.type, tuple(map(id, v))] for e, v in zip(first.numbers, values, strict=True)]
-    problem, quantities = _put(first.wanted, leaves)
+    problem, quantities = put(first.wanted, leaves)
     problem = evolve(problem, maps=tuple(map(_only, problem.maps, kept)))
     designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
     pairs = _candidates(problem, declared, designs)
@@ -273,25 +230,6 @@ def _leaves(m: _Member) -> list[list[Value | None]]:
     """For each row of a member, the values at the slots."""
     where = {path: n for n, path in enumerate(m.paths)}
     return [[leaf.value if leaf.is_const else row[where[str(leaf.payload)]] for leaf in m.numbers] for row in m.rows]
-
-
-def _put(one: Wanted, leaves: Sequence[Expr]) -> tuple[MapProblem, list[Expr]]:
-    """A problem and its quantities with other leaves; nothing is folded, so that the form stays what it is."""
-    made: dict[int, Expr] = {}
-    problem = one.problem
-    maps_ = {m.path for m in problem.maps}
-    left = iter(leaves)
-    roots = [*problem.expressions(), *(e for _, e in one.quantities)]
-    for node in walk(roots):
-        if not _is_leaf(node, maps_):
-            args = tuple(made.get(id(a)) or next(left) for a in node.args)
-            made[id(node)] = graph.make(node.op, args, node.type, node.payload, node.span)
-    new = iter([made.get(id(r)) or next(left) for r in roots])
-    requirements = tuple(next(new) for _ in problem.requirements)
-    goals = tuple(next(new) for _ in problem.goals)
-    maps = tuple(evolve(m, guard=next(new), allowed=m.allowed and tuple(next(new) for _ in m.allowed))
-                 for m in problem.maps)  # fmt: skip
-    return evolve(problem, maps=maps, requirements=requirements, goals=goals), list(new)
 
 
 def _candidates(problem: MapProblem, declared: Sequence[Decision], designs: NDArray[Any]) -> NDArray[numpy.int64]:

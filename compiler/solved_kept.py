@@ -6,11 +6,12 @@ sources.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from attrs import field, frozen
+from cospace.compiler.numbers.forms import Form
 from cospace.compiler.space.graph import Expr, Symbol, Value
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.version import own_version
@@ -18,8 +19,6 @@ from cospace.dsl.cache import digest, read_cached, write_cached
 
 KIND = "mappings"
 
-Form = tuple[Hashable, ...]
-"""What problems that differ only in their numbers share."""
 Reads = tuple[Value | None, ...]
 """The values of what a problem reads; None where a decision is not live."""
 Best = tuple[int, ...] | None
@@ -109,4 +108,4 @@ def _read(stored: Any, rows: int) -> Answer:
     return [None if b is None else tuple(map(int, b)) for b in best], [[_value(v) for v in values] for values in found]
 
 
-__all__ = ["Asked", "Best", "Form", "Reads"]
+__all__ = ["Asked", "Best", "Reads"]

@@ -51,6 +51,8 @@ class Builder(MapSolver, Arithmetic):
         self._memo: dict[tuple[object, ...], Value_] = {}
         self.guarded: dict[tuple[int, int], Value_] = {}
         """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
+        self.batched: dict[int, Value_] = {}
+        """What is solved apart, together with what is of the same form, by its node."""
         self.finders: dict[object, Finder] = {}
         self._exact: dict[tuple[tuple[str, ...], int], exact.Evaluation] = {}
         """What was evaluated exactly at the rows of tables over some decisions, for nodes of one graph share parts."""
@@ -201,7 +203,7 @@ class Builder(MapSolver, Arithmetic):
         if op == "external":
             return Value_(self.scalar(math.nan))
         if op in ("solve", "solvable"):
-            return self.solve(node, scope, table)
+            return self.batched[id(node)] if not table and id(node) in self.batched else self.solve(node, scope, table)
         if op == "div" and _is_zero(node.args[1]):
             return Value_(self.scalar(math.nan))
         args = [

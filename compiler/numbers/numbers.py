@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 from cospace.compiler.exact import exact
+from cospace.compiler.numbers.alike import Alike, find_alike
 from cospace.compiler.numbers.arrays import Array
 from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.guarded import Guarded, find_guarded
@@ -25,6 +26,8 @@ from cospace.compiler.space.graph import Expr, Value, walk
 from cospace.compiler.space.model import Decision
 from numpy.typing import NDArray
 
+TOGETHER = 1 << 12
+"""Designs for which problems of one form are solved together."""
 ASSIGNED = 60
 """Expressions that are evaluated, about, where one assignment of a work's maps is tried."""
 
@@ -51,7 +54,12 @@ class Program:
         self.decisions = tuple(decisions)
         self.xp = xp
         self._numpy = xp is numpy
-        self._parts = [_Part(group, self.decisions, certify) for group in find_guarded(outputs)] if self._numpy else []
+        self._parts: list[_Part | _Batch] = []
+        if self._numpy:
+            guarded = find_guarded(outputs)
+            apart = {(id(node), position) for group in guarded for node, position in group.places}
+            self._parts += [_Part(group, self.decisions, certify) for group in guarded]
+            self._parts += [_Batch(a, certify) for a in find_alike(outputs, self.decisions, apart)]
         shared = None if like is None or self._parts or like._parts else like._builder
         builder = Builder(self.decisions, certify) if shared is None else shared
         for i, part in enumerate(self._parts):
@@ -81,7 +89,7 @@ class Program:
         """How many numbers are worked out for one design, those of all mappings that are tried with them; the mean
         where which are tried hangs on the design."""
         own = self._plan([*self._outputs, *self._defined, self._checks]).cases.width
-        return int(own) + sum(part.program.width for part in self._parts)
+        return int(own) + sum(part.many * part.program.width for part in self._parts)
 
     def __call__(self, designs: Rows, inputs: Mapping[str, Any] | None = None) -> list[Array]:
         return self._run(self._outputs, designs, inputs or {})
@@ -125,6 +133,8 @@ class _Part:
     Its arrays are numbered: outputs, then where each is defined, then the rows in doubt.
     """
 
+    many = 1
+
     def __init__(self, group: Guarded, decisions: Sequence[Decision], certify: bool) -> None:
         self.group = group
         self.condition = Program([group.condition], decisions)
@@ -154,6 +164,47 @@ class _Part:
             spread_out = numpy.zeros(n, array.dtype)
             spread_out[where] = array
             made[number, k] = spread_out
+        return made
+
+
+class _Batch:
+    """Mapping problems of one form: a program of its own, run once for all of them.
+
+    Its arrays are numbered, problem by problem: outputs, then where each is defined, then the rows in doubt.
+    """
+
+    def __init__(self, alike: Alike, certify: bool) -> None:
+        self.alike = alike
+        self.many = len(alike.nodes)
+        self.program = Program(alike.exprs, alike.decisions, certify=certify)
+        own = self.program
+        self.refs = [*own._outputs, *own._defined, own._checks]
+
+    def register(self, builder: Builder, number: int) -> None:
+        count = len(self.alike.exprs)
+        for m, nodes in enumerate(self.alike.nodes):
+            first = m * len(self.refs)
+            doubt = builder.load_guarded((number, first + 2 * count), self.refs[-1])
+            for k, node in enumerate(nodes):
+                value = builder.load_guarded((number, first + k), self.refs[k], (doubt,))
+                defined = None
+                if self.refs[k].kind == "bool" and self.refs[count + k].const is None:
+                    defined = builder.load_guarded((number, first + count + k), self.refs[count + k])
+                builder.batched[id(node)] = Value_(value, defined)
+
+    def run(self, rows: Columns, inputs: Mapping[str, Any], wanted: Sequence[int], number: int) -> dict[Any, Any]:
+        """The wanted arrays for all rows."""
+        members = sorted({k // len(self.refs) for k in wanted})
+        which = sorted({k % len(self.refs) for k in wanted})
+        made: dict[Any, Any] = {}
+        for low in range(0, rows.size, TOGETHER):
+            some = slice(low, min(low + TOGETHER, rows.size))
+            given = Columns(numpy, self.alike.rows(rows, some, members), self.alike.decisions)
+            found = self.program.run_columns([self.refs[k] for k in which], given, inputs)
+            for k in wanted:
+                m, own = divmod(k, len(self.refs))
+                array = found[which.index(own)].reshape(len(members), -1)[members.index(m)]
+                made.setdefault((number, k), numpy.empty(rows.size, array.dtype))[some] = array
         return made
 
 

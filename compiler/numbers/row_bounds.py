@@ -190,14 +190,17 @@ def bounds_at(exprs: list[Expr], frame: Frame, scope: Sequence[int], rows: Rows)
     program = Program(exprs, [frame.decisions[v] for v in scope], certify=True)
     values, defined, doubt = program.certified(rows)
     pairs = []
-    for e, value, there, error in zip(exprs, values, defined, program.errors, strict=True):
+    for e, value, there, error, share in zip(exprs, values, defined, program.errors, program.shares, strict=True):
         if e.type.kind == "bool":
             pairs.append(Pair(value & there, ~value & there))
         elif error == 0:
             pairs.append(Pair(value, value))
         else:
             far = there & ~numpy.isfinite(value)  # beyond floats: nothing is known of it
-            near, slack = numpy.where(far, 0.0, value), error * 1.0000001
+            near = numpy.where(far, 0.0, value)
+            slack = numpy.full(len(near), error * 1.0000001)
+            if share < 0.5:  # where the bound over all rows is wide, that of a row by its own size is not
+                slack = numpy.minimum(slack, numpy.abs(near) * (share / (1 - share) * 1.0000001))
             low, high = numpy.nextafter(near - slack, -math.inf), numpy.nextafter(near + slack, math.inf)
             pairs.append(Pair(numpy.where(far, -math.inf, low), numpy.where(far, math.inf, high)))
     at = numpy.flatnonzero(doubt)
