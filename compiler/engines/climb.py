@@ -38,15 +38,23 @@ class Climb:
         """Until the budget is spent, or nothing new is met."""
         with problem.until(problem.evaluated + int(self.evolved * (problem.budget - problem.evaluated))):
             Evolution().run(problem)
-        sweep = sum(problem.sizes[j] for j in problem.free)
-        chains = max(1, min(CHAINS, (problem.budget - problem.evaluated) // max(1, KICKS * sweep)))
-        weights = problem.weights(chains)
-        here, score = descend(problem, problem.leading(weights), weights)
-        for _ in problem.steps(STALE):
-            moved = here
-            for _ in range(int(problem.random.integers(1, self.kick + 1))):
-                moved = mutate(problem, moved)
-            there, found = descend(problem, moved, weights)
-            better = found <= score
-            here = numpy.where(better[:, None], there, here)
-            score = numpy.where(better, found, score)
+        kicked(problem, self.kick)
+
+
+def kicked(problem: Problem, kick: int = 3) -> None:
+    """Descent from the best met, kicked where it stands still, until the budget is spent or nothing new is met.
+
+    kick: decisions that a kick changes, at most.
+    """
+    sweep = sum(problem.sizes[j] for j in problem.free)
+    chains = max(1, min(CHAINS, (problem.budget - problem.evaluated) // max(1, KICKS * sweep)))
+    weights = problem.weights(chains)
+    here, score = descend(problem, problem.leading(weights), weights)
+    for _ in problem.steps(STALE):
+        moved = here
+        for _ in range(int(problem.random.integers(1, kick + 1))):
+            moved = mutate(problem, moved)
+        there, found = descend(problem, moved, weights)
+        better = found <= score
+        here = numpy.where(better[:, None], there, here)
+        score = numpy.where(better, found, score)

@@ -1,20 +1,29 @@
 """Engines that learn a distribution over designs: by the gradient of what is drawn, or of full conditionals.
 
-Each decision has logits of its own, moved by Adam (Kingma and Ba, 2015). Costs enter as logarithms less the mean of the
-batch, so that no scale has to be set.
+A distribution that has settled ends near an optimum, not on it: the last evaluations descend from the best that was
+met, every value of every decision tried. Each decision has logits of its own, moved by Adam (Kingma and Ba, 2015).
+Costs enter as logarithms less the mean of the batch, so that no scale has to be set.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy
 from attrs import frozen
+from cospace.compiler.engines.climb import kicked
 from cospace.compiler.engines.problem import Priced, Problem, slow
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+DRAWN = 0.1
+"""Share of the evaluations that go to designs drawn first; a distribution begins at what the best of them are."""
+ELITE = 8
+"""Of so many of these one is among the best."""
+POLISHED = 0.5
+"""Share of the evaluations that descend from the best met, kicked where that stands still."""
 STALE = 50
 """Steps without a new row before a search begins anew."""
 WORSE = 2.0
@@ -29,6 +38,18 @@ class _Logits:
         self.values = {j: numpy.zeros(problem.sizes[j]) for j in problem.free}
         self._first = {j: numpy.zeros(problem.sizes[j]) for j in problem.free}
         self._second = {j: numpy.zeros(problem.sizes[j]) for j in problem.free}
+
+    def begin(self, n: int) -> None:
+        """At what the best of n drawn designs take, each decision by itself: less likely what none of them takes."""
+        if n < ELITE:
+            return
+        rows = self.problem.draw(n)
+        costs, _ = _costs(self.problem, self.problem.price(rows))
+        best = rows[numpy.argsort(costs, kind="stable")[: n // ELITE]]
+        for j, values in self.values.items():
+            taken = best[best[:, j] >= 0, j]
+            counts = numpy.bincount(taken, minlength=len(values)) + 1.0
+            values[:] = numpy.log(counts / counts.sum())
 
     def chances(self, j: int, temperature: float = 1.0) -> Array:
         shifted = numpy.exp((self.values[j] - self.values[j].max()) / temperature)
@@ -74,11 +95,12 @@ class Das:
 
     def run(self, problem: Problem) -> None:
         """Until the budget is spent; anew where nothing new is met, until that happens at once."""
-        for _ in problem.starts():
-            self._learn(problem)
+        _search(problem, self._learn, POLISHED if self.baseline else 0.0)
 
     def _learn(self, problem: Problem) -> None:
         logits, scale = _Logits(problem, self.rate), 0.0
+        if self.baseline:
+            logits.begin(_share(problem, DRAWN))
         for _ in problem.steps(STALE):
             rows, soft = logits.draw(self.batch, self.temperature)
             costs, fine = _costs(problem, problem.price(rows))
@@ -113,11 +135,11 @@ class Expectation:
 
     def run(self, problem: Problem) -> None:
         """Until the budget is spent; anew where nothing new is met, until that happens at once."""
-        for _ in problem.starts():
-            self._learn(problem)
+        _search(problem, self._learn, POLISHED)
 
     def _learn(self, problem: Problem) -> None:
         logits = _Logits(problem, self.rate)
+        logits.begin(_share(problem, DRAWN))
         for _ in problem.steps(STALE):
             rows, _ = logits.draw(self.samples, 1.0)
             gradients = {}
@@ -133,6 +155,20 @@ class Expectation:
                 level = (table * chances).sum(axis=1, keepdims=True)
                 gradients[j] = (chances * (table - level)).mean(axis=0)
             logits.learn(gradients)
+
+
+def _search(problem: Problem, learn: Callable[[Problem], None], polished: float) -> None:
+    """Learn anew and anew for all but a share of the evaluations; for these descend from the best met."""
+    with problem.until(problem.evaluated + _share(problem, 1 - polished)):
+        for _ in problem.starts():
+            learn(problem)
+    if polished:
+        kicked(problem)
+
+
+def _share(problem: Problem, part: float) -> int:
+    """So many of the evaluations that are left."""
+    return int(part * (problem.budget - problem.evaluated))
 
 
 def _costs(problem: Problem, priced: Priced) -> tuple[Array, Array]:

@@ -1,0 +1,164 @@
+"""Gradient search of an accelerator for ResNet-50's and BERT-base's layers, beside random and Bayesian search.
+
+`spaces/hierarchies.cospace` says hardware, `std.layers` the networks' shapes, `std.loop_nest` how a layer is mapped:
+every layer's mapping is solved for each design that is priced. The proved optimum comes from the machinery of
+`cospace best`; then engines search from many seeds, each with the same number of evaluations, an infeasible design
+counting like any other: local expectation gradients, the differentiable search of accelerators, the default, uniform
+draws, and a tree-structured Parzen estimator (optuna's, told of infeasible designs as bad ones).
+
+    python benchmarks/gradient.py [--seeds 10] [--evaluations 200 1000] [--models resnet50 bert_base]
+
+Printed: the ratio of the best met to the optimum as mean and worst over the seeds, how many met it, and seconds of a
+run; compiling what prices a design is told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy
+from cospace.compiler.driver import compile_file
+from cospace.compiler.engines.best import only_read, prove, restrict
+from cospace.compiler.engines.candidates import middle
+from cospace.compiler.engines.climb import Climb
+from cospace.compiler.engines.learn import Das, Expectation, Uniform
+from cospace.compiler.engines.problem import Problem, Spent
+from cospace.compiler.space.graph import MapProblem, Symbol, walk
+from cospace.compiler.space.model import Space
+
+SPEC = Path(__file__).resolve().parent / "spaces" / "hierarchies.cospace"
+WORST = 1e6
+"""What a design that is not feasible is told to cost, times more for each requirement that it fails."""
+IDLE = 200
+"""Suggestions in a row that bring no new design, before a search is given up."""
+
+
+class Again(Problem):
+    """A problem that is searched once more from another seed, with what prices it compiled once."""
+
+    def begin(self, seed: int, budget: int) -> None:
+        self.random = numpy.random.default_rng(seed)
+        self.budget, self.evaluated, self.least = budget, 0, math.inf
+        self._known.clear()
+        self._kept.clear()
+
+
+class Bayesian:
+    """A tree-structured Parzen estimator over the decisions' values (Bergstra et al., 2011)."""
+
+    def __init__(self, evaluations: int, seed: int) -> None:
+        self.evaluations, self.seed = evaluations, seed
+
+    def run(self, problem: Problem) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        sampler = optuna.samplers.TPESampler(seed=self.seed)
+        study = optuna.create_study(sampler=sampler)
+        for _ in problem.steps(IDLE):
+            trial = study.ask()
+            row = [trial.suggest_int(d.path, 0, n - 1) for d, n in zip(problem.decisions, problem.sizes, strict=True)]
+            priced = problem.price(numpy.array([row], dtype=numpy.int64))
+            failed = int(priced.violated[0])
+            study.tell(trial, WORST * failed if failed else math.log(float(priced.goals[0, 0])))
+
+
+ENGINES: dict[str, Callable[[int, int], Any]] = {
+    "local expectation gradients": lambda n, seed: Expectation(n),
+    "differentiable, baseline": lambda n, seed: Das(n),
+    "differentiable, as published": lambda n, seed: Das(n, baseline=False),
+    "default, no gradient": lambda n, seed: Climb(n),
+    "Bayesian (Parzen estimator)": Bayesian,
+    "random": lambda n, seed: Uniform(n),
+}
+
+
+def space_of(model: str) -> Space:
+    """The hardware, with its layers one after another."""
+    compiled = compile_file(SPEC, {"model": model})
+    if compiled.space is None:
+        raise SystemExit("\n".join(d.message for d in compiled.diagnostics))
+    return only_read(restrict(compiled.space, {"chip.style": Symbol("multi_cycle")}))
+
+
+def mappings(space: Space) -> list[int]:
+    """How many mappings each problem of the space has."""
+    found: dict[int, MapProblem] = {}
+    for e in walk([o.value for o in space.objectives]):
+        if e.op == "solve":
+            found[id(e.payload)] = e.payload  # type: ignore[assignment]
+    return [math.prod(len(m.values) for m in p.maps) for p in found.values()]
+
+
+def compare(model: str, budgets: list[int], seeds: int, engines: list[str]) -> None:
+    space = space_of(model)
+    each = mappings(space)
+    designs = math.prod(len(d.values) for d in space.decisions)
+    print(
+        f"\n{model}: {designs:,} designs of {len(space.decisions)} decisions, {len(each)} distinct layers of "
+        f"{max(each):,} mappings each: {designs * math.prod(map(float, each)):.2g} in all",
+        flush=True,
+    )
+    begin = time.perf_counter()
+    best = prove(space)
+    optimum = float(middle(best.objectives[0][0]))
+    if not best.certified:
+        optimum = float(best.bound or 0)
+    told = "proved optimum" if best.certified else "no design is below"
+    taken = ", ".join(f"{p} {v}" for p, v in best.designs[0].items())
+    print(f"{told} {optimum:.9g} J s in {time.perf_counter() - begin:.0f} s ({taken})", flush=True)
+    begin = time.perf_counter()
+    problem = Again(space, 0)
+    drawn = "uniformly" if problem.uniform else "decision by decision"
+    rows = numpy.stack([problem.random.integers(n, size=512) for n in problem.sizes], axis=1)
+    for _ in range(3):
+        _, violated = problem.evaluate(rows)
+    print(
+        f"{(violated == 0).mean():.0%} of designs feasible, first ones drawn {drawn}; "
+        f"prepared and compiled in {time.perf_counter() - begin:.0f} s"
+    )
+    print(f"{seeds} seeds{'evaluations':>37}{'mean':>10}{'worst':>10}{'optimum':>9}{'seconds':>9}")
+    for evaluations in budgets:
+        for name in engines:
+            _print(name, problem, optimum, evaluations, seeds)
+
+
+def _print(name: str, problem: Again, optimum: float, evaluations: int, seeds: int) -> None:
+    ratios, seconds = [], []
+    for seed in range(seeds):
+        problem.begin(seed, evaluations)
+        begin = time.perf_counter()
+        with suppress(Spent):
+            ENGINES[name](evaluations, seed).run(problem)
+        seconds.append(time.perf_counter() - begin)
+        ratios.append(problem.least / optimum)
+    met = f"{sum(r < 1 + 1e-9 for r in ratios)}/{seeds}"
+    print(
+        f"{name:<30}{evaluations:>14,}{numpy.mean(ratios):>9.4f}x{max(ratios):>9.4f}x{met:>9}"
+        f"{numpy.median(seconds):>9.1f}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["resnet50", "bert_base"])
+    parser.add_argument("--evaluations", type=int, nargs="+", default=[200, 1_000])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--engines", nargs="+", default=list(ENGINES))
+    given = parser.parse_args()
+    for model in given.models:
+        compare(model, given.evaluations, given.seeds, given.engines)
+
+
+if __name__ == "__main__":
+    main()
