@@ -51,6 +51,8 @@ class Builder(MapSolver, Arithmetic):
         self._memo: dict[tuple[object, ...], Value_] = {}
         self.guarded: dict[tuple[int, int], Value_] = {}
         """(node, position of an argument) -> what is evaluated apart, only where its guard holds."""
+        self.given: dict[str, Value_] = {}
+        """What a name that is no decision's stands for: an array made elsewhere."""
         self.batched: dict[int, Value_] = {}
         """What is solved apart, together with what is of the same form, by its node."""
         self.finders: dict[object, Finder] = {}
@@ -242,7 +244,7 @@ class Builder(MapSolver, Arithmetic):
                 axes = (path if len(m.values) > 1 else "",) + ("",) * (level - 1)
                 return Value_(self.constant(array.reshape((*dims, 1)), kind, dims, span, axes))
         if path not in self.decisions:
-            return Value_(self.scalar(math.nan))
+            return self.given.get(path) or Value_(self.scalar(math.nan))
         _, d = self.decisions[path]
         slot = _guarded(d)
         array, kind, span, undefined = self._values(d.values, slot)

@@ -140,7 +140,7 @@ class Plan:
             if slot is not None:
                 free.setdefault(self.buffers[slot], []).append(slot)
 
-    def run(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
+    def run(self, rows: Columns, inputs: Mapping[Any, Any]) -> list[Array]:
         """The wanted arrays of all designs, each over the values of maps that it allows."""
         n = rows.size
         results: list[Array] = [numpy.empty(n, DTYPES[r.kind]) for r in self.wanted]
