@@ -1,12 +1,17 @@
-"""The best accelerator for a network: every one of them where they can be listed, coordinate descent where not."""
+"""The best accelerator for a network: from tables over all of them where layers share nothing but sums and the like, by
+going through all where they can be listed, by coordinate descent where not."""
 
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 from cospace.compiler.engines.exhaustive import Exhaustive
+from cospace.compiler.engines.group_tables import Tangled
 from cospace.compiler.engines.liveness import Liveness
+from cospace.compiler.engines.tabulated import Tabulated
+from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import TooMany
 from cospace.compiler.space.designs import DesignError
 from cospace.compiler.space.graph import const, div, mul
@@ -32,6 +37,7 @@ class Hardware:
         self.complete = math.prod(sizes) <= LISTED
         self.listed = 0
         self._paths = frozenset(costs.decisions[j].path for j in open_decisions)
+        self._tables: Tabulated | None = None
         self._exhaustive: Exhaustive | None = None
         self._short: list[Rows] = []
         self._cache: dict[bytes, tuple[Rows, float] | None] = {}
@@ -52,8 +58,9 @@ class Hardware:
         return self._cache[key]
 
     def estimate(self, row: Rows) -> tuple[Rows, float] | None:
-        """A certified row near the best, among accelerators that were best for other networks; else the best."""
-        if not self.open or not self._short:
+        """The best where tables tell it at once, else a certified row near it: the best of the accelerators that were
+        best for other networks."""
+        if not self.open or not self._short or self._tables is not None:
             return self.find_best(row)
         rows = np.repeat(row, len(self._short), 0)
         rows[:, self.open] = np.concatenate(self._short)
@@ -70,13 +77,37 @@ class Hardware:
     # ---- searching
 
     def _search(self, row: Rows) -> tuple[Rows, float] | None:
-        """By every accelerator where they can be listed (`Exhaustive`), else by descent."""
+        """By every accelerator where they can be listed (`Tabulated`, `Exhaustive`), else by descent."""
         if self.complete:
             try:
-                return self._prove(row)
+                return self._look_up(row) if self._tabulated else self._prove(row)
             except TooMany:
                 self.complete = False
         return self._descend(row)
+
+    @cached_property
+    def _tabulated(self) -> bool:
+        """Whether there are tables; they are made when first asked for."""
+        try:
+            self._tables = Tabulated(self.costs.space, self._paths, *self._objectives(), limit=LISTED)
+        except (Tangled, Undecided):
+            return False
+        return True
+
+    def _look_up(self, row: Rows) -> tuple[Rows, float] | None:
+        assert self._tables is not None
+        closed = [j for j in range(len(self.costs.decisions)) if j not in set(self.open)]
+        try:
+            step = self._tables.best(row[0, closed])
+        except Undecided:
+            return self._prove(row)
+        self.listed = len(self._tables.rows)
+        self.costs.evaluations += self.listed
+        if step is None:
+            return None
+        best = row.copy()
+        best[0, sorted(self.open)] = self._tables.rows[step.row]
+        return self._first_certified(best, self.costs.score(best)) or self._prove(row)
 
     def _prove(self, row: Rows) -> tuple[Rows, float] | None:
         if self._exhaustive is None:

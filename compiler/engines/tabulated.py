@@ -43,7 +43,9 @@ ROWS = 1_000_000
 """Open designs that are listed at most."""
 SETTINGS = 4_096
 """Settings of the fixed decisions that one table has, at most."""
-CELLS = 1 << 24
+FOLDED = 1 << 14
+"""Settings of all tables, at most."""
+CELLS = 1 << 23
 """Numbers of all tables, at most."""
 LOOKS = 64
 """Designs in doubt that the reference evaluator is asked about in a step, at most."""
@@ -276,10 +278,13 @@ class Tabulated:
 
     def _make(self) -> None:
         """Every table, those over the same open decisions by one program: a mapping problem is solved once in it."""
+        tables = [t for g in self._given for t in g.tables]
+        if sum(t.settings for t in tables) > FOLDED:
+            raise Tangled("the tables have too many settings")
         fold = Fold(self.closed)
         asked: dict[tuple[int, ...], dict[int, Expr]] = {}
         cells: dict[int, list[Expr]] = {}
-        for table in (t for g in self._given for t in g.tables):
+        for table in tables:
             own = cells[id(table)] = []
             for row in itertools.product(*(range(size) for size in table.sizes)):
                 fold.set({
