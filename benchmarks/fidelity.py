@@ -31,6 +31,7 @@ from mapped import Outcome, outcomes
 
 ROOT = Path(__file__).resolve().parent.parent
 ORACLE = ROOT.parent / "shared" / "oracle"
+RULE = ROOT / "benchmarks" / "spaces" / "three_levels.cospace"
 SYSTOLIC = ROOT / "benchmarks" / "spaces" / "systolic.cospace"
 FLOWS = {"ws": "weights_stay", "os": "outputs_stay", "is": "inputs_stay"}
 SYSTOLIC_FIGURES = ("cycles", "ifmap_sram_reads", "filter_sram_reads")
@@ -101,7 +102,8 @@ def print_mapped(folder: Path) -> None:
         found = list(outcomes(folder, Path(tables)))
     library = ROOT / "specs" / "std" / "accesses.cospace"
     print(
-        f"\ngiven mappings: a spec of {lines_of(MAPPED)} lines over {library.relative_to(ROOT)} ({lines_of(library)}), "
+        f"\ngiven mappings: a spec of {lines_of(MAPPED)} lines over {RULE.name} ({lines_of(RULE)}) and "
+        f"{library.relative_to(ROOT)} ({lines_of(library)}), "
         "blank lines and comments left out"
     )
     print(f"{sum(o.feasible for o in found)} of {len(found)} mappings fit the hardware as the spec has it")

@@ -27,7 +27,8 @@ def _ufunc(function: Any) -> Primitive:
 
 def _where(out: Array, args: Sequence[Array], setting: Any) -> Array:
     condition, a, b = args
-    numpy.copyto(out, b)
+    if b is not out:
+        numpy.copyto(out, b)
     numpy.copyto(out, a, where=condition)
     return out
 

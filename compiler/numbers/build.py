@@ -56,6 +56,8 @@ class Builder(MapSolver, Arithmetic):
         self.batched: dict[int, Value_] = {}
         """What is solved apart, together with what is of the same form, by its node."""
         self.finders: dict[object, Finder] = {}
+        self._holes: dict[int, Array] = {}
+        """Where arrays may lack a value, if that is known: what picks from a list by a map lacks none."""
         self._exact: dict[tuple[tuple[str, ...], int], exact.Evaluation] = {}
         """What was evaluated exactly at the rows of tables over some decisions, for nodes of one graph share parts."""
 
@@ -295,7 +297,20 @@ class Builder(MapSolver, Arithmetic):
             return a
         if a.kind == "bool":
             return self.emit("where", c, a, b, kind="bool")
-        return self.emit("where", c, a, b, kind=a.kind, nan=a.nan or b.nan, span=ranges.hull(a.range, b.range))
+        nan, holes = a.nan or b.nan, None
+        if nan and c.const is not None:
+            holes = numpy.where(c.const, self._holes_of(a), self._holes_of(b))
+            nan = bool(holes.any())
+        made = self.emit("where", c, a, b, kind=a.kind, nan=nan, span=ranges.hull(a.range, b.range))
+        if holes is not None:
+            self._holes[made.id] = holes
+        return made
+
+    def _holes_of(self, a: Ref) -> Any:
+        """Where an array may have no value, as far as it is known."""
+        if not a.nan or a.kind != "number":
+            return a.nan
+        return self._holes.get(a.id, True) if a.const is None else numpy.isnan(a.const)
 
     def _compare(self, op: str, a: Value_, b: Value_) -> Value_:
         checks: tuple[Ref, ...] = ()

@@ -121,7 +121,11 @@ class Plan:
                 self._release(ended, holds, free)
                 ended = []
             pool = free.setdefault(kind, [])
-            if pool:
+            rest = step.args[2].id if step.name == "where" else -1
+            if rest in ended and self.buffers[holds[rest]] == kind:
+                slot = holds.pop(rest)  # what is chosen is put into what it stands in for
+                ended.remove(rest)
+            elif pool:
                 slot = pool.pop()
             else:
                 slot = len(self.buffers)
@@ -179,10 +183,13 @@ class Plan:
             if high - low != width:
                 width = high - low
                 flat: list[Array] = [numpy.empty(size * width, kind) for size, kind in zip(room, kinds, strict=True)]
+                made: dict[tuple[object, ...], Array] = {}  # one array for a place, so that steps know their own
                 outs = [
-                    flat[slot][: math.prod(shape) * width].reshape(*shape, width)
+                    made.setdefault(
+                        (slot, shape), flat[slot][: math.prod(shape) * width].reshape(*shape, width)
+                    )
                     for shape, slot in zip(shapes, self.slots, strict=True)
-                ]
+                ]  # fmt: skip
             window = slice(low, high)
             yield window, self._block(rows, window, window_of(inputs, window, n), outs, constants)
 

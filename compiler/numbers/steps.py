@@ -159,7 +159,8 @@ class Emitter:
     def _unless_large(self, made: Ref, span: Range) -> Ref:
         """A sum or product of exact multiples of a grain: exact, too, below 2^53 of it."""
         limit = span.grain * 2.0**53
-        large = self.emit("le", self.scalar(limit), self.emit("abs", made), kind="bool")
+        size = made if span.low >= 0 else self.emit("abs", made)
+        large = self.emit("le", self.scalar(limit), size, kind="bool")
         exact = evolve(span, low=max(span.low, -limit), high=min(span.high, limit), error=0.0)
         return self.emit("same", made, span=exact, checks=(large,), setting=large.id, dims=made.dims, nan=made.nan)
 

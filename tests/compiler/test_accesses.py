@@ -134,7 +134,7 @@ def test_a_mapping_worked_by_hand(tmp_path: Path) -> None:
     """1,080 steps, 4,320 products. Weights come 72 times, 3 of a row for each of 2 x 2 units, inputs from
     the buffer in each step, 2 at once; sums, 2 x 5 at once, stay for all of C and leave 24 times, 8 times finished."""
     space = small_space(tmp_path)
-    answer = breakdown(space, parse_design(space, mapped.design_of(KEPT, SMALL)))
+    answer = breakdown(space, parse_design(space, mapped.design_of(KEPT)))
     assert answer["feasible"] is True, answer["violated"]
     work = answer["works"][0]
     exact = {
@@ -166,13 +166,13 @@ def test_a_mapping_worked_by_hand(tmp_path: Path) -> None:
     ({"glb": {"bits": 4_000}}, {}, "tiles fit the buffer"),
     ({}, {"size[3]": 2}, "the loops in space fit the array"),
     ({}, {"size[1]": 1}, "the mapping covers the layer"),
-    ({}, {"inputs_near": 1}, "inputs stay in registers only where there are some"),
+    ({}, {"near.inputs": 1}, "inputs fit their registers, where there are some"),
 ])  # fmt: skip
 def test_a_mapping_that_does_not_fit_is_told(
     tmp_path: Path, changes: dict[str, dict[str, int]], chosen: dict[str, int], reason: str
 ) -> None:
     space = small_space(tmp_path, changes)
-    answer = breakdown(space, parse_design(space, mapped.design_of(KEPT, SMALL) | chosen))
+    answer = breakdown(space, parse_design(space, mapped.design_of(KEPT) | chosen))
     assert answer["feasible"] is False
     assert any(reason in entry["reason"] for entry in answer["violated"]), answer["violated"]
 
@@ -198,7 +198,7 @@ def test_physics_of_fixed_mappings(tmp_path: Path) -> None:
         "fewer bits": ({}, "5 bit"),
         "larger": ({"glb": {"bits": 80_000}, "w_rf": {"bits": 7_200}, "o_rf": {"bits": 64_000}}, "8 bit"),
     }
-    mappings = [mapped.design_of(drawn(random.Random(seed)), SMALL) for seed in range(80)]
+    mappings = [mapped.design_of(drawn(random.Random(seed))) for seed in range(80)]
     found = {}
     for name, (changes, width) in variants.items():
         space = small_space(tmp_path, changes, width)
@@ -225,7 +225,7 @@ def test_without_room_for_the_next_tile_it_comes_in_the_last_pass(tmp_path: Path
     reading = 6 * 5 + 1080 + 2 * 5
     for bits, pace in ((2_700, 1080 + 5 * 27), (2_624 + 288, reading)):
         space = small_space(tmp_path, {"glb": {"bits": bits}, "dram": {"bw": 8}})
-        answer = breakdown(space, parse_design(space, mapped.design_of(kept, SMALL)))
+        answer = breakdown(space, parse_design(space, mapped.design_of(kept)))
         assert answer["feasible"] is True, answer["violated"]
         work = answer["works"][0]
         assert [int(work[name]["exact"]) for name in ("onload", "offload", "reading")] == [36 + 252, 5 + 40, reading]

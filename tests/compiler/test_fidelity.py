@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import fidelity  # noqa: E402
+import mapper  # noqa: E402
 
 # Worked out by hand: shapes smaller than the array, ones that fill it, and ones with a part of a fold left over.
 SYSTOLIC = """name,M,N,K,rows,cols,dataflow,cycles,ifmap_sram_reads,filter_sram_reads
@@ -94,3 +95,20 @@ def test_without_the_reference_the_benchmark_says_so(tmp_path: Path, capsys: pyt
     finally:
         sys.argv = sys_argv
     assert "is not there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("hardware", "layer", "goal"), [("os16", "mbv2_project", "cycles"), ("ws16", "fc1000", "energy")]
+)
+def test_searched_mappings_cost_what_the_rule_says_of_them_when_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hardware: str, layer: str, goal: str
+) -> None:
+    monkeypatch.setenv("COSPACE_CACHE", str(tmp_path))
+    for name in ("layer_cost.csv", "hardware.json"):
+        if not (mapper.ORACLE / name).exists():
+            pytest.skip(f"{name} is not there: the reference numbers do not come with the project")
+    (row,) = [r for r in mapper.rows_of(mapper.ORACLE) if (r["hw"], r["layer"]) == (hardware, layer)]
+    mapper.tables_of([row], mapper.ORACLE, tmp_path)
+    one = mapper.map_one(row, goal, tmp_path)
+    assert one.again and not one.below and one.mappings >= 1000
+    assert one.ratios[0 if goal == "energy" else 1] < 1.0001
