@@ -36,6 +36,8 @@ PAIRS = 400_000
 """Mappings that are compared exactly for problems of one form, at most."""
 LISTED = 1 << 24
 """Mappings of one problem that are tried one by one, at most; of more the best is proved by bounds (`mappings`)."""
+TRIED = 1 << 27
+"""Mappings, of all rows of a form, that are tried one by one where bounds don't tell the best, at most."""
 PIECE = 1 << 18
 """Mappings, of all designs that are looked at together, at a time."""
 KEPT = 20_000
@@ -87,10 +89,7 @@ def solve_ahead(
         else:
             try:
                 possible = [_possible(members, n) for n in range(len(members[0].wanted.problem.maps))]
-                if math.prod(map(len, possible)) > LISTED:
-                    _prove(members)
-                else:
-                    _solve(members, possible)
+                _settle(members, possible)
             except NotExact:
                 continue
             if _is_large(members):
@@ -108,6 +107,21 @@ def _is_large(members: Sequence[_Member]) -> bool:
 
 def _mappings(m: _Member) -> int:
     return math.prod(len(d.values) for d in m.wanted.problem.maps)
+
+
+def _settle(members: list[_Member], possible: Sequence[Sequence[int]]) -> None:
+    """The best mapping of every member at each of its rows: of those that are possible, one by one, or by bounds."""
+    size = math.prod(map(len, possible))
+    if size > LISTED:
+        try:
+            return _prove(members)
+        except NotExact:
+            if size * sum(len(m.rows) for m in members) > TRIED:
+                raise
+            for m in members:
+                m.best.clear()
+                m.found.clear()
+    _solve(members, possible)
 
 
 def _prove(members: Sequence[_Member]) -> None:

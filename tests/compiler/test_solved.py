@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
 from pathlib import Path
@@ -103,6 +104,27 @@ def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyP
             values = [list(t.values()) if isinstance(t, dict) else None for t in taken]
             assert values[0] == values[1]
     assert 0 < refused < len(listed)
+
+
+@pytest.mark.parametrize(("tried", "ahead"), [(1 << 27, True), (100, False)])
+def test_where_bounds_do_not_tell_mappings_are_tried(monkeypatch: pytest.MonkeyPatch, tried: int, ahead: bool) -> None:
+    monkeypatch.setattr(placing, "LARGE", 2)
+    wanted = compiled(TILED.replace("GOAL", "cycles"))
+    monkeypatch.setattr(solved, "LISTED", 1)
+    monkeypatch.setattr(solved, "TRIED", tried)
+    asked: list[int] = []
+
+    def gives_up(members: Sequence[solved._Member]) -> None:
+        asked.append(len(members))
+        members[0].best.append(None)
+        raise NotExact("bounds do not tell the best mapping")
+
+    monkeypatch.setattr(solved, "_prove", gives_up)
+    space = compiled(TILED.replace("GOAL", "cycles"))
+    assert asked
+    assert any(len(p.problem.goals) > 1 for w in space.works for p in w.placements) is not ahead
+    if ahead:
+        assert dumps(to_json(space)) == dumps(to_json(wanted))
 
 
 def test_a_value_that_is_not_rational_is_left_to_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
