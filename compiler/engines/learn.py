@@ -58,7 +58,7 @@ class _Logits:
 
     def draw(self, n: int, temperature: float) -> tuple[Array, dict[int, Array]]:
         """n rows by Gumbel noise, and for each decision the softened choices (n, values)."""
-        rows, soft = self.problem.draw(n), {}
+        rows, soft = self.problem.others(n), {}
         for j in self.problem.free:
             noisy = self.values[j] + self.problem.random.gumbel(size=(n, self.problem.sizes[j]))
             rows[:, j] = noisy.argmax(axis=1)

@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy
 from attrs import frozen
-from cospace.compiler import clock
 from cospace.compiler.engines.exhaustive import conditions_of
 from cospace.compiler.engines.liveness import Liveness
-from cospace.compiler.exact.exact import Undecided
+from cospace.compiler.engines.starts import Starts
 from cospace.compiler.numbers.numbers import Program
-from cospace.compiler.sampling.sample import Sampler, Unsampled
 from cospace.compiler.space import graph
 from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.graph import TRUE, Expr
@@ -37,8 +35,6 @@ REMEMBERED = 400_000
 """Rows whose price is remembered, at most."""
 VIOLATED = 1e300
 """What one violated requirement scores: more than any goal."""
-DRAWING = 10.0
-"""Seconds that preparing uniform draws may take."""
 
 
 class Spent(Exception):
@@ -99,30 +95,40 @@ class Problem:
         return self._liveness.fill(wanted, scores)
 
     def draw(self, n: int) -> Array:
-        """n rows, uniform over the feasible designs where that can be prepared, else decision by decision."""
+        """n feasible rows where that can be prepared, uniform unless few are feasible; else decision by decision.
+
+        Where some decisions stay as in `base`, the first row is that one.
+        """
         rows = self._draw(n)
         fixed = [j for j in range(len(self.decisions)) if j not in self.free]
-        if self.base is None or not fixed:
+        if self.base is None or not fixed or not n:
             return rows
         rows[:, fixed] = self.base[fixed]
-        return self.fill(rows)
+        rows = self.fill(rows)
+        rows[0] = self.base
+        return rows
+
+    def others(self, n: int) -> Array:
+        """n rows for whoever sets all free decisions: those that are not free as `draw` has them."""
+        if len(self.free) == len(self.decisions):
+            return numpy.zeros((n, len(self.decisions)), numpy.int64)
+        return self.draw(n)
 
     @property
     def uniform(self) -> bool:
         """Whether `draw` is uniform over what is feasible."""
-        return self._sampler is not None
+        return self._starts is not None and not self._starts.short
 
     @cached_property
-    def _sampler(self) -> Sampler | None:
-        return _prepare(self.space)
+    def _starts(self) -> Starts | None:
+        return Starts.prepare(self.space)
 
     def _draw(self, n: int) -> Array:
-        if self._sampler is not None:
-            seed = int(self.random.integers(1 << 62))
-            try:
-                return self._sampler.draw(n, seed).rows().astype(numpy.int64)
-            except Unsampled:
-                self._sampler = None
+        if self._starts is not None:
+            rows = self._starts.draw(n, self.random, self.evaluated)
+            if len(rows) == n:
+                return rows
+            self._starts = None
         return self.fill(numpy.full((n, len(self.decisions)), -1, numpy.int64))
 
     # ---- prices
@@ -249,18 +255,3 @@ def domain_conditions(decisions: Sequence[Decision]) -> list[Expr]:
             ]
             found.append(graph.implies(d.guard, graph.either(*fits)))
     return found
-
-
-def _prepare(space: Space) -> Sampler | None:
-    """A sampler of the feasible designs; None where preparing it takes too long or it can't be."""
-
-    def make() -> Sampler | None:
-        try:
-            sampler = Sampler(space)
-            sampler.draw(8)
-        except (Unsampled, Undecided):
-            return None
-        return sampler
-
-    with clock.within(min(DRAWING, clock.left())):
-        return clock.attempt(make, lambda: None)

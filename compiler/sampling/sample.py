@@ -9,8 +9,10 @@ feasible designs. Components are independent and drawn apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from attrs import evolve, field, frozen
@@ -19,7 +21,7 @@ from cospace.compiler.counting.coupled import Coupled
 from cospace.compiler.counting.eliminate import Drawer, Factor, TooLarge, eliminate
 from cospace.compiler.counting.layered import make_layered
 from cospace.compiler.exact.exact import Undecided
-from cospace.compiler.numbers.enumerate import Clause, Frame, Mask, TooMany
+from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany
 from cospace.compiler.sampling.columns import Column, Designs
 from cospace.compiler.sampling.draw_layers import LayeredDrawer
 from cospace.compiler.sampling.draw_sums import SumDrawer
@@ -29,6 +31,9 @@ from cospace.compiler.space.model import Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from cospace.compiler.numbers.numbers import Decider
+
 PROPOSALS = 4_000_000
 FOR_EACH = 2_000
 """Proposals of one component before sampling is given up, however many are wanted, and beyond these for each."""
@@ -36,7 +41,6 @@ BATCH = 1 << 16
 NEVER = "there is nothing to draw from: this requirement never holds"
 
 
-Decide = Callable[[NDArray[Any]], Mask]
 Drawn = NDArray[Any]
 Propose = Callable[[int, numpy.random.Generator], Sequence[Drawn]]
 """At most n proposals for a component: for each of its columns an array of numbers."""
@@ -73,9 +77,19 @@ class _Source:
     columns: tuple[Column, ...]
     propose: Propose
     checks: tuple[Clause, ...]
-    decider: Decide | None
+    decider: Decider | None
     drops: bool = False
     tally: list[int] = field(factory=lambda: [0, 0])
+
+    @property
+    def rejects(self) -> bool:
+        """Whether fewer may be left than were proposed."""
+        return self.drops or self.decider is not None
+
+    @cached_property
+    def work(self) -> int:
+        """Numbers that one proposal takes: those that are drawn, and those that are worked out to decide it."""
+        return len(self.columns) + (0 if self.decider is None else self.decider.program.width)
 
 
 class Sampler:
@@ -225,7 +239,7 @@ class Sampler:
             if not len(open_) or decide is None:
                 return columns
             held = numpy.ones(len(columns[0]), dtype=bool)
-            held[open_] = decide(self._gather([column.take(open_) for column in columns]))
+            held[open_] = decide(self._gather([column.take(open_) for column in columns]))[:, 0]
             return [column[held] for column in columns]
 
         return propose, own
@@ -233,8 +247,8 @@ class Sampler:
     @property
     def acceptance(self) -> float:
         """The share of proposals accepted so far, over all components that needed any."""
-        proposed = [s.tally[0] for s in self._sources if s.checks or s.drops]
-        accepted = [s.tally[1] for s in self._sources if s.checks or s.drops]
+        proposed = [s.tally[0] for s in self._sources if s.rejects]
+        accepted = [s.tally[1] for s in self._sources if s.rejects]
         return min((a / p for a, p in zip(accepted, proposed, strict=True) if p), default=1.0)
 
     def sample(self, n: int, seed: int = 0) -> Drawn:
@@ -256,31 +270,55 @@ class Sampler:
 
     def draw(self, n: int, seed: int = 0) -> Designs:
         """As `designs`, for callers that decide the requirements themselves: nothing is checked anew."""
-        rng = numpy.random.Generator(numpy.random.SFC64(seed))
-        columns = tuple(c for source in self._sources for c in source.columns)
-        if all(len(c.members) == 1 for c in columns):
-            rows = numpy.empty((len(self.frame.decisions), n), dtype=self._kind).T
-            codes = [rows[:, c.members[0]] for c in columns]
-            drawn = Designs(columns, tuple(codes), n, rows)
-        else:
-            drawn = Designs(columns, tuple(numpy.empty(n, dtype=c.kind) for c in columns), n)
-        first = 0
-        for source in self._sources:
-            last = first + len(source.columns)
-            self._draw(source, drawn.codes[first:last], n, rng)
-            first = last
-        return drawn
-
-    def _draw(self, source: _Source, drawn: Sequence[Drawn], n: int, rng: numpy.random.Generator) -> None:
-        """Fill in n numbers of each of a source's columns."""
-        have = proposed = 0
-        while have < n:
-            if proposed >= self._patience * (PROPOSALS + FOR_EACH * n):
+        drawn, rng = self._empty(n), numpy.random.Generator(numpy.random.SFC64(seed))
+        most = self._patience * (PROPOSALS + FOR_EACH * n)
+        for source, codes in self._apart(drawn):
+            have, proposed = self._draw(source, codes, n, rng, most)
+            if have < n:
                 share = f"{have} of {proposed} proposals met the requirements"
                 raise Unsampled(f"too few designs are feasible to draw from: {share}",
                                 responsible=source.checks[0].requirement if source.checks else None)  # fmt: skip
+        return drawn
+
+    def some(self, n: int, seed: int, steps: float) -> tuple[Designs, int]:
+        """As `draw`, but where that takes more than about so many steps as many as were met until then; and the steps
+        that it took: one for each number that is drawn or worked out for a proposal."""
+        drawn, rng = self._empty(n), numpy.random.Generator(numpy.random.SFC64(seed))
+        open_ones, taken = sum(s.rejects for s in self._sources), 0
+        for source, codes in self._apart(drawn):
+            if not source.rejects:
+                n, _ = self._draw(source, codes, n, rng, math.inf)
+                continue
+            n, proposed = self._draw(source, codes, n, rng, (steps - taken) / open_ones / source.work)
+            taken += proposed * source.work
+            open_ones -= 1
+        return drawn.part(0, n), taken
+
+    def _empty(self, n: int) -> Designs:
+        """n designs whose numbers are still to be drawn."""
+        columns = tuple(c for source in self._sources for c in source.columns)
+        if all(len(c.members) == 1 for c in columns):
+            rows = numpy.empty((len(self.frame.decisions), n), dtype=self._kind).T
+            return Designs(columns, tuple(rows[:, c.members[0]] for c in columns), n, rows)
+        return Designs(columns, tuple(numpy.empty(n, dtype=c.kind) for c in columns), n)
+
+    def _apart(self, drawn: Designs) -> Iterator[tuple[_Source, Sequence[Drawn]]]:
+        """Each source and the codes of its columns."""
+        first = 0
+        for source in self._sources:
+            last = first + len(source.columns)
+            yield source, drawn.codes[first:last]
+            first = last
+
+    def _draw(
+        self, source: _Source, drawn: Sequence[Drawn], n: int, rng: numpy.random.Generator, most: float
+    ) -> tuple[int, int]:
+        """Fill in n numbers of each of a source's columns, fewer where that takes more than about `most` proposals; how
+        many there are then, and the proposals."""
+        have = proposed = 0
+        while have < n and proposed < most:
             asked = n - have
-            if source.drops or source.decider is not None:
+            if source.rejects:
                 asked = int((asked + 64) * 1.05 * (proposed + 2) / (have + 1))
             asked = min(asked, BATCH)
             columns = source.propose(asked, rng)
@@ -288,7 +326,7 @@ class Sampler:
             accepted = len(columns[0])
             held: Drawn | None = None
             if source.decider is not None:
-                held = numpy.flatnonzero(source.decider(self._gather(columns)))
+                held = numpy.flatnonzero(source.decider(self._gather(columns))[:, 0])
                 accepted = len(held)
             source.tally[0] += asked
             source.tally[1] += accepted
@@ -296,6 +334,7 @@ class Sampler:
             for into, column in zip(drawn, columns, strict=True):
                 into[have : have + many] = column[:many] if held is None else column.take(held[:many])
             have += many
+        return have, proposed
 
     def _gather(self, columns: Sequence[Drawn]) -> Drawn:
         """Rows from their columns, each of which stays in one piece."""
@@ -313,15 +352,14 @@ class Sampler:
 
         return propose
 
-    def decider(self, variables: Sequence[int], checks: Sequence[Clause]) -> Decide | None:
-        """All checks in one exact batched program over the decisions of a component: (n, k) rows to (n,) Booleans."""
+    def decider(self, variables: Sequence[int], checks: Sequence[Clause]) -> Decider | None:
+        """All checks in one exact batched program over the decisions of a component: (n, k) rows to (n, 1) Booleans."""
         if not checks:
             return None
         from cospace.compiler.numbers.numbers import Decider
 
         wanted = [implies(c.guard, c.value) for c in checks]
-        program = Decider([both(*wanted)], [self.frame.decisions[v] for v in variables])
-        return lambda rows: program(rows)[:, 0]
+        return Decider([both(*wanted)], [self.frame.decisions[v] for v in variables])
 
 
 def sample(space: Space, n: int, seed: int = 0, fixed: Mapping[str, Value] | None = None) -> Drawn:
