@@ -6,6 +6,7 @@ against what is far slower. Where few designs are feasible, those that were met 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy
@@ -20,12 +21,12 @@ Array = NDArray[Any]
 
 EFFORT = 4e9
 """Steps of the sampler in all, whatever is asked for."""
-FOR_EACH = 1e6
+FOR_EACH = 2e5
 """And so many more for each design that was priced."""
 PIECE = 1e8
 """Steps after which what was met is put by, so that it stays where the time ends."""
-DRAWING = 10.0
-"""Seconds that preparing may take, and drawing once."""
+PREPARING, DRAWING = 10.0, 20.0
+"""Seconds that preparing may take, and drawing once; half of what is left where that is less."""
 KEPT = 1_024
 """Designs that stand in for others, at most."""
 
@@ -49,7 +50,7 @@ class Starts:
             except (Unsampled, Undecided):
                 return None
 
-        with _guarded():
+        with _guarded(PREPARING):
             return clock.attempt(make, lambda: None)
 
     def draw(self, n: int, random: numpy.random.Generator, priced: int) -> Array:
@@ -58,7 +59,7 @@ class Starts:
         priced: designs that were priced until now.
         """
         found: list[Array] = []
-        with _guarded():
+        with _guarded(DRAWING):
             clock.attempt(lambda: self._draw(n, random, EFFORT + FOR_EACH * priced, found), lambda: None)
         if len(found) < n:
             self.short = True
@@ -80,8 +81,8 @@ class Starts:
             self._taken += taken
 
 
-def _guarded() -> Any:
-    return clock.within(min(DRAWING, clock.left() / 2))
+def _guarded(seconds: float) -> AbstractContextManager[None]:
+    return clock.within(min(seconds, clock.left() / 2))
 
 
 __all__ = ["Starts"]

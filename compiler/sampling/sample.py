@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -26,13 +25,13 @@ from cospace.compiler.sampling.columns import Column, Designs
 from cospace.compiler.sampling.draw_layers import LayeredDrawer
 from cospace.compiler.sampling.draw_sums import SumDrawer
 from cospace.compiler.sampling.recheck import Recheck
-from cospace.compiler.space.graph import Value, both, implies
+from cospace.compiler.space.graph import Value
 from cospace.compiler.space.model import Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from cospace.compiler.numbers.numbers import Decider
+    from cospace.compiler.sampling.deciding import Staged
 
 PROPOSALS = 4_000_000
 FOR_EACH = 2_000
@@ -46,6 +45,8 @@ Propose = Callable[[int, numpy.random.Generator], Sequence[Drawn]]
 """At most n proposals for a component: for each of its columns an array of numbers."""
 LISTED = 4_000_000
 """Numbers (rows times decisions) of a component that is listed whole."""
+DRAWN = 8
+"""Steps that a number takes which is drawn, where working out one takes one."""
 SHARED = 1 << 16
 """Assignments of the decisions that a long sum's terms share, for sampling under it."""
 
@@ -77,7 +78,7 @@ class _Source:
     columns: tuple[Column, ...]
     propose: Propose
     checks: tuple[Clause, ...]
-    decider: Decider | None
+    decider: Staged | None
     drops: bool = False
     tally: list[int] = field(factory=lambda: [0, 0])
 
@@ -86,10 +87,10 @@ class _Source:
         """Whether fewer may be left than were proposed."""
         return self.drops or self.decider is not None
 
-    @cached_property
+    @property
     def work(self) -> int:
-        """Numbers that one proposal takes: those that are drawn, and those that are worked out to decide it."""
-        return len(self.columns) + (0 if self.decider is None else self.decider.program.width)
+        """About so many steps one proposal takes: to draw it, and to work out what decides it."""
+        return DRAWN * len(self.columns) + (0 if self.decider is None else self.decider.work)
 
 
 class Sampler:
@@ -239,7 +240,7 @@ class Sampler:
             if not len(open_) or decide is None:
                 return columns
             held = numpy.ones(len(columns[0]), dtype=bool)
-            held[open_] = decide(self._gather([column.take(open_) for column in columns]))[:, 0]
+            held[open_] = decide(self._gather([column.take(open_) for column in columns]))
             return [column[held] for column in columns]
 
         return propose, own
@@ -282,7 +283,7 @@ class Sampler:
 
     def some(self, n: int, seed: int, steps: float) -> tuple[Designs, int]:
         """As `draw`, but where that takes more than about so many steps as many as were met until then; and the steps
-        that it took: one for each number that is drawn or worked out for a proposal."""
+        that it took, as `_Source.work` counts them."""
         drawn, rng = self._empty(n), numpy.random.Generator(numpy.random.SFC64(seed))
         open_ones, taken = sum(s.rejects for s in self._sources), 0
         for source, codes in self._apart(drawn):
@@ -326,7 +327,7 @@ class Sampler:
             accepted = len(columns[0])
             held: Drawn | None = None
             if source.decider is not None:
-                held = numpy.flatnonzero(source.decider(self._gather(columns))[:, 0])
+                held = numpy.flatnonzero(source.decider(self._gather(columns)))
                 accepted = len(held)
             source.tally[0] += asked
             source.tally[1] += accepted
@@ -352,14 +353,13 @@ class Sampler:
 
         return propose
 
-    def decider(self, variables: Sequence[int], checks: Sequence[Clause]) -> Decider | None:
-        """All checks in one exact batched program over the decisions of a component: (n, k) rows to (n, 1) Booleans."""
+    def decider(self, variables: Sequence[int], checks: Sequence[Clause]) -> Staged | None:
+        """All checks over the decisions of a component: (n, k) rows to (n,) Booleans."""
         if not checks:
             return None
-        from cospace.compiler.numbers.numbers import Decider
+        from cospace.compiler.sampling.deciding import Staged
 
-        wanted = [implies(c.guard, c.value) for c in checks]
-        return Decider([both(*wanted)], [self.frame.decisions[v] for v in variables])
+        return Staged(checks, [self.frame.decisions[v] for v in variables])
 
 
 def sample(space: Space, n: int, seed: int = 0, fixed: Mapping[str, Value] | None = None) -> Drawn:
