@@ -101,6 +101,8 @@ class Das:
         logits, scale = _Logits(problem, self.rate), 0.0
         if self.baseline:
             logits.begin(_share(problem, DRAWN))
+        else:  # what it learns drops what is infeasible, and where few designs are feasible it draws none by itself
+            problem.price(problem.draw(self.batch))
         for _ in problem.steps(STALE):
             rows, soft = logits.draw(self.batch, self.temperature)
             costs, fine = _costs(problem, problem.price(rows))

@@ -28,8 +28,6 @@ class Engine(Protocol):
         """Price rows until `Spent` is raised, or until nothing new is met."""
 
 
-FIRST = 8
-"""Feasible designs that are priced before an engine runs: one that draws by itself may meet none."""
 Step = tuple[Engine, frozenset[str] | None]
 """An engine and the decisions that it searches; None: all."""
 
@@ -52,8 +50,6 @@ def look(space: Space, steps: Sequence[Step], seed: int = 0, watch: Watch | None
 
 def _run(engine: Engine, problem: Problem) -> None:
     try:
-        if problem.base is None:
-            problem.price(problem.draw(FIRST))
         engine.run(problem)
     except Spent:
         return
