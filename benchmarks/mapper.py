@@ -29,7 +29,7 @@ from typing import Any
 import attrs
 import numpy
 from cospace.compiler import solved
-from cospace.compiler.driver import compile_file, compile_loaded
+from cospace.compiler.driver import compile_loaded
 from cospace.compiler.elaborate.given import Closely
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.mapping import describe
@@ -38,6 +38,7 @@ from cospace.compiler.space.designs import parse_design
 from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import Reporter
 from cospace.dsl.load import load
+from fidelity import compiled
 from mapped import PICOJOULE, write_tables
 from mapped import SPEC as GIVEN
 from mapping_optimum import STANDARD, _Every
@@ -86,19 +87,12 @@ def tables_of(rows: Sequence[Mapping[str, str]], oracle: Path, folder: Path) -> 
 def problem_of(settings: Mapping[str, str], tables: Path) -> solved.Wanted:
     """The mapping problem of the layer, unsolved."""
     loaded = load(SPEC, Reporter(), STANDARD)
-    compiled = compile_loaded(loaded, dict(settings), Reporter(), data=tables, closely=Closely(_Every()))
-    if compiled.space is None:
-        raise SystemExit("\n".join(d.message for d in compiled.diagnostics))
-    placement = compiled.space.works[0].placements[0]
+    result = compile_loaded(loaded, dict(settings), Reporter(), data=tables, closely=Closely(_Every()))
+    if result.space is None:
+        raise SystemExit("\n".join(d.message for d in result.diagnostics))
+    placement = result.space.works[0].placements[0]
     quantities = tuple((k, v.args[0]) for k, v in placement.quantities if v.op == "solve")
     return solved.Wanted(placement.problem, quantities)
-
-
-def compiled(path: Path, settings: Mapping[str, str], tables: Path) -> Space:
-    result = compile_file(path, dict(settings), data=tables)
-    if result.space is None:
-        raise SystemExit("\n".join([f"{path} does not compile", *(d.message for d in result.diagnostics)]))
-    return result.space
 
 
 def costs(space: Space, design: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
