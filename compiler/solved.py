@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy
@@ -28,6 +27,7 @@ from cospace.compiler.space import graph
 from cospace.compiler.space.asked import conjuncts
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const
 from cospace.compiler.space.model import Decision, Variant
+from cospace.compiler.space.rationals import rational
 from numpy.typing import NDArray
 
 ROWS = 256
@@ -326,7 +326,7 @@ def _at(
 def _value(found: Any) -> Value:
     if isinstance(found, (bool, numpy.bool_)):
         return bool(found)
-    return Fraction(found) if isinstance(found, int) else found
+    return rational(found, 1) if isinstance(found, int) else found
 
 
 __all__ = ["Solved", "Wanted", "solve_ahead"]

@@ -153,9 +153,12 @@ def everywhere() -> tuple[list[tuple[g.Value, ...]], dict[str, list[g.Value]]]:
     return designs, {d.path: [v[i] for v in designs] for i, d in enumerate(DECISIONS)}
 
 
+@pytest.mark.parametrize("shared", [columns.SHARED, 4, 1])
 @pytest.mark.parametrize("name", [*NUMBERS, *CONDITIONS])
-def test_columns_are_exact_or_refused(name: str) -> None:
-    """Python integers and fractions, row by row as the reference evaluator; refused where a row has no value."""
+def test_columns_are_exact_or_refused(name: str, shared: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row by row as the reference evaluator, however long the denominators are that a column may have; refused where a
+    row has no value."""
+    monkeypatch.setattr(columns, "SHARED", shared)
     expr = (NUMBERS | CONDITIONS)[name]
     designs, values = everywhere()
     truth = [evaluate(expr, dict(zip(values, v, strict=True))) for v in designs]

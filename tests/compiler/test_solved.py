@@ -21,6 +21,7 @@ from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import evaluate, solve_maps
 from cospace.compiler.numbers import build, steps
 from cospace.compiler.solved_kept import KIND
+from cospace.compiler.space import graph
 from cospace.compiler.space.graph import BOOL, FALSE, NUMBER, add, both, branch, const, div, eq, le, lt, var
 from cospace.compiler.space.lookups import lookup, table
 from cospace.compiler.space.model import Space
@@ -140,6 +141,31 @@ def test_columns_refuse_what_has_no_value() -> None:
     assert list(found) == [Fraction(1, 3), 2]
     with pytest.raises(NotExact):
         columns.evaluate([div(const(1), x)], {"x": columns.column([Fraction(0)])}, 1)
+
+
+@pytest.mark.parametrize("shared", [columns.SHARED, 7, 1])
+def test_columns_of_fractions_are_exact(shared: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "SHARED", shared)
+    x, y, half = var("x", NUMBER), var("y", NUMBER), const(Fraction(1, 2))
+    given = {"x": [Fraction(n, d) for n in (-7, 0, 5) for d in (1, 3, 4)], "y": [Fraction(n, 6) for n in range(1, 10)]}
+    above, below = add(x, half), add(y, const(Fraction(-19, 5)))
+    quotient = div(above, below)
+    exprs = [
+        quotient,
+        div(quotient, const(Fraction(-3, 7))),
+        graph.mul(quotient, x, below),
+        graph.minimum(quotient, x, half),
+    ]
+    exprs += [
+        graph.ceil(quotient),
+        graph.floor(graph.mul(quotient, quotient)),
+        branch(lt(quotient, x), quotient, y),
+        eq(above, below),
+    ]
+    found = columns.evaluate(exprs, {p: columns.column(v) for p, v in given.items()}, 9)
+    for e, values in zip(exprs, found, strict=True):
+        for n, value in enumerate(values):
+            assert value == evaluate(e, {p: v[n] for p, v in given.items()})
 
 
 def test_columns_have_no_value_only_where_a_branch_without_one_is_taken() -> None:
