@@ -335,11 +335,18 @@ def pick(items: Sequence[Guarded], index: Expr, span: Span, context: Context) ->
     ):
         columns = [[(v.items[at], g) for v, g in items] for at in range(len(values[0].items))]
         return ListValue(tuple(pick(column, index, span, context) for column in columns))
+    first = values[0]
+    if isinstance(first, SetValue) and first.is_record and all(
+        isinstance(v, SetValue) and sorted(map(str, v.names)) == sorted(map(str, first.names)) for v in values
+    ):  # fmt: skip
+        fields = [[(field_of(v, str(name), span, context), g) for v, g in items] for name in first.names]
+        taken = tuple(pick(column, index, span, context) for column in fields)
+        return SetValue(taken, first.names, tuple(TRUE for _ in taken))
     odd = next((v for v in values if not isinstance(v, Expr) or v.type != getattr(values[0], "type", None)), None)
     if odd is not None:
         raise context.fail(
             "CS301", span, "which item this is differs from design to design: all are to be single values of one kind, "
-            f"or lists of one length; here stand {describe(values[0])} and {describe(odd)}",
+            f"lists of one length or records with the same names; here stand {describe(values[0])} and {describe(odd)}",
         )  # fmt: skip
     result = _outside(values[-1], index, [g for _, g in items], span)
     for (value, guard), place in reversed(list(zip(items, _places([g for _, g in items]), strict=True))):

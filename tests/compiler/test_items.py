@@ -86,6 +86,20 @@ def test_a_list_among_lists_is_taken_by_the_design() -> None:
     assert told("space s\nn = choose 1..2\nl = [[1], [1, 2]]\nrequire sum(l[n]) == 1\n") == ["CS301 l[n]"]
 
 
+def test_a_record_among_records_is_taken_by_the_design() -> None:
+    agree(
+        "space s\na = choose 1..2\nb = choose 1..3\n"
+        "l = [{x = 1, y = [4, 5]}, {y = [a, 7], x = 2}, {x = a, y = [0, 9]}]\nrequire l[b].x + l[b].y[a] >= 8\n",
+        [
+            {"a": a, "b": b}
+            for a in (1, 2) for b in (1, 2, 3)
+            if [1, 2, a][b - 1] + [[4, 5], [a, 7], [0, 9]][b - 1][a - 1] >= 8
+        ],
+    )  # fmt: skip
+    other = "space s\nn = choose 1..2\nl = [{x = 1}, {x = 1, y = 2}]\nrequire l[n].x == 1\n"
+    assert told(other) == ["CS301 l[n]"]
+
+
 def test_two_chosen_lists_are_compared_by_what_they_hold() -> None:
     orders = [f"[{', '.join(o)}]" for o in itertools.permutations("KCP")]
     agree(
