@@ -232,10 +232,15 @@ def _tried(row: Row, context: Context) -> Iterator[tuple[Value, ...]] | None:
 def _missing(row: Row, name: str, span: Span, context: Context) -> tuple[Value, ...] | None:
     """Keys that can stand here and have no value in the column; None where there are none, or it can't be told."""
     cells, rows = _column_cells(row.table, name, context), row.table.rows
+
+    def there(key: tuple[Value, ...]) -> bool:
+        at = rows.find(key)
+        return at is not None and cells[at] is not None
+
+    if all(k.is_const for k in row.keys) and there(tuple(k.value for k in row.keys)):
+        return None
     tried = _tried(row, context)
-    return (
-        None if tried is None else next((k for k in tried if (at := rows.find(k)) is None or cells[at] is None), None)
-    )
+    return None if tried is None else next((key for key in tried if not there(key)), None)
 
 
 def _no_row(row: Row, name: str, key: tuple[Value, ...], span: Span, context: Context) -> Exception:
