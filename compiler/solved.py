@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy
@@ -221,17 +222,20 @@ def _solve(members: list[_Member], kept: Sequence[Sequence[int]]) -> None:
 
 def _possible(members: Sequence[_Member], n: int) -> list[int]:
     """The values of a map, by position, that no requirement of this map alone leaves out of all members."""
-    if members[0].wanted.problem.maps[n].guard is not TRUE:
-        return list(range(len(members[0].wanted.problem.maps[n].values)))
-    found: set[int] = set()
+    first = members[0].wanted.problem.maps[n]
+    if first.guard is not TRUE:
+        return list(range(len(first.values)))
+    found = numpy.zeros(len(first.values), dtype=numpy.bool_)
     for m in members:
-        problem = m.wanted.problem
-        d = problem.maps[n]
-        parts = [p for r in problem.requirements for p in conjuncts(r) if p.free == {d.path}]
-        found |= {k for k, v in enumerate(d.values) if all(exact.evaluate(p, {d.path: v}) is not False for p in parts)}
-        if len(found) == len(d.values):
+        d = m.wanted.problem.maps[n]
+        allowed = numpy.ones(len(d.values), dtype=numpy.bool_)
+        for part in (p for r in m.wanted.problem.requirements for p in conjuncts(r) if p.free == {d.path}):
+            with suppress(NotExact):  # what has no value everywhere is left to the search
+                allowed &= columns.evaluate([part], {d.path: columns.column(d.values)}, len(d.values))[0]
+        found |= allowed
+        if found.all():
             break
-    return sorted(found) or [0]
+    return numpy.flatnonzero(found).tolist() or [0]
 
 
 def _only(m: MapDecision, kept: Sequence[int]) -> MapDecision:
