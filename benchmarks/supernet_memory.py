@@ -31,9 +31,11 @@ from cospace.runtime.context import Run, prepare
 from cospace.runtime.events import ignore
 from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.memory import count_bytes, measure_peak
-from cospace.runtime.network import initial_weights, run
+from cospace.runtime.network import initial_weights, leaves_of, run
 from cospace.runtime.plan import Subnet
 from cospace.runtime.supernet import Supernet
+from cospace.runtime.tasks.base import Batch
+from cospace.runtime.train import look
 from torch import Tensor
 from torch.autograd import grad
 from variants import AGAIN, double_alternatives, double_bits
@@ -51,7 +53,7 @@ class Alone:
     def __init__(self, joint: Joint, subnet: Subnet) -> None:
         self.joint, self.subnet, self.count = joint, subnet, 0
         self.weights = initial_weights(subnet, SEED, joint.run.device)
-        self.leaves = [p for own in self.weights for p in own.values()]
+        self.leaves = leaves_of(self.weights)
         slots = joint.settings.optimiser.slots
         self.states = [[p.detach().clone().zero_() for _ in range(slots)] for p in self.leaves]
 
@@ -61,7 +63,8 @@ class Alone:
 
     def step(self) -> None:
         self.count += 1
-        loss = loss_of(self.joint, run(self.subnet, self.joint.run.fields, self.weights, training=True), "train")
+        (batch,) = self.joint.run.task.batches("train")
+        loss = loss_of(self.joint, batch, batch.of(run(self.subnet, batch.fields, self.weights, training=True)))
         gradients = grad(loss, self.leaves, allow_unused=True)
         for leaf, gradient, state in zip(self.leaves, gradients, self.states, strict=True):
             if gradient is not None:
@@ -87,12 +90,13 @@ class Case:
     def weigh(self, subnet: Subnet, supernet: Supernet | None = None) -> None:
         """A weight step."""
         shared = supernet or self.joint.supernet
-        shared.step(subnet, lambda out: loss_of(self.joint, out, "train"), self.joint.settings.optimiser, 0)
+        (batch,) = self.run.task.batches("train")
+        shared.step(subnet, batch, lambda out: loss_of(self.joint, batch, out), self.joint.settings.optimiser, 0)
 
     def search(self, subnets: list[Subnet]) -> None:
         """What an architecture step asks of the paths that it compares: one after the other, without gradients."""
         for subnet in subnets:
-            float(loss_of(self.joint, self.joint.supernet.evaluate(subnet), "search"))
+            look(self.run, subnet, self.joint.supernet.take(subnet), "search")
 
     def measure(self, work: Callable[[], None]) -> int:
         return self.inputs + self.logits + measure_peak(work)
@@ -138,14 +142,15 @@ def prepare_case(text: str, path: str, name: str, data: Path | None) -> Case:
     run_ = prepare(space, SEED, data, ignore, threading.Event())
     joint = begin_joint(run_, run_.stage("search"), SEED)
     joint.distribution.set_epoch(0)
-    inputs = count_bytes([list(run_.fields.values()), run_.task.targets, list(run_.task.splits.values())])
+    batches = [b for split in ("train", "search", "choice", "report") for b in run_.task.batches(split)]
+    inputs = count_bytes([[list(b.fields.values()), b.targets, b.asked] for b in batches])
     return Case(space, joint, inputs, count_bytes([joint.distribution.logits, joint.distribution.states]))
 
 
 def compare_with_alone(case: Case, paths: int, compared: list[int]) -> list[Row]:
     """Each drawn path in the supernet and by itself."""
     joint = case.joint
-    plain = Supernet(case.run.fields, SEED, case.run.device, park=False)
+    plain = Supernet(SEED, case.run.device, park=False)
     drawn = joint.draw(paths)
     for supernet in (joint.supernet, plain):
         grow(case, supernet, [case.run.costs.decode(r) for r in drawn])
@@ -269,9 +274,8 @@ def largest(case: Case) -> Design:
     return case.run.costs.decode(case.joint.distribution.liveness.fill(wanted)[0])
 
 
-def loss_of(joint: Joint, output: Tensor, split: str) -> Tensor:
-    members, task = joint.run.task.splits[split], joint.run.task
-    return joint.settings.loss.of_data(output[members], task.targets[members], (1.0,) * len(joint.settings.loss.data))
+def loss_of(joint: Joint, batch: Batch, output: Tensor) -> Tensor:
+    return joint.settings.loss.of_data(output, batch.targets, (1.0,) * len(joint.settings.loss.data))
 
 
 def name_of(subnet: Subnet) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,6 @@ class Run:
     space: Space
     planner: Planner
     task: LoadedTask
-    fields: Mapping[tuple[str, str], Any]
     costs: Costs
     seed: int
     device: torch.device
@@ -115,5 +113,4 @@ def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: 
     (name,) = wanted
     task: LoadedTask = find(tasks[name].source, tasks[name].span)(tasks[name], data, device)
     planner.check_inputs(task, tasks[name])
-    fields = {(name, k): v for k, v in task.fields.items()}
-    return Run(space, planner, task, fields, Costs(space), seed, device, observe, stop)
+    return Run(space, planner, task, Costs(space), seed, device, observe, stop)

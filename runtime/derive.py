@@ -13,7 +13,7 @@ from cospace.runtime.distribution import Distribution
 from cospace.runtime.front import find_dominated, spread
 from cospace.runtime.hardware import Hardware
 from cospace.runtime.supernet import Supernet
-from cospace.runtime.train import score_output
+from cospace.runtime.train import calibrate, look
 
 BATCH = 16
 FRESH = 0.25
@@ -34,10 +34,11 @@ Draw = Callable[[int], Rows]
 
 
 def judge_one_shot(run: Run, supernet: Supernet, row: Rows) -> tuple[float, float]:
-    """Error and loss of a design on `search` with shared weights. Half a pass."""
-    output = supernet.evaluate(run.planner.resolve(run.costs.decode(row[0])))
-    run.budget.passes += 0.5
-    return score_output(run, output, "search")
+    """Error and loss of a design on `search` with shared weights, its norms calibrated."""
+    subnet = run.planner.resolve(run.costs.decode(row[0]))
+    weights = supernet.take(subnet)
+    calibrate(run, subnet, weights, int(run.number(run.stage("search"), "batch", 0)))
+    return look(run, subnet, weights, "search")
 
 
 def refine_pool(

@@ -1,14 +1,15 @@
 """The joint one-shot search: weights, paths, bitwidths and accelerators learn in the same loop.
 
-Each epoch makes one weight step on `train` along one drawn path, and one architecture step on `search` over a few
-drawn paths that differ in some decisions; each path is priced on accelerators drawn for it. Nothing that fails a
+Each step moves the weights on a batch of `train` along one drawn path, and the architecture on one of `search` over a
+few drawn paths that differ in some decisions; each path is priced on accelerators drawn for it. Nothing that fails a
 requirement is proposed: rows are drawn, filtered, and certified exactly, and a uniform feasible design stands in where
 drawing finds none.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+import math
 
 import numpy as np
 import torch
@@ -20,10 +21,12 @@ from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.distribution import Distribution
 from cospace.runtime.engines import Das, Gumbel, assign_engines
 from cospace.runtime.hardware import Hardware
+from cospace.runtime.network import run
 from cospace.runtime.registry import refuse
 from cospace.runtime.settings import read
 from cospace.runtime.supernet import Supernet
-from cospace.runtime.train import TrainSettings, read_train_settings, score_output
+from cospace.runtime.tasks.base import Batch
+from cospace.runtime.train import TrainSettings, order_of, read_train_settings
 
 DRAWS = 48
 REMEMBERED = 16
@@ -124,52 +127,64 @@ class Joint:
     # ---- steps
 
     def advance(self, total: int | None = None) -> dict[str, float]:
-        """One epoch. Gives what to tell. total: epochs of a search cut short, whose schedules are read as if these
-        were all that the text says."""
-        run_ = self.run
+        """One epoch. Gives what to tell, as means over its steps. total: epochs of a search cut short, whose schedules
+        are read as if these were all that the text says."""
+        run_, task, size = self.run, self.run.task, self.settings.batch
         self.distribution.set_epoch(round(self.epoch * self.said / total) if total else self.epoch)
+        warm = self.epoch >= WARM_UP * (total or self.said)
+        order = order_of(run_.seed, self.epoch)
+        steering = itertools.chain.from_iterable(task.batches("search", size, order + n) for n in itertools.count())
+        told = [
+            self._step(batch, other, warm)
+            for batch, other in zip(task.batches("train", size, order), steering, strict=False)
+        ]
+        self.epoch += 1
+        temperature = max((self.distribution.temperatures[j] for j in self.network), default=1.0)
+        means = {name: float(np.mean([values[name] for values in told])) for name in told[0]}
+        return means | {"temperature": float(temperature), "passes": run_.budget.passes}
+
+    def _step(self, batch: Batch, other: Batch, warm: bool) -> dict[str, float]:
+        """One step of the weights on a batch of `train`, one of the architecture on another of `search`."""
+        self.run.check_stop()
         first = self.draw(2)
-        loss = self._step_weights(first[:1])
+        loss = self._step_weights(first[:1], batch)
         drawn = first[1:]
         if self.paths > 1:
             drawn = np.concatenate([drawn, self.draw_beside(drawn, self.paths - 1)])
-        data = [self._data_loss(r[None]) for r in drawn]
+        data = [self._data_loss(r[None], other) for r in drawn]
         priced = self._price_on_hardware(drawn)
         totals = np.array([d for d, _ in data]) + priced
-        warm = self.epoch >= WARM_UP * (total or self.said)
         if warm and len(drawn) > 1 and np.isfinite(totals).all():
             self.distribution.learn_paths(drawn, totals, self.network)
-        self.epoch += 1
-        temperature = max((self.distribution.temperatures[j] for j in self.network), default=1.0)
-        errors = [e for _, e in data]
+        losses, errors = zip(*data, strict=True)
         return {
-            "loss": loss, "search_loss": float(np.mean([d for d, _ in data])), "cost": float(np.mean(priced)),
-            "accuracy": 1 - float(np.mean(errors)), "temperature": float(temperature), "passes": run_.budget.passes,
+            "loss": loss, "search_loss": float(np.mean(losses)), "cost": float(np.mean(priced)),
+            "accuracy": 1 - float(np.mean(errors)),
         }  # fmt: skip
 
     def _factors(self) -> tuple[float, ...]:
         return tuple(float(read(f, epoch=self.epoch)) for f, _ in self.settings.loss.data)
 
-    def _step_weights(self, row: Rows) -> float:
+    def _step_weights(self, row: Rows, batch: Batch) -> float:
+        run_, factors = self.run, self._factors()
+        subnet = run_.planner.resolve(run_.costs.decode(row[0]))
+        run_.budget.passes += batch.share
+
+        def of_output(output: torch.Tensor) -> torch.Tensor:
+            return self.settings.loss.of_data(output, batch.targets, factors)
+
+        return self.supernet.step(subnet, batch, of_output, self.settings.optimiser, self.epoch)
+
+    @torch.no_grad()
+    def _data_loss(self, row: Rows, batch: Batch) -> tuple[float, float]:
+        """Data terms and error of a path on a batch, weights shared, norms by the batch's own statistics."""
         run_ = self.run
         subnet = run_.planner.resolve(run_.costs.decode(row[0]))
-        split, factors = run_.task.splits["train"], self._factors()
-
-        def of_output(output: Any) -> torch.Tensor:
-            return self.settings.loss.of_data(output[split], run_.task.targets[split], factors)
-
-        loss, _ = self.supernet.step(subnet, of_output, self.settings.optimiser, self.epoch)
-        run_.budget.passes += 1
-        return loss
-
-    def _data_loss(self, row: Rows) -> tuple[float, float]:
-        """Data terms and error of a path on `search`, weights shared. Half a pass."""
-        run_ = self.run
-        output = self.supernet.evaluate(run_.planner.resolve(run_.costs.decode(row[0])))
-        run_.budget.passes += 0.5
-        split = run_.task.splits["search"]
-        loss = self.settings.loss.of_data(output[split], run_.task.targets[split], self._factors())
-        return float(loss), score_output(run_, output, "search")[0]
+        output = batch.of(run(subnet, batch.fields, self.supernet.take(subnet), calibrating=True))
+        run_.budget.passes += batch.share / 2
+        loss = self.settings.loss.of_data(output, batch.targets, self._factors())
+        wrong = (output.argmax(1) != batch.targets).float().mean()
+        return (float(loss), float(wrong)) if bool(torch.isfinite(output).all()) else (math.inf, 1.0)
 
     def _price_on_hardware(self, drawn: Rows) -> Floats:
         """The expected cost terms of each path over drawn accelerators, which learn from it. (paths,)"""
@@ -265,7 +280,7 @@ def begin_joint(run_: Run, stage: Stage, seed: int) -> Joint:
     das = [e for e in engines.values() if isinstance(e, Das)]
     return Joint(
         run_, stage, settings,
-        Supernet(run_.fields, seed, run_.device),
+        Supernet(seed, run_.device),
         Distribution(decisions, engines, seed),
         network, hardware,
         max((e.backward for e in gumbels), default=2),

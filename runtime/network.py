@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from cospace.runtime.operators.norm import Norm
 from cospace.runtime.plan import Step, Subnet
 from cospace.runtime.registry import find, refuse
+from cospace.runtime.tasks.base import Fields
 from torch import Tensor, nn
 from torch.func import functional_call
 
 Weights = Sequence[Mapping[str, Tensor]]
-"""For each step of a path its parameters by name."""
+"""For each step of a path its parameters and statistics by name; only parameters have gradients."""
 
 _skeletons: dict[tuple[Any, ...], nn.Module] = {}
 
@@ -55,17 +57,32 @@ def initial_weights(subnet: Subnet, seed: int, device: torch.device) -> list[dic
         torch.default_generator.manual_seed(seed)
         for step in subnet.steps:
             module = _make(step) if parameter_shapes(step) else build_skeleton(step)
-            weights.append({n: p.detach().to(device).requires_grad_() for n, p in module.named_parameters()})
+            own = {n: p.detach().to(device).requires_grad_() for n, p in module.named_parameters()}
+            weights.append(own | fresh_statistics(step, device))
     return weights
 
 
-def run(subnet: Subnet, fields: Mapping[tuple[str, str], Any], weights: Weights, training: bool = False) -> Any:
-    """The output of a path. fields: (task, field) -> what stands there."""
+def fresh_statistics(step: Step, device: torch.device) -> dict[str, Tensor]:
+    """What a step's norms keep of the batches they saw, before the first."""
+    return {n: torch.zeros(b.shape, device=device) for n, b in build_skeleton(step).named_buffers()}
+
+
+def leaves_of(weights: Weights) -> list[Tensor]:
+    """The parameters, in order."""
+    return [w for own in weights for w in own.values() if w.requires_grad]
+
+
+def run(subnet: Subnet, fields: Fields, weights: Weights, training: bool = False, calibrating: bool = False) -> Any:
+    """The output of a path. calibrating: norms learn the statistics of the examples, and nothing else is as in
+    training."""
     values: list[Any] = [fields[leaf] for leaf in subnet.leaves]
     last_use = {i: s for s, step in enumerate(subnet.steps) for i in step.inputs}
     for s, (step, own) in enumerate(zip(subnet.steps, weights, strict=True)):
         skeleton = build_skeleton(step)
         skeleton.train(training)
+        if calibrating:
+            for module in skeleton.modules():
+                module.train(isinstance(module, Norm))
         arguments = tuple(values[i] for i in step.inputs)
         try:
             out = functional_call(skeleton, dict(own), arguments, {"precision": step.precision})

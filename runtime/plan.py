@@ -77,10 +77,10 @@ class Planner:
         for node in self.plan.nodes:
             if not isinstance(node, Input):
                 continue
-            if node.field not in loaded.fields:
+            if node.field not in loaded.shapes:
                 raise refuse("CS703", f"the data of `{task.name}` has no field `{node.field}`", task.span)
             sizes = evaluate_all(list(node.shape), {})
-            found = tuple(getattr(loaded.fields[node.field], "shape", ()))
+            found = loaded.shapes[node.field]
             if len(found) == len(sizes) and any(
                 isinstance(s, Fraction) and s != n for s, n in zip(sizes, found, strict=True)
             ):

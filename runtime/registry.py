@@ -23,8 +23,9 @@ _modules = {
     "losses": "cospace.runtime.losses",
     "optimisers": "cospace.runtime.optimisers",
     "quantisers": "cospace.runtime.quantise",
-    "tasks": "cospace.runtime.tasks.graph",
+    "tasks": "cospace.runtime.tasks",
     "graph": "cospace.runtime.operators.graph",
+    "image": "cospace.runtime.operators.image",
 }
 """The first word of a name -> the module that registers such names: an engine is found without loading what trains."""
 

@@ -8,6 +8,7 @@ tensors, so that a step's tensors are those of the path alone.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import define, field
-from cospace.runtime.network import Weights, initial_weights, parameter_shapes, run
+from cospace.runtime.network import Weights, fresh_statistics, initial_weights, leaves_of, parameter_shapes, run
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.parking import Parking
 from cospace.runtime.plan import Subnet
+from cospace.runtime.tasks.base import Batch
 from torch import Tensor
 
 Key = tuple[str, str, int]
@@ -37,10 +39,8 @@ class Bank:
 class Supernet:
     """Shared weights of all subnets of one plan, drawn from `seed`."""
 
-    def __init__(
-        self, fields: Mapping[tuple[str, str], Any], seed: int, device: torch.device, park: bool = True
-    ) -> None:
-        self.fields, self.seed, self.device = fields, seed, device
+    def __init__(self, seed: int, device: torch.device, park: bool = True) -> None:
+        self.seed, self.device = seed, device
         self.banks: dict[Key, Bank] = {}
         self._parking = Parking() if park else None
 
@@ -64,11 +64,6 @@ class Supernet:
         """Room that parked banks take on the disk."""
         return 0 if self._parking is None else self._parking.disk_bytes
 
-    def evaluate(self, subnet: Subnet) -> Any:
-        """The output of a subnet with the shared weights, without gradients."""
-        with torch.no_grad():
-            return run(subnet, self.fields, self.take(subnet))
-
     def take(self, subnet: Subnet, gradients: bool = False) -> Weights:
         """A subnet's weights, copied out of their banks; leaves of a graph where gradients are wanted."""
         self._fit(subnet)
@@ -78,19 +73,17 @@ class Supernet:
             for name, (role, shape) in parameter_shapes(step).items():
                 part = self.banks[step.place, role, len(shape)].values[_corner(shape)]
                 own[name] = self._unpark(part).requires_grad_(gradients)
-            weights.append(own)
+            weights.append(own | fresh_statistics(step, self.device))
         return weights
 
     def step(
-        self, subnet: Subnet, loss: Callable[[Any], Tensor], optimiser: Optimiser, epoch: int
-    ) -> tuple[float, Any]:
-        """One weight step along one path: its slices alone get gradients and are written back. Gives loss, output."""
+        self, subnet: Subnet, batch: Batch, loss: Callable[[Any], Tensor], optimiser: Optimiser, epoch: int
+    ) -> float:
+        """One weight step along one path: its slices alone get gradients and are written back. Gives the loss."""
         weights = self.take(subnet, gradients=True)
-        output = run(subnet, self.fields, weights, training=True)
-        value = loss(output)
-        leaves = [p for own in weights for p in own.values()]
-        gradients = list(torch.autograd.grad(value, leaves, allow_unused=True))
-        result, output = float(value.detach()), output.detach()
+        value = loss(batch.of(run(subnet, batch.fields, weights, training=True)))
+        gradients = list(torch.autograd.grad(value, leaves_of(weights), allow_unused=True))
+        result = float(value.detach())
         del value
         i = 0
         for step, own in zip(subnet.steps, weights, strict=True):
@@ -100,7 +93,7 @@ class Supernet:
                 if gradient is not None:
                     bank = self.banks[step.place, role, len(shape)]
                     self._update(bank, own[name].detach(), gradient, optimiser, epoch)
-        return result, output
+        return result
 
     def _update(self, bank: Bank, weight: Tensor, gradient: Tensor, optimiser: Optimiser, epoch: int) -> None:
         while len(bank.state) < optimiser.slots:
@@ -153,7 +146,7 @@ class Supernet:
         shape = wanted.shape if old is None else tuple(map(max, wanted.shape, old.values.shape))
         values = self.make_array(shape)
         if len(shape) >= 2:
-            bound = np.sqrt(6 / (shape[-1] + shape[-2]))
+            bound = np.sqrt(6 / ((shape[0] + shape[1]) * math.prod(shape[2:])))  # Glorot and Bengio (2010)
             random = np.random.default_rng([self.seed, zlib.crc32(repr((key, shape)).encode())])
             values[...] = random.uniform(-bound, bound, shape)
         values[_corner(wanted.shape)] = wanted

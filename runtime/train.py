@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import zlib
 from collections.abc import Mapping
 
 import torch
@@ -9,7 +11,7 @@ from attrs import frozen
 from cospace.compiler.space.model import Stage
 from cospace.runtime.context import Run
 from cospace.runtime.losses import SplitLoss, split_loss
-from cospace.runtime.network import Weights, initial_weights, run
+from cospace.runtime.network import Weights, fresh_statistics, initial_weights, leaves_of, run
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.plan import Subnet
 from cospace.runtime.registry import refuse
@@ -18,6 +20,8 @@ from torch import Tensor
 
 CHECK_EVERY = 5
 """Epochs between two looks at the `choice` split."""
+CALIBRATED = 20
+"""Batches from which norms learn the statistics of a path with shared weights."""
 STEADY, LEAST = 4, 3
 """A training's error is the mean over the last 1/STEADY of its looks, LEAST at least. The least of all its looks would
 favour designs whose accuracy jumps about: on the 250 nodes that choose on Cora, by up to three points."""
@@ -25,7 +29,10 @@ favour designs whose accuracy jumps about: on the 250 nodes that choose on Cora,
 
 @frozen(eq=False)
 class TrainSettings:
+    """batch: examples of a step, at most; 0 leaves it to the task."""
+
     epochs: int
+    batch: int
     loss: SplitLoss
     optimiser: Optimiser
 
@@ -55,7 +62,15 @@ def read_train_settings(run_: Run, stage: Stage, epochs: int | None = None) -> T
     count = epochs if epochs is not None else run_.number(stage, "epochs", 0)
     if not isinstance(count, int) or count < 1:
         raise refuse("CS705", f"`epochs` of the `{stage.kind}` stage must be a whole number, at least 1", stage.span)
-    return TrainSettings(count, split_loss(loss), build(optimiser))
+    batch = run_.number(stage, "batch", 0)
+    if not isinstance(batch, int) or batch < 0:
+        raise refuse("CS705", f"`batch` of the `{stage.kind}` stage must be a whole number of examples", stage.span)
+    return TrainSettings(count, batch, split_loss(loss), build(optimiser))
+
+
+def order_of(seed: int, epoch: int) -> int:
+    """What the order of an epoch's examples is drawn from."""
+    return zlib.crc32(f"{seed} {epoch}".encode())
 
 
 def train(run_: Run, subnet: Subnet, settings: TrainSettings, seed: int, phase: str = "train") -> Trained:
@@ -67,44 +82,59 @@ def train(run_: Run, subnet: Subnet, settings: TrainSettings, seed: int, phase: 
     task, optimiser = run_.task, settings.optimiser
     torch.manual_seed(seed)
     weights = initial_weights(subnet, seed, run_.device)
-    leaves = [p for own in weights for p in own.values()]
+    leaves = leaves_of(weights)
     states = [[torch.zeros_like(p, requires_grad=False) for _ in range(optimiser.slots)] for p in leaves]
-    split = task.splits["train"]
     looks: list[tuple[float, float]] = []
     kept: tuple[int, tuple[Mapping[str, Tensor], ...]] = (0, ())
+    steps = 0
     for epoch in range(settings.epochs):
-        run_.check_stop()
-        output = run(subnet, run_.fields, weights, training=True)
         factors = tuple(float(read(f, epoch=epoch)) for f, _ in settings.loss.data)
-        loss = settings.loss.of_data(output[split], task.targets[split], factors)
-        gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
-        del output
-        for leaf, gradient, state in zip(leaves, gradients, states, strict=True):
-            if gradient is not None:
-                optimiser.update(leaf.detach(), gradient, state, epoch + 1, epoch)
-        run_.budget.passes += 1
+        losses = []
+        for batch in task.batches("train", settings.batch, order_of(seed, epoch)):
+            run_.check_stop()
+            output = batch.of(run(subnet, batch.fields, weights, training=True))
+            loss = settings.loss.of_data(output, batch.targets, factors)
+            gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
+            del output
+            steps += 1
+            for leaf, gradient, state in zip(leaves, gradients, states, strict=True):
+                if gradient is not None:
+                    optimiser.update(leaf.detach(), gradient, state, steps, epoch)
+            run_.budget.passes += batch.share
+            losses.append(loss.detach())
         last = epoch + 1 == settings.epochs
         if last or (epoch + 1) % CHECK_EVERY == 0:
             looks.append(look(run_, subnet, weights, "choice"))
             if looks[-1] <= min(looks):
                 kept = epoch, tuple({n: p.detach().clone() for n, p in own.items()} for own in weights)
-            run_.tell("step", phase, epoch + 1, settings.epochs, loss=float(loss.detach()), accuracy=1 - looks[-1][0])
+            mean = float(torch.stack(losses).mean())
+            run_.tell("step", phase, epoch + 1, settings.epochs, loss=mean, accuracy=1 - looks[-1][0])
     steady = [error for error, _ in looks[-max(len(looks) // STEADY, LEAST) :]]
     return Trained(subnet, seed, kept[1], kept[0], sum(steady) / len(steady))
 
 
 @torch.no_grad()
 def look(run_: Run, subnet: Subnet, weights: Weights, split: str) -> tuple[float, float]:
-    """Share of wrong answers on a split, and mean cross entropy. Half a pass."""
-    run_.budget.passes += 0.5
-    return score_output(run_, run(subnet, run_.fields, weights), split)
+    """Share of wrong answers on a split, and mean cross entropy; (1, inf) when an output is not finite. Half a pass."""
+    wrong = total = 0.0
+    loss = 0.0
+    for batch in run_.task.batches(split):
+        run_.budget.passes += batch.share / 2
+        logits = batch.of(run(subnet, batch.fields, weights))
+        if not bool(torch.isfinite(logits).all()):
+            return 1.0, float("inf")
+        total += len(logits)
+        wrong += float((logits.argmax(1) != batch.targets).sum())
+        loss += float(torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum"))
+    return wrong / total, loss / total
 
 
-def score_output(run_: Run, output: Tensor, split: str) -> tuple[float, float]:
-    """Share of wrong answers and mean cross entropy of an output on a split; (1, inf) when it is not finite."""
-    members = run_.task.splits[split]
-    logits, targets = output[members], run_.task.targets[members]
-    if not bool(torch.isfinite(logits).all()):
-        return 1.0, float("inf")
-    loss = torch.nn.functional.cross_entropy(logits, targets)
-    return float((logits.argmax(1) != targets).float().mean()), float(loss)
+@torch.no_grad()
+def calibrate(run_: Run, subnet: Subnet, weights: Weights, size: int) -> None:
+    """Give the norms of a path the statistics of some training examples as these weights see them. Half a pass over
+    those; nothing where there are no norms."""
+    if not any(fresh_statistics(step, run_.device) for step in subnet.steps):
+        return
+    for batch in itertools.islice(run_.task.batches("train", size, order_of(run_.seed, 0)), CALIBRATED):
+        run_.budget.passes += batch.share / 2
+        run(subnet, batch.fields, weights, calibrating=True)

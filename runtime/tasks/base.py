@@ -1,33 +1,79 @@
-"""What every loaded task is: inputs by field, targets, four splits; and the comparison with the facts in text."""
+"""What every loaded task is: batches of examples from four splits; and the comparison with the facts in text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from attrs import frozen
+from attrs import field, frozen
 from cospace.compiler.space.model import Task
 from cospace.runtime.registry import refuse
+from torch import Tensor
+
+Fields = Mapping[tuple[str, str], Any]
+"""(task, field in text) -> what an operator takes."""
 
 
-@frozen
-class LoadedTask:
+@frozen(eq=False)
+class Batch:
+    """Examples that run together. targets: int64 (examples,). asked: the rows of an output that are theirs, where it
+    has others too. share: how much of a pass over the data that is."""
+
+    fields: Fields
+    targets: Tensor
+    asked: Tensor | None = None
+    share: float = 1.0
+
+    def of(self, output: Tensor) -> Tensor:
+        """The outputs of the examples."""
+        return output if self.asked is None else output[self.asked]
+
+
+class LoadedTask(Protocol):
     """A task's data on one device.
 
-    fields: name in text (`features`, `graph`) -> what an operator takes. targets: int64 (examples,).
-    splits: train | search | choice | report -> indices into the examples. `train` fits weights, `search` steers the
-    architecture, `choice` picks candidates and epochs, `report` is read once a design and seed after the choice.
-    facts: counted from the data, by the names that text uses.
+    Splits: `train` fits weights, `search` steers the architecture, `choice` picks candidates and epochs, `report` is
+    read once a design and seed after the choice. shapes: of one input, by field. facts: counted from the data, by the
+    names that text uses.
     """
 
     name: str
-    fields: Mapping[str, Any]
-    targets: torch.Tensor
-    splits: Mapping[str, torch.Tensor]
     classes: int
     facts: Mapping[str, int]
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
+
+    def batches(self, split: str, size: int = 0, seed: int | None = None) -> Iterator[Batch]:
+        """All examples of a split in batches of at most `size` (0: as many as fit). seed: in an order drawn from it,
+        augmented; without one in the order of the data, as they are."""
+        ...
+
+
+@frozen(eq=False)
+class Whole:
+    """A task whose examples are rows of one input, which is run whole. targets: int64 (rows,). splits: indices."""
+
+    name: str
+    task: str
+    fields: Mapping[str, Any]
+    targets: Tensor
+    splits: Mapping[str, Tensor]
+    classes: int
+    facts: Mapping[str, int]
+    _batches: dict[str, Batch] = field(factory=dict, init=False)
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        return {name: tuple(getattr(value, "shape", ())) for name, value in self.fields.items()}
+
+    def batches(self, split: str, size: int = 0, seed: int | None = None) -> Iterator[Batch]:
+        if split not in self._batches:
+            rows = self.splits[split]
+            self._batches[split] = Batch({(self.task, k): v for k, v in self.fields.items()}, self.targets[rows], rows)
+        yield self._batches[split]
 
 
 def compare_facts(task: Task, facts: Mapping[str, int]) -> None:
@@ -49,7 +95,7 @@ def compare_facts(task: Task, facts: Mapping[str, int]) -> None:
         )
 
 
-def halve(indices: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def halve(indices: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Two disjoint halves of `indices`, the same for a seed on every machine."""
     order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))
     middle = (len(indices) + 1) // 2

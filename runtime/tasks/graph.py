@@ -16,7 +16,7 @@ from cospace.compiler.space.model import Task
 from cospace.runtime.operators.graphs import build_graph
 from cospace.runtime.operators.sparse import SparseMatrix, build_pattern
 from cospace.runtime.registry import refuse, register
-from cospace.runtime.tasks.base import LoadedTask, compare_facts, halve
+from cospace.runtime.tasks.base import Whole, compare_facts, halve
 
 SPLIT_SEED = 0
 NEIGHBOURS = 10
@@ -29,7 +29,7 @@ Arrays = dict[str, np.ndarray]
 
 
 @register("tasks.graph")
-def load_graph_task(task: Task, data: Path | None, device: torch.device) -> LoadedTask:
+def load_graph_task(task: Task, data: Path | None, device: torch.device) -> Whole:
     """Load the data set that the task's `name` says; features are normalised to sum to 1 a row, pixels to 0..1.
 
     Raises:
@@ -59,8 +59,9 @@ def load_graph_task(task: Task, data: Path | None, device: torch.device) -> Load
         "choice": choice,
         "report": torch.from_numpy(np.flatnonzero(arrays["test_mask"])),
     }
-    return LoadedTask(
+    return Whole(
         name,
+        task.name,
         {"features": features.to(device), "graph": graph.to(device)},
         torch.from_numpy(y.astype(np.int64)).to(device),
         {k: v.to(device) for k, v in splits.items()},

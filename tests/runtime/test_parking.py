@@ -144,7 +144,7 @@ def test_a_run_that_is_killed_leaves_no_temporary_file(tmp_path: Path, name: str
 
 def test_parked_and_unparked_weights_train_alike() -> None:
     parked, plain = begin(), begin()
-    plain.supernet = Supernet(plain.run.fields, 0, plain.run.device, park=False)
+    plain.supernet = Supernet(0, plain.run.device, park=False)
     for joint in (parked, plain):
         torch.manual_seed(0)
         for _ in range(3):

@@ -116,12 +116,9 @@ def test_a_weight_step_touches_one_path_alone() -> None:
         joint.supernet.take(run_.planner.resolve(run_.costs.decode(row)))
     subnet = run_.planner.resolve(run_.costs.decode(rows[0]))
     before = {key: bank.values.copy() for key, bank in joint.supernet.banks.items()}
-    split = run_.task.splits["train"]
+    (batch,) = run_.task.batches("train")
     joint.supernet.step(
-        subnet,
-        lambda out: torch.nn.functional.cross_entropy(out[split], run_.task.targets[split]),
-        joint.settings.optimiser,
-        0,
+        subnet, batch, lambda out: torch.nn.functional.cross_entropy(out, batch.targets), joint.settings.optimiser, 0
     )
     places = {step.place for step in subnet.steps}
     for key, bank in joint.supernet.banks.items():

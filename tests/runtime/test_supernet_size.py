@@ -65,26 +65,26 @@ def test_state_in_text_is_what_modules_train(joint: Joint) -> None:
             assert said == sorted(math.prod(shape) for _, shape in parameter_shapes(step).values()), step.path
 
 
-def step_along(joint: Joint, subnet: Subnet, split: torch.Tensor) -> None:
-    targets = joint.run.task.targets[split]
+def step_along(joint: Joint, subnet: Subnet) -> None:
+    (batch,) = joint.run.task.batches("train")
     joint.supernet.step(
-        subnet, lambda out: torch.nn.functional.cross_entropy(out[split], targets), joint.settings.optimiser, 0
+        subnet, batch, lambda out: torch.nn.functional.cross_entropy(out, batch.targets), joint.settings.optimiser, 0
     )
 
 
 def test_the_estimated_peak_is_near_the_measured_one(joint: Joint) -> None:
-    subnet, split = resolve_largest(joint), joint.run.task.splits["train"]
-    step_along(joint, subnet, split)
-    measured = measure_peak(lambda: step_along(joint, subnet, split))
+    subnet = resolve_largest(joint)
+    step_along(joint, subnet)
+    measured = measure_peak(lambda: step_along(joint, subnet))
     assert estimate(joint.run.space).peak_bytes == pytest.approx(measured, rel=0.2)
 
 
 def test_no_path_takes_more_than_the_estimated_peak(joint: Joint) -> None:
-    split, said = joint.run.task.splits["train"], estimate(joint.run.space).peak_bytes
+    said = estimate(joint.run.space).peak_bytes
     for row in joint.distribution.draw(12):
         subnet = joint.run.planner.resolve(joint.run.costs.decode(row))
         for weigh in (lambda work: work(), measure_peak):  # banks and their state are made at the first
-            found = weigh(lambda s=subnet: step_along(joint, s, split))  # type: ignore[misc]
+            found = weigh(lambda s=subnet: step_along(joint, s))  # type: ignore[misc]
         assert found <= 1.2 * said
 
 
@@ -98,20 +98,20 @@ def test_more_alternatives_or_bitwidths_take_no_more_memory(joint: Joint, double
     larger = begin_joint(run, run.stage("search"), 0)
     count = [sum(len(d.values) for d in j.distribution.decisions) for j in (joint, larger)]
     assert count[1] > 1.3 * count[0]
-    split, peaks, banks = run.task.splits["train"], [], []
+    peaks, banks = [], []
     for each in (joint, larger):
         subnet = resolve_largest(each)
-        step_along(each, subnet, split)
-        peaks.append(measure_peak(lambda e=each, s=subnet: step_along(e, s, split)))  # type: ignore[misc]
+        step_along(each, subnet)
+        peaks.append(measure_peak(lambda e=each, s=subnet: step_along(e, s)))  # type: ignore[misc]
         banks.append(estimate(each.run.space).parked_bytes)
     assert peaks[1] <= 1.1 * peaks[0]
     assert banks[1] == banks[0]
 
 
 def test_a_path_alone_takes_no_less_than_in_the_supernet(joint: Joint) -> None:
-    subnet, split = resolve_largest(joint), joint.run.task.splits["train"]
-    step_along(joint, subnet, split)
-    first = measure_peak(lambda: step_along(joint, subnet, split))
+    subnet = resolve_largest(joint)
+    step_along(joint, subnet)
+    first = measure_peak(lambda: step_along(joint, subnet))
     for row in joint.draw(30):  # more alternatives in the banks change nothing while one path runs
         joint.supernet.take(joint.run.planner.resolve(joint.run.costs.decode(row)))
-    assert measure_peak(lambda: step_along(joint, subnet, split)) <= 1.1 * first
+    assert measure_peak(lambda: step_along(joint, subnet)) <= 1.1 * first
