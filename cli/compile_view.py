@@ -179,10 +179,10 @@ def _supernet(console: Console, space: Space) -> None:
     from cospace.compiler.supernet import estimate
 
     found = estimate(space)
-    console.print(
-        f"supernet: {found.modules:,} modules, {found.parameters:,} parameters shared by all designs, "
-        f"about {human(found.peak_bytes / 2**20, digits=3)} MiB at the peak of a step (estimated)"
-    )
+    said = f"supernet: {found.modules:,} modules, {found.parameters:,} parameters shared by all designs"
+    if not any(fact == "examples" for task in space.tasks for fact, _ in task.facts):  # else it grows with the batch
+        said += f", about {human(found.peak_bytes / 2**20, digits=3)} MiB at the peak of a step (estimated)"
+    console.print(said)
 
 
 def _objectives(console: Console, space: Space) -> None:
