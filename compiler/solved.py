@@ -7,9 +7,8 @@ compared exactly (`columns`), so that a table holds what brute force would find.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,11 +17,9 @@ from attrs import evolve, field, mutable
 from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
-from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.forms import Form, Wanted, form_of, put
-from cospace.compiler.numbers.numbers import _checks
-from cospace.compiler.numbers.plan import Columns, Plan, sizes_of
 from cospace.compiler.solved_kept import Reads
+from cospace.compiler.solved_pieces import PAIRS, candidates
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
 from cospace.compiler.space.asked import conjuncts
@@ -33,14 +30,10 @@ from numpy.typing import NDArray
 
 ROWS = 256
 """Combinations of what a problem reads, at most."""
-PAIRS = 400_000
-"""Mappings that are compared exactly for problems of one form, at most."""
 LISTED = 1 << 24
 """Mappings of one problem that are tried one by one, at most; of more the best is proved by bounds (`mappings`)."""
 TRIED = 1 << 27
 """Mappings, of all rows of a form, that are tried one by one where bounds don't tell the best, at most."""
-PIECE = 1 << 18
-"""Mappings, of all designs that are looked at together, at a time."""
 KEPT = 20_000
 """Mappings, of all rows, from which on what was solved is kept in the cache folder."""
 
@@ -202,7 +195,7 @@ def _solve(members: list[_Member], kept: Sequence[Sequence[int]]) -> None:
     problem, quantities = put(first.wanted, leaves)
     problem = evolve(problem, maps=tuple(map(_only, problem.maps, kept)))
     designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
-    pairs = _candidates(problem, declared, designs)
+    pairs = candidates(problem, declared, designs)
     if len(pairs) > PAIRS:
         raise NotExact("too many mappings to compare")
     best = _first_best(problem, columns_, pairs, total)
@@ -248,55 +241,6 @@ def _leaves(m: _Member) -> list[list[Value | None]]:
     """For each row of a member, the values at the slots."""
     where = {path: n for n, path in enumerate(m.paths)}
     return [[leaf.value if leaf.is_const else row[where[str(leaf.payload)]] for leaf in m.numbers] for row in m.rows]
-
-
-def _candidates(problem: MapProblem, declared: Sequence[Decision], designs: NDArray[Any]) -> NDArray[numpy.int64]:
-    """(row, flat position of a mapping) of all that rounding leaves as the best at a row: (n, 2)."""
-    builder = Builder(declared, certify=True)
-    builder.hopeful = True
-    frame = builder._frame(problem, ())
-    _, found, _ = builder._best(frame, (), ())
-    tied = builder._ties[frame, ()]
-    doubt = _checks(builder, [tied, found])
-    plan = Plan(builder, [tied, found, doubt], numpy)
-    kept: list[NDArray[numpy.int64]] = []
-    with numpy.errstate(all="ignore"):
-        for keep, positions in _pieces(problem.maps):
-            size = len(positions)
-            block = max(1, PIECE // size)
-            for low in range(0, len(designs), block):
-                some = designs[low : low + block]
-                for window, values in plan.blocks(Columns(numpy, some, declared), {}, keep):
-                    if numpy.any(values[doubt.id]):
-                        raise NotExact("rounding may decide which mappings there are")
-                    n = window.stop - window.start
-                    shape = (*sizes_of(tied, keep), n)
-                    marks = numpy.logical_and(numpy.broadcast_to(values[tied.id], shape), values[found.id])
-                    row, place = numpy.nonzero(marks.reshape(size, n).T)
-                    kept.append(numpy.stack([row + low + window.start, positions[place]], axis=1))
-                if sum(map(len, kept)) > PAIRS:
-                    return numpy.concatenate(kept)
-    return numpy.concatenate(kept)
-
-
-def _pieces(maps: Sequence[MapDecision]) -> Iterator[tuple[dict[str, NDArray[Any]], NDArray[numpy.int64]]]:
-    """All mappings in pieces of at most `PIECE`, in order: the values of the maps in one, and flat positions."""
-    sizes = [len(m.values) for m in maps]
-    whole = len(sizes)
-    while whole and math.prod(sizes[whole - 1 :]) <= PIECE:
-        whole -= 1
-    step = max(1, PIECE // math.prod(sizes[whole:]))
-    strides = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
-    one_by_one = itertools.product(*(range(size) for size in sizes[: max(whole - 1, 0)]))
-    for first in one_by_one:
-        for low in range(0, sizes[whole - 1] if whole else 1, step):
-            places = [numpy.array([k]) for k in first]
-            if whole:
-                places.append(numpy.arange(low, min(low + step, sizes[whole - 1])))
-            keep = {m.path: at for m, at in zip(maps, places, strict=False)}
-            places += [numpy.arange(size) for size in sizes[whole:]]
-            flat = sum(at * stride for at, stride in zip(numpy.ix_(*places), strides, strict=True))
-            yield keep, numpy.asarray(flat, dtype=numpy.int64).reshape(-1)
 
 
 def _first_best(

@@ -113,7 +113,7 @@ class Writer(Operations):
     def _read(self, o: Operand, flat: Any) -> Any:
         """What comes from outside, at a place of its axes."""
         pointer = self.given[o.id]
-        if o.constant:
+        if o.uniform:
             value = self.b.load(self.b.gep(pointer, [flat]))
             return self._truths(self.splat(value)) if o.kind == "bool" else self.splat(value)
         return self._load(pointer, self.b.add(self.b.mul(flat, self.n), self.v), o.kind)
@@ -249,7 +249,7 @@ class Writer(Operations):
             pointer = self.kept[quantity.id]
             places = self.b.mul(where, self.whole(self.lanes))
             places = self.b.add(places, ir.Constant(self.vector(I64), list(range(self.lanes))))
-        elif quantity.constant:
+        elif quantity.uniform:
             pointer, places = self.given[quantity.id], where
         else:
             pointer = self.given[quantity.id]

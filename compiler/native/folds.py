@@ -22,6 +22,7 @@ class Fold:
         w = writer
         first = {
             "least": lambda: w.number(math.inf), "least_tied": lambda: w.number(math.inf),
+            "greatest": lambda: w.number(-math.inf),
             "any": lambda: w.truth(False), "differ": lambda: w.truth(False),
             "first_true": lambda: w.whole(-1),
         }[task.name]()  # fmt: skip
@@ -34,6 +35,8 @@ class Fold:
         args = [w.value(a) for a in t.args]
         if t.name == "least":
             made = w.least(args[0], now, t.nan)
+        elif t.name == "greatest":
+            made = w.least(args[0], now, t.nan, ">")
         elif t.name == "least_tied":
             made = w.least(w.b.select(args[0], args[1], w.number(math.inf)), now, t.nan)
         elif t.name == "any":

@@ -14,7 +14,8 @@ import numpy
 from cospace.compiler.native.machine import Compiled, compiled, lanes
 from cospace.compiler.native.schedule import Kernel, Schedule, schedule
 from cospace.compiler.numbers.arrays import DTYPES, Array
-from cospace.compiler.numbers.plan import kept_of, run_step, sizes_of, window_of
+from cospace.compiler.numbers.plan import kept_of, run_step, window_of
+from cospace.compiler.numbers.room import sizes_of
 from cospace.compiler.numbers.steps import Ref, Step
 
 if TYPE_CHECKING:
@@ -77,14 +78,14 @@ class Fused:
             if isinstance(part, Compiled):
                 for ref in self._outs(part):
                     values[ref.id] = numpy.empty((*sizes[ref.id], width), DTYPES[ref.kind])
-                _call(part, values, width, sizes)
+                call(part, values, width, sizes)
             else:
                 out = numpy.empty((*sizes[part.out.id], width), DTYPES[part.out.kind])
                 values[part.out.id] = run_step(part, out, values, rows, window, inputs)
         return values
 
 
-def _call(part: Compiled, values: Mapping[int, Array], width: int, sizes: Sizes) -> None:
+def call(part: Compiled, values: Mapping[int, Array], width: int, sizes: Sizes) -> None:
     """A kernel over a block, a share of the designs a thread."""
     kernel = part.kernel
     given = [numpy.ascontiguousarray(values[o.id]) for o in kernel.reads] + [values[o.id] for o in kernel.gives]
@@ -118,4 +119,4 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores())
 
 
-__all__ = ["Fused"]
+__all__ = ["Fused", "call"]

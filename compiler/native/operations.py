@@ -143,6 +143,12 @@ class Operations:
     def _where(self, t: Task, c: Any, a: Any, b: Any) -> Any:
         return self.b.select(c, a, b)
 
+    def _choose(self, t: Task, index: Any, *items: Any) -> Any:
+        found = items[-1]
+        for k, item in enumerate(items[:-1], int(t.setting)):
+            found = self.b.select(self.b.fcmp_ordered("==", index, self.number(float(k))), item, found)
+        return found
+
     def _masked(self, t: Task, a: Any, c: Any) -> Any:
         return self.b.select(c, a, self.number(float(t.setting)))
 

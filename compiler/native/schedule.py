@@ -6,7 +6,7 @@ Inside a kernel, steps over the same axes share one nest, so that what only they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -19,11 +19,11 @@ Axes = tuple[Axis, ...]
 
 POINTWISE = frozenset({
     "add", "mul", "quotient", "div", "mod", "floor", "ceil", "abs", "sqrt", "min", "max", "eq", "lt", "le", "and", "or",
-    "not", "isnan", "finite", "same", "where", "masked", "near", "near_integer", "gather", "take", "joint", "at_most",
-    "within_tie",
+    "not", "isnan", "finite", "same", "where", "choose", "masked", "near", "near_integer", "gather", "take", "joint",
+    "at_most", "within_tie",
 })  # fmt: skip
 """What is worked out for each place by itself."""
-FOLDS = frozenset({"least", "any", "first_true", "least_tied", "differ"})
+FOLDS = frozenset({"least", "greatest", "any", "first_true", "least_tied", "differ"})
 """What goes over all places of its axes."""
 PICKS = frozenset({"pick", "sub_position"})
 """What reads arrays that are finished at a place that a design says."""
@@ -41,6 +41,11 @@ class Operand:
     @property
     def constant(self) -> bool:
         return self.ref is not None and self.ref.const is not None
+
+    @property
+    def uniform(self) -> bool:
+        """Whether it is the same in all lanes."""
+        return self.ref is not None and not self.ref.batch
 
 
 @frozen(eq=False)
@@ -86,10 +91,10 @@ def axes_of(ref: Ref) -> Axes:
     return tuple((count - k, name) for k, (size, name) in enumerate(zip(ref.dims, ref.axes, strict=True)) if size > 1)
 
 
-def schedule(steps: Sequence[Step], wanted: Sequence[Ref]) -> Schedule:
-    """How a plan is run by kernels."""
+def schedule(steps: Sequence[Step], wanted: Sequence[Ref], kept: Collection[int] = ()) -> Schedule:
+    """How a plan is run by kernels. kept: steps, by what they make, that stay array steps."""
     refs = {r.id: r for s in steps for r in (s.out, *s.args)} | {r.id: r for r in wanted}
-    native = {s.out.id for s in steps if _is_native(s)}
+    native = {s.out.id for s in steps if s.out.id not in kept and _is_native(s)}
     stage: dict[int, int] = {}  # even ones are kernels and what is loaded
     for s in steps:
         last = max((stage.get(a.id, 0) for a in s.args), default=0)
@@ -121,7 +126,7 @@ def schedule(steps: Sequence[Step], wanted: Sequence[Ref]) -> Schedule:
 def _is_native(step: Step) -> bool:
     if any(len(r.axes) != len(r.dims) for r in (step.out, *step.args)):
         return False
-    if step.name in ("least", "any", "first_true", "differ"):
+    if step.name in ("least", "greatest", "any", "first_true", "differ"):
         return not axes_of(step.out)
     if step.name in ("pick", "sub_position"):
         position = step.args[1] if step.name == "pick" else step.args[0]

@@ -33,6 +33,24 @@ def _where(out: Array, args: Sequence[Array], setting: Any) -> Array:
     return out
 
 
+def _choose(out: Array, args: Sequence[Array], setting: Any) -> Array:
+    """Of a list the item that a whole number stands for, `setting` the first."""
+    index, *items = args
+    shape = numpy.broadcast_shapes(*(a.shape for a in items))
+    size = math.prod(shape)
+    if size * len(items) <= out.size:
+        table = numpy.empty((len(items), *shape), out.dtype)
+        for k, item in enumerate(items):
+            table[k] = item
+        where = numpy.subtract(index, setting, dtype=numpy.int64, casting="unsafe")
+        where *= size
+        return numpy.take(table.reshape(-1), where + numpy.arange(size).reshape(shape), out=out, mode="clip")
+    numpy.copyto(out, items[-1])
+    for k, item in enumerate(items[:-1], setting):
+        numpy.copyto(out, item, where=index == k)
+    return out
+
+
 def _masked(out: Array, args: Sequence[Array], setting: Any) -> Array:
     """The first where the second holds, else `setting`."""
     out.fill(setting)
@@ -222,11 +240,13 @@ NUMPY: dict[str, Primitive] = {
     "finite": _ufunc(numpy.isfinite),
     "same": lambda out, args, setting: args[0],
     "where": _where,
+    "choose": _choose,
     "masked": _masked,
     "near": _near,
     "near_integer": _near_integer,
     "gather": _gather,
     "least": _reduce(numpy.minimum.reduce),
+    "greatest": _reduce(numpy.maximum.reduce),
     "any": _reduce(numpy.logical_or.reduce),
     "first_true": _first_true,
     "break_ties": _break_ties,
@@ -283,6 +303,9 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
     def least(out: Array, args: Sequence[Array], setting: Any) -> Array:
         return xp.amin(args[0], tuple(range(setting)))
 
+    def greatest(out: Array, args: Sequence[Array], setting: Any) -> Array:
+        return xp.amax(args[0], tuple(range(setting)))
+
     def break_ties(out: Array, args: Sequence[Array], setting: Any) -> Array:
         axes, relative, absolute = setting
         values = xp.where(args[0], args[1], math.inf)
@@ -311,6 +334,12 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
         for divisor, size, stride in _strides(args[1], args[2], *setting):
             total = total + (args[0] // divisor % size) * stride
         return total
+
+    def choose(out: Array, args: Sequence[Array], setting: Any) -> Array:
+        found = args[-1]
+        for k, item in enumerate(args[1:-1], setting):
+            found = xp.where(args[0] == k, item, found)
+        return found
 
     def any_(out: Array, args: Sequence[Array], setting: Any) -> Array:
         found = args[0]
@@ -346,11 +375,13 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
         "finite": plain(xp.isfinite),
         "same": lambda out, args, setting: args[0],
         "where": plain(xp.where),
+        "choose": choose,
         "masked": lambda out, args, setting: xp.where(args[1], args[0], setting),
         "near": near,
         "near_integer": near_integer,
         "gather": gather,
         "least": least,
+        "greatest": greatest,
         "any": any_,
         "first_true": first_true,
         "break_ties": break_ties,

@@ -20,6 +20,7 @@ from cospace.compiler.exact import exact
 from cospace.compiler.numbers import ranges
 from cospace.compiler.numbers.arithmetic import Arithmetic
 from cospace.compiler.numbers.arrays import Array
+from cospace.compiler.numbers.items import extreme_of, items_of, pick_item
 from cospace.compiler.numbers.lookup import Finder, look_up
 from cospace.compiler.numbers.maps import MapSolver, Scope
 from cospace.compiler.numbers.ranges import Range
@@ -55,6 +56,8 @@ class Builder(MapSolver, Arithmetic):
         """What a name that is no decision's stands for: an array made elsewhere."""
         self.batched: dict[int, Value_] = {}
         """What is solved apart, together with what is of the same form, by its node."""
+        self.lists = True
+        """Whether what is picked from a list by a number is one step, where it can be."""
         self.finders: dict[object, Finder] = {}
         self._holes: dict[int, Array] = {}
         """Where arrays may lack a value, if that is known: what picks from a list by a map lacks none."""
@@ -210,6 +213,10 @@ class Builder(MapSolver, Arithmetic):
             return self.batched[id(node)] if not table and id(node) in self.batched else self.solve(node, scope, table)
         if op == "div" and _is_zero(node.args[1]):
             return Value_(self.scalar(math.nan))
+        if op == "if" and self.lists:
+            picked = self._item(node, scope, table) or self._extreme(node, scope, table)
+            if picked is not None:
+                return picked
         args = [
             self.guarded[id(node), i] if not table and (id(node), i) in self.guarded else self._at(a, scope, table)
             for i, a in enumerate(node.args)
@@ -226,6 +233,35 @@ class Builder(MapSolver, Arithmetic):
         if op == "lookup":
             return look_up(self, node.payload, args, node.type.kind)  # type: ignore[arg-type]
         return Value_(self._arithmetic(node, [a.ref for a in args]))
+
+    def _item(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> Value_ | None:
+        """What is picked from a list by a number that surely stands for an item."""
+        chain = items_of(node)
+        if chain is None:
+            return None
+        index, items, links = chain
+        if self._apart_in(links):
+            return None
+        at = self._at(index, scope, table).ref
+        return pick_item(self, at, [(n, self._at(e, scope, table)) for n, e in sorted(items.items())])
+
+    def _extreme(self, node: Expr, scope: Scope, table: tuple[str, ...]) -> Value_ | None:
+        """The greatest or least of constants under conditions that always have a value."""
+        chain = extreme_of(node)
+        if chain is None or self._apart_in(chain[2]):
+            return None
+        counted, empty, _ = chain
+        conditions = [self._at(c, scope, table) for c, _ in counted]
+        if any(c.defined is not None for c in conditions):
+            return None
+        made = self._at(empty, scope, table)
+        for condition, (_, number) in zip(conditions, counted, strict=True):
+            made = self._branch(condition, self._const(number.value), made)
+        return made
+
+    def _apart_in(self, links: Sequence[Expr]) -> bool:
+        """Whether something of these is evaluated apart."""
+        return bool(self.guarded) and any((id(n), i) in self.guarded for n in links for i in range(3))
 
     def _values(self, values: Sequence[Value], slot: bool) -> tuple[Array, str, Range | None, bool]:
         """Values as an array, with one more slot for a decision that is not live."""

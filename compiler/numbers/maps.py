@@ -39,6 +39,18 @@ class Frame:
         return None
 
 
+@frozen(eq=False)
+class First:
+    """The least of the first goal, and how much more still counts as the least."""
+
+    least: Ref
+    relative: float
+    absolute: float
+
+    def limit(self, least: Array) -> Array:
+        return least + (numpy.abs(least) * self.relative + self.absolute)
+
+
 Scope = tuple[Frame, ...]
 
 MARKS = 1 << 22
@@ -64,6 +76,7 @@ class MapSolver(Emitter):
         self._frames: dict[tuple[int, Scope], Frame] = {}
         self._solved: dict[tuple[Frame, tuple[str, ...]], tuple[Ref, Ref, bool]] = {}
         self._ties: dict[tuple[Frame, tuple[str, ...]], Ref] = {}
+        self._first: dict[tuple[Frame, tuple[str, ...]], First | None] = {}
         self.kept: dict[str, Kept] = {}
         """What is known of maps whose values hang on decisions."""
 
@@ -134,6 +147,7 @@ class MapSolver(Emitter):
         always = self.scalar(True)
         tied = meets if meets is not None else always
         found: Ref | None = None
+        first: First | None = None
         certain = True
         for i, goal in enumerate(goals):
             relative, absolute = (0.0, 0.0) if goal.range.exact else (CLOSE, 0.0)
@@ -146,6 +160,7 @@ class MapSolver(Emitter):
                     "masked", goal, tied, dims=full, axes=names, setting=math.inf, span=goal.range, nan=False
                 )
                 least = self.emit("least", masked, setting=axes, dims=rest, span=goal.range, nan=False)
+                first = First(least, relative, absolute)
                 found = self.emit("finite", least, kind="bool")
                 tied = self.emit("at_most", masked, least, kind="bool", setting=(relative, absolute))
             else:
@@ -159,7 +174,7 @@ class MapSolver(Emitter):
         position = self.emit("first_true", tied, kind="index", dims=rest, setting=axes, nan=False)
         if meets is None:
             found = always
-        self._ties[frame, table] = tied
+        self._ties[frame, table], self._first[frame, table] = tied, first
         self._solved[key] = (position, found, certain)
         return self._solved[key]
 

@@ -18,6 +18,7 @@ from cospace.compiler.numbers.alike import Alike, find_alike
 from cospace.compiler.numbers.arrays import Array
 from cospace.compiler.numbers.build import Builder
 from cospace.compiler.numbers.guarded import Guarded, find_guarded
+from cospace.compiler.numbers.large import somewhere, without_implied
 from cospace.compiler.numbers.plan import Columns, Plan, window_of
 from cospace.compiler.numbers.steps import Ref, Value_
 from cospace.compiler.space.designs import Rows, decode
@@ -225,10 +226,8 @@ def _checks(builder: Builder, roots: Sequence[Ref]) -> Ref:
             # A constant's checks were handed on to its users; those of a table were gathered.
             pending.extend(a for a in builder.steps[ref.id].args if a.const is None)
     total = builder.scalar(False)
-    for check in found.values():
-        if check.dims:
-            check = builder.emit("any", check, kind="bool", dims=(), setting=len(check.dims))
-        total = builder.emit("or", total, check, kind="bool")
+    for check in without_implied(builder.steps, found, seen):
+        total = builder.emit("or", total, somewhere(builder, check), kind="bool")
     return total
 
 

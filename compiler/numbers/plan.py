@@ -11,19 +11,20 @@ import numpy
 from cospace.compiler.numbers.arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
 from cospace.compiler.numbers.build import Builder, slots
 from cospace.compiler.numbers.cases import WHOLE, Cases
+from cospace.compiler.numbers.room import Keep, Room, sizes_of
 from cospace.compiler.numbers.steps import Ref, Step
 from cospace.compiler.space.model import Decision
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
+    from cospace.compiler.native.across import Across
     from cospace.compiler.native.fused import Fused
 
 CACHE_BYTES = 4 << 20
 """What the arrays of one block of designs should take together."""
 WORTH = 1_500_000
 """Numbers of each step that are worked out in about the time that it takes to compile it to machine code."""
+ACROSS = 400_000
+"""The same of steps that are compiled once for all mappings."""
 STARTED = 200_000_000
 """Numbers that are worked out while the compiler is loaded."""
 FEWEST = 64
@@ -91,6 +92,8 @@ class Plan:
         self.constants |= {r.id: r for r in wanted if r.const is not None}
         self.numpy = xp is numpy
         self.table = NUMPY if self.numpy else torch_primitives(xp)
+        self.paths = sorted({name for s in self.steps for name in s.out.axes if name})
+        """Maps whose values are axes of its arrays."""
         self.guarded: list[tuple[int, int]] = [s.setting for s in self.steps if s.name == "guarded"]  # type: ignore[misc]
         self.buffers: list[tuple[tuple[int, ...], str]] = []
         self.slots: list[int] = []
@@ -159,38 +162,22 @@ class Plan:
         return results
 
     def blocks(
-        self, rows: Columns, inputs: Mapping[str, Any], keep: Mapping[str, Array] = WHOLE.keep
+        self, rows: Columns, inputs: Mapping[str, Any], keep: Keep = WHOLE.keep, room: Room | None = None
     ) -> Iterator[tuple[slice, dict[int, Array]]]:
-        """Some designs after the other: which, and the arrays of all steps. keep: path -> the values of a map that are
-        tried, by position; the arrays are overwritten by the next."""
+        """Some designs after the other: which, and the arrays of all steps, overwritten by the next. room: of this
+        plan, for one run after the other."""
         n = rows.size
         fused = self._fused_for(n)
         if fused is not None:
             yield from fused.blocks(rows, inputs, keep)
             return
         constants = {i: kept_of(ref, keep) for i, ref in self.constants.items()}
-        shapes = [sizes_of(step.out, keep) for step in self.steps]
-        room = [0] * len(self.buffers)
-        for shape, slot in zip(shapes, self.slots, strict=True):
-            room[slot] = max(room[slot], math.prod(shape))
-        kinds = [DTYPES[kind] for _, kind in self.buffers]
-        per_design = sum(size * numpy.dtype(kind).itemsize for size, kind in zip(room, kinds, strict=True))
-        block = min(max(CACHE_BYTES // max(per_design, 1), 512), 16_384)
-        outs: list[Array] = []
-        width = -1
+        room = room or Room(self)
+        room.fit(keep)
+        block = min(max(CACHE_BYTES // max(room.per_design, 1), 512), 16_384)
         for low in range(0, n, block):
-            high = min(low + block, n)
-            if high - low != width:
-                width = high - low
-                flat: list[Array] = [numpy.empty(size * width, kind) for size, kind in zip(room, kinds, strict=True)]
-                made: dict[tuple[object, ...], Array] = {}  # one array for a place, so that steps know their own
-                outs = [
-                    made.setdefault(
-                        (slot, shape), flat[slot][: math.prod(shape) * width].reshape(*shape, width)
-                    )
-                    for shape, slot in zip(shapes, self.slots, strict=True)
-                ]  # fmt: skip
-            window = slice(low, high)
+            window = slice(low, min(low + block, n))
+            outs = room.outs(window.stop - low)
             yield window, self._block(rows, window, window_of(inputs, window, n), outs, constants)
 
     @cached_property
@@ -212,6 +199,26 @@ class Plan:
 
                 self._fused = Fused(self)
         return self._fused
+
+    def across(self, tried: Mapping[str, int], designs: int, together: int) -> Across | None:
+        """Its machine code across the values of one map, where compiling it pays: there are too few designs to fill
+        vectors with them. tried: of each map at a time; designs: in all, and how many of them are run together."""
+        from cospace.compiler.native import NATIVE
+
+        many = max((p for p in self.paths if p in tried), key=lambda path: tried[path], default="")
+        sure = all(len(r.axes) == len(r.dims) for s in self.steps for r in (s.out, *s.args))
+        if not many or not sure or NATIVE.get() is False or min(designs, together) >= FEWEST:
+            return None
+        numbers = designs * sum(math.prod(s.out.dims) for s in self.steps)
+        if not NATIVE.get() and (tried[many] < 16 or numbers < STARTED + ACROSS * len(self.steps)):
+            return None
+        from cospace.compiler.native import installed
+
+        if not installed():
+            return None
+        from cospace.compiler.native.across import Across
+
+        return Across(self, many)
 
     def _block(
         self, rows: Columns, window: slice, inputs: Mapping[str, Any], outs: Sequence[Array],
@@ -262,7 +269,7 @@ def window_of(inputs: Mapping[Any, Any], where: slice | Array, n: int) -> Mappin
     return {k: v[where] if getattr(v, "shape", ()) == (n,) else v for k, v in inputs.items()}
 
 
-def kept_of(ref: Ref, keep: Mapping[str, Array]) -> Array:
+def kept_of(ref: Ref, keep: Keep) -> Array:
     """A constant at the places of its axes that are kept."""
     array = ref.const
     for axis, name in enumerate(ref.axes):
@@ -271,9 +278,4 @@ def kept_of(ref: Ref, keep: Mapping[str, Array]) -> Array:
     return array
 
 
-def sizes_of(ref: Ref, keep: Mapping[str, Array]) -> tuple[int, ...]:
-    """Its axes of maps as they are kept."""
-    return tuple(len(keep[name]) if name in keep else size for size, name in zip(ref.dims, ref.axes, strict=True))
-
-
-__all__ = ["Columns", "Plan", "kept_of", "run_step", "sizes_of", "spread", "window_of"]
+__all__ = ["Columns", "Plan", "Room", "kept_of", "run_step", "sizes_of", "spread", "window_of"]

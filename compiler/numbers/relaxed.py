@@ -46,6 +46,7 @@ class Relaxed:
         self.decisions = tuple(decisions)
         self.xp = xp
         builder = Builder(self.decisions)
+        builder.lists = False  # how far each comparison holds is what a gradient passes through
         self._outputs = [builder.compile(e).ref for e in outputs]
         self._plan = Plan(builder, self._outputs, xp)
         self._primitives = _primitives(xp)

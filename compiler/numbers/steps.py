@@ -60,7 +60,8 @@ _RULES = {
     "log2": lambda a: ranges.logarithm(a, 2.0), "log10": lambda a: ranges.logarithm(a, 10.0),
     "log": lambda a: ranges.logarithm(a, math.e), "exp": ranges.exp, "cos": ranges.cos,
     "min": ranges.least, "max": ranges.greatest, "pow": ranges.power,
-    "where": lambda c, a, b: ranges.hull(a, b), "masked": lambda a, c: a, "least": lambda a: a,
+    "where": lambda c, a, b: ranges.hull(a, b), "choose": lambda k, *items: ranges.hull(*items),
+    "masked": lambda a, c: a, "least": lambda a: a,
     "pick": lambda a, k: a, "gather": lambda a, k: a, "take": lambda a, k: a,
 }  # fmt: skip
 

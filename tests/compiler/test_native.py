@@ -14,7 +14,9 @@ import pytest
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.native import NATIVE, installed
 from cospace.compiler.numbers import plan
-from cospace.compiler.numbers.numbers import Program
+from cospace.compiler.numbers.build import Builder
+from cospace.compiler.numbers.numbers import Program, _checks
+from cospace.compiler.numbers.plan import Columns
 from cospace.compiler.sampling.sample import sample
 from cospace.compiler.space import graph as g
 from cospace.compiler.space.designs import encode
@@ -24,6 +26,8 @@ from tests.compiler.generate import generate
 
 if not installed():
     pytest.skip("llvmlite is not installed (the extra `fast`)", allow_module_level=True)
+
+from cospace.compiler.native.across import Across
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,6 +70,37 @@ def agree(exprs: list[g.Expr], decisions: tuple[Decision, ...], rows: numpy.ndar
     return compiled
 
 
+def across(exprs: list[g.Expr], decisions: tuple[Decision, ...], rows: numpy.ndarray, inputs: object = None) -> int:
+    """Compares what a plan makes of designs with what its kernels across each map do; how many there are."""
+    builder = Builder(decisions, certify=True)
+    builder.hopeful = True
+    values = [builder.compile(e) for e in exprs]
+    ties = [ref for (_, table), ref in builder._ties.items() if not table]
+    ties += [first.least for (_, table), first in builder._first.items() if first is not None and not table]
+    wanted = [v.ref for v in values] + [v.defined for v in values if v.defined is not None] + ties
+    made = plan.Plan(builder, [*wanted, _checks(builder, wanted)], numpy)
+    columns = Columns(numpy, rows, decisions)
+    maps = {name: size for s in made.steps for name, size in zip(s.out.axes, s.out.dims, strict=True) if name}
+    outer = {
+        m.path for problem, scope in builder._frames if not scope for m in builder._frames[problem, scope].problem.maps
+    }
+    for path in sorted(outer & maps.keys()):
+        kernels = Across(made, path)
+        for part in (slice(None), slice(1, 4), slice(2, 3)):
+            keep = {} if part == slice(None) else {path: numpy.arange(maps[path])[part]}
+            if path in keep and not len(keep[path]):
+                continue
+            with native(False), numpy.errstate(all="ignore"):
+                (_, expected), *more = made.blocks(columns, inputs or {}, keep)
+                assert not more
+                for window, found in kernels.blocks(columns, inputs or {}, keep):
+                    for r in made.wanted:
+                        each = numpy.broadcast_to(expected[r.id], (*expected[r.id].shape[:-1], len(rows)))[..., window]
+                        ours = numpy.broadcast_to(found[r.id], each.shape)
+                        assert numpy.array_equal(ours, each, equal_nan=each.dtype == numpy.float64)
+    return len(outer & maps.keys())
+
+
 @pytest.mark.parametrize("seed", range(0, 30, 3))
 def test_generated_spaces(seed: int) -> None:
     made = generate(seed, partial=seed % 2 == 1, irrational=seed % 5 == 4)
@@ -75,6 +110,7 @@ def test_generated_spaces(seed: int) -> None:
     rows = encode(made.decisions, designs)
     rows = numpy.tile(rows, (math.ceil(150 / len(rows)), 1))[:1_000]
     assert agree([*made.numbers, *made.truths], tuple(made.decisions), rows) > 0
+    across([*made.numbers, *made.truths], tuple(made.decisions), rows[:3])
 
 
 def space_of(name: str) -> Space:
@@ -87,7 +123,9 @@ def test_an_accelerator_with_many_mappings() -> None:
     space = space_of("benchmarks/spaces/arrays.cospace")
     works = [w for w in space.works if w.kind == "conv"][:1]
     costs = [e for w in works for p in w.placements for _, e in p.quantities]
-    assert agree(costs, space.decisions, sample(space, 333, 1)) > 0
+    rows = sample(space, 333, 1)
+    assert agree(costs, space.decisions, rows) > 0
+    assert across(costs, space.decisions, rows[:2]) > 0
 
 
 def test_all_operations() -> None:
@@ -108,6 +146,7 @@ def test_all_operations() -> None:
     places = (range(len(x.values)), range(len(y.values)), (0, 1))
     rows = numpy.array(list(itertools.product(*places)))
     assert agree(exprs, (x, y, b), rows) > 0
+    assert across(exprs, (x, y, b), rows[::1_001]) == 2
 
 
 def test_any_number_of_designs() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from cospace.compiler import solved
+from cospace.compiler import solved, solved_pieces
 from cospace.compiler.counting.options import Options
 from cospace.compiler.counting.rowsums import count_rows
 from cospace.compiler.counting.separate import separate
@@ -78,7 +78,7 @@ def compiled(text: str) -> Space:
 )
 def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyPatch, goal: str, piece: int) -> None:
     text = TILED.replace("GOAL", goal)
-    monkeypatch.setattr(solved, "PIECE", piece)
+    monkeypatch.setattr(solved_pieces, "PIECE", piece)
     monkeypatch.setattr(placing, "LARGE", 1 << 60)
     slow = compiled(text)
     monkeypatch.setattr(placing, "LARGE", 2)
