@@ -7,7 +7,10 @@ and for the least cycles: ours to theirs, how many mappings were tried, and the 
 whether the rule gives the same of each mapping when it is given (spaces/mapped.cospace), whether anything is below its
 floor, and by hardware the geometric mean of the ratios and Spearman's rank correlation. All in numpy, on one core.
 
-    python benchmarks/mapper.py [--oracle ../shared/oracle] [--hardware ws16 ws32 os16] [--layers rn18_l1 ...]
+With `--rate`, one large layer alone (the first that is named), in numpy and as machine code (the extra `fast`): how many
+mappings a second, counting all that solving takes but for compiling, which is told apart. Both find the same.
+
+    python benchmarks/mapper.py [--oracle ../shared/oracle] [--hardware ws16 ws32 os16] [--layers rn18_l1 ...] [--rate]
 
 The reference numbers do not come with the project. Without them this says so and ends with status 0.
 """
@@ -21,9 +24,11 @@ import json
 import math
 import os
 import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -35,7 +40,8 @@ from cospace.compiler.driver import compile_loaded
 from cospace.compiler.elaborate.given import Closely
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.mapping import describe
-from cospace.compiler.native import NATIVE
+from cospace.compiler.native import NATIVE, installed
+from cospace.compiler.numbers.plan import Plan
 from cospace.compiler.space.designs import parse_design
 from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import Reporter
@@ -49,10 +55,12 @@ SPEC = Path(__file__).resolve().parent / "spaces" / "mapper.cospace"
 ORACLE = Path(__file__).resolve().parents[2] / "shared" / "oracle"
 GOALS = {"energy": ("best_energy_pj", "best_energy_cycles"), "cycles": ("best_cycles_energy_pj", "best_cycles")}
 PLACES = 7
-LARGE = 1_000_000
+MANY = 1_000_000
 """Mappings of a layer, from which on most of the time goes into trying them."""
 ZIGZAG = 13_860 / 82
 """Mappings a second of ZigZag 3.9.1, for ResNet-18 on one design."""
+LARGE = ("os16", "rn18_l2_0")
+RUNS = 5
 
 
 @attrs.frozen
@@ -123,18 +131,25 @@ def given(named: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return design | {name: int(named[name]["exact"]) for name in wanted}
 
 
-def map_one(row: Mapping[str, str], goal: str, tables: Path, listed: bool = False) -> Found:
-    settings = {"hardware": row["hw"], "layer": row["layer"]}
-    asked = settings | {"least": goal, "listed": str(listed).lower()}
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """How many mappings are tried meanwhile, of each problem."""
     tried: list[int] = []
     solve = solved._solve
     solved._solve = lambda members, kept: (tried.append(math.prod(map(len, kept))), solve(members, kept))[-1]
-    wanted = problem_of(asked, tables)
-    begin = time.process_time()
     try:
-        solved.solve_ahead([wanted], [], [])
+        yield tried
     finally:
         solved._solve = solve
+
+
+def map_one(row: Mapping[str, str], goal: str, tables: Path, listed: bool = False) -> Found:
+    settings = {"hardware": row["hw"], "layer": row["layer"]}
+    asked = settings | {"least": goal, "listed": str(listed).lower()}
+    wanted = problem_of(asked, tables)
+    begin = time.process_time()
+    with counted() as tried:
+        solved.solve_ahead([wanted], [], [])
     seconds = time.process_time() - begin
     space = compiled(SPEC, asked, tables)  # what was solved is kept
     energy, cycles = costs(space, {})
@@ -173,9 +188,64 @@ def print_all(every: Sequence[Found]) -> None:
         f"{sum(f.again for f in every)} of {len(every)} mappings cost the same to the last digit when they are given, "
         f"{sum(f.below for f in every)} take less energy than their floor"
     )
-    if sum(f.mappings for f in every) > LARGE * len(every):
+    if sum(f.mappings for f in every) > MANY * len(every):
         rate = sum(f.mappings for f in every) / sum(f.seconds for f in every)
         print(f"{rate / 1e6:.1f} million mappings a second, {rate / ZIGZAG:,.0f} times ZigZag's {ZIGZAG:.0f}")
+
+
+@attrs.frozen
+class Run:
+    """One layer solved, nothing kept: mappings tried, the processor's seconds without and of compiling, the answer."""
+
+    mappings: int
+    seconds: float
+    compiling: float
+    found: object
+
+
+def run(settings: Mapping[str, str], tables: Path, native: bool) -> Run:
+    wanted = problem_of(settings, tables)
+    compiling: list[float] = []
+    across = Plan.across
+
+    def timed(*given: Any) -> Any:
+        begin = time.process_time()
+        try:
+            return across(*given)
+        finally:
+            compiling.append(time.process_time() - begin)
+
+    token = NATIVE.set(native)
+    Plan.across = timed  # type: ignore[method-assign]
+    try:
+        with tempfile.TemporaryDirectory() as kept, counted() as tried:
+            os.environ["COSPACE_CACHE"] = kept
+            begin = time.process_time()
+            (found,) = solved.solve_ahead([wanted], [], []).values()
+            seconds = time.process_time() - begin
+    finally:
+        Plan.across = across  # type: ignore[method-assign]
+        NATIVE.reset(token)
+    quantities = {name: value.payload for name, value in found.quantities.items()}
+    return Run(sum(tried), seconds - sum(compiling), sum(compiling), quantities)
+
+
+def print_rate(row: Mapping[str, str], tables: Path) -> None:
+    settings = {"hardware": row["hw"], "layer": row["layer"], "least": "energy"}
+    every: list[Run] = []
+    for name, native in (("numpy", False), ("machine code", True)):
+        if native and not installed():
+            print("llvmlite is not installed: numpy alone")
+            break
+        runs = [run(settings, tables, native) for _ in range(RUNS)]
+        if not every:
+            print(f"{row['hw']} {row['layer']}: {runs[0].mappings:,} mappings, the median of {RUNS} runs on one core")
+        every += runs
+        each = statistics.median(r.mappings / r.seconds for r in runs)
+        after = f"; compiled in {statistics.median(r.compiling for r in runs):.2f} s" if native else ""
+        times = f"{each / ZIGZAG:,.0f} times ZigZag's {ZIGZAG:.0f}"
+        print(f"{name:<14}{each / 1e6:>6.1f} million mappings a second, {times}{after}", flush=True)
+    assert all(r.found == every[0].found for r in every), "they differ"
 
 
 def main() -> None:
@@ -183,7 +253,9 @@ def main() -> None:
     parser.add_argument("--oracle", type=Path, default=ORACLE, help="the folder of reference numbers")
     parser.add_argument("--hardware", nargs="*")
     parser.add_argument("--layers", nargs="*")
+    parser.add_argument("--rate", action="store_true", help="of one large layer, in numpy and as machine code")
     asked = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
     if not (asked.oracle / "layer_cost.csv").exists():
         print(f"{asked.oracle / 'layer_cost.csv'} is not there: nothing to compare mappings with")
         return
@@ -194,6 +266,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tables = Path(folder)
         tables_of(rows, asked.oracle, tables)
+        if asked.rate:
+            named = asked.hardware or asked.layers
+            print_rate(rows[0] if named else next(r for r in rows if (r["hw"], r["layer"]) == LARGE), tables)
+            return
         NATIVE.set(False)
         for listed, goal in itertools.product((True, False), GOALS):
             print("\nloops in the pieces that the reference has" if listed else "\nany one loop in two pieces")

@@ -76,6 +76,8 @@ def _spell(part: object) -> str:
     """A text that only equal parts have."""
     if isinstance(part, tuple):
         return f"({','.join(map(_spell, part))})"
+    if isinstance(part, Symbol):  # of which there are many
+        return f"Symbol {part.name!r}"
     if isinstance(part, Lookup):
         return f"table {_spell((part.name, part.keys, part.values, part.default))}"
     return f"{type(part).__name__} {part!r}"

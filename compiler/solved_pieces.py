@@ -23,6 +23,8 @@ Ints = NDArray[numpy.int64]
 
 PIECE = 1 << 18
 """Mappings, of all designs that are looked at together, at a time."""
+ACROSS = 1 << 20
+"""The same where kernels go across mappings, which keep little of them."""
 PAIRS = 400_000
 """Of (row, mapping) that are kept, at most, or little more."""
 
@@ -62,9 +64,11 @@ def candidates(problem: MapProblem, declared: Sequence[Decision], designs: Ints)
     doubt = _checks(builder, [tied, found])
     plan = Plan(builder, [tied, found, doubt, *([first.least] if first else [])], numpy)
     maps, rows = problem.maps, len(designs)
-    pieces = list(_cut(maps))
+    pieces = list(_cut(maps, PIECE))
     block = max(1, PIECE // pieces[0].size)
     across = plan.across({m.path: len(at) for m, at in zip(maps, pieces[0].places, strict=True)}, rows, block)
+    if across is not None:
+        pieces, block = list(_cut(maps, ACROSS)), 1
     columns, room = Columns(numpy, designs, declared), Room(plan)
     best = _Best(rows, first)
     with numpy.errstate(all="ignore"):
@@ -136,13 +140,13 @@ def _true(marks: Array) -> list[Array]:
     return [found[order.index(k)] for k in range(marks.ndim)]
 
 
-def _cut(maps: Sequence[MapDecision]) -> Iterator[_Piece]:
-    """All mappings in pieces of at most `PIECE`, in order."""
+def _cut(maps: Sequence[MapDecision], most: int) -> Iterator[_Piece]:
+    """All mappings in pieces of at most so many, in order."""
     sizes = [len(m.values) for m in maps]
     whole = len(sizes)
-    while whole and math.prod(sizes[whole - 1 :]) <= PIECE:
+    while whole and math.prod(sizes[whole - 1 :]) <= most:
         whole -= 1
-    step = max(1, PIECE // math.prod(sizes[whole:]))
+    step = max(1, most // math.prod(sizes[whole:]))
     rest = [numpy.arange(size) for size in sizes[whole:]]
     for first in itertools.product(*(range(size) for size in sizes[: max(whole - 1, 0)])):
         for low in range(0, sizes[whole - 1] if whole else 1, step):

@@ -36,7 +36,7 @@ class Fold:
         if t.name == "least":
             made = w.least(args[0], now, t.nan)
         elif t.name == "greatest":
-            made = w.least(args[0], now, t.nan, ">")
+            made = w.least(args[0], now, False, ">")
         elif t.name == "least_tied":
             made = w.least(w.b.select(args[0], args[1], w.number(math.inf)), now, t.nan)
         elif t.name == "any":

@@ -246,7 +246,7 @@ NUMPY: dict[str, Primitive] = {
     "near_integer": _near_integer,
     "gather": _gather,
     "least": _reduce(numpy.minimum.reduce),
-    "greatest": _reduce(numpy.maximum.reduce),
+    "greatest": _reduce(numpy.fmax.reduce),
     "any": _reduce(numpy.logical_or.reduce),
     "first_true": _first_true,
     "break_ties": _break_ties,
@@ -304,7 +304,8 @@ def torch_primitives(xp: Any) -> dict[str, Primitive]:
         return xp.amin(args[0], tuple(range(setting)))
 
     def greatest(out: Array, args: Sequence[Array], setting: Any) -> Array:
-        return xp.amax(args[0], tuple(range(setting)))
+        known = xp.where(xp.isnan(args[0]), -math.inf, args[0])
+        return xp.amax(known, tuple(range(setting)))
 
     def break_ties(out: Array, args: Sequence[Array], setting: Any) -> Array:
         axes, relative, absolute = setting

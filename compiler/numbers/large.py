@@ -6,6 +6,7 @@ or rounding up is as large, also as it is rounded; where that has a check with n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from cospace.compiler.numbers.steps import Ref, Step
 
 if TYPE_CHECKING:
     from cospace.compiler.numbers.build import Builder
+
+Ends = tuple[float, float]
 
 
 def without_implied(steps: Sequence[Step], checks: Mapping[int, Ref], read: Collection[int]) -> list[Ref]:
@@ -23,29 +26,70 @@ def without_implied(steps: Sequence[Step], checks: Mapping[int, Ref], read: Coll
         if known is not None:
             size, limit = known
             limits[size.id] = min(limit, limits.get(size.id, limit))
-    more = _grown(steps, limits, read)
+    reached = _reached([steps[i] for i in sorted(read) if i >= 0], limits)
     found = []
     for check in checks.values():
         known = _limit(steps, check)
-        if known is None or not any(limits[i] <= known[1] for i in more.get(known[0].id, ())):
+        if known is None or reached.get(known[0].id, math.inf) > known[1]:
             found.append(check)
     return found
 
 
-def _grown(steps: Sequence[Step], limits: Mapping[int, float], read: Collection[int]) -> dict[int, list[int]]:
-    """For each number those with a check that are no smaller, and can't be undefined where it isn't."""
-    same = {s.out.id: s.args[0].id for s in (steps[i] for i in read if i >= 0) if s.name == "same"}
-    found: dict[int, list[int]] = {}
-    for i in limits:
-        step = steps[i] if i >= 0 else None
-        if step is None or step.name not in ("add", "mul", "ceil"):
+def _reached(steps: Sequence[Step], limits: Mapping[int, float]) -> dict[int, float]:
+    """For each number the least limit of what is no smaller."""
+    within = _within(steps)
+    found: dict[int, float] = {}
+    for step in reversed(steps):
+        limit = min(limits.get(step.out.id, math.inf), found.get(step.out.id, math.inf))
+        least = {"same": 0.0, "ceil": 0.0, "add": 0.0, "mul": 1.0}.get(step.name)
+        if limit == math.inf or least is None or step.out.id not in within:
             continue
         for n, a in enumerate(step.args):
             others = [b for m, b in enumerate(step.args) if m != n]
-            least = 1.0 if step.name == "mul" else 0.0
-            if a.range.low >= 0 and all(b.range.low >= least and not b.nan for b in others):
-                found.setdefault(same.get(a.id, a.id), []).append(i)
+            if all((within.get(b.id) or _constant(b) or (-1.0, 0.0))[0] >= least for b in others):
+                found[a.id] = min(limit, found.get(a.id, math.inf))
     return found
+
+
+def _within(steps: Sequence[Step]) -> dict[int, Ends]:
+    """Numbers that are surely not negative, finite and defined, whatever a check says: between which ends."""
+    found: dict[int, Ends] = {}
+    for step in steps:
+        if step.out.kind != "number":
+            continue
+        read = step.args[1:] if step.name in ("where", "choose") else step.args[:1] if _is_table(step) else step.args
+        ends = [found.get(a.id) or _constant(a) for a in read]
+        known = [e for e in ends if e is not None]
+        if len(known) < len(ends) or not known:
+            continue
+        lows, highs = zip(*known, strict=True)
+        if step.name in ("where", "choose", "gather", "take"):
+            made = min(lows), max(highs)
+        elif step.name in ("same", "abs"):
+            made = known[0]
+        elif step.name in ("floor", "ceil"):
+            made = float(math.floor(lows[0])), float(math.ceil(highs[0]))
+        elif step.name in ("min", "max"):
+            pick = min if step.name == "min" else max
+            made = pick(lows), pick(highs)
+        elif step.name in ("add", "mul"):
+            made = (sum(lows), sum(highs)) if step.name == "add" else (math.prod(lows), math.prod(highs))
+        else:
+            continue
+        if made[1] < 1e300:
+            found[step.out.id] = made
+    return found
+
+
+def _is_table(step: Step) -> bool:
+    return step.name in ("gather", "take")
+
+
+def _constant(ref: Ref) -> Ends | None:
+    if ref.const is None or ref.kind != "number" or not ref.const.size:
+        return None
+    low, high = float(ref.const.min()), float(ref.const.max())
+    return (low, high) if low >= 0 and high < 1e300 else None
 
 
 def _limit(steps: Sequence[Step], check: Ref) -> tuple[Ref, float] | None:

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
+from cospace.compiler import solved_kept, solved_pieces
 from cospace.compiler.driver import compile_file, compile_text
+from cospace.compiler.elaborate import placing
 from cospace.compiler.native import NATIVE, installed
 from cospace.compiler.numbers import plan
 from cospace.compiler.numbers.build import Builder
@@ -21,8 +24,10 @@ from cospace.compiler.sampling.sample import sample
 from cospace.compiler.space import graph as g
 from cospace.compiler.space.designs import encode
 from cospace.compiler.space.model import Decision, Space
+from cospace.compiler.space.schema import dumps, to_json
 
 from tests.compiler.generate import generate
+from tests.compiler.test_solved import TILED, compiled
 
 if not installed():
     pytest.skip("llvmlite is not installed (the extra `fast`)", allow_module_level=True)
@@ -166,6 +171,30 @@ def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     space = space_of("benchmarks/spaces/tiles.cospace")
     assert agree([space.objectives[0].value], space.decisions, sample(space, 5_001, 4)) > 0
+
+
+@pytest.mark.parametrize("goal", ["energy * cycles", "0 * cycles", "max(cycles, 40)"])
+def test_mappings_solved_ahead(monkeypatch: pytest.MonkeyPatch, goal: str) -> None:
+    """The same best mappings and costs, of several pieces, some of which fill no vector."""
+    monkeypatch.setattr(placing, "LARGE", 2)
+    monkeypatch.setattr(solved_kept, "read_cached", lambda kind, key: None)
+    monkeypatch.setattr(solved_pieces, "PIECE", 40)
+    monkeypatch.setattr(solved_pieces, "ACROSS", 90)
+    used: list[object] = []
+    across = plan.Plan.across
+
+    def seen(self: plan.Plan, *given: Any) -> object:
+        used.append(across(self, *given))
+        return used[-1]
+
+    monkeypatch.setattr(plan.Plan, "across", seen)
+    texts = []
+    for on in (False, True):
+        with native(on):
+            texts.append(dumps(to_json(compiled(TILED.replace("GOAL", goal)))))
+        assert used and all((u is not None) == on for u in used)
+        used.clear()
+    assert texts[0] == texts[1]
 
 
 SMALL = """language 1
