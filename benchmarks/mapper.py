@@ -7,8 +7,8 @@ and for the least cycles: ours to theirs, how many mappings were tried, and the 
 whether the rule gives the same of each mapping when it is given (spaces/mapped.cospace), whether anything is below its
 floor, and by hardware the geometric mean of the ratios and Spearman's rank correlation. All in numpy, on one core.
 
-With `--rate`, one large layer alone (the first that is named), in numpy and as machine code (the extra `fast`): how many
-mappings a second, counting all that solving takes but for compiling, which is told apart. Both find the same.
+With `--rate`, one large layer alone (the first that is named), in numpy and as machine code (the extra `fast`): how
+many mappings a second, counting all that solving takes but for compiling, which is told apart. Both find the same.
 
     python benchmarks/mapper.py [--oracle ../shared/oracle] [--hardware ws16 ws32 os16] [--layers rn18_l1 ...] [--rate]
 
