@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy
-from cospace.compiler.numbers.arrays import DTYPES, ELEMENTWISE, NUMPY, Array, torch_primitives
+from cospace.compiler.numbers.arrays import DTYPES, ELEMENTWISE, NUMPY, Array, Primitive, torch_primitives
 from cospace.compiler.numbers.build import Builder, slots
 from cospace.compiler.numbers.cases import WHOLE, Cases
 from cospace.compiler.numbers.room import Keep, Room, sizes_of
@@ -225,9 +225,16 @@ class Plan:
         constants: Mapping[int, Array],
     ) -> dict[int, Array]:  # fmt: skip
         values: dict[int, Array] = dict(constants)
-        for step, out in zip(self.steps, outs, strict=True):
-            values[step.out.id] = run_step(step, out, values, rows, window, inputs)
+        for (step, made, primitive, args, setting), out in zip(self._calls, outs, strict=True):
+            if primitive is None:
+                values[made] = run_step(step, out, values, rows, window, inputs)
+            else:
+                values[made] = primitive(out, [values[a] for a in args], setting)
         return values
+
+    @cached_property
+    def _calls(self) -> list[tuple[Step, int, Primitive | None, tuple[int, ...], object]]:
+        return [(s, s.out.id, NUMPY.get(s.name), tuple(a.id for a in s.args), s.setting) for s in self.steps]
 
     def run_torch(self, rows: Columns, inputs: Mapping[str, Any]) -> list[Array]:
         xp, n = self.xp, rows.size
