@@ -111,7 +111,8 @@ class Across:
         self.room: dict[int, Array] = {}
         """What kernels gave before, by id."""
         self.fixed: dict[int, Array] = {}
-        """Constants as kernels read them, of those that are the same whatever is tried."""
+        """Constants as kernels read them, of those that have none of the axes of which some values are tried."""
+        self._paths: frozenset[str] = frozenset()
         self._sizes: tuple[object, dict[int, tuple[int, ...]]] = (None, {})
 
     def sizes(self, keep: Keep) -> dict[int, tuple[int, ...]]:
@@ -128,6 +129,9 @@ class Across:
         tried = len(keep[self.path])
         if tried < self.width:  # a vector at least: what is tried twice changes nothing
             keep = {**keep, self.path: numpy.pad(keep[self.path], (0, self.width - tried), mode="edge")}
+        if self._paths != frozenset(keep):
+            self._paths = frozenset(keep)
+            self.fixed.clear()
         constants = {i: kept_of(ref, keep) for i, ref in self.plan.constants.items()}
         for n in range(rows.size):
             window = slice(n, n + 1)

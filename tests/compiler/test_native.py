@@ -91,10 +91,13 @@ def across(exprs: list[g.Expr], decisions: tuple[Decision, ...], rows: numpy.nda
     }
     for path in sorted(outer & maps.keys()):
         kernels = Across(made, path)
-        for part in (slice(None), slice(1, 4), slice(2, 3)):
-            keep = {} if part == slice(None) else {path: numpy.arange(maps[path])[part]}
-            if path in keep and not len(keep[path]):
-                continue
+        places = {name: numpy.arange(maps[name]) for name in outer & maps.keys()}
+        for keep in (
+            {},
+            {path: places[path][1:4]},
+            {name: at[:2] for name, at in places.items()},
+            {path: places[path][-1:]},
+        ):
             with native(False), numpy.errstate(all="ignore"):
                 (_, expected), *more = made.blocks(columns, inputs or {}, keep)
                 assert not more
