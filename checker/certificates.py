@@ -94,8 +94,7 @@ class Space:
     """The printed space: nodes in order, variables (decisions, then the maps of solved works), requirements."""
 
     def __init__(self, text):
-        data = json.loads(text)
-        self.text, self.data, self.mark = text, data, hashlib.sha256(text.encode()).hexdigest()
+        self.text, self.data, self.mark = text, (data := json.loads(text)), hashlib.sha256(text.encode()).hexdigest()
         self.names, self.memo, self.steps, self.nodes, self.reads = {}, {}, itertools.count(), [], []
         self.decisions, self.problems, self.solved = data["space"]["decisions"], data["problems"], data["solved"]
         variables = [*self.decisions, *(m for p in self.problems for m in p["maps"])]
@@ -280,6 +279,7 @@ def judge(texts):
                 space, data = (read(text) for read, text in zip((Space, json.loads), texts, strict=True))
                 need(data["format"] == "cospace certificates" and data["schema"] == 1, "it has another format")
                 need(data["space"] == space.mark, "it is for another space")
+                need(not space.data["space"].get("met"), "the space has mappings that are not proved the least")
                 items += data["certificates"]
                 continue
             module = item["claim"] == "best" and f"{__package__ or ''}.optimum".lstrip(".")

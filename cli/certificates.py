@@ -73,7 +73,10 @@ def write_optimum(spec: Path, space: Space, asked: Asked, file: Path) -> str | N
     from cospace.checker.optimum import Optimum
     from cospace.compiler.checks import optimum
     from cospace.compiler.checks.certify import FORMAT, SCHEMA
+    from cospace.compiler.space.met import of_met
 
+    if space.met:
+        return of_met(space.met)
     text = printed_space(spec, space)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEP))
     reader = Optimum(checker.Space(text))

@@ -148,7 +148,8 @@ def _say(number: int, answer: dict[str, Any]) -> None:
 
             typer.echo(f"  {work['path']}: {'; '.join(short_of(work))}")
         return
-    typer.echo(f"{start}design {number + 1}: {'feasible' if answer['feasible'] else 'not feasible'}")
+    beside = f"; {answer['unproved']}" if "unproved" in answer else ""
+    typer.echo(f"{start}design {number + 1}: {'feasible' if answer['feasible'] else 'not feasible'}{beside}")
     for broken in answer["violated"]:
         typer.echo(f"  violates {broken.get('reason') if isinstance(broken, dict) else broken}")
     if any(isinstance(b, dict) and b.get("origin") == "map" for b in answer["violated"]):
@@ -169,7 +170,8 @@ def _say(number: int, answer: dict[str, Any]) -> None:
             f"{name} {human(_number(work[name]), _unit(work[name]))}" for name in ("cycles", "energy") if name in work
         )
         at = "".join(f" at {path} = {spell_shown(value)}" for path, value in work["at"].items())
-        typer.echo(f"  {work['path']}{at}: {work['rule']}; {figures}" + (f"; {maps}" if maps else ""))
+        ends = [figures, *([maps] if maps else []), *([work["unproved"]] if "unproved" in work else [])]
+        typer.echo(f"  {work['path']}{at}: {'; '.join([str(work['rule']), *ends])}")
 
 
 def _figures(given: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -144,6 +144,8 @@ def _layer(layer: Mapping[str, Any], totals: Mapping[str, float | None]) -> Iter
     if layer["maps"] is None:
         yield from _missing(layer["missing"])
         return
+    if "unproved" in layer:
+        yield f"  maps are {layer['unproved']}"
     if layer["maps"]:
         yield from _listed("maps", (f"{k} = {_value(v)}" for k, v in layer["maps"].items()))
     for n, line in enumerate(nest(layer["loops"])):

@@ -56,7 +56,10 @@ def _read(
                 f"{spec} is a compiled space: its params are fixed",
                 "give --set where the spec itself is compiled",
             )
-        return read_space(spec), (), None
+        from cospace.compiler.elaborate.unproved import warnings
+
+        space = read_space(spec)
+        return space, warnings(space.met), None
     from cospace.compiler.driver import compile_file
 
     compiled = compile_file(spec, given, data)

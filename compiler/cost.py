@@ -14,8 +14,10 @@ from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, 
 from cospace.compiler.space.dimension import Dimension
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import Expr, Symbol
+from cospace.compiler.space.met import Met, of_met, told_of
 from cospace.compiler.space.model import Design, Objective, Placement, Requirement, Space, Variant, Work, show
 from cospace.compiler.space.units import natural_unit
+from cospace.dsl.diagnostics import Span
 
 
 def breakdown(space: Space, design: Design) -> dict[str, Any]:
@@ -26,12 +28,16 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
     [{reason, origin}]. works: the live ones, each with its rule, maps, dimensions and quantities, `at` the values of
     `switch`, `random` and `adapt` that these numbers stand for. Numbers are floats in the unit beside them; `exact` is
     the rational in base units. An objective has one unit for all designs, so that they compare by eye; others have the
-    unit that suits the number.
+    unit that suits the number. Where mappings are the best that were met and not proved the least, `unproved` says so,
+    of the design and of each such work.
     """
     verdicts = [(r, holds(r, design)) for r in space.requirements]
     violated = [{"reason": r.reason, "origin": r.origin} for r, v in verdicts if v is False]
     undecided = any(v is None for _, v in verdicts)
     variants = {v.path: v for v in space.variants}
+    met = {(m.work, m.span): m for m in space.met}
+    works = [_work(w, design, variants, met) for w in space.works if exact.evaluate(w.guard, design) is True]
+    unproved = {"unproved": of_met(space.met)} if any("unproved" in w for w in works) else {}
     return {
         "feasible": False if violated else None if undecided else True,
         "violated": violated,
@@ -43,8 +49,8 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
             for name, e in a.quantities
         }
         | {q.path: figure(q.value, design) for q in space.quantities if q.value.free},
-        "works": [_work(w, design, variants) for w in space.works if exact.evaluate(w.guard, design) is True],
-    }
+        "works": works,
+    } | unproved
 
 
 def holds(requirement: Requirement, design: Design) -> bool | None:
@@ -88,7 +94,9 @@ def figure_of(value: Result, dimension: Dimension, shown: tuple[str, Fraction] |
     }
 
 
-def _work(work: Work, design: Design, variants: Mapping[str, Variant]) -> dict[str, Any]:
+def _work(
+    work: Work, design: Design, variants: Mapping[str, Variant], met: Mapping[tuple[str, Span], Met]
+) -> dict[str, Any]:
     answer: dict[str, Any] = {"path": work.path, "kind": work.kind, "layer": work.call, "accelerator": work.accelerator}
     answer["at"] = {path: show(value, variants[path].unit, variants[path].scale) for path, value in work.at}
     answer["times"] = _plain(work.times, design)
@@ -97,6 +105,8 @@ def _work(work: Work, design: Design, variants: Mapping[str, Variant]) -> dict[s
     if placement is None:
         return answer | {"rule": None, "maps": {}}
     answer |= {"rule": placement.rule, "maps": _maps(placement, work.path, design)}
+    if (found := met.get((placement.problem.path, placement.problem.span))) is not None:
+        answer["unproved"] = told_of(found)
     return answer | {name: figure(e, design) for name, e in placement.quantities}
 
 

@@ -21,6 +21,7 @@ from cospace.compiler.exact.exact import UNDEFINED, Enclosure, Undefined, Unknow
 from cospace.compiler.mapping_file import FORMAT, SCHEMA, refuse
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import TRUE, Expr
+from cospace.compiler.space.met import told_of
 from cospace.compiler.space.model import Design, Placement, Space, Work, show, spell_shown
 from cospace.compiler.space.units import COMMON, show_unit
 from cospace.dsl.diagnostics import Reporter, SpecError
@@ -56,11 +57,17 @@ def describe(space: Space, design: Design) -> dict[str, Any]:
     layers: works that are alike in all that is said of them, once: `works` their paths, `times` how often they come,
     `at` the values of `switch`, `random` and `adapt` decisions that this is the mapping for, `maps` what was solved
     (None where nothing fits, with `missing`), `loops` the nest as the text says it, `quantities` all that the rule
-    names, `splits` those of them that have parts: name -> its parts, which add up to it.
+    names, `splits` those of them that have parts: name -> its parts, which add up to it, `unproved` what is said of
+    maps that are the best which were met, and not proved the least.
     """
     given: dict[str, list[Given]] = {}
+    met = {(m.work, m.span): m for m in space.met}
+    unproved: dict[tuple[str, str], str] = {}
     for s in served(space, design):
         maps = _solved(s, design)
+        found = met.get((s.placement.problem.path, s.placement.problem.span))
+        if found is not None:
+            unproved[s.work.path, s.placement.rule] = told_of(found)
         if maps is None and mapping_missing.too_many(s.placement.problem):
             continue  # that nothing fits is known; solved anew without what is known it would take without end
         mine = given.setdefault(s.work.path, [])
@@ -70,6 +77,10 @@ def describe(space: Space, design: Design) -> dict[str, Any]:
     layers: dict[object, dict[str, Any]] = {}
     for s in served(near, design):
         layer = _layer(s, design, near)
+        if (said := unproved.get((s.work.path, s.placement.rule))) is not None:
+            layer["unproved"] = said
+            if layer["maps"] is None:
+                layer["missing"] = mapping_missing.untold("no mapping was met, and none is proved impossible")
         alike = repr({k: v for k, v in layer.items() if k not in ("works", "layers", "times")})
         if alike in layers:
             for key in ("works", "layers"):

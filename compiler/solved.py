@@ -2,7 +2,8 @@
 
 Problems that differ only in their numbers are solved together; those with too many mappings to list one by one, by
 bounds (`mappings`). Certified floats leave, at each row of what is read, the mappings that could be best; those are
-compared exactly (`columns`), so that a table holds what brute force would find.
+compared exactly (`columns`), so that a table holds what brute force would find. Where bounds don't tell the best, it
+is the best that evolution meets (`solved_met`), and whatever stands for the problem says so.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy
-from attrs import evolve, field, mutable
+from attrs import evolve, field, frozen, mutable
 from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
@@ -24,14 +25,19 @@ from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
 from cospace.compiler.space.asked import conjuncts
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const
+from cospace.compiler.space.met import Met
 from cospace.compiler.space.model import Decision, Variant
 from cospace.compiler.space.rationals import rational
 from numpy.typing import NDArray
 
 ROWS = 256
 """Combinations of what a problem reads, at most."""
+MET_ROWS = 1 << 12
+"""The same of a problem that has too many mappings to be solved without tables."""
 LISTED = 1 << 24
 """Mappings of one problem that are tried one by one, at most; of more the best is proved by bounds (`mappings`)."""
+PROVED = 10_000_000
+"""Partial and whole mappings that are looked at to prove one the best, at most; all rows of a problem: `solve.MOST`."""
 TRIED = 1 << 27
 """Mappings, of all rows of a form, that are tried one by one where bounds don't tell the best, at most."""
 KEPT = 20_000
@@ -48,6 +54,7 @@ class _Member:
     rows: list[Reads]
     best: list[tuple[int, ...] | None] = field(factory=list)
     found: list[list[Value]] = field(factory=list)
+    met: Met | None = None
 
 
 def solve_ahead(
@@ -57,7 +64,7 @@ def solve_ahead(
     known: dict[str, Decision] = {d.path: d for d in decisions}
     known |= {v.path: Decision(v.path, v.binding, v.values, v.type, v.guard) for v in variants if v.values}
     order = {path: n for n, path in enumerate(known)}
-    combinations: dict[tuple[str, ...], list[Reads]] = {}
+    combinations: dict[tuple[tuple[str, ...], int], list[Reads]] = {}
     groups: dict[Form, list[_Member]] = {}
     for one in wanted:
         form = form_of(one)
@@ -67,9 +74,10 @@ def solve_ahead(
         paths = tuple(sorted({str(e.payload) for e in leaves if not e.is_const}, key=lambda p: order.get(p, -1)))
         if any(p not in known for p in paths):
             continue
-        if paths not in combinations:
-            combinations[paths] = _rows(paths, known)
-        rows = combinations[paths]
+        most = MET_ROWS if _mappings(one) > TRIED else ROWS
+        if (paths, most) not in combinations:
+            combinations[paths, most] = _rows(paths, known, most)
+        rows = combinations[paths, most]
         if rows:
             groups.setdefault(shape, []).append(_Member(one, leaves, paths, rows))
     result: dict[int, Solved] = {}
@@ -78,70 +86,102 @@ def solve_ahead(
         asked = solved_kept.Asked(shape, tuple((m.numbers, m.paths, m.rows) for m in members))
         kept = asked.recall() if _is_large(members) else None
         if kept is not None:
-            for m, (best, found) in zip(members, kept, strict=True):
+            for m, (best, found, met) in zip(members, kept, strict=True):
                 m.best, m.found = best, found
+                m.met = None if met is None else Met(m.wanted.problem.path, m.wanted.problem.span, *met)
         else:
             try:
                 possible = [_possible(members, n) for n in range(len(members[0].wanted.problem.maps))]
-                _settle(members, possible)
+                _settle(members, possible, asked.seed)
             except NotExact:
                 continue
             if _is_large(members):
-                asked.keep([(m.best, m.found) for m in members])
+                asked.keep([(m.best, m.found, None if m.met is None else m.met.known) for m in members])
         for m in members:
             one = m.wanted
-            result[id(one.problem)] = tables.solved(one.problem, one.quantities, m.paths, m.rows, (m.best, m.found))
+            result[id(one.problem)] = tables.solved(
+                one.problem, one.quantities, m.paths, m.rows, m.best, m.found, m.met
+            )
     return result
 
 
 def _is_large(members: Sequence[_Member]) -> bool:
     """Whether solving them takes so long that their answers are kept from run to run."""
-    return _mappings(members[0]) * sum(len(m.rows) for m in members) >= KEPT
+    return _mappings(members[0].wanted) * sum(len(m.rows) for m in members) >= KEPT
 
 
-def _mappings(m: _Member) -> int:
-    return math.prod(len(d.values) for d in m.wanted.problem.maps)
+def _mappings(wanted: Wanted) -> int:
+    return math.prod(len(d.values) for d in wanted.problem.maps)
 
 
-def _settle(members: list[_Member], possible: Sequence[Sequence[int]]) -> None:
-    """The best mapping of every member at each of its rows: of those that are possible, one by one, or by bounds."""
-    size = math.prod(map(len, possible))
-    if size > LISTED:
+def _settle(members: list[_Member], possible: Sequence[Sequence[int]], seed: int) -> None:
+    """The best mapping of every member at each of its rows: of those that are possible, one by one, or by bounds; the
+    best that is met where neither tells it."""
+    size, rows = math.prod(map(len, possible)), sum(len(m.rows) for m in members)
+    if size <= LISTED and max(len(m.rows) for m in members) <= ROWS:
+        return _solve(members, possible)
+    try:
+        return _prove(members)
+    except NotExact as stop:
+        for m in members:
+            m.best.clear()
+            m.found.clear()
+        why = str(stop)
+    if size * rows <= TRIED:
         try:
-            return _prove(members)
-        except NotExact:
-            if size * sum(len(m.rows) for m in members) > TRIED:
-                raise
-            for m in members:
-                m.best.clear()
-                m.found.clear()
-    _solve(members, possible)
+            return _solve(members, possible)
+        except NotExact as stop:
+            why = str(stop)
+    _meet(members, possible, seed, why)
 
 
 def _prove(members: Sequence[_Member]) -> None:
     """The same as `_solve`, of mappings too many to list. Raises NotExact also where bounds don't tell it."""
     from cospace.compiler.mappings.solve import MOST, GaveUp, NotApart, best  # few problems need them
 
+    most = max(len(m.rows) for m in members)
+    if most > ROWS:
+        raise NotExact(f"it reads {most:,} combinations of decisions, more than {ROWS}")
     for m in members:
         problem, left = m.wanted.problem, MOST
         for row in m.rows:
             given = dict(zip(m.paths, row, strict=True))
             try:
-                found = best(problem, given, left)
-            except (NotApart, GaveUp) as reason:
-                raise NotExact("bounds do not tell the best mapping") from reason
+                found = best(problem, given, min(left, PROVED))
+            except GaveUp as reason:
+                raise NotExact("bounds leave too many mappings open to be looked at") from reason
+            except (NotApart, NotExact) as reason:
+                raise NotExact("bounds know nothing of how its goal or requirements join its maps") from reason
             left -= found.bounded + found.looked
             m.best.append(found.taken)
             design = {path: v for path, v in given.items() if v is not None}
             design |= {d.path: d.values[k] for d, k in zip(problem.maps, found.taken or (), strict=False)}
             quantities = [e for _, e in m.wanted.quantities] if found.taken is not None else []
-            results = exact.evaluate_all(quantities, design)
-            if any(isinstance(r, (exact.Enclosure, exact.Undefined, exact.Unknown)) for r in results):
-                raise NotExact("a quantity that is not rational, or has no value")
-            m.found.append(results)  # type: ignore[arg-type]
+            m.found.append(rational(exact.evaluate_all(quantities, design)))
 
 
-def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:
+def _meet(members: Sequence[_Member], possible: Sequence[Sequence[int]], seed: int, why: str) -> None:
+    """As `_settle`, of the best that evolution meets."""
+    from cospace.compiler.solved_met import meet  # few problems need it
+
+    joined = _joined(members, possible)
+    rows, tried = meet(joined.problem, joined.quantities, joined.declared, joined.designs, seed)
+    at = iter(rows)
+    for m in members:
+        own = [next(at) for _ in m.rows]
+        there = [r for r in own if r.taken is not None]
+        m.best = [r.taken and tuple(k[i] for k, i in zip(possible, r.taken, strict=True)) for r in own]
+        m.found = [rational(r.found) for r in own]
+        shares = [r.share for r in there]
+        problem = m.wanted.problem
+        m.met = Met(
+            problem.path, problem.span, why, _mappings(m.wanted), -(-tried // len(members)),
+            None if None in shares else max((s for s in shares if s is not None), default=Fraction(0)),
+            sum(r.taken is None and not r.none for r in own),
+        )  # fmt: skip
+
+
+def _rows(paths: Sequence[str], known: Mapping[str, Decision], most: int) -> list[Reads]:
     """Every combination of what is read, dead where a guard says so; none when there are too many."""
     rows: list[dict[str, Value]] = [{}]
     for path in paths:
@@ -154,7 +194,7 @@ def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:
             if live is not True:
                 step.append(row)
         rows = step
-        if len(rows) > ROWS:
+        if len(rows) > most:
             return []
     return [tuple(row.get(p) for p in paths) for row in rows]
 
@@ -162,8 +202,20 @@ def _rows(paths: Sequence[str], known: Mapping[str, Decision]) -> list[Reads]:
 # ---- problems of one form
 
 
-def _solve(members: list[_Member], kept: Sequence[Sequence[int]]) -> None:
-    """The best mapping of every member at each of its rows, and its quantities there. kept: what a map may take."""
+@frozen(eq=False)
+class _Joined:
+    """Problems of one form as one, over decisions that say what differs. designs: all their rows, positions of the
+    values of `declared`, -1 where not live; columns: the same as columns of values."""
+
+    problem: MapProblem
+    quantities: list[Expr]
+    declared: list[Decision]
+    designs: NDArray[numpy.int64]
+    columns: dict[str, Column]
+
+
+def _joined(members: Sequence[_Member], kept: Sequence[Sequence[int]]) -> _Joined:
+    """kept: what a map may take."""
     first = members[0]
     given = [_leaves(m) for m in members]
     values = [tuple(row[s] for rows in given for row in rows) for s in range(len(first.numbers))]
@@ -195,12 +247,19 @@ def _solve(members: list[_Member], kept: Sequence[Sequence[int]]) -> None:
     problem, quantities = put(first.wanted, leaves)
     problem = evolve(problem, maps=tuple(map(_only, problem.maps, kept)))
     designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
-    pairs = candidates(problem, declared, designs)
+    return _Joined(problem, quantities, declared, designs, columns_)
+
+
+def _solve(members: Sequence[_Member], kept: Sequence[Sequence[int]]) -> None:
+    """The best mapping of every member at each of its rows, and its quantities there. kept: what a map may take."""
+    joined = _joined(members, kept)
+    problem, total = joined.problem, len(joined.designs)
+    pairs = candidates(problem, joined.declared, joined.designs)
     if len(pairs) > PAIRS:
         raise NotExact("too many mappings to compare")
-    best = _first_best(problem, columns_, pairs, total)
+    best = _first_best(problem, joined.columns, pairs, total)
     at = numpy.flatnonzero(best >= 0)
-    results = _at(problem, quantities, columns_, at, best[at])
+    results = _at(problem, joined.quantities, joined.columns, at, best[at])
     places = {int(row): n for n, row in enumerate(at)}
     sizes = tuple(len(m.values) for m in problem.maps)
     row = 0
@@ -269,6 +328,13 @@ def _at(
     for m, index in zip(problem.maps, numpy.unravel_index(positions, sizes), strict=True):
         here[m.path] = columns.column(m.values)[index]
     return columns.evaluate(exprs, here, len(rows))
+
+
+def rational(results: Sequence[exact.Result]) -> list[Value]:
+    """Results as they stand in tables; none where one of them is not rational, or has no value."""
+    if any(isinstance(r, (exact.Enclosure, exact.Undefined, exact.Unknown)) for r in results):
+        return []
+    return list(results)  # type: ignore[arg-type]
 
 
 def _value(found: Any) -> Value:

@@ -23,8 +23,11 @@ Reads = tuple[Value | None, ...]
 """The values of what a problem reads; None where a decision is not live."""
 Best = tuple[int, ...] | None
 """The best mapping, the position of each map's value; None where there is none."""
-Answer = tuple[list[Best], list[list[Value]]]
-"""For each row of a problem its best mapping, and the quantities there."""
+Known = tuple[str, int, int, Fraction | None, int]
+"""What `Met` says of mappings that are the best which were met."""
+Answer = tuple[list[Best], list[list[Value]], Known | None]
+"""For each row of a problem its best mapping, and the quantities there, none where one is not rational; how these were
+met where they are not proved the best."""
 
 
 @frozen(eq=False)
@@ -40,6 +43,11 @@ class Asked:
         if not self._key:
             self._key.append(digest(own_version(), *self._spelled()))
         return self._key[0]
+
+    @property
+    def seed(self) -> int:
+        """A number that hangs on the form alone."""
+        return int(digest(_spell(self.form))[:12], 16)
 
     def _spelled(self) -> list[str]:
         known: dict[int, str] = {}
@@ -68,7 +76,7 @@ class Asked:
         """Write them down."""
         write_cached(
             KIND, self.key,
-            [[best, [[_written(v) for v in values] for values in found]] for best, found in answers],
+            [[best, [[_written(v) for v in values] for values in found], _told(met)] for best, found, met in answers],
         )  # fmt: skip
 
 
@@ -92,6 +100,10 @@ def _written(value: Value) -> Any:
     return value if isinstance(value, bool) else {"text": value}
 
 
+def _told(met: Known | None) -> Any:
+    return None if met is None else [*met[:3], None if met[3] is None else _written(met[3]), met[4]]
+
+
 def _value(stored: Any) -> Value:
     if isinstance(stored, bool):
         return stored
@@ -104,10 +116,15 @@ def _value(stored: Any) -> Value:
 
 
 def _read(stored: Any, rows: int) -> Answer:
-    best, found = stored
+    best, found, met = stored
     if len(best) != rows or len(found) != rows:
         raise ValueError("another number of rows")
-    return [None if b is None else tuple(map(int, b)) for b in best], [[_value(v) for v in values] for values in found]
+    made = [None if b is None else tuple(map(int, b)) for b in best], [[_value(v) for v in values] for values in found]
+    if met is None:
+        return *made, None
+    why, mappings, tried, share, without = met
+    known = str(why), int(mappings), int(tried), None if share is None else Fraction(_value(share)), int(without)  # type: ignore[arg-type]
+    return *made, known
 
 
 __all__ = ["Asked", "Best", "Reads"]

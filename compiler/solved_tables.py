@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attrs import evolve, field, frozen
-from cospace.compiler.solved_kept import Answer, Reads
+from cospace.compiler.solved_kept import Best, Reads
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapProblem, Type, Value, const
 from cospace.compiler.space.lookups import Keys, lookup, table
+from cospace.compiler.space.met import Met
 from cospace.compiler.space.model import Decision
+from cospace.compiler.space.substitute import Substitution
 
 
 @frozen(eq=False)
 class Solved:
-    """What stands for a problem: `solvable`, its quantities, and a problem that only the best mapping solves."""
+    """What stands for a problem: `solvable`, its quantities, and a problem that only the best mapping solves. met:
+    what is known of the mappings where they are the best that were met, and not proved the least."""
 
     solvable: Expr
     quantities: dict[str, Expr]
     problem: MapProblem
+    met: Met | None = None
 
 
 @frozen(eq=False)
@@ -52,10 +56,11 @@ class Tables:
         quantities: Sequence[tuple[str, Expr]],
         paths: tuple[str, ...],
         rows: Sequence[Reads],
-        answer: Answer,
+        best: Sequence[Best],
+        found: Sequence[Sequence[Value]],
+        met: Met | None,
     ) -> Solved:
-        """What stands for a problem. rows: the values of `paths`; answer: for each of them what was found."""
-        best, found = answer
+        """What stands for a problem. rows: the values of `paths`; best, found: for each of them what was found."""
         have = tuple([n for n, b in enumerate(best) if b is not None])
         whole = len(have) == len(rows)
 
@@ -69,22 +74,26 @@ class Tables:
         else:
             every = self._plan(paths, rows, tuple(range(len(rows))))
             solvable = _over(problem.path, graph.BOOL, every, [b is not None for b in best], True)
-        read = {}
-        for k, (name, e) in enumerate(quantities):
-            read[name] = (
-                of(f"{problem.path}.{name}", e.type, [found[n][k] for n in have])
-                if have
-                else graph.div(const(0, e.type.unit), const(0))
-            )
-        maps = []
+        maps, taken = [], {}
         for k, d in enumerate(problem.maps):
             if have:
-                taken = of(d.path, d.type, [d.values[(best[n] or ())[k]] for n in have])
-                allowed = tuple([graph.eq(taken, const(v, d.type.unit)) for v in d.values])
+                here = taken[d.path] = of(d.path, d.type, [d.values[(best[n] or ())[k]] for n in have])
+                allowed = tuple([graph.eq(here, const(v, d.type.unit)) for v in d.values])
             else:
                 allowed = tuple(FALSE for _ in d.values)
             maps.append(evolve(d, allowed=allowed))
-        return Solved(solvable, read, evolve(problem, maps=tuple(maps), requirements=(), goals=(const(0),), asked=()))
+        put = Substitution(taken)
+        rational = all(len(found[n]) == len(quantities) for n in have)
+        read = {}
+        for k, (name, e) in enumerate(quantities):
+            if not have:
+                read[name] = graph.div(const(0, e.type.unit), const(0))
+            elif rational:
+                read[name] = of(f"{problem.path}.{name}", e.type, [found[n][k] for n in have])
+            else:
+                read[name] = put(e)
+        only = evolve(problem, maps=tuple(maps), requirements=(), goals=(const(0),), asked=())
+        return Solved(solvable, read, only, met)
 
     def _plan(self, paths: tuple[str, ...], rows: Sequence[Reads], have: tuple[int, ...]) -> _Split | _Rows:
         key = paths, id(rows), have

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from cospace.compiler.space.met import of_met
 from cospace.runtime import report_page as html
 from cospace.runtime.report_data import Result, number, read_result
 from cospace.runtime.report_drawing import draw_accelerators, draw_network
@@ -64,6 +65,9 @@ def _state(result: Result) -> str:
     told += [f"{figure(v)} {k.replace('_', ' ')}" for k, v in run["budget"].items()]
     stopped = run.get("finished") is False
     warning = '<p class="warn">The run was stopped before its end: this is what it had found.</p>' if stopped else ""
+    if result.space.met:
+        said = of_met(result.space.met)
+        warning += f'<p class="warn">{escape(said[0].upper() + said[1:])}: they may cost more than they have to.</p>'
     return warning + html.note(", ".join(told))
 
 

@@ -83,6 +83,7 @@ def _row(
     at = "".join(f", {path} = {value}" for path, value in layer["at"].items())
     lines = [(_cut(layer["works"][0], LETTERS - 10) + times, "name"), (_cut(layer["rule"] + at, LETTERS + 6), "soft")]
     maps = ", ".join(f"{k} = {spell_shown(v)}" for k, v in (layer["maps"] or {}).items())
+    lines += [(line, "soft") for line in textwrap.wrap(layer.get("unproved", ""), LETTERS + 6)]
     lines += [(line, "nest") for line in (list(nest(layer["loops"])) or textwrap.wrap(maps, LETTERS))]
     if layer["maps"] is None:
         lines.append(("no mapping fits", "none"))

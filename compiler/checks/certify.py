@@ -17,6 +17,7 @@ from cospace.compiler.clock import attempt, reason
 from cospace.compiler.proofs.refute import Fact, Lemma, Refuter, facts_of, lemmas_of
 from cospace.compiler.proofs.summed import Weighed, exceeding
 from cospace.compiler.space.graph import TRUE, both, negate
+from cospace.compiler.space.met import of_met
 from cospace.compiler.space.model import Requirement, Space
 
 FORMAT = "cospace certificates"
@@ -68,6 +69,8 @@ class Maker:
 
     def proofs(self, claim: Claim) -> list[list[dict[str, Any]]] | str:
         """One proof for each part of a claim, or why there is none."""
+        if self.space.met:
+            return of_met(self.space.met)
         about = {id(r) for r in claim.requirements if claim.kind == "redundant"}
         rest = [r for r in self.space.requirements if id(r) not in about]
         pinned: dict[int, int] = {}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, frozen
 from cospace.compiler.bounds.intervals import Bounder
 from cospace.compiler.checks.dead_words import dead_values
-from cospace.compiler.checks.findings import Case, Claim, Finding, map_domains, readers
+from cospace.compiler.checks.findings import Case, Claim, Finding, hedged, map_domains, readers
 from cospace.compiler.checks.superfluous import superfluous_requirements, unmoved_objectives, unread_decisions
 from cospace.compiler.checks.undefined import undefined_at
 from cospace.compiler.clock import attempt, reason
@@ -19,6 +19,7 @@ from cospace.compiler.cost import holds
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.proofs.defined import Condition, conditions, open_to
 from cospace.compiler.space.graph import TRUE, Expr, both, either, implies, negate
+from cospace.compiler.space.met import of_met
 from cospace.compiler.space.model import Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic
 
@@ -38,7 +39,7 @@ class Report:
 
 
 def check(space: Space, deep: bool = False) -> Report:
-    """Check a space. Coverage was proved when its works were placed."""
+    """Check a space. Coverage was proved when its works were placed; where mappings are not proved nothing else is."""
     case = Case(space)
     findings = [_asked("satisfiable", lambda: _satisfiable(case, deep))]
     if findings[0].ok:
@@ -61,10 +62,21 @@ def check(space: Space, deep: bool = False) -> Report:
         claims += f.claims
     if not deep and findings[0].ok:
         skipped.append("redundant requirements, guards that never hold, unmoved objectives: --deep looks for them")
+    if space.met:
+        return _unproved(space, proved, skipped, diagnostics)
     failed = any(d.severity == "error" for d in diagnostics)
     undecided = any(f.ok is None for f in findings)
     ok = False if failed else None if undecided else True
     return Report(ok, tuple(proved), tuple(skipped), tuple(diagnostics), tuple(claims))
+
+
+def _unproved(space: Space, proved: Sequence[str], skipped: Sequence[str], diagnostics: Sequence[Diagnostic]) -> Report:
+    """What was found with mappings that are not proved the least, of which only coverage is certain."""
+    said = of_met(space.met)
+    sure = tuple(p for p in proved if p.startswith("coverage"))
+    with_them = tuple(f"{p} (only with these mappings)" for p in proved if p not in sure)
+    return Report(None, sure, (f"{said}: nothing that hangs on them is proved", *with_them, *skipped),
+                  hedged(space, diagnostics))  # fmt: skip
 
 
 def _asked(name: str, question: Callable[[], Finding]) -> Finding:

@@ -20,6 +20,7 @@ from cospace.compiler.proofs.prove import Prover, Verdict
 from cospace.compiler.space import graph
 from cospace.compiler.space.designs import decode
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, both, either, implies, negate
+from cospace.compiler.space.met import of_met
 from cospace.compiler.space.model import Decision, Design, Objective, Requirement, Space, spell
 from cospace.compiler.space.pins import fix
 from cospace.compiler.space.substitute import ProblemTable, Sharing, Substitution
@@ -82,7 +83,7 @@ def difference(
             _pairs(before.requirements, after.requirements, lambda r: (r.guard, r.value), lambda r: r.reason)
         ),
         objectives=tuple(_pairs(before.objectives, after.objectives, lambda o: (o.value, o.sense), lambda o: o.text)),
-        limit=clock.reason() if clock.hit() else None,
+        limit=clock.reason() if clock.hit() else of_met(met) if (met := (*old.met, *new.met)) else None,
     )
 
 
@@ -92,6 +93,8 @@ def _side(pair: _Pair, i: int, whole: Bounds, common: Bounds) -> Side:
         return Side((0, 0))
     listed = pair.listed(i)
     proof = _example(pair.spaces[i], pair.without(i)) if listed is None else _first(listed.apart)
+    if any(s.met for s in pair.spaces):
+        proof = None, proof[1]
     example = proof[1]
     return Side(_subtract(whole, common, proof), example, None if example is None else pair.reason(i, example))
 

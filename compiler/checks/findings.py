@@ -7,9 +7,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler.proofs.witness import Witnesses, find_witnesses
 from cospace.compiler.space.graph import TRUE, Expr, MapProblem, Value, walk
+from cospace.compiler.space.met import of_met
 from cospace.compiler.space.model import Decision, Requirement, Space, spell
 from cospace.dsl.diagnostics import Diagnostic, Span
 
@@ -42,6 +43,13 @@ class Finding:
     skipped: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     claims: tuple[Claim, ...] = ()
+
+
+def hedged(space: Space, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """What was found of a space: no error where it rests on mappings that are not proved the least."""
+    if not space.met:
+        return tuple(found)
+    return tuple(evolve(d, severity="warning", message=f"{d.message}; {of_met(space.met)}") for d in found)
 
 
 class Case:

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from cospace.compiler.checks.findings import hedged
 from cospace.compiler.clock import attempt, reason
 from cospace.compiler.conflicts.words import explain_conflict, sides, way_out
 from cospace.compiler.cost import holds
 from cospace.compiler.exact import exact
 from cospace.compiler.proofs.prove import Prover, Verdict
 from cospace.compiler.space.graph import Expr, Value
+from cospace.compiler.space.met import of_met
 from cospace.compiler.space.model import Design, Requirement, Space, spell
 from cospace.dsl.diagnostics import Diagnostic, Label, Span
 
 
 def why(space: Space, wanted: Mapping[str, Value]) -> str | tuple[Diagnostic, ...]:
     """Why no feasible design has all of these values: a sentence where one has, else what is in the way."""
+    found = _why(space, wanted)
+    if not space.met:
+        return found
+    return f"{found}; {of_met(space.met)}" if isinstance(found, str) else hedged(space, found)
+
+
+def _why(space: Space, wanted: Mapping[str, Value]) -> str | tuple[Diagnostic, ...]:
     shown = _listed(space, wanted)
     design, away = _whole(space, wanted)
     if away is not None:

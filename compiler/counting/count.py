@@ -27,6 +27,7 @@ from cospace.compiler.counting.switched import Switched
 from cospace.compiler.exact.exact import Undecided
 from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany, unite
 from cospace.compiler.space.graph import TRUE, Value, implies, negate
+from cospace.compiler.space.met import of_met
 from cospace.compiler.space.model import Requirement, Space
 
 ENUMERATED = 16_000_000
@@ -149,7 +150,7 @@ def asked_clauses(frame: Frame, requirements: Sequence[Requirement]) -> tuple[Cl
 
 
 def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: Limits | None = None) -> Whole:
-    """As `count`, with the components that were counted."""
+    """As `count`, with the components that were counted. Where mappings are not proved only the raw count is."""
     frame, limits = Frame.of(space, fixed), limits or Limits()
     upper = math.prod(len(d) for d in frame.domains)
 
@@ -173,10 +174,11 @@ def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: 
         return given_up(raw, str(stop))
     if clauses is None:
         return given_up(raw, reason())
-    if raw == 0 or isinstance(clauses, Clause):
-        return Whole(frame, Count(raw, 0, (0, 0), True, "a requirement that never holds"), ())
-    solved = tuple(_solved(frame, part, limits) for part in components(frame, structure, clauses))
-    low, high, methods = 1, 1, []
+    solved: tuple[Solved, ...] = ()
+    low, high, methods = 0, 0, ["a requirement that never holds"]
+    if raw and not isinstance(clauses, Clause):
+        solved = tuple(_solved(frame, part, limits) for part in components(frame, structure, clauses))
+        low, high, methods = 1, 1, []
     limit, responsible = None, None
     for own in (s.count for s in solved):
         low, high = low * own.bounds[0], high * (own.bounds[1] or 0)
@@ -187,7 +189,8 @@ def solve_space(space: Space, fixed: Mapping[str, Value] | None = None, limits: 
     exact = low == high
     whole = Count(raw, low if exact else None, (low, high), exact, ", ".join(methods) or "product of domains",
                   None if exact else limit, None if exact else responsible)  # fmt: skip
-    return Whole(frame, whole, solved)
+    with_them = f", with which {low:,} are feasible" if exact else ""
+    return given_up(raw, of_met(space.met) + with_them) if space.met else Whole(frame, whole, solved)
 
 
 def _asked(frame: Frame, space: Space, limits: Limits) -> tuple[Clause, ...] | Clause:

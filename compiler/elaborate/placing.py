@@ -11,6 +11,7 @@ from cospace.compiler.elaborate.given import Details, Given, restrict
 from cospace.compiler.elaborate.hardware import headline
 from cospace.compiler.elaborate.parts import rules_of
 from cospace.compiler.elaborate.rules import Pending, applicable, asks_of, lowered, picks, pinned, run_rule
+from cospace.compiler.elaborate.unproved import warnings
 from cospace.compiler.elaborate.values import Answering, Context, Instance, Scope, State, Stop, evolve
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import TRUE, Expr, MapDecision, MapProblem
@@ -54,6 +55,10 @@ def _solve_ahead(state: State) -> None:
     solved = solve_ahead(list(problems.values()), state.decisions, state.variants)
     if not solved:
         return
+    met = tuple(found.met for found in solved.values() if found.met is not None)
+    state.groups["met"] = met
+    for warning in warnings(met):
+        state.reporter.report(warning)
 
     def tabled(p: Placement) -> Placement:
         found = solved.get(id(p.problem))

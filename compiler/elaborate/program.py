@@ -414,6 +414,7 @@ def space_of(root: Module, loaded: Loaded, state: State) -> Space:
         variants=tuple(state.variants),
         policies=tuple(state.policies),
         quantities=tuple(_quantities(root, state)),
+        met=state.groups.get("met", ()),
         sources=sources,
         origin=Origin(loaded, dict(state.settings), state.groups.get("data")),
     )

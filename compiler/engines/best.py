@@ -27,6 +27,7 @@ from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.designs import DesignError, encode
 from cospace.compiler.space.fold import Fold, fold_decisions, settle
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, Value, walk
+from cospace.compiler.space.met import of_met
 from cospace.compiler.space.model import Decision, Design, Requirement, Space
 from cospace.compiler.space.pins import fix
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic
@@ -78,7 +79,7 @@ def prove(core: Space, limit: int = ROWS) -> Best:
 
 def complete(space: Space, fixed: Mapping[str, Value], core: Space, found: Best) -> Best:
     """Whole designs, from those of the decisions in `core` that something reads; checked anew, and what is left out
-    is said."""
+    is said. Nothing is proved where mappings are not."""
     known = {d.path for d in core.decisions} | set(fixed)
     unread = [d for d in restrict(space, fixed).decisions if d.path not in known]
     designs = found.designs
@@ -87,6 +88,8 @@ def complete(space: Space, fixed: Mapping[str, Value], core: Space, found: Best)
     for r in space.requirements:
         if is_modelled(r.value, r.guard) and not _hold(r, designs):
             raise AssertionError(f"{space.name}: the best design does not meet `{r.reason}`")
+    if space.met:
+        found = evolve(found, certified=False, bound=None, how=f"{found.how}; {of_met(space.met)}")
     cut = f"; {clock.reason()}" if clock.hit() and clock.reason() not in found.how else ""
     return evolve(found, designs=designs, how=found.how + cut + _left_out(space))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import field, frozen
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import TRUE, Expr, MapProblem, Symbol, Type, Value
+from cospace.compiler.space.met import Met
 from cospace.dsl.diagnostics import NOWHERE, Span
 from cospace.dsl.load import Loaded
 
@@ -341,6 +342,8 @@ class Space:
     variants: tuple[Variant, ...] = ()
     policies: tuple[Policy, ...] = ()
     quantities: tuple[Quantity, ...] = field(default=(), repr=False, metadata=UNWRITTEN)
+    met: tuple[Met, ...] = ()
+    """Works whose mapping is not proved the best: nothing that is said of the space is proved then."""
     sources: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(path shown, text) of every file read, for diagnostics; the standard library included."""
     origin: Origin | None = field(default=None, eq=False, repr=False, metadata=UNWRITTEN)
