@@ -174,6 +174,8 @@ def _meet(members: Sequence[_Member], possible: Sequence[Sequence[int]], seed: i
         m.found = [rational(r.found) for r in own]
         shares = [r.share for r in there]
         problem = m.wanted.problem
+        if all(r.none for r in own):
+            continue  # that there is no mapping is proved
         m.met = Met(
             problem.path, problem.span, why, _mappings(m.wanted), -(-tried // len(members)),
             None if None in shares else max((s for s in shares if s is not None), default=Fraction(0)),

@@ -98,6 +98,8 @@ def _satisfiable(case: Case, every: bool) -> Finding:
     verdict = case.prover.draw_or_settle()
     if verdict.possible is None:
         return Finding(None, skipped=(f"satisfiable: unknown ({verdict.limit or 'no limit was said'})",))
+    if verdict.possible is False and case.space.met:
+        return Finding(None, skipped=("satisfiable: unknown, no design is feasible with these mappings",))
     if verdict.possible is False:
         from cospace.compiler.conflicts.words import all_conflicts, explain_conflict
 
