@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
+from fractions import Fraction
 from typing import Any
 
 import numpy
@@ -22,12 +23,11 @@ from cospace.compiler.numbers.forms import Form, Wanted, form_of, put
 from cospace.compiler.solved_kept import Reads
 from cospace.compiler.solved_pieces import PAIRS, candidates
 from cospace.compiler.solved_tables import Solved, Tables
-from cospace.compiler.space import graph
+from cospace.compiler.space import graph, rationals
 from cospace.compiler.space.asked import conjuncts
 from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const
 from cospace.compiler.space.met import Met
 from cospace.compiler.space.model import Decision, Variant
-from cospace.compiler.space.rationals import rational
 from numpy.typing import NDArray
 
 ROWS = 256
@@ -342,7 +342,7 @@ def rational(results: Sequence[exact.Result]) -> list[Value]:
 def _value(found: Any) -> Value:
     if isinstance(found, (bool, numpy.bool_)):
         return bool(found)
-    return rational(found, 1) if isinstance(found, int) else found
+    return rationals.rational(found, 1) if isinstance(found, int) else found
 
 
 __all__ = ["Solved", "Wanted", "solve_ahead"]
