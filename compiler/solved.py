@@ -20,6 +20,7 @@ from cospace.compiler import solved_kept
 from cospace.compiler.exact import columns, exact
 from cospace.compiler.exact.columns import Column, NotExact
 from cospace.compiler.numbers.forms import Form, Wanted, form_of, put
+from cospace.compiler.numbers.numbers import Program
 from cospace.compiler.solved_kept import Reads
 from cospace.compiler.solved_pieces import PAIRS, candidates
 from cospace.compiler.solved_tables import Solved, Tables
@@ -161,10 +162,12 @@ def _prove(members: Sequence[_Member]) -> None:
 
 
 def _meet(members: Sequence[_Member], possible: Sequence[Sequence[int]], seed: int, why: str) -> None:
-    """As `_settle`, of the best that evolution meets."""
+    """As `_settle`, of the best that evolution meets. Raises NotExact where no design allows too many to list."""
     from cospace.compiler.solved_met import meet  # few problems need it
 
     joined = _joined(members, possible)
+    if _most(joined) <= LISTED:
+        raise NotExact("each design allows so few mappings that they are tried where they are read")
     rows, tried = meet(joined.problem, joined.quantities, joined.declared, joined.designs, seed)
     at = iter(rows)
     for m in members:
@@ -250,6 +253,18 @@ def _joined(members: Sequence[_Member], kept: Sequence[Sequence[int]]) -> _Joine
     problem = evolve(problem, maps=tuple(map(_only, problem.maps, kept)))
     designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
     return _Joined(problem, quantities, declared, designs, columns_)
+
+
+def _most(joined: _Joined) -> float:
+    """How many mappings a row allows, at most, by what its own values say of each map."""
+    known = {d.path for d in joined.declared}
+    most = numpy.ones(len(joined.designs))
+    for m in joined.problem.maps:
+        told = {id(a): a for a in m.allowed or () if a.free <= known}
+        holds = Program(list(told.values()), joined.declared)(joined.designs)
+        places = {i: n for n, i in enumerate(told)}
+        most *= sum(holds[places[id(a)]] if id(a) in places else 1 for a in m.allowed or m.values)
+    return float(most.max())
 
 
 def _solve(members: Sequence[_Member], kept: Sequence[Sequence[int]]) -> None:

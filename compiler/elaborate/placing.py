@@ -11,7 +11,7 @@ from cospace.compiler.elaborate.given import Details, Given, restrict
 from cospace.compiler.elaborate.hardware import headline
 from cospace.compiler.elaborate.parts import rules_of
 from cospace.compiler.elaborate.rules import Pending, applicable, asks_of, lowered, picks, pinned, run_rule
-from cospace.compiler.elaborate.unproved import warnings
+from cospace.compiler.elaborate.unproved import unsolved, warnings
 from cospace.compiler.elaborate.values import Answering, Context, Instance, Scope, State, Stop, evolve
 from cospace.compiler.space import graph
 from cospace.compiler.space.graph import TRUE, Expr, MapDecision, MapProblem
@@ -49,10 +49,13 @@ def _solve_ahead(state: State) -> None:
     placements = [p for p in placements if _is_large(p.problem) and not p.details]
     if not placements:
         return
-    from cospace.compiler.solved import Wanted, solve_ahead  # loads numpy
+    from cospace.compiler.solved import TRIED, Wanted, solve_ahead  # loads numpy
 
     problems = {id(p.problem): Wanted(p.problem, _unsolved(p)) for p in placements}
     solved = solve_ahead(list(problems.values()), state.decisions, state.variants)
+    for found in problems.values():
+        if id(found.problem) not in solved and _count(found.problem, free=True) > TRIED:
+            state.reporter.report(unsolved(found.problem))
     if not solved:
         return
     met = tuple(found.met for found in solved.values() if found.met is not None)
@@ -79,7 +82,12 @@ def _solve_ahead(state: State) -> None:
 
 
 def _is_large(problem: MapProblem) -> bool:
-    return math.prod(len(m.values) for m in problem.maps) >= LARGE
+    return _count(problem) >= LARGE
+
+
+def _count(problem: MapProblem, free: bool = False) -> int:
+    """Mappings. free: only of maps that may take all their values whatever is chosen."""
+    return math.prod(len(m.values) for m in problem.maps if not free or m.allowed is None)
 
 
 def _unsolved(placement: Placement) -> tuple[tuple[str, Expr], ...]:

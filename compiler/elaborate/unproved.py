@@ -1,9 +1,11 @@
-"""CS510: mappings that are the best which were met, and not proved the least."""
+"""Mappings that are not proved the least (CS510), or not even met (CS511)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from cospace.compiler.space.graph import MapProblem
 from cospace.compiler.space.met import Met, far_of, of_met
 from cospace.dsl.diagnostics import Diagnostic, Span
 
@@ -30,8 +32,21 @@ def _warning(span: Span, why: str, met: Sequence[Met]) -> Diagnostic:
     return Diagnostic("CS510", "warning", said, span, help=help)
 
 
+def unsolved(problem: MapProblem) -> Diagnostic:
+    """Of a problem with too many mappings that reads too much for tables."""
+    count = _rounded(math.prod(len(m.values) for m in problem.maps))
+    return Diagnostic(
+        "CS511",
+        "warning",
+        f"{problem.path} has {count} mappings, and what they cost reads too many combinations of decisions, or what "
+        "only running tells, for them to be solved now: each design would have to try them all",
+        problem.span,
+        help="give what the rule reads, or its maps, fewer values",
+    )
+
+
 def _rounded(count: int) -> str:
     return f"{count:,}" if count < 10**9 else f"{float(count):.2g}" if count < 10**300 else "more than 1e300"
 
 
-__all__ = ["warnings"]
+__all__ = ["unsolved", "warnings"]

@@ -236,6 +236,17 @@ def test_where_none_is_met_that_is_said_and_where_none_can_be_it_is_known() -> N
 
 
 @pytest.mark.usefixtures("forced")
+def test_where_each_design_allows_few_they_are_tried_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solved, "LISTED", 1_000)
+    allowed = BANKED.replace("a, b = map 1..SIZE", "a = map [t for t in 1..40 when t * 1 bit <= size]; b = map 1..24")
+    text = allowed.replace("LIMIT", "").replace("FITS", "!= 3").replace("{20, 60, 400}", "{3, WIDE}")
+    few, many = (space_of(compile_text(text.replace("WIDE", wide))) for wide in ("6", "400"))
+    assert not few.met and len(many.met) == 2
+    design = {"chip.size": Fraction(3)}
+    assert evaluate(few.objectives[0].value, design) == evaluate(many.objectives[0].value, design)
+
+
+@pytest.mark.usefixtures("forced")
 def test_they_are_kept_as_met_and_written_as_met(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solved, "KEPT", 2)
     asked: list[int] = []
