@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cospace.compiler.space.model import Space
 
 
+VERDICTS = {True: "feasible", False: "not feasible", None: "not known to be feasible"}
+
+
 @verb
 def cost(
     spec: options.Spec,
@@ -149,7 +152,7 @@ def _say(number: int, answer: dict[str, Any]) -> None:
             typer.echo(f"  {work['path']}: {'; '.join(short_of(work))}")
         return
     beside = f"; {answer['unproved']}" if "unproved" in answer else ""
-    typer.echo(f"{start}design {number + 1}: {'feasible' if answer['feasible'] else 'not feasible'}{beside}")
+    typer.echo(f"{start}design {number + 1}: {VERDICTS[answer['feasible']]}{beside}")
     for broken in answer["violated"]:
         typer.echo(f"  violates {broken.get('reason') if isinstance(broken, dict) else broken}")
     if any(isinstance(b, dict) and b.get("origin") == "map" for b in answer["violated"]):

@@ -142,7 +142,7 @@ def _layer(layer: Mapping[str, Any], totals: Mapping[str, float | None]) -> Iter
     dims = ", ".join(f"{k} = {_value(v)}" for k, v in layer["dims"].items())
     yield f"  {layer['rule']}({dims})"
     if layer["maps"] is None:
-        yield from _missing(layer["missing"])
+        yield from _missing(layer["missing"], "WAS MET" if "unproved" in layer else "FITS")
         return
     if "unproved" in layer:
         yield f"  maps are {layer['unproved']}"
@@ -186,8 +186,8 @@ def _parts(layer: Mapping[str, Any], name: str) -> str:
     return "" if not parts else ": " + ", ".join(f"{part} {_figure(f)}" for part, f in parts.items())
 
 
-def _missing(missing: Mapping[str, Any]) -> Iterator[str]:
-    yield "  NO MAPPING FITS"
+def _missing(missing: Mapping[str, Any], there: str) -> Iterator[str]:
+    yield f"  NO MAPPING {there}"
     if missing["nearest"]:
         yield from _listed("nearest", (f"{k} = {_value(v)}" for k, v in missing["nearest"].items()))
     for line in short_of(missing):

@@ -6,6 +6,7 @@ Everything is computed by the reference evaluator (`exact`), which shares no cod
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 from typing import Any
 
@@ -31,11 +32,12 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
     unit that suits the number. Where mappings are the best that were met and not proved the least, `unproved` says so,
     of the design and of each such work.
     """
-    verdicts = [(r, holds(r, design)) for r in space.requirements]
+    met = {(m.work, m.span): m for m in space.met}
+    hidden = {w.path for w in space.works for p in w.placements if _is_hidden(p, met)}
+    verdicts = [(r, _verdict(r, design, hidden)) for r in space.requirements]
     violated = [{"reason": r.reason, "origin": r.origin} for r, v in verdicts if v is False]
     undecided = any(v is None for _, v in verdicts)
     variants = {v.path: v for v in space.variants}
-    met = {(m.work, m.span): m for m in space.met}
     works = [_work(w, design, variants, met) for w in space.works if exact.evaluate(w.guard, design) is True]
     unproved = {"unproved": of_met(space.met)} if any("unproved" in w for w in works) else {}
     return {
@@ -51,6 +53,19 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
         | {q.path: figure(q.value, design) for q in space.quantities if q.value.free},
         "works": works,
     } | unproved
+
+
+def _is_hidden(placement: Placement, met: Mapping[tuple[str, Span], Met]) -> bool:
+    """Whether a work may have a mapping where none was met."""
+    found = met.get((placement.problem.path, placement.problem.span))
+    return found is not None and found.without > 0
+
+
+def _verdict(requirement: Requirement, design: Design, hidden: AbstractSet[str]) -> bool | None:
+    """As `holds`. hidden: works that may have a mapping where none was met."""
+    found = holds(requirement, design)
+    unsure = requirement.origin == "map" and bool(hidden) and (not requirement.work or requirement.work in hidden)
+    return None if found is False and unsure else found
 
 
 def holds(requirement: Requirement, design: Design) -> bool | None:

@@ -20,7 +20,7 @@ from cospace.compiler.mappings.solve import NotApart, bound
 from cospace.compiler.space.graph import Expr, MapProblem, Value
 from cospace.compiler.space.model import Decision, Design
 
-BOUNDED = 64
+BOUNDED = 16
 """Rows of what a problem reads up to which each has a bound of its own, and not only the ends of the goal."""
 GRAIN = 10**6
 """How far from the least a mapping may be is told in parts of so many, rounded up."""

@@ -86,7 +86,7 @@ def _row(
     lines += [(line, "soft") for line in textwrap.wrap(layer.get("unproved", ""), LETTERS + 6)]
     lines += [(line, "nest") for line in (list(nest(layer["loops"])) or textwrap.wrap(maps, LETTERS))]
     if layer["maps"] is None:
-        lines.append(("no mapping fits", "none"))
+        lines.append(("no mapping was met" if "unproved" in layer else "no mapping fits", "none"))
         for broken in layer["missing"]["missing"]:
             lines += [(line, "soft") for line in textwrap.wrap(sentence(broken), LETTERS + 6)]
     drawn = [f'<line class="rule" x1="8" x2="{WIDTH - 8}" y1="{y:.0f}" y2="{y:.0f}"/>']

@@ -88,7 +88,7 @@ def _evolved(rows: Ints, judge: _Judge, moves: Moves, seed: int, starts: Sequenc
         before = best.scores[alive, 0]
         best.add(pool.genes, pool.scores, alive)
         for place in range(DESCENDED):
-            _descend(best, place, alive, rows, judge, moves, seed)
+            _descend(best, place, alive, rows, judge, moves, [seed, number, place])
         idle[alive] = numpy.where(_less(best.scores[alive, 0], before), 0, idle[alive] + 1)
         alive = alive[idle[alive] < SETTLED]
         if not len(alive) or judge.tried >= most:
@@ -103,11 +103,13 @@ def _evenly(starts: Sequence[Ints], maps: int) -> Ints:
     return numpy.stack([(s if len(s) else nothing)[numpy.arange(many) % max(len(s), 1)] for s in starts])
 
 
-def _descend(best: _Pool, place: int, alive: Ints, rows: Ints, judge: _Judge, moves: Moves, seed: int) -> None:
+def _descend(
+    best: _Pool, place: int, alive: Ints, rows: Ints, judge: _Judge, moves: Moves, seed: Sequence[int]
+) -> None:
     """From one of the best mappings of each row to one that no single change makes better."""
     genes, scores = best.genes[alive, place], best.scores[alive, place]
     for step in range(STEPS):
-        made, found = judge(rows[alive], moves.near(numpy.random.default_rng([seed, place, step]), genes))
+        made, found = judge(rows[alive], moves.near(numpy.random.default_rng([*seed, step]), genes))
         at = numpy.arange(len(alive)), _order(made, found)[:, 0]
         better = _less(found[at], scores)
         if not better.any():

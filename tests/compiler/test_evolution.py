@@ -230,7 +230,9 @@ def test_where_none_is_met_that_is_said_and_where_none_can_be_it_is_known() -> N
     space = space_of(compiled)
     design = {"chip.size": Fraction(20)}
     answer = breakdown(space, design)
-    assert answer["feasible"] is False and "unproved" in answer
+    assert answer["feasible"] is None and not answer["violated"] and "unproved" in answer
+    again = from_json(json.loads(dumps(to_json(space))))
+    assert breakdown(again, design)["feasible"] is None
     assert "no mapping was met" in str(describe(space, design)["layers"][0]["missing"]["unknown"])
     assert check(space).ok is None
 
