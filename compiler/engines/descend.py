@@ -68,7 +68,7 @@ def _blocks(problem: Problem) -> list[list[int]]:
 def _step(problem: Problem, here: Array, score: Array, block: list[int], weights: Array) -> tuple[Array, Array]:
     """Every single change of the block's decisions is tried, then the best change of each together with the next best
     of the others, as many as go well."""
-    chain, column, value = _single_changes(problem, here, block)
+    chain, column, value = single_changes(problem, here, block)
     if not len(chain):
         return here, score
     tried = here[chain]
@@ -102,7 +102,7 @@ def _step(problem: Problem, here: Array, score: Array, block: list[int], weights
     return here, score
 
 
-def _single_changes(problem: Problem, here: Array, block: list[int]) -> tuple[Array, Array, Array]:
+def single_changes(problem: Problem, here: Array, block: list[int]) -> tuple[Array, Array, Array]:
     """(chain, decision, value) of changes of one live decision: to every other value, or where there are many to those
     at distances 1, 2, 4, 8, …"""
     parts = []

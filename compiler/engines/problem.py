@@ -157,13 +157,26 @@ class Problem:
     def score(self, rows: Array, weights: Array | None = None) -> Array:
         """One number a row, less is better; a violated requirement weighs more than any goal. weights: (n, k)."""
         priced = self.price(rows)
-        if self.width == 1:
-            mixed = priced.goals[:, 0]
-        else:
-            told = slow(priced.goals)
-            mixed = (told if weights is None else told * weights).sum(axis=1)
-        scores: Array = numpy.where(priced.violated > 0, VIOLATED * priced.violated, mixed)
+        scores: Array = numpy.where(priced.violated > 0, VIOLATED * priced.violated, self.mixed(priced.goals, weights))
         return scores
+
+    def mixed(self, goals: Array, weights: Array | None = None) -> Array:
+        """Goals (n, k) as one number a row, whatever the row violates. weights: (n, k) or (k,)"""
+        if self.width == 1:
+            alone: Array = goals[:, 0]
+            return alone
+        told = slow(goals)
+        mixed: Array = (told if weights is None else told * weights).sum(axis=1)
+        return mixed
+
+    def recalled(self, rows: Array) -> Array:
+        """Goals of rows that were priced before, feasible or not, as far as they are remembered; else NaN. (n, k)"""
+        goals = numpy.full((len(rows), self.width), numpy.nan)
+        for i, row in enumerate(rows):
+            known = self._known.get(row.tobytes())
+            if known is not None:
+                goals[i] = known[0]
+        return goals
 
     def weights(self, n: int) -> Array:
         """How n searches weigh the goals, each in its own way. (n, k)"""
