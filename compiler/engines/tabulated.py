@@ -47,6 +47,8 @@ FOLDED = 1 << 14
 """Settings of all tables, at most."""
 CELLS = 1 << 23
 """Numbers of all tables, at most."""
+MERGED = 1 << 16
+"""Numbers that a table has at most where it is spread over more open decisions than it reads, to be added to others."""
 LOOKS = 64
 """Designs in doubt that the reference evaluator is asked about in a step, at most."""
 
@@ -68,12 +70,36 @@ class _Table:
 
 @mutable(eq=False)
 class _Given:
-    """Tables that are added up row by row, truths held together, as one array for whoever reads it. constant: that
-    array, where nothing in it hangs on the fixed decisions."""
+    """Tables that are added up row by row, truths held together, as one array over `scope` for whoever reads it.
+
+    values: the rows of all tables, one table after the other, (settings, rows of the scope). reads, strides, (tables,
+    decisions read at most), and firsts, (tables,): by which a table's row is found. constant: the array for all open
+    designs, where nothing in it hangs on the fixed decisions.
+    """
 
     tables: list[_Table]
-    values: list[Array] = field(factory=list)
+    scope: tuple[int, ...]
+    values: Array = field(init=False)
+    reads: Array = field(init=False)
+    strides: Array = field(init=False)
+    firsts: Array = field(init=False)
     constant: Array | None = None
+
+    def fill(self, parts: Sequence[Array]) -> None:
+        """The values of each table."""
+        wide = max(len(t.reads) for t in self.tables)
+        self.values = numpy.concatenate(parts)
+        self.firsts = numpy.cumsum([0, *(t.settings for t in self.tables[:-1])])
+        self.reads, self.strides = numpy.zeros((2, len(self.tables), wide), numpy.int64)
+        for n, t in enumerate(self.tables):
+            self.reads[n, : len(t.reads)] = t.reads
+            self.strides[n, : len(t.reads)] = [math.prod(t.sizes[k + 1 :]) for k in range(len(t.sizes))]
+
+    def at(self, places: Array) -> Array:
+        """The array, (rows of the scope,), where the fixed decisions are at these places of their values."""
+        rows = self.values[self.firsts + (places[self.reads] * self.strides).sum(axis=1)]
+        joined: Array = (numpy.logical_and if rows.dtype == numpy.bool_ else numpy.add).reduce(rows, axis=0)
+        return joined
 
 
 @frozen
@@ -120,6 +146,7 @@ class Tabulated:
         self.rows: Rows = self.frame.enumerate(range(len(self.open)), clauses, limit=limit)
         self._space = space
         self._columns = list(range(len(self.open)))
+        self._dead = numpy.array([len(d.values) - (d.guard is TRUE) for d in self.closed], numpy.int64)
         self._where = {d.path: j for j, d in enumerate(self.closed)}
         self._projected: dict[tuple[int, ...], tuple[Rows, Rows]] = {}
         self._given: list[_Given] = []
@@ -131,7 +158,7 @@ class Tabulated:
     @property
     def cells(self) -> int:
         """Numbers in all tables."""
-        return sum(v.size for g in self._given for v in g.values)
+        return sum(g.values.size for g in self._given)
 
     def design(self, row: int) -> Design:
         """The open decisions of a row, those that are live."""
@@ -150,63 +177,62 @@ class Tabulated:
 
         Raises Undecided where that can't be told.
         """
+        if not len(self.rows):
+            return None
+        places = numpy.where(indices < 0, self._dead, indices)
         inputs = {}
         for k, given in enumerate(self._given):
-            inputs[0, k] = (
-                given.constant if given.constant is not None else self._spread(given, self._sum(given, indices))
-            )
+            inputs[0, k] = given.constant if given.constant is not None else self._spread(given, places)
         goal, meets, there, doubt = self._plan.run(self._at, inputs)
-        low, high = self._bounds(goal)
-        surely = ~doubt & there & meets
+        numpy.copyto(goal, math.nan, where=doubt | ~(there & meets))
+        most = float(self._bounds(numpy.fmin.reduce(goal))[1])
+        rows = numpy.flatnonzero(goal <= self._reach(most))
+        near = [(rows, goal[rows], *self._bounds(goal[rows]))]
         if doubt.any():
-            self._decide(indices, numpy.flatnonzero(doubt), low, high, surely)
-        if not surely.any():
+            near.append(self._decide(indices, numpy.flatnonzero(doubt).tolist()))
+        row, goal, low, high = (numpy.concatenate(parts) for parts in zip(*near, strict=True))
+        if not len(row):
             return None
-        most = float(high[surely].min())
-        best = numpy.flatnonzero(surely & (low <= most))
-        row = int(best[0])
-        return Step(row, float(goal[row]), float(most - low[best].min()), len(best) == 1)
+        most = high.min()
+        best = numpy.flatnonzero(~(low > most))
+        first = best[row[best].argmin()]
+        return Step(int(row[first]), float(goal[first]), float(most - low[best].min()), len(best) == 1)
 
     # ---- a step
 
-    def _sum(self, given: _Given, indices: Array) -> Array:
-        total: Array | None = None
-        for table, values in zip(given.tables, given.values, strict=True):
-            setting = 0
-            for j, size in zip(table.reads, table.sizes, strict=True):
-                index = int(indices[j])
-                setting = setting * size + (index if index >= 0 else size - 1)
-            if total is None:
-                total = values[setting]
-            else:
-                total = total & values[setting] if total.dtype == numpy.bool_ else total + values[setting]
-        assert total is not None
-        return total
-
-    def _spread(self, given: _Given, values: Array) -> Array:
-        found: Array = values.take(self._project(given.tables[0].scope)[1])
+    def _spread(self, given: _Given, places: Array) -> Array:
+        found: Array = given.at(places).take(self._project(given.scope)[1])
         return found
 
     def _bounds(self, goal: Array) -> tuple[Array, Array]:
         span = self._span
-        slack = numpy.full(len(goal), span.error * 1.0000001)
+        slack = numpy.full(goal.shape, span.error * 1.0000001)
         if span.share < 0.5:
             slack = numpy.minimum(slack, numpy.abs(goal) * (span.share / (1 - span.share) * 1.0000001))
         return goal - slack, goal + slack
 
-    def _decide(self, indices: Array, rows: Array, low: Array, high: Array, surely: Array) -> None:
-        """What floats leave in doubt, by the reference evaluator."""
+    def _reach(self, most: float) -> float:
+        """No float above this may stand for a goal of no more than `most`."""
+        span = self._span
+        slack = span.error
+        if span.share < 1 / 3:
+            slack = min(slack, abs(most) * (span.share / (1 - 2 * span.share)))
+        return most + slack * 1.000001 + abs(most) * 1e-12
+
+    def _decide(self, indices: Array, rows: Sequence[int]) -> tuple[Array, Array, Array, Array]:
+        """Of what floats leave in doubt, by the reference evaluator: rows, goals and their bounds of what is fine."""
         fixed = {d.path: d.values[int(i)] for d, i in zip(self.closed, indices, strict=True) if i >= 0}
         if len(rows) > LOOKS:
-            raise exact.Undecided(self.goal, {**fixed, **self.design(int(rows[0]))})
-        for i in rows.tolist():
+            raise exact.Undecided(self.goal, {**fixed, **self.design(rows[0])})
+        fine, ends = [], []
+        for i in rows:
             value, *found = exact.evaluate_all([self.goal, *self.conditions], {**fixed, **self.design(i)})
-            surely[i] = all(f is True for f in found)
-            if not surely[i]:
-                continue
-            ends = (value.low, value.high) if isinstance(value, exact.Enclosure) else (value, value)
-            low[i] = math.nextafter(float(ends[0]), -math.inf)  # type: ignore[arg-type]
-            high[i] = math.nextafter(float(ends[1]), math.inf)  # type: ignore[arg-type]
+            if all(f is True for f in found):
+                fine.append(i)
+                ends.append((value.low, value.high) if isinstance(value, exact.Enclosure) else (value, value))
+        low = numpy.array([math.nextafter(float(a), -math.inf) for a, _ in ends])  # type: ignore[arg-type]
+        high = numpy.array([math.nextafter(float(b), math.inf) for _, b in ends])  # type: ignore[arg-type]
+        return numpy.array(fine, numpy.int64), (low + high) / 2, low, high
 
     # ---- tables
 
@@ -224,6 +250,15 @@ class Tabulated:
         if table.expr.type.kind not in ("number", "bool") or table.settings > SETTINGS:
             return False
         return table.settings * len(self._project(table.scope)[0]) <= CELLS
+
+    def _merged(self, groups: dict[tuple[int, ...], list[_Table]]) -> list[list[_Table]]:
+        """Groups of tables by their scope, a small one with one that reads more and stands before it in the list."""
+        merged: dict[tuple[int, ...], list[_Table]] = {}
+        for scope in sorted(groups, key=len, reverse=True):
+            most = MERGED // sum(t.settings for t in groups[scope])
+            over = (s for s in merged if set(scope) <= set(s) and len(self._project(s)[0]) <= most)
+            merged.setdefault(next(over, scope), []).extend(groups[scope])
+        return list(merged.values())
 
     def _above(self, root: Expr) -> Expr:
         """An expression with what is in tables called by name."""
@@ -270,10 +305,10 @@ class Tabulated:
         groups: dict[tuple[int, ...], list[_Table]] = {}
         for (scope, _), own in terms.items():
             groups.setdefault(scope, []).append(self._table((graph.add if e.op == "add" else graph.both)(*own)))
-        return list(groups.values()), rest
+        return self._merged(groups), rest
 
     def _name(self, tables: list[_Table], e: Expr) -> Expr:
-        self._given.append(_Given(tables))
+        self._given.append(_Given(tables, tables[0].scope))
         return graph.var(f"#{len(self._given) - 1}", e.type)
 
     def _make(self) -> None:
@@ -304,23 +339,26 @@ class Tabulated:
         for given in self._given:
             span: Range | None = None
             missing = False
+            parts = []
             for table in given.tables:
                 pairs = [found[table.scope, id(e)] for e in cells[id(table)]]
                 values, own_span = _joined(pairs, table.expr.type.kind)
-                given.values.append(values)
+                spread = self.frame.project(self._project(given.scope)[0], given.scope, table.scope)[1]
+                parts.append(values[:, spread])
                 joined = span is not None and own_span is not ranges.BOOLEAN
                 span = ranges.add(span, own_span) if joined and span is not None else own_span
                 missing |= values.dtype != numpy.bool_ and bool(numpy.isnan(values).any())
             assert span is not None
             self._spans.append((span, missing))
+            given.fill(parts)
             if all(not t.reads for t in given.tables):
-                given.constant = self._spread(given, self._sum(given, numpy.zeros(0, numpy.int64)))
+                given.constant = self._spread(given, self._dead)
 
     def _compile(self, roots: Sequence[Expr]) -> None:
         builder = Builder(self.open, certify=True)
         for k, (span, missing) in enumerate(self._spans):
             kind = self._given[k].tables[0].expr.type.kind
-            if kind == "bool" and all(v.all() for v in self._given[k].values):
+            if kind == "bool" and self._given[k].values.all():
                 builder.given[f"#{k}"] = Value_(builder.scalar(True))
                 continue
             promised = Ref(-1, kind, (), True, span, missing)

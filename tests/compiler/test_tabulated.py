@@ -154,3 +154,28 @@ def test_where_there_are_no_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tabulated, "CELLS", 100)
     with pytest.raises(Tangled):
         Tabulated(space, OPEN)
+
+
+def test_tables_that_are_added_are_the_sums_of_their_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit by bit what adding one after the other gives, also where one reads less than the others: their error is so
+    much as is said."""
+    space = compiled(monkeypatch, PACE="(sum(works.cycles) + lanes / 3)")
+    monkeypatch.setattr(tabulated, "MERGED", 0)
+    apart = Tabulated(space, OPEN)
+    monkeypatch.setattr(tabulated, "MERGED", 1 << 16)
+    tables = Tabulated(space, OPEN)
+    assert len(tables._given) < len(apart._given)
+    for indices in networks(space, tables, 10):
+        one, other = tables.best(indices), apart.best(indices)
+        assert (one and one.row) == (other and other.row)
+        places = numpy.where(indices < 0, tables._dead, indices)
+        for given in tables._given:
+            first, total = 0, None
+            for table in given.tables:
+                setting = 0
+                for j, size in zip(table.reads, table.sizes, strict=True):
+                    setting = setting * size + int(places[j])
+                row = given.values[first + setting]
+                total = row if total is None else total & row if row.dtype == bool else total + row
+                first += table.settings
+            assert (given.at(places) == total)[~numpy.isnan(total)].all()
