@@ -192,7 +192,8 @@ class _Judge:
         flat = genes.reshape(-1, self.maps)
         whole = numpy.concatenate([numpy.repeat(self._designs[rows], genes.shape[1], axis=0), flat], axis=1)
         self.tried += len(whole)
-        found = list(self._pieces(whole))
+        with numpy.errstate(all="ignore"):  # what has no value misses, see `_excess`
+            found = list(self._pieces(whole))
         made, scores = (numpy.concatenate(part) for part in zip(*found, strict=True))
         return made.reshape(genes.shape), scores.reshape(*genes.shape[:2], self.width)
 
