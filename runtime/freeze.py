@@ -26,8 +26,6 @@ def freeze(joint: Joint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         tensors["certified"] = np.concatenate(joint.certified)
     return {
         "epoch": joint.epoch,
-        "passes": joint.run.budget.passes,
-        "cost_evaluations": joint.run.costs.evaluations,
         "counts": distribution.counts,
         "random": json.dumps(distribution.random.bit_generator.state),
         "banks": banks,
@@ -52,8 +50,6 @@ def thaw(joint: Joint, state: dict[str, Any], tensors: dict[str, np.ndarray]) ->
         rows = tensors.get("certified")
         joint.certified = [] if rows is None else [row[None] for row in rows]
         joint.epoch = int(state["epoch"])
-        joint.run.budget.passes = float(state["passes"])
-        joint.run.costs.evaluations = int(state["cost_evaluations"])
         torch.set_rng_state(torch.from_numpy(tensors["torch"].copy()))
         if joint.run.device.type == "cuda" and "cuda" in tensors:
             torch.cuda.set_rng_state(torch.from_numpy(tensors["cuda"].copy()), joint.run.device)

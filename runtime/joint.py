@@ -41,7 +41,7 @@ REDRAWN = 0.3
 
 @define
 class Joint:
-    """State of one search; `history` holds one row of numbers an epoch."""
+    """State of one search; steps: of the epoch that is under way."""
 
     run: Run
     stage: Stage
@@ -54,6 +54,7 @@ class Joint:
     samples: int
     said: int
     epoch: int = 0
+    steps: int = 0
     certified: list[Rows] = field(factory=list)
     sampler: Sampler | None = None
     searched: Hardware | None = None
@@ -138,7 +139,7 @@ class Joint:
             self._step(batch, other, warm)
             for batch, other in zip(task.batches("train", size, order), steering, strict=False)
         ]
-        self.epoch += 1
+        self.epoch, self.steps = self.epoch + 1, 0
         temperature = max((self.distribution.temperatures[j] for j in self.network), default=1.0)
         means = {name: float(np.mean([values[name] for values in told])) for name in told[0]}
         return means | {"temperature": float(temperature), "passes": run_.budget.passes}
@@ -156,6 +157,7 @@ class Joint:
         totals = np.array([d for d, _ in data]) + priced
         if warm and len(drawn) > 1 and np.isfinite(totals).all():
             self.distribution.learn_paths(drawn, totals, self.network)
+        self.steps += 1
         losses, errors = zip(*data, strict=True)
         return {
             "loss": loss, "search_loss": float(np.mean(losses)), "cost": float(np.mean(priced)),

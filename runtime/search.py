@@ -30,7 +30,8 @@ from cospace.runtime.results import Candidate
 from cospace.runtime.store import Checkpoints, read_json, write_json
 from cospace.runtime.train import TrainSettings, look, read_train_settings, train
 
-SAVE_EVERY = 20
+SAVE_EVERY, SAVE_AFTER = 20, 10.0
+"""Epochs of a joint search, and seconds, after which what it has is kept at the end of an epoch."""
 POOL = 240
 ROUNDS = ((5, 3), (3, 6), (2, 10))
 """Before one candidate is chosen, the best so many are trained until each has so many seeds; of those the best; …"""
@@ -148,19 +149,21 @@ class _Job:
         return _read_outcome(self.folder)
 
     def _search(self, joint: Joint) -> Joint:
-        """The joint search, with a checkpoint every few epochs."""
+        """The joint search, with a checkpoint every few epochs or seconds."""
         self.joint = joint
         if "joint" in self.state:
             thaw(joint, self.state["joint"], self.tensors)
         total = joint.settings.epochs
         if joint.epoch < total:
             self.run.tell("phase", "search", joint.epoch, total)
+        saved = time.monotonic()
         while joint.epoch < total:
             self.run.check_stop()
             values = joint.advance()
             self.run.tell("step", "search", joint.epoch, total, **values)
-            if joint.epoch % SAVE_EVERY == 0 or joint.epoch == total:
+            if joint.epoch % SAVE_EVERY == 0 or joint.epoch == total or time.monotonic() - saved >= SAVE_AFTER:
                 self._save()
+                saved = time.monotonic()
         return joint
 
     def _derive(self, joint: Joint, hardware: Hardware) -> list[Entry]:
@@ -344,8 +347,8 @@ class _Job:
     def _stop(self) -> Outcome:
         """Keep what was found so far: the chosen design, the best candidate, or the likeliest certified one."""
         run, joint = self.run, self.joint
-        if joint is not None and joint.epoch < joint.settings.epochs:
-            self._save()
+        if joint is not None and joint.epoch < joint.settings.epochs and not joint.steps:
+            self._save()  # within an epoch the end of one before is where a resumed search goes on
         candidates = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
         if candidates:
             self._write_design(choose(candidates, self._trade()), self.state.get("tests", []), None)

@@ -7,6 +7,7 @@ import io
 import tarfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from cospace.compiler.space import graph as g
 from cospace.compiler.space.model import Call, Space, Task
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime import search as searching
+from cospace.runtime.joint import Joint
 from cospace.runtime.network import initial_weights, parameter_shapes, run
 from cospace.runtime.operators.norm import Norm
 from cospace.runtime.plan import Planner
 from cospace.runtime.quantise import Precision
 from cospace.runtime.registry import find
+from cospace.runtime.results import read_run
 from cospace.runtime.search import resume, search
 from cospace.runtime.tasks.image import load_cifar10, load_digits, load_mnist
 
@@ -239,7 +242,7 @@ def test_an_archive_that_breaks_off_is_told(tmp_path: Path, cut: int) -> None:
 def test_images_are_searched_and_a_stopped_search_ends_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in (("POOL", 6), ("CLIMBED", 1), ("ROUNDS", ())):
+    for name, few in (("POOL", 6), ("CLIMBED", 1), ("ROUNDS", ()), ("SAVE_AFTER", 0.0)):
         monkeypatch.setattr(searching, name, few)
     space = compiled(SMALL)
     whole = search(space, tmp_path / "whole")
@@ -256,3 +259,20 @@ def test_images_are_searched_and_a_stopped_search_ends_as_if_it_had_not_been(
     assert whole.finished and ended.finished
     assert (whole.design, whole.test, whole.choice_accuracy) == (ended.design, ended.test, ended.choice_accuracy)
     assert whole.test[0] > 0.5
+
+    within, steps, step = threading.Event(), [], Joint._step
+
+    def stepped(joint: Joint, *given: Any) -> Any:
+        steps.append(joint.epoch)
+        if len(steps) == 11:  # of eight steps an epoch
+            within.set()
+        return step(joint, *given)
+
+    monkeypatch.setattr(Joint, "_step", stepped)
+    halted = search(space, tmp_path / "within", stop=within)
+    assert not halted.finished and steps[-1] == 1
+    ended = resume(tmp_path / "within")
+    assert (whole.design, whole.test, whole.choice_accuracy) == (ended.design, ended.test, ended.choice_accuracy)
+    assert steps.count(0) == 8
+    spent = [read_run(tmp_path / name)["budget"]["passes"] for name in ("whole", "parts", "within")]
+    assert spent[0] == spent[1] == spent[2]
