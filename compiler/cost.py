@@ -5,7 +5,7 @@ Everything is computed by the reference evaluator (`exact`), which shares no cod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from fractions import Fraction
 from typing import Any
@@ -15,10 +15,9 @@ from cospace.compiler.exact.exact import UNDEFINED, UNKNOWN, Enclosure, Result, 
 from cospace.compiler.space.dimension import Dimension
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import Expr, Symbol
-from cospace.compiler.space.met import Met, of_met, told_of
+from cospace.compiler.space.met import Met, met_of, of_met, told_of
 from cospace.compiler.space.model import Design, Objective, Placement, Requirement, Space, Variant, Work, show
 from cospace.compiler.space.units import natural_unit
-from cospace.dsl.diagnostics import Span
 
 
 def breakdown(space: Space, design: Design) -> dict[str, Any]:
@@ -32,13 +31,12 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
     unit that suits the number. Where mappings are the best that were met and not proved the least, `unproved` says so,
     of the design and of each such work.
     """
-    met = {(m.work, m.span): m for m in space.met}
-    hidden = {w.path for w in space.works for p in w.placements if _is_hidden(p, met)}
+    hidden = {w.path for w in space.works for p in w.placements if _is_hidden(p, space.met)} if space.met else set()
     verdicts = [(r, _verdict(r, design, hidden)) for r in space.requirements]
     violated = [{"reason": r.reason, "origin": r.origin} for r, v in verdicts if v is False]
     undecided = any(v is None for _, v in verdicts)
     variants = {v.path: v for v in space.variants}
-    works = [_work(w, design, variants, met) for w in space.works if exact.evaluate(w.guard, design) is True]
+    works = [_work(w, design, variants, space.met) for w in space.works if exact.evaluate(w.guard, design) is True]
     unproved = {"unproved": of_met(space.met)} if any("unproved" in w for w in works) else {}
     return {
         "feasible": False if violated else None if undecided else True,
@@ -55,9 +53,9 @@ def breakdown(space: Space, design: Design) -> dict[str, Any]:
     } | unproved
 
 
-def _is_hidden(placement: Placement, met: Mapping[tuple[str, Span], Met]) -> bool:
+def _is_hidden(placement: Placement, met: Sequence[Met]) -> bool:
     """Whether a work may have a mapping where none was met."""
-    found = met.get((placement.problem.path, placement.problem.span))
+    found = met_of(met, placement.problem)
     return found is not None and found.without > 0
 
 
@@ -109,9 +107,7 @@ def figure_of(value: Result, dimension: Dimension, shown: tuple[str, Fraction] |
     }
 
 
-def _work(
-    work: Work, design: Design, variants: Mapping[str, Variant], met: Mapping[tuple[str, Span], Met]
-) -> dict[str, Any]:
+def _work(work: Work, design: Design, variants: Mapping[str, Variant], met: Sequence[Met]) -> dict[str, Any]:
     answer: dict[str, Any] = {"path": work.path, "kind": work.kind, "layer": work.call, "accelerator": work.accelerator}
     answer["at"] = {path: show(value, variants[path].unit, variants[path].scale) for path, value in work.at}
     answer["times"] = _plain(work.times, design)
@@ -120,7 +116,7 @@ def _work(
     if placement is None:
         return answer | {"rule": None, "maps": {}}
     answer |= {"rule": placement.rule, "maps": _maps(placement, work.path, design)}
-    if (found := met.get((placement.problem.path, placement.problem.span))) is not None:
+    if (found := met_of(met, placement.problem)) is not None:
         answer["unproved"] = told_of(found)
     return answer | {name: figure(e, design) for name, e in placement.quantities}
 

@@ -21,7 +21,7 @@ from cospace.compiler.exact.exact import UNDEFINED, Enclosure, Undefined, Unknow
 from cospace.compiler.mapping_file import FORMAT, SCHEMA, refuse
 from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import TRUE, Expr
-from cospace.compiler.space.met import told_of
+from cospace.compiler.space.met import met_of, told_of
 from cospace.compiler.space.model import Design, Placement, Space, Work, show, spell_shown
 from cospace.compiler.space.units import COMMON, show_unit
 from cospace.dsl.diagnostics import Reporter, SpecError
@@ -61,12 +61,10 @@ def describe(space: Space, design: Design) -> dict[str, Any]:
     maps that are the best which were met, and not proved the least.
     """
     given: dict[str, list[Given]] = {}
-    met = {(m.work, m.span): m for m in space.met}
     unproved: dict[tuple[str, str], str] = {}
     for s in served(space, design):
         maps = _solved(s, design)
-        found = met.get((s.placement.problem.path, s.placement.problem.span))
-        if found is not None:
+        if (found := met_of(space.met, s.placement.problem)) is not None:
             unproved[s.work.path, s.placement.rule] = told_of(found)
         if maps is None and mapping_missing.too_many(s.placement.problem):
             continue  # that nothing fits is known; solved anew without what is known it would take without end

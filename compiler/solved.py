@@ -158,7 +158,7 @@ def _prove(members: Sequence[_Member]) -> None:
             design = {path: v for path, v in given.items() if v is not None}
             design |= {d.path: d.values[k] for d, k in zip(problem.maps, found.taken or (), strict=False)}
             quantities = [e for _, e in m.wanted.quantities] if found.taken is not None else []
-            m.found.append(rational(exact.evaluate_all(quantities, design)))
+            m.found.append(_tabled(exact.evaluate_all(quantities, design)))
 
 
 def _meet(members: Sequence[_Member], possible: Sequence[Sequence[int]], seed: int, why: str) -> None:
@@ -174,7 +174,7 @@ def _meet(members: Sequence[_Member], possible: Sequence[Sequence[int]], seed: i
         own = [next(at) for _ in m.rows]
         there = [r for r in own if r.taken is not None]
         m.best = [r.taken and tuple(k[i] for k, i in zip(possible, r.taken, strict=True)) for r in own]
-        m.found = [rational(r.found) for r in own]
+        m.found = [_tabled(r.found) for r in own]
         shares = [r.share for r in there]
         problem = m.wanted.problem
         if all(r.none for r in own):
@@ -347,7 +347,7 @@ def _at(
     return columns.evaluate(exprs, here, len(rows))
 
 
-def rational(results: Sequence[exact.Result]) -> list[Value]:
+def _tabled(results: Sequence[exact.Result]) -> list[Value]:
     """Results as they stand in tables; none where one of them is not rational, or has no value."""
     if any(isinstance(r, (exact.Enclosure, exact.Undefined, exact.Unknown)) for r in results):
         return []

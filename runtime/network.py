@@ -82,7 +82,8 @@ def run(subnet: Subnet, fields: Fields, weights: Weights, training: bool = False
         skeleton.train(training)
         if calibrating:
             for module in skeleton.modules():
-                module.train(isinstance(module, Norm))
+                if isinstance(module, Norm):
+                    module.train()
         arguments = tuple(values[i] for i in step.inputs)
         try:
             out = functional_call(skeleton, dict(own), arguments, {"precision": step.precision})

@@ -11,7 +11,7 @@ import numpy
 from cospace.compiler.numbers.arrays import DTYPES, ELEMENTWISE, NUMPY, Array, Primitive, torch_primitives
 from cospace.compiler.numbers.build import Builder, slots
 from cospace.compiler.numbers.cases import WHOLE, Cases
-from cospace.compiler.numbers.room import Keep, Room, sizes_of
+from cospace.compiler.numbers.room import Keep, Room
 from cospace.compiler.numbers.steps import Ref, Step
 from cospace.compiler.space.model import Decision
 
@@ -285,4 +285,4 @@ def kept_of(ref: Ref, keep: Keep) -> Array:
     return array
 
 
-__all__ = ["Columns", "Plan", "Room", "kept_of", "run_step", "sizes_of", "spread", "window_of"]
+__all__ = ["Columns", "Plan", "kept_of", "run_step", "spread", "window_of"]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from attrs import frozen
+from cospace.compiler.space.graph import MapProblem
 from cospace.dsl.diagnostics import Span
 
 FAR = 10
@@ -36,6 +37,11 @@ class Met:
         return self.why, self.mappings, self.tried, self.share, self.without
 
 
+def met_of(met: Sequence[Met], problem: MapProblem) -> Met | None:
+    """What is known of a problem's mapping, where it is not proved."""
+    return next((m for m in met if m.work == problem.path and m.span == problem.span), None)
+
+
 def of_met(met: Sequence[Met]) -> str:
     """What is said beside an answer about a space."""
     if len(met) == 1:
@@ -56,4 +62,4 @@ def told_of(met: Met) -> str:
     return f"the best that evolution met in {met.tried:,} tries, not proved the least, {far_of([met])}"
 
 
-__all__ = ["Met", "far_of", "of_met", "told_of"]
+__all__ = ["Met", "far_of", "met_of", "of_met", "told_of"]

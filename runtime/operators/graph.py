@@ -6,11 +6,11 @@ works that its declaration asks for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import torch
 import torch.nn.functional as F
+from cospace.runtime.operators import Arguments, Shapes
 from cospace.runtime.operators.graphs import Graph
 from cospace.runtime.operators.sparse import SparseMatrix, multiply
 from cospace.runtime.quantise import PLAIN, Precision
@@ -19,8 +19,6 @@ from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
 from torch_geometric.nn.dense import Linear
 
-Shapes = Sequence[tuple[int, ...]]
-Arguments = Mapping[str, Any]
 Features = Tensor | SparseMatrix
 Layer = TypeVar("Layer", bound=type)
 

@@ -6,18 +6,15 @@ works that its declaration asks for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from cospace.runtime.operators import Arguments, Shapes
 from cospace.runtime.operators.norm import Norm
 from cospace.runtime.quantise import PLAIN, Precision
 from cospace.runtime.registry import register
 from torch import Tensor, nn
-
-Shapes = Sequence[tuple[int, ...]]
-Arguments = Mapping[str, Any]
 
 
 def convolve(x: Tensor, weight: Tensor, precision: Precision, stride: int = 1, groups: int = 1) -> Tensor:
