@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from cospace.cli.main import app
 from cospace.compiler.mapping_file import is_record
-from typer.testing import CliRunner
+
+from tests.cli.spoken import answer as run
 
 SPEC = """space small "a few layers <& more>"
 import std.tasks
@@ -43,13 +42,6 @@ def write(folder: Path, engine: str = "systolic") -> Path:
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write(tmp_path_factory.mktemp("mapping")))
-
-
-def run(*words: object) -> Any:
-    done = CliRunner().invoke(app, [str(w) for w in words])
-    assert "Traceback" not in done.output + done.stderr
-    assert "this is a bug" not in done.stderr, done.stderr
-    return done
 
 
 def test_written_and_read_back(spec: str, tmp_path: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cospace.cli.main import app
 from cospace.compiler.mappings import evolution
-from typer.testing import CliRunner
+
+from tests.cli.spoken import answer as run
 
 TEXT = """space huge
 import std.learn
@@ -38,13 +37,6 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "huge.cospace"
     path.write_text(TEXT, encoding="utf-8")
     return path
-
-
-def run(*words: object) -> Any:
-    done = CliRunner().invoke(app, [str(w) for w in words])
-    assert "Traceback" not in done.output + done.stderr
-    assert "this is a bug" not in done.stderr, done.stderr
-    return done
 
 
 def test_each_verb_says_that_mappings_are_not_proved(spec: Path, tmp_path: Path) -> None:
