@@ -26,7 +26,7 @@ from cospace.runtime.events import ignore
 from cospace.runtime.plan import Subnet
 from cospace.runtime.quantise import PLAIN
 from cospace.runtime.search import search
-from cospace.runtime.train import look, read_train_settings, train
+from cospace.runtime.train import measure_errors, read_train_settings, train
 
 FIRST_SEED = 5_000
 ALLOWED = 0.005
@@ -37,8 +37,8 @@ def test_seeds(run: Run, subnet: Subnet, seeds: int, name: str) -> list[float]:
     settings = read_train_settings(run, run.stage("train"))
     found = []
     for seed in range(seeds):
-        trained = train(run, subnet, settings, FIRST_SEED + seed)
-        found.append(1 - look(run, subnet, trained.weights, "report")[0])
+        trained = train(run, {(): subnet}, settings, FIRST_SEED + seed)
+        found.append(1 - measure_errors(run, trained, "report")[()])
         print(f"  {name}, seed {seed}: {found[-1]:.1%} (epoch {trained.epoch + 1})", flush=True)
     return found
 

@@ -43,7 +43,7 @@ def run_one(job: tuple[str, str, str, int, float, int, str | None, Path]) -> dic
     from cospace.runtime.hardware import Hardware, row_of
     from cospace.runtime.joint import begin_joint
     from cospace.runtime.store import write_json
-    from cospace.runtime.train import look, read_train_settings
+    from cospace.runtime.train import measure_errors, read_train_settings
 
     start = time.monotonic()
     space = compile_file(Path(spec), {"data": data, "epochs": str(epochs)}).space
@@ -60,7 +60,7 @@ def run_one(job: tuple[str, str, str, int, float, int, str | None, Path]) -> dic
     points = []
     for c in front:
         trained = run.trained[c.row.tobytes()]
-        points.append([look(run, trained.subnet, trained.weights, "report")[0], c.score])
+        points.append([measure_errors(run, trained, "report")[()], c.score])
     plain = float(run.costs.score(row_of(run.costs, dict(space.references[0].design)))[0])
     corner = (WRONG, plain + math.log(DEARER))
     return {

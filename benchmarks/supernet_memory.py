@@ -31,13 +31,11 @@ from cospace.runtime.context import Run, prepare
 from cospace.runtime.events import ignore
 from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.memory import count_bytes, measure_peak
-from cospace.runtime.network import initial_weights, leaves_of, run
+from cospace.runtime.network import fresh_tensors, leaves_of
 from cospace.runtime.plan import Subnet
+from cospace.runtime.step import gradients_of
 from cospace.runtime.supernet import Supernet
-from cospace.runtime.tasks.base import Batch
 from cospace.runtime.train import look
-from torch import Tensor
-from torch.autograd import grad
 from variants import AGAIN, double_alternatives, double_bits
 
 TIMED = 25
@@ -52,8 +50,8 @@ class Alone:
 
     def __init__(self, joint: Joint, subnet: Subnet) -> None:
         self.joint, self.subnet, self.count = joint, subnet, 0
-        self.weights = initial_weights(subnet, SEED, joint.run.device)
-        self.leaves = leaves_of(self.weights)
+        self.tensors = fresh_tensors([subnet], SEED, joint.run.device)
+        self.leaves = leaves_of(self.tensors)
         slots = joint.settings.optimiser.slots
         self.states = [[p.detach().clone().zero_() for _ in range(slots)] for p in self.leaves]
 
@@ -64,8 +62,7 @@ class Alone:
     def step(self) -> None:
         self.count += 1
         (batch,) = self.joint.run.task.batches("train")
-        loss = loss_of(self.joint, batch, batch.of(run(self.subnet, batch.fields, self.weights, training=True)))
-        gradients = grad(loss, self.leaves, allow_unused=True)
+        _, gradients = gradients_of({(): self.subnet}, self.tensors, batch, self.joint.settings.loss, 0)
         for leaf, gradient, state in zip(self.leaves, gradients, self.states, strict=True):
             if gradient is not None:
                 self.joint.settings.optimiser.update(leaf.detach(), gradient, state, self.count, 0)
@@ -91,12 +88,12 @@ class Case:
         """A weight step."""
         shared = supernet or self.joint.supernet
         (batch,) = self.run.task.batches("train")
-        shared.step(subnet, batch, lambda out: loss_of(self.joint, batch, out), self.joint.settings.optimiser, 0)
+        shared.step({(): subnet}, batch, self.joint.settings.loss, self.joint.settings.optimiser, 0)
 
     def search(self, subnets: list[Subnet]) -> None:
         """What an architecture step asks of the paths that it compares: one after the other, without gradients."""
         for subnet in subnets:
-            look(self.run, subnet, self.joint.supernet.take(subnet), "search")
+            look(self.run, subnet, self.joint.supernet.weights(subnet), "search")
 
     def measure(self, work: Callable[[], None]) -> int:
         return self.inputs + self.logits + measure_peak(work)
@@ -272,10 +269,6 @@ def largest(case: Case) -> Design:
         if d.path in design:
             wanted[0, j] = d.values.index(design[d.path])
     return case.run.costs.decode(case.joint.distribution.liveness.fill(wanted)[0])
-
-
-def loss_of(joint: Joint, batch: Batch, output: Tensor) -> Tensor:
-    return joint.settings.loss.of_data(output, batch.targets, (1.0,) * len(joint.settings.loss.data))
 
 
 def name_of(subnet: Subnet) -> str:

@@ -35,8 +35,8 @@ def passes_of(settings: TrainSettings) -> float:
 
 def train_candidate(run: Run, row: Rows, score: float, settings: TrainSettings, source: str) -> Candidate:
     """A design trained from scratch with the run's seed."""
-    subnet = run.planner.resolve(run.costs.decode(row[0]))
-    trained = train(run, subnet, settings, run.seed, f"baseline {source}")
+    subnets = run.planner.subnets(run.costs.decode(row[0]))
+    trained = train(run, subnets, settings, run.seed, f"baseline {source}")
     run.trained[row.tobytes()] = trained
     return Candidate(row, (trained.error,), score, source)
 

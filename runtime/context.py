@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from attrs import define, field
+from cospace.compiler.space.graph import walk
 from cospace.compiler.space.model import Call, Space, Stage
 from cospace.dsl.diagnostics import NOWHERE
 from cospace.runtime.costs import Costs
@@ -87,6 +88,10 @@ def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: 
         raise refuse("CS707", "the space has no network to train; `best` finds accelerators without one")
     for of in space.tasks:
         find(of.source, of.span)
+    for objective in space.objectives:
+        for part in walk([objective.value]) if objective.measured else ():
+            if part.op == "measure":
+                find(part.payload.source, objective.span)  # type: ignore[attr-defined]
     if len(space.networks) > 1:
         names = ", ".join(n.name for n in space.networks)
         last = space.networks[1].nodes[space.networks[1].output]

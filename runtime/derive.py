@@ -4,6 +4,7 @@ mutation and crossover; then the finalists, each on its best accelerator."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import mean
 
 import numpy as np
 from attrs import frozen
@@ -34,11 +35,14 @@ Draw = Callable[[int], Rows]
 
 
 def judge_one_shot(run: Run, supernet: Supernet, row: Rows) -> tuple[float, float]:
-    """Error and loss of a design on `search` with shared weights, its norms calibrated."""
-    subnet = run.planner.resolve(run.costs.decode(row[0]))
-    weights = supernet.take(subnet)
-    calibrate(run, subnet, weights, int(run.number(run.stage("search"), "batch", 0)))
-    return look(run, subnet, weights, "search")
+    """Error and loss of a design on `search` with shared weights, its norms calibrated; means over the bindings of its
+    switches."""
+    found = []
+    for subnet in run.planner.subnets(run.costs.decode(row[0])).values():
+        weights = supernet.weights(subnet)
+        calibrate(run, subnet, weights, int(run.number(run.stage("search"), "batch", 0)))
+        found.append(look(run, subnet, weights, "search"))
+    return mean(error for error, _ in found), mean(loss for _, loss in found)
 
 
 def refine_pool(

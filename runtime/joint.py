@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from attrs import define, field
 from cospace.compiler.sampling.sample import Sampler
-from cospace.compiler.space.model import Stage
+from cospace.compiler.space.model import Binding, Stage
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.distribution import Distribution
 from cospace.runtime.engines import Das, Gumbel, assign_engines
 from cospace.runtime.hardware import Hardware
+from cospace.runtime.measures import count_wrong
 from cospace.runtime.network import run
 from cospace.runtime.registry import refuse
-from cospace.runtime.settings import read
 from cospace.runtime.supernet import Supernet
 from cospace.runtime.tasks.base import Batch
 from cospace.runtime.train import TrainSettings, order_of, read_train_settings
@@ -164,29 +164,30 @@ class Joint:
             "accuracy": 1 - float(np.mean(errors)),
         }  # fmt: skip
 
-    def _factors(self) -> tuple[float, ...]:
-        return tuple(float(read(f, epoch=self.epoch)) for f, _ in self.settings.loss.data)
-
     def _step_weights(self, row: Rows, batch: Batch) -> float:
-        run_, factors = self.run, self._factors()
-        subnet = run_.planner.resolve(run_.costs.decode(row[0]))
-        run_.budget.passes += batch.share
-
-        def of_output(output: torch.Tensor) -> torch.Tensor:
-            return self.settings.loss.of_data(output, batch.targets, factors)
-
-        return self.supernet.step(subnet, batch, of_output, self.settings.optimiser, self.epoch)
+        run_, settings = self.run, self.settings
+        subnets = run_.planner.subnets(run_.costs.decode(row[0]))
+        run_.budget.passes += batch.share * len(subnets)
+        return self.supernet.step(subnets, batch, settings.loss, settings.optimiser, self.epoch)
 
     @torch.no_grad()
     def _data_loss(self, row: Rows, batch: Batch) -> tuple[float, float]:
-        """Data terms and error of a path on a batch, weights shared, norms by the batch's own statistics."""
-        run_ = self.run
-        subnet = run_.planner.resolve(run_.costs.decode(row[0]))
-        output = batch.of(run(subnet, batch.fields, self.supernet.take(subnet), calibrating=True))
-        run_.budget.passes += batch.share / 2
-        loss = self.settings.loss.of_data(output, batch.targets, self._factors())
-        wrong = (output.argmax(1) != batch.targets).float().mean()
-        return (float(loss), float(wrong)) if bool(torch.isfinite(output).all()) else (math.inf, 1.0)
+        """What steers the architecture, and the error, of a path on a batch: means over the bindings that it reads;
+        weights shared, norms by the batch's own statistics."""
+        run_, loss = self.run, self.settings.steer
+        subnets = run_.planner.subnets(run_.costs.decode(row[0]))
+        read, losses, wrong = loss.read_at(list(subnets)), [], []
+        outputs: dict[Binding, torch.Tensor] = {}
+        for at in reversed(read):
+            weights = self.supernet.weights(subnets[at])
+            output = batch.of(run(subnets[at], batch.fields, weights, calibrating=True))
+            run_.budget.passes += batch.share / 2
+            if not bool(torch.isfinite(output).all()):
+                return math.inf, 1.0
+            losses.append(float(loss.of_data(output, batch.targets, self.epoch, at, outputs)))
+            wrong.append(float(count_wrong(output, batch.targets)) / len(output))
+            outputs[at] = output
+        return float(np.mean(losses)), float(np.mean(wrong))
 
     def _price_on_hardware(self, drawn: Rows) -> Floats:
         """The expected cost terms of each path over drawn accelerators, which learn from it. (paths,)"""

@@ -2,22 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import torch.nn.functional as F
 from attrs import frozen
-from cospace.compiler.space.graph import Expr, add, const, mul
+from cospace.compiler.space.graph import Expr, Symbol, Value, add, const, mul
+from cospace.compiler.space.model import Binding
 from cospace.runtime.registry import refuse, register
-from cospace.runtime.settings import build
+from cospace.runtime.settings import build, read
 from torch import Tensor
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Outputs = Mapping[Binding, Tensor]
+"""Of the same examples at bindings with larger values; no gradient reaches them."""
+
+
+class Loss(Protocol):
+    """outputs: examples x classes, at one binding of the switches; targets: (examples,)."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor, at: Binding, larger: Outputs) -> Tensor: ...
+
+    def reads(self, at: Binding) -> bool:
+        """Whether it learns from the outputs at a binding."""
+        ...
+
+
+@frozen
+class CrossEntropy:
+    """Mean negative log-likelihood."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor, at: Binding, larger: Outputs) -> Tensor:
+        return F.cross_entropy(outputs, targets)
+
+    def reads(self, at: Binding) -> bool:
+        return True
+
+
+@frozen
+class Cascade:
+    """Each value of a switch learns from all larger ones: InstantNet's cascade distillation (arXiv:2104.10853),
+    base(z_i) + beta * sum over j > i of MSE(z_i, z_j), the mean square over examples and classes."""
+
+    base: Loss
+    over: str
+    beta: float
+
+    def __call__(self, outputs: Tensor, targets: Tensor, at: Binding, larger: Outputs) -> Tensor:
+        total = self.base(outputs, targets, at, larger)
+        rest = [(p, v) for p, v in at if p != self.over]
+        for other, teacher in larger.items() if self.beta else ():
+            if [(p, v) for p, v in other if p != self.over] == rest:
+                total = total + self.beta * F.mse_loss(outputs, teacher)
+        return total
+
+    def reads(self, at: Binding) -> bool:
+        return self.base.reads(at)
+
+
+@frozen
+class Only:
+    """A loss at one value of a switch."""
+
+    base: Loss
+    over: str
+    value: Any
+
+    def __call__(self, outputs: Tensor, targets: Tensor, at: Binding, larger: Outputs) -> Tensor:
+        return self.base(outputs, targets, at, larger)
+
+    def reads(self, at: Binding) -> bool:
+        return any(p == self.over and _plain(v) == self.value for p, v in at) and self.base.reads(at)
+
+
+def _plain(value: Value) -> Any:
+    return value.name if isinstance(value, Symbol) else value
 
 
 @register("losses.cross_entropy")
 def build_cross_entropy() -> Loss:
-    """Mean negative log-likelihood. outputs: examples x classes; targets: (examples,)."""
-    return F.cross_entropy
+    return CrossEntropy()
+
+
+@register("losses.cascade")
+def build_cascade(base: Loss, over: str, beta: float = 1.0) -> Loss:
+    if beta < 0:
+        raise ValueError("beta is not below 0")
+    return Cascade(base, over, float(beta))
+
+
+@register("losses.only")
+def build_only(base: Loss, over: str, value: Any) -> Loss:
+    return Only(base, over, value)
 
 
 @frozen(eq=False)
@@ -27,13 +102,38 @@ class SplitLoss:
     data: tuple[tuple[Expr, Loss], ...]
     cost: Expr | None
 
-    def of_data(self, outputs: Tensor, targets: Tensor, factors: tuple[float, ...]) -> Tensor:
-        """The data terms, each weighed by its factor's value."""
-        terms = [f * loss(outputs, targets) for f, (_, loss) in zip(factors, self.data, strict=True)]
+    def of_data(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        epoch: int,
+        at: Binding = (),
+        larger: Outputs | None = None,
+    ) -> Tensor:
+        """The data terms that read a binding, each weighed by its factor's value at an epoch."""
+        terms = [
+            float(read(factor, epoch=epoch)) * loss(outputs, targets, at, larger or {})
+            for factor, loss in self.data
+            if loss.reads(at)
+        ]
         total = terms[0]
         for term in terms[1:]:
             total = total + term
         return total
+
+    def switched(self) -> list[Cascade | Only]:
+        """The losses that name a switch."""
+        found, rest = [], [loss for _, loss in self.data]
+        while rest:
+            loss = rest.pop()
+            if isinstance(loss, (Cascade, Only)):
+                found.append(loss)
+                rest.append(loss.base)
+        return found
+
+    def read_at(self, bindings: Sequence[Binding]) -> list[Binding]:
+        """The bindings whose outputs the data terms read."""
+        return [at for at in bindings if any(loss.reads(at) for _, loss in self.data)]
 
 
 def split_loss(expr: Expr) -> SplitLoss:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from cospace.runtime.operators.norm import Norm
 from cospace.runtime.plan import Step, Subnet
+from cospace.runtime.quantise import Ranges
 from cospace.runtime.registry import find, refuse
 from cospace.runtime.tasks.base import Fields
 from torch import Tensor, nn
@@ -39,14 +41,30 @@ def _make(step: Step) -> nn.Module:
 
 def parameter_shapes(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Parameter's name -> (role, shape). The k-th parameter of a rank has role k, whatever it is called, so that
-    alternatives share what their shapes allow."""
+    alternatives share what their shapes allow; norms that are kept for each value of a switch have roles of their own.
+    """
     found: dict[str, tuple[str, tuple[int, ...]]] = {}
     seen: dict[int, int] = {}
     for name, parameter in build_skeleton(step).named_parameters():
         rank = parameter.dim()
         seen[rank] = seen.get(rank, 0) + 1
-        found[name] = (str(seen[rank]), tuple(parameter.shape))
+        found[name] = (f"{seen[rank]}{_apart(step, name)}", tuple(parameter.shape))
     return found
+
+
+def names_of(step: Step) -> Mapping[str, str]:
+    """What files call each weight and statistic of a step: `path/name`, with `@4 bit` where a norm has one for each
+    value of a switch."""
+    skeleton = build_skeleton(step)
+    every = itertools.chain(skeleton.named_parameters(), skeleton.named_buffers())
+    return {name: f"{step.path}/{name}{_apart(step, name)}" for name, _ in every}
+
+
+def _apart(step: Step, name: str) -> str:
+    if not step.kept:
+        return ""
+    owner = build_skeleton(step).get_submodule(name.rpartition(".")[0])
+    return f"@{step.kept}" if isinstance(owner, Norm) else ""
 
 
 def initial_weights(subnet: Subnet, seed: int, device: torch.device) -> list[dict[str, Tensor]]:
@@ -67,14 +85,65 @@ def fresh_statistics(step: Step, device: torch.device) -> dict[str, Tensor]:
     return {n: torch.zeros(b.shape, device=device) for n, b in build_skeleton(step).named_buffers()}
 
 
-def leaves_of(weights: Weights) -> list[Tensor]:
+Tensors = dict[Any, Tensor]
+"""Parameters (which have gradients) and statistics, each once however many paths share it."""
+Keys = Callable[[Step], Mapping[str, Any]]
+
+
+def fresh_tensors(subnets: Iterable[Subnet], seed: int, device: torch.device) -> Tensors:
+    """What one design trains, whatever its switches say, by `names_of`: the largest that any of its paths asks for."""
+    found: Tensors = {}
+    for subnet in subnets:
+        for step, own in zip(subnet.steps, initial_weights(subnet, seed, device), strict=True):
+            keys = names_of(step)
+            for name, tensor in own.items():
+                old = found.get(keys[name])
+                found[keys[name]] = tensor if old is None else _widen(old, tensor)
+    return found
+
+
+def _widen(old: Tensor, new: Tensor) -> Tensor:
+    """A tensor that holds both shapes, the old values where it had some."""
+    if all(b <= a for a, b in zip(old.shape, new.shape, strict=True)):
+        return old
+    wide = torch.zeros([max(a, b) for a, b in zip(old.shape, new.shape, strict=True)], device=old.device)
+    wide[corner(new.shape)] = new.detach()
+    wide[corner(old.shape)] = old.detach()
+    return wide.requires_grad_(old.requires_grad)
+
+
+def weights_of(subnet: Subnet, tensors: Tensors, keys: Keys = names_of) -> Weights:
+    """The leading slices that one path takes. keys: of a step, its weight's name -> where `tensors` has it."""
+    found = []
+    for step in subnet.steps:
+        skeleton, places, own = build_skeleton(step), keys(step), {}
+        for name, wanted in itertools.chain(skeleton.named_parameters(), skeleton.named_buffers()):
+            tensor = tensors[places[name]]
+            own[name] = tensor if tensor.shape == wanted.shape else tensor[corner(wanted.shape)]
+        found.append(own)
+    return found
+
+
+def corner(shape: Sequence[int]) -> tuple[slice, ...]:
+    """Of an array, the leading part of a shape."""
+    return tuple(slice(0, n) for n in shape)
+
+
+def leaves_of(tensors: Tensors) -> list[Tensor]:
     """The parameters, in order."""
-    return [w for own in weights for w in own.values() if w.requires_grad]
+    return [t for t in tensors.values() if t.requires_grad]
 
 
-def run(subnet: Subnet, fields: Fields, weights: Weights, training: bool = False, calibrating: bool = False) -> Any:
+def run(
+    subnet: Subnet,
+    fields: Fields,
+    weights: Weights,
+    training: bool = False,
+    calibrating: bool = False,
+    ranges: Ranges | None = None,
+) -> Any:
     """The output of a path. calibrating: norms learn the statistics of the examples, and nothing else is as in
-    training."""
+    training. ranges: of activations that are rounded; without any, those of the batch."""
     values: list[Any] = [fields[leaf] for leaf in subnet.leaves]
     last_use = {i: s for s, step in enumerate(subnet.steps) for i in step.inputs}
     for s, (step, own) in enumerate(zip(subnet.steps, weights, strict=True)):
@@ -85,8 +154,9 @@ def run(subnet: Subnet, fields: Fields, weights: Weights, training: bool = False
                 if isinstance(module, Norm):
                     module.train()
         arguments = tuple(values[i] for i in step.inputs)
+        precision = step.precision if ranges is None else ranges.of(step.path, step.precision)
         try:
-            out = functional_call(skeleton, dict(own), arguments, {"precision": step.precision})
+            out = functional_call(skeleton, dict(own), arguments, {"precision": precision})
         except (TypeError, RuntimeError, AttributeError) as error:
             raise refuse("CS706", f"`{step.source}` cannot run `{step.path}`: {error}", step.span) from error
         for i in step.inputs:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
-from cospace.compiler.exact.exact import evaluate_all
-from cospace.compiler.space.graph import Expr, Symbol
-from cospace.compiler.space.model import Call, Choice, Design, Input, NetworkPlan, Space, Task
+from cospace.compiler.elaborate.paths import below, length
+from cospace.compiler.exact.exact import evaluate, evaluate_all
+from cospace.compiler.space.graph import Expr, Symbol, Value
+from cospace.compiler.space.model import (
+    Binding,
+    Call,
+    Choice,
+    Design,
+    Input,
+    NetworkPlan,
+    Policy,
+    Space,
+    Task,
+    Variant,
+    spell,
+)
 from cospace.dsl.diagnostics import NOWHERE, Span
 from cospace.runtime.quantise import FULL, Precision
-from cospace.runtime.registry import refuse
+from cospace.runtime.registry import WITHOUT, refuse
 from cospace.runtime.settings import build
 from cospace.runtime.tasks.base import LoadedTask
 
@@ -22,6 +37,7 @@ class Step:
 
     place: what names its weights in a supernet, the same for the alternatives of one choice.
     inputs: positions among the leaves, then the steps before. arguments: by name, as Python values.
+    kept: whose norms these are, where they are kept for each value of a switch (`4 bit`), else "".
     """
 
     path: str
@@ -32,6 +48,7 @@ class Step:
     input_shapes: tuple[tuple[int, ...], ...]
     shape: tuple[int, ...]
     precision: Precision
+    kept: str = ""
     span: Span = NOWHERE
 
 
@@ -45,23 +62,49 @@ class Subnet:
 
 
 class Planner:
-    """Resolves designs of one network; equal choices give the same `Subnet` object."""
+    """Resolves designs of one network; equal choices give the same `Subnet` object. switches: what its user binds.
+
+    Raises:
+        SpecError: CS707 for a network that reads what chance or the input binds.
+    """
 
     def __init__(self, space: Space, plan: NetworkPlan) -> None:
         self.plan = plan
-        self.decisions = tuple(d.path for d in space.decisions if d.path in _read_by(plan))
+        read = _read_by(plan)
+        self.decisions = tuple(d.path for d in space.decisions if d.path in read)
+        self.switches = tuple(v for v in space.variants if v.path in read)
+        for v in self.switches:
+            if v.binding != "switch":
+                how = "chance draws" if v.binding == "random" else "the input decides"
+                raise refuse("CS707", f"the runtime cannot run `{v.path}` yet, which {how}", v.span, WITHOUT)
         self._places = _places(plan)
+        self._kept = _kept(space, plan)
         self._paths: dict[tuple[Any, ...], Subnet] = {}
 
-    def resolve(self, design: Design) -> Subnet:
-        """The path of a design.
+    @property
+    def bindings(self) -> list[Binding]:
+        """All that the switches may be bound to, whatever the design."""
+        return list(itertools.product(*([(v.path, x) for x in v.values] for v in self.switches)))
+
+    def subnets(self, design: Design) -> Mapping[Binding, Subnet]:
+        """The path of a design at each binding of its switches, in the order of their values; `{(): path}` where
+        there are none.
 
         Raises:
             SpecError: CS706 when a live shape or argument has no value there.
         """
-        key = tuple(design.get(p) for p in self.decisions)
+        values: dict[str, list[Value]] = {v.path: _allowed(v, design) for v in self.switches}
+        each = itertools.product(*([(path, x) for x in own] for path, own in values.items()))
+        return {at: self._at(design, at) for at in each}
+
+    def resolve(self, design: Design) -> Subnet:
+        """The path of a design, at the first binding of its switches. Raises as `subnets`."""
+        return next(iter(self.subnets(design).values()))
+
+    def _at(self, design: Design, at: Binding) -> Subnet:
+        key = (*(design.get(p) for p in self.decisions), *at)
         if key not in self._paths:
-            self._paths[key] = self._resolve(design)
+            self._paths[key] = self._resolve({**design, **dict(at)}, at)
         return self._paths[key]
 
     def tasks(self) -> set[str]:
@@ -90,7 +133,7 @@ class Planner:
                     "CS703", f"`{task.name}.{node.field}` is {said} in the text, the data has {here}", task.span
                 )
 
-    def _resolve(self, design: Design) -> Subnet:
+    def _resolve(self, design: Design, at: Binding) -> Subnet:
         order = _live_order(self.plan, design)
         leaves = [n for n in order if isinstance(self.plan.nodes[n], Input)]
         calls = [n for n in order if isinstance(self.plan.nodes[n], Call)]
@@ -110,6 +153,7 @@ class Planner:
                     tuple(shapes[s] for s in sources),
                     shapes[n],
                     _precision(call, design),
+                    self._label(n, at),
                     call.span,
                 )
             )
@@ -119,6 +163,37 @@ class Planner:
             tuple(steps),
             place_of[_taken(self.plan, self.plan.output, design)],
         )
+
+    def _label(self, node: int, at: Binding) -> str:
+        """The values of the switches for each of which a call keeps its norms."""
+        units = {v.path: (v.unit, v.scale) for v in self.switches}
+        return ", ".join(spell(value, *units[path]) for path, value in at if path in self._kept.get(node, ()))
+
+
+def _allowed(variant: Variant, design: Design) -> list[Value]:
+    if variant.allowed is None:
+        return list(variant.values)
+    return [v for v, e in zip(variant.values, variant.allowed, strict=True) if evaluate(e, design) is not False]
+
+
+def _kept(space: Space, plan: NetworkPlan) -> dict[int, frozenset[str]]:
+    """Call -> the switches for each of whose values it keeps its norms, as its closest policy of each kind says."""
+    found: dict[int, frozenset[str]] = {}
+    of = {p.name: frozenset(v.path for v in space.variants if v.group == p.name) for p in space.policies}
+    if not any(of.values()):
+        return found
+    for n, node in enumerate(plan.nodes):
+        if isinstance(node, Call):
+            closest: dict[str, tuple[tuple[int, int], Policy]] = {}
+            for policy in space.policies:
+                for target in policy.targets:
+                    best = closest.get(policy.kind)
+                    if below(node.path, target) and (best is None or length(target) > best[0]):
+                        closest[policy.kind] = length(target), policy
+            kept = [of[p.name] for _, p in closest.values() if "norm" in p.state]
+            if kept:
+                found[n] = frozenset().union(*kept)
+    return found
 
 
 def _read_by(plan: NetworkPlan) -> set[str]:

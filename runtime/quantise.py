@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from attrs import frozen
+from attrs import define, field, frozen
 from cospace.runtime.operators.sparse import SparseMatrix
 from cospace.runtime.registry import register
 from torch import Tensor
@@ -48,6 +48,49 @@ class Precision:
 PLAIN = Precision()
 
 
+@define
+class Ranges:
+    """The least and the largest value of each activation that a path rounds: gathered over some batches, then held to,
+    so that what is measured of one example does not depend on the others.
+
+    known: a step's name -> (operands, 2), in the order in which the step rounds them.
+    """
+
+    known: dict[str, list[list[float]]] = field(factory=dict)
+    gathering: bool = True
+
+    def of(self, name: str, precision: Precision) -> Precision:
+        """The precision of a step that is about to run."""
+        if precision.activation_bits >= FULL:
+            return precision
+        return _Held(
+            precision.weight_bits, precision.activation_bits, precision.per, self.known.setdefault(name, []), self
+        )
+
+
+@frozen(eq=False)
+class _Held(Precision):
+    """A precision within `ranges`; each use of it rounds the next operand."""
+
+    operands: list[list[float]] = field(factory=list)
+    ranges: Ranges = field(factory=Ranges)
+    _used: list[None] = field(factory=list, init=False)
+
+    def activation(self, values: Any) -> Any:
+        if isinstance(values, SparseMatrix) or values.numel() == 0:
+            return super().activation(values)
+        n = len(self._used)
+        self._used.append(None)
+        if self.ranges.gathering:
+            low, high = (float(v) for v in torch.aminmax(values))
+            if n == len(self.operands):
+                self.operands.append([min(low, 0.0), max(high, 0.0)])
+            own = self.operands[n]
+            own[0], own[1] = min(own[0], low), max(own[1], high)
+        low, high = self.operands[n]
+        return _round_between(values, values.new_tensor(low), values.new_tensor(high), self.activation_bits)
+
+
 class _RoundWeight(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor, bits: int, axis: int | None) -> Tensor:
@@ -70,17 +113,20 @@ class _RoundActivation(torch.autograd.Function):
         if values.numel() == 0:
             return values.clone()
         low, high = torch.aminmax(values)
-        low, high = low.clamp_max_(0), high.clamp_min_(0)
-        top = 2**bits - 1
-        scale = ((high - low) / top).clamp_min_(torch.finfo(values.dtype).tiny)
-        zero = (-low / scale).round_()
-        if bits <= 16:
-            return torch.fake_quantize_per_tensor_affine(values, scale.float(), zero.int(), 0, top)
-        return ((values / scale).round_() + zero).clamp_(0, top).sub_(zero).mul_(scale)
+        return _round_between(values, low.clamp_max_(0), high.clamp_min_(0), bits)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return gradients[0], None
+
+
+def _round_between(values: Tensor, low: Tensor, high: Tensor, bits: int) -> Tensor:
+    top = 2**bits - 1
+    scale = ((high - low) / top).clamp_min_(torch.finfo(values.dtype).tiny)
+    zero = (-low / scale).round_()
+    if bits <= 16:
+        return torch.fake_quantize_per_tensor_affine(values, scale.float(), zero.int(), 0, top)
+    return ((values / scale).round_() + zero).clamp_(0, top).sub_(zero).mul_(scale)
 
 
 @register("quantisers.min_max")

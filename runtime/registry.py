@@ -21,6 +21,7 @@ _factories: dict[str, Callable[..., Any]] = {}
 _modules = {
     "engines": "cospace.runtime.engines",
     "losses": "cospace.runtime.losses",
+    "measures": "cospace.runtime.measures",
     "optimisers": "cospace.runtime.optimisers",
     "quantisers": "cospace.runtime.quantise",
     "tasks": "cospace.runtime.tasks",

@@ -8,6 +8,7 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,11 @@ import numpy as np
 from attrs import frozen
 from cospace.compiler.mapping import describe
 from cospace.compiler.mapping_file import dumps
-from cospace.compiler.space.graph import Value
-from cospace.compiler.space.model import Design, Objective, Space, show
+from cospace.compiler.space.externals import External
+from cospace.compiler.space.graph import Expr, Value, const, walk
+from cospace.compiler.space.model import Binding, Design, Objective, Space, show
 from cospace.compiler.space.schema import from_json
+from cospace.compiler.space.substitute import rebuild
 from cospace.runtime.costs import Costs, Rows
 from cospace.runtime.events import Cell, Event
 from cospace.runtime.front import find_dominated
@@ -34,6 +37,9 @@ FILES = (
     "mapping.json", "report.html",
 )  # fmt: skip
 CHECKPOINTS = "checkpoints"
+
+Errors = Mapping[Binding, float]
+"""Shares of wrong answers, at each binding of a network's switches."""
 
 
 def write_mapping(folder: Path, space: Space, design: Design) -> None:
@@ -119,14 +125,32 @@ def shown_design(space: Space, design: Mapping[str, Value]) -> dict[str, Any]:
     return {p: show(v, by_path[p].unit, by_path[p].scale) for p, v in design.items()}
 
 
-def shown_objectives(costs: Costs, row: Rows, error: float | None) -> list[dict[str, Any]]:
-    """Every objective with value and unit; a measured one has the error that was measured, or null."""
-    modelled = iter(costs.price([o.value for o in costs.objectives], row)[0]) if costs.objectives else iter(())
+def shown_objectives(costs: Costs, row: Rows, errors: Errors | None) -> list[dict[str, Any]]:
+    """Every objective with value and unit; one that is measured is null where that was not done."""
+    told = costs.space.objectives
+    values = [o.value if errors is None or not o.measured else _told(o.value, errors) for o in told]
+    known = [v for v in values if "measure" not in v.opaque]
+    priced = iter(costs.price(known, row)[0]) if known else iter(())
     found = []
-    for o in costs.space.objectives:
-        value = error if o.measured else _finite(float(next(modelled)) / float(o.scale))
+    for o, v in zip(told, values, strict=True):
+        value = None if "measure" in v.opaque else _finite(float(next(priced)) / float(o.scale))
         found.append({"text": o.text, "value": value, "unit": o.unit, "modelled": not o.measured, "sense": o.sense})
     return found
+
+
+def _told(expr: Expr, errors: Errors) -> Expr:
+    """An expression with what was measured in place of what measures it: at the binding that it names, else the mean
+    over all."""
+
+    new = {}
+    for part in walk([expr]):
+        if part.op == "measure":
+            of: External = part.payload  # type: ignore[assignment]
+            at = {(name.removeprefix("at "), e.value) for name, e in of.arguments if name.startswith("at ")}
+            own = [error for binding, error in errors.items() if at <= set(binding)]
+            if own:
+                new[id(part)] = const(Fraction(float(np.mean(own))))
+    return rebuild(expr, new)
 
 
 def describe_front(costs: Costs, candidates: Sequence[Candidate]) -> tuple[Mapping[str, Cell], ...]:
@@ -138,7 +162,7 @@ def describe_front(costs: Costs, candidates: Sequence[Candidate]) -> tuple[Mappi
     rows = []
     for c in sorted(kept, key=lambda c: c.error):
         row: dict[str, Cell] = {"error": c.error}
-        for o in shown_objectives(costs, c.row, c.error):
+        for o in shown_objectives(costs, c.row, None):
             if o["modelled"] and o["value"] is not None:
                 row[f"{o['text']} [{o['unit']}]" if o["unit"] else o["text"]] = o["value"]
         row.update({p: v for p, v in shown_design(costs.space, costs.decode(c.row[0])).items()})
@@ -154,7 +178,7 @@ def write_pareto(folder: Path, costs: Costs, candidates: Sequence[Candidate]) ->
     points = np.array([[c.error, c.score] for c in candidates]).reshape(-1, 2)
     rows: list[list[Any]] = []
     for c, dominated in zip(candidates, find_dominated(points), strict=True):
-        values = [o["value"] for o in shown_objectives(costs, c.row, c.error) if o["modelled"]]
+        values = [o["value"] for o in shown_objectives(costs, c.row, None) if o["modelled"]]
         shown = shown_design(costs.space, costs.decode(c.row[0]))
         rows.append([f"{c.error:.6g}", *values, int(dominated), c.source, len(c.errors), shown])
     write_table(folder, ["error_choice", *names, "dominated", "source", "seeds"], paths, rows)
@@ -170,13 +194,18 @@ def write_table(folder: Path, heads: Sequence[str], paths: Sequence[str], rows: 
     write_bytes(folder / "pareto.csv", text.getvalue().encode())
 
 
+def ranges_name(path: str, at: Binding) -> str:
+    """Where weights.safetensors has the ranges of a step's activations at a binding of the switches."""
+    return f"{path}/ranges" + "".join(f"@{p}={show(v)}" for p, v in at)
+
+
 def write_weights(folder: Path, trained: Trained) -> None:
-    """weights.safetensors: `path of the operator/parameter` -> tensor."""
-    tensors = {
-        f"{step.path}/{name}": np.ascontiguousarray(p.detach().cpu().numpy())
-        for step, own in zip(trained.subnet.steps, trained.weights, strict=True)
-        for name, p in own.items()
-    }
+    """weights.safetensors: what a design trained, by `names_of`: `path of the operator/parameter` -> tensor; and
+    `path/ranges`, with `@4 bit` behind it where switches say so: of its rounded activations, least and largest."""
+    tensors = {name: np.ascontiguousarray(p.detach().cpu().numpy()) for name, p in trained.tensors.items()}
+    for at, ranges in trained.ranges.items():
+        for path, operands in ranges.known.items() if ranges is not None else ():
+            tensors[ranges_name(path, at)] = np.array(operands, np.float32).reshape(-1, 2)
     write_bytes(folder / "weights.safetensors", save_tensors(tensors))
 
 
@@ -222,6 +251,15 @@ def read_space(folder: Path) -> Space:
         return from_json(read_json(folder / "space.json"), str(folder / "space.json"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise refuse("CS709", f"{folder} holds no run to go on with: {error}") from error
+
+
+def data_of(folder: Path) -> Path | None:
+    """Where the data of a run lay; None where it needed none, or that is not known."""
+    try:
+        found = read_json(folder / "run.json")["settings"]["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def read_start(folder: Path, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:

@@ -6,7 +6,6 @@ as if it had not been.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
 from cospace.runtime.context import Run, Stopped, prepare
 from cospace.runtime.derive import Entry, change_one, pick_finalists, refine_pool
+from cospace.runtime.design_file import Tests, errors_of, write_design
 from cospace.runtime.events import Event, Observe, ignore
 from cospace.runtime.freeze import freeze, thaw
 from cospace.runtime.hardware import Hardware, row_of
@@ -28,16 +28,14 @@ from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.registry import refuse
 from cospace.runtime.results import Candidate
 from cospace.runtime.store import Checkpoints, read_json, write_json
-from cospace.runtime.train import TrainSettings, look, read_train_settings, train
+from cospace.runtime.train import TrainSettings, measure_errors, read_train_settings, train
 
 SAVE_EVERY, SAVE_AFTER = 20, 10.0
 """Epochs of a joint search, and seconds, after which what it has is kept at the end of an epoch."""
-POOL = 240
 ROUNDS = ((5, 3), (3, 6), (2, 10))
-"""Before one candidate is chosen, the best so many are trained until each has so many seeds; of those the best; …"""
+"""Before one candidate is chosen, the best so many are trained until each has so many seeds; of those the best; …: as
+many of these rounds as the text says, all where it says nothing."""
 TRADE = 0.01
-CLIMBED = 16
-"""Changes of the best candidate that are trained in turn, each from the best so far."""
 REPORT_SEED = 1_000
 
 
@@ -137,15 +135,15 @@ class _Job:
                 finalists = self._derive(joint, hardware)
                 candidates = self._train(joint, hardware, finalists, settings)
                 chosen = self._choose(candidates)
-                test = self._report(chosen, settings)
+                tests = self._report(chosen, settings)
                 baseline = self._compare(settings)
                 if self.settings.get("baselines"):
                     self._run_baselines(settings, hardware)
             except Stopped:
                 return self._stop()
-        self._write_design(chosen, test, baseline)
+        write_design(run, self.folder, chosen, tests, baseline)
         self._write_run(True)
-        run.tell("done", "done", accuracy=float(np.mean(test)) if test else 1 - chosen.error)
+        run.tell("done", "done", accuracy=float(np.mean(tests.means)))
         return _read_outcome(self.folder)
 
     def _search(self, joint: Joint) -> Joint:
@@ -170,17 +168,17 @@ class _Job:
         """The finalists: a spread over the front of the pool."""
         if "finalists" not in self.state:
             run = self.run
-            run.tell("phase", "derive", 0, POOL)
+            pool = self._count("pool", 240, least=1)
+            run.tell("phase", "derive", 0, pool)
             if joint.certified:
                 hardware.remember(np.concatenate(joint.certified))
-            pool = refine_pool(
-                run, joint.supernet, hardware, joint.distribution, joint.network, joint.draw, POOL, seed=run.seed
+            found = refine_pool(
+                run, joint.supernet, hardware, joint.distribution, joint.network, joint.draw, pool, seed=run.seed
             )
-            if not pool:
+            if not found:
                 raise refuse("CS710", "no feasible design was met; `cospace check` says whether there is one")
-            k = int(run.number(joint.stage, "candidates", 8))
-            found = pick_finalists(pool, hardware, max(k, 1)) + self._known(hardware)
-            self.state["finalists"] = [_to_list(e) for e in found]
+            finalists = pick_finalists(found, hardware, self._count("candidates", 8, least=1)) + self._known(hardware)
+            self.state["finalists"] = [_to_list(e) for e in finalists]
             self._save(trained=True)
         return [_from_list(x) for x in self.state["finalists"]]
 
@@ -199,12 +197,13 @@ class _Job:
         """Train each finalist from scratch, then changes of the best one, then the best with more seeds."""
         run = self.run
         done = self._train_each(finalists, settings)
-        while len(done) < len(finalists) + CLIMBED:
+        while len(done) < len(finalists) + self._count("changes", 16):
             entry = self._change(joint, hardware, done)
             if entry is None:
                 break
             done = self._train_each([*(_entry_of(c) for c in done), entry], settings)
-        while (again := _next_to_confirm(done, self._trade())) is not None:
+        rounds = ROUNDS[: self._count("rounds", len(ROUNDS))]
+        while (again := _next_to_confirm(done, self._trade(), rounds)) is not None:
             c = done[again]
             phase = f"confirm {again + 1}"
             error = self._train_once(c.row, settings, run.seed + len(c.errors), phase)
@@ -243,8 +242,8 @@ class _Job:
         return done
 
     def _train_once(self, row: np.ndarray, settings: TrainSettings, seed: int, phase: str) -> float:
-        subnet = self.run.planner.resolve(self.run.costs.decode(row[0]))
-        return train(self.run, subnet, settings, seed, phase).error
+        subnets = self.run.planner.subnets(self.run.costs.decode(row[0]))
+        return train(self.run, subnets, settings, seed, phase).error
 
     def _keep(self, candidates: list[Candidate]) -> None:
         self.state["candidates"] = [c.to_json() for c in candidates]
@@ -252,6 +251,16 @@ class _Job:
         front = results.describe_front(self.run.costs, candidates)
         self.run.observe(Event("front", "train", len(candidates), 0, {}, front))
         self._save(trained=True)
+
+    def _count(self, name: str, default: int, least: int = 0) -> int:
+        """A whole number that the search stage says. Raises SpecError: CS705 where it is none."""
+        stage = self.run.stage("search")
+        value = self.run.number(stage, name, default)
+        if not isinstance(value, int) or value < least:
+            raise refuse(
+                "CS705", f"`{name}` of the `search` stage must be a whole number, at least {least}", stage.span
+            )
+        return value
 
     def _trade(self) -> float:
         """What the text gives up in error for a factor e in the modelled objectives."""
@@ -261,12 +270,12 @@ class _Job:
         """Fix the choice on disk before the report split is read."""
         chosen = choose(candidates, self._trade())
         if "chosen" not in self.state:
-            self._write_design(chosen, [], None)
+            write_design(self.run, self.folder, chosen, Tests([]), None)
             self.state["chosen"] = chosen.to_json()
             self._save(trained=True)
         return chosen
 
-    def _report(self, chosen: Candidate, settings: TrainSettings) -> list[float]:
+    def _report(self, chosen: Candidate, settings: TrainSettings) -> Tests:
         """Accuracy on `report`, once a seed; the first seed's weights are kept."""
         return self._test("tests", chosen.row, settings, keep=True)
 
@@ -277,33 +286,32 @@ class _Job:
             return None
         first = references[0]
         row = row_of(self.run.costs, dict(first.design))
-        test = self._test("reference_tests", row, settings, keep=False)
-        error = 1 - float(np.mean(test)) if test else None
+        tests = self._test("reference_tests", row, settings, keep=False)
         return {
             "name": first.name,
             "doc": first.doc,
             "design": results.shown_design(self.run.space, dict(first.design)),
-            "objectives": results.shown_objectives(self.run.costs, row, error),
-            "accuracy": {"test": test},
+            "objectives": results.shown_objectives(self.run.costs, row, errors_of(self.run, row, tests)),
+            "accuracy": {"test": tests.means},
             "feasible": bool(self.run.costs.certified(row)[0]),
         }
 
-    def _test(self, name: str, row: np.ndarray, settings: TrainSettings, keep: bool) -> list[float]:
+    def _test(self, name: str, row: np.ndarray, settings: TrainSettings, keep: bool) -> Tests:
         run = self.run
         wanted = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
-        done = [float(a) for a in self.state.get(name, [])]
-        subnet = run.planner.resolve(run.costs.decode(row[0]))
+        done = [[float(a) for a in seed] for seed in self.state.get(name, [])]
+        subnets = run.planner.subnets(run.costs.decode(row[0]))
         what = "report" if keep else "baseline"
         while len(done) < wanted:
             phase = f"{what} seed {len(done) + 1} of {wanted}"
             run.tell("phase", phase, 0, settings.epochs)
-            trained = train(run, subnet, settings, REPORT_SEED + run.seed + len(done), phase)
+            trained = train(run, subnets, settings, REPORT_SEED + run.seed + len(done), phase)
             if keep and not done:
                 results.write_weights(self.folder, trained)
-            done.append(1 - look(run, subnet, trained.weights, "report")[0])
+            done.append([1 - error for error in measure_errors(run, trained, "report").values()])
             self.state[name] = done
             self._save(trained=True)
-        return done
+        return Tests(done)
 
     def _run_baselines(self, settings: TrainSettings, hardware: Hardware) -> None:
         from cospace.runtime.baselines import run_baselines
@@ -351,27 +359,12 @@ class _Job:
             self._save()  # within an epoch the end of one before is where a resumed search goes on
         candidates = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
         if candidates:
-            self._write_design(choose(candidates, self._trade()), self.state.get("tests", []), None)
+            write_design(run, self.folder, choose(candidates, self._trade()), Tests(self.state.get("tests", [])), None)
         elif joint is not None and (row := _likeliest_feasible(joint)) is not None:
-            self._write_design(Candidate(row, (), 0.0), [], None)
+            write_design(run, self.folder, Candidate(row, (), 0.0), Tests([]), None)
         self._write_run(False)
         run.tell("note", "stopped", text=f"stopped; `cospace resume {self.folder}` goes on")
         return _read_outcome(self.folder)
-
-    def _write_design(self, chosen: Candidate, test: Sequence[float], baseline: dict[str, Any] | None) -> None:
-        run = self.run
-        design = run.costs.decode(chosen.row[0])
-        error = 1 - float(np.mean(test)) if test else (chosen.error if chosen.errors else None)
-        body = {
-            "schema": 1,
-            "design": results.shown_design(run.space, design),
-            "objectives": results.shown_objectives(run.costs, chosen.row, error),
-            "accuracy": {"choice": 1 - chosen.error if chosen.errors else None, "test": list(test)},
-            "baseline": baseline,
-            "breakdown": _break_down(run.space, design),
-        }
-        write_json(self.folder / "design.json", body)
-        results.write_mapping(self.folder, run.space, design)
 
     def _write_run(self, finished: bool) -> None:
         run = self.run
@@ -392,13 +385,14 @@ class _Job:
     def _expect(self, settings: TrainSettings) -> float:
         """Passes that the whole run will take, for the time left."""
         run = self.run
-        stage = run.stage("search")
-        epochs, k = int(run.number(stage, "epochs", 0)), int(run.number(stage, "candidates", 8))
+        epochs, rounds = int(run.number(run.stage("search"), "epochs", 0)), ROUNDS[: self._count("rounds", len(ROUNDS))]
         seeds = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
-        had = (1, *(n for _, n in ROUNDS))
-        confirming = sum(kept * (n - before) for (kept, n), before in zip(ROUNDS, had, strict=False))
-        trainings = k + CLIMBED + confirming + seeds * (2 if run.space.references else 1)
-        return epochs * 2 + POOL / 2 + trainings * settings.epochs * 1.1
+        had = (1, *(n for _, n in rounds))
+        confirming = sum(kept * (n - before) for (kept, n), before in zip(rounds, had, strict=False))
+        trainings = self._count("candidates", 8, least=1) + self._count("changes", 16) + confirming
+        trainings += seeds * (2 if run.space.references else 1)
+        at_each = epochs * 2 + self._count("pool", 240, least=1) / 2 + trainings * settings.epochs * 1.1
+        return at_each * len(run.planner.bindings)
 
 
 def _entry_of(candidate: Candidate) -> Entry:
@@ -418,10 +412,10 @@ def _worth(candidate: Candidate, trade: float) -> float:
     return candidate.error + trade * candidate.score
 
 
-def _next_to_confirm(candidates: Sequence[Candidate], trade: float) -> int | None:
+def _next_to_confirm(candidates: Sequence[Candidate], trade: float, rounds: Sequence[tuple[int, int]]) -> int | None:
     """The index of a candidate that a round of confirmation lacks a seed of."""
     left, had = list(range(len(candidates))), 1
-    for kept, seeds in ROUNDS:
+    for kept, seeds in rounds:
         known = [Candidate(c.row, c.errors[:had], c.score) for c in candidates]
         left = sorted(left, key=lambda i: (_worth(known[i], trade), i))[:kept]
         for i in left:
@@ -437,12 +431,6 @@ def _likeliest_feasible(joint: Joint) -> np.ndarray | None:
     if found is not None:
         return found[0]
     return joint.certified[-1] if joint.certified else None
-
-
-def _break_down(space: Space, design: Any) -> Any:
-    from cospace.compiler.cost import breakdown
-
-    return json.loads(json.dumps(breakdown(space, design), default=str))
 
 
 def _to_list(entry: Entry) -> list[Any]:

@@ -36,11 +36,18 @@ def build(expr: Expr, **more: Any) -> Any:
     """What the registry makes of an opaque value: its factory with its arguments, read."""
     value: External = expr.payload  # type: ignore[assignment]
     factory = find(value.source, expr.span)
-    arguments = {name: Schedule(e) if _moves(e) else read(e) for name, e in value.arguments}
+    arguments = {name: _argument(e) for name, e in value.arguments}
     try:
         return factory(**arguments, **more)
     except (TypeError, ValueError) as error:
         raise refuse("CS705", f"`{value.name}` cannot be made from these arguments: {error}", expr.span) from error
+
+
+def _argument(expr: Expr) -> Any:
+    """A decision stands for itself, by its path."""
+    if expr.op == "var":
+        return str(expr.payload)
+    return Schedule(expr) if _moves(expr) else read(expr)
 
 
 def _moves(expr: Expr) -> bool:

@@ -10,16 +10,28 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from attrs import define, field
-from cospace.runtime.network import Weights, fresh_statistics, initial_weights, leaves_of, parameter_shapes, run
+from cospace.compiler.space.model import Binding
+from cospace.runtime.losses import SplitLoss
+from cospace.runtime.network import (
+    Tensors,
+    Weights,
+    corner,
+    fresh_statistics,
+    initial_weights,
+    names_of,
+    parameter_shapes,
+    weights_of,
+)
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.parking import Parking
-from cospace.runtime.plan import Subnet
+from cospace.runtime.plan import Step, Subnet
+from cospace.runtime.step import gradients_of
 from cospace.runtime.tasks.base import Batch
 from torch import Tensor
 
@@ -64,47 +76,55 @@ class Supernet:
         """Room that parked banks take on the disk."""
         return 0 if self._parking is None else self._parking.disk_bytes
 
-    def take(self, subnet: Subnet, gradients: bool = False) -> Weights:
-        """A subnet's weights, copied out of their banks; leaves of a graph where gradients are wanted."""
-        self._fit(subnet)
-        weights = []
-        for step in subnet.steps:
-            own = {}
-            for name, (role, shape) in parameter_shapes(step).items():
-                part = self.banks[step.place, role, len(shape)].values[_corner(shape)]
-                own[name] = self._unpark(part).requires_grad_(gradients)
-            weights.append(own | fresh_statistics(step, self.device))
-        return weights
+    def take(self, subnets: Iterable[Subnet], gradients: bool = False) -> Tensors:
+        """What some paths take of their banks, by `bank_keys`: copies of the leading slices that hold them all, leaves
+        of a graph where gradients are wanted; and fresh statistics."""
+        wanted: dict[Key, tuple[int, ...]] = {}
+        found: Tensors = {}
+        for subnet in subnets:
+            self._fit(subnet)
+            for step in subnet.steps:
+                keys = bank_keys(step)
+                for name, (_, shape) in parameter_shapes(step).items():
+                    wanted[keys[name]] = tuple(map(max, wanted.get(keys[name], shape), shape))
+                found |= {keys[name]: tensor for name, tensor in fresh_statistics(step, self.device).items()}
+        for key, shape in wanted.items():
+            found[key] = self._unpark(self.banks[key].values[corner(shape)]).requires_grad_(gradients)
+        return found
+
+    def weights(self, subnet: Subnet) -> Weights:
+        """One path's weights, copied out of their banks."""
+        return weights_of(subnet, self.take([subnet]), bank_keys)
 
     def step(
-        self, subnet: Subnet, batch: Batch, loss: Callable[[Any], Tensor], optimiser: Optimiser, epoch: int
+        self,
+        subnets: Mapping[Binding, Subnet],
+        batch: Batch,
+        loss: SplitLoss,
+        optimiser: Optimiser,
+        epoch: int,
     ) -> float:
-        """One weight step along one path: its slices alone get gradients and are written back. Gives the loss."""
-        weights = self.take(subnet, gradients=True)
-        value = loss(batch.of(run(subnet, batch.fields, weights, training=True)))
-        gradients = list(torch.autograd.grad(value, leaves_of(weights), allow_unused=True))
-        result = float(value.detach())
-        del value
-        i = 0
-        for step, own in zip(subnet.steps, weights, strict=True):
-            for name, (role, shape) in parameter_shapes(step).items():
-                gradient, gradients[i] = gradients[i], None
-                i += 1
-                if gradient is not None:
-                    bank = self.banks[step.place, role, len(shape)]
-                    self._update(bank, own[name].detach(), gradient, optimiser, epoch)
-        return result
+        """One weight step along one path, at each binding of its switches: its slices alone get gradients and are
+        written back. Gives the loss."""
+        tensors = self.take(subnets.values(), gradients=True)
+        value, gradients = gradients_of(subnets, tensors, batch, loss, epoch, bank_keys)
+        owners = [key for key, tensor in tensors.items() if tensor.requires_grad]
+        for i, key in enumerate(owners):
+            gradient, gradients[i] = gradients[i], None
+            if gradient is not None:
+                self._update(self.banks[key], tensors[key].detach(), gradient, optimiser, epoch)
+        return float(value)
 
     def _update(self, bank: Bank, weight: Tensor, gradient: Tensor, optimiser: Optimiser, epoch: int) -> None:
         while len(bank.state) < optimiser.slots:
             bank.state.append(self.make_array(bank.values.shape))
-        corner = _corner(tuple(weight.shape))
-        state = [self._unpark(s[corner]) for s in bank.state[: optimiser.slots]]
+        here = corner(tuple(weight.shape))
+        state = [self._unpark(s[here]) for s in bank.state[: optimiser.slots]]
         bank.count += 1
         optimiser.update(weight, gradient, state, bank.count, epoch)
-        bank.values[corner] = weight.cpu().numpy()
+        bank.values[here] = weight.cpu().numpy()
         for parked, tensor in zip(bank.state, state, strict=False):
-            parked[corner] = tensor.cpu().numpy()
+            parked[here] = tensor.cpu().numpy()
 
     def save(self, tensors: dict[str, np.ndarray]) -> list[list[Any]]:
         """Add all banks to `tensors`; gives what `load` needs beside them."""
@@ -149,15 +169,15 @@ class Supernet:
             bound = np.sqrt(6 / ((shape[0] + shape[1]) * math.prod(shape[2:])))  # Glorot and Bengio (2010)
             random = np.random.default_rng([self.seed, zlib.crc32(repr((key, shape)).encode())])
             values[...] = random.uniform(-bound, bound, shape)
-        values[_corner(wanted.shape)] = wanted
+        values[corner(wanted.shape)] = wanted
         bank = Bank(values)
         if old is not None:
-            corner = _corner(old.values.shape)
-            values[corner] = old.values
+            there = corner(old.values.shape)
+            values[there] = old.values
             bank.count = old.count
             for state in old.state:
                 bank.state.append(self.make_array(shape))
-                bank.state[-1][corner] = state
+                bank.state[-1][there] = state
         self.banks[key] = bank
 
     def _unpark(self, part: np.ndarray) -> Tensor:
@@ -170,5 +190,9 @@ class Supernet:
         return self._parking.take(shape)
 
 
-def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    return tuple(slice(0, n) for n in shape)
+def bank_keys(step: Step) -> Mapping[str, Any]:
+    """A weight's name -> the key of its bank; a statistic's -> its name in files."""
+    found: dict[str, Any] = dict(names_of(step))
+    for name, (role, shape) in parameter_shapes(step).items():
+        found[name] = step.place, role, len(shape)
+    return found

@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Mapping
+from statistics import mean
 
 import torch
-from attrs import frozen
-from cospace.compiler.space.model import Stage
+from attrs import field, frozen
+from cospace.compiler.space.model import Binding, Stage
+from cospace.dsl.diagnostics import Span
 from cospace.runtime.context import Run
 from cospace.runtime.losses import SplitLoss, split_loss
-from cospace.runtime.network import Weights, build_skeleton, initial_weights, leaves_of, run
+from cospace.runtime.measures import count_wrong
+from cospace.runtime.network import Tensors, Weights, build_skeleton, fresh_tensors, leaves_of, run, weights_of
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.plan import Subnet
+from cospace.runtime.quantise import FULL, Ranges
 from cospace.runtime.registry import refuse
-from cospace.runtime.settings import build, read
-from torch import Tensor
+from cospace.runtime.settings import build
+from cospace.runtime.step import gradients_of
 
 CHECK_EVERY = 5
 """Epochs between two looks at the `choice` split."""
@@ -29,24 +33,28 @@ favour designs whose accuracy jumps about: on the 250 nodes that choose on Cora,
 
 @frozen(eq=False)
 class TrainSettings:
-    """batch: examples of a step, at most; 0 leaves it to the task."""
+    """batch: examples of a step, at most; 0 leaves it to the task. steer: what moves the architecture of a search, its
+    terms of data; the loss itself where the text says no other."""
 
     epochs: int
     batch: int
     loss: SplitLoss
     optimiser: Optimiser
+    steer: SplitLoss
 
 
 @frozen(eq=False)
 class Trained:
-    """weights: at the look with the least error on `choice`, one mapping a step of the subnet. error: the share of
-    wrong answers on `choice` as the last looks have it in the mean, to compare designs by."""
+    """One design's weights at the look with the least error on `choice`. error: the share of wrong answers on `choice`
+    as the last looks have it in the mean, over the bindings of the switches too, to compare designs by."""
 
-    subnet: Subnet
+    subnets: Mapping[Binding, Subnet]
     seed: int
-    weights: tuple[Mapping[str, Tensor], ...]
+    tensors: Tensors
     epoch: int
     error: float
+    ranges: Mapping[Binding, Ranges | None] = field(factory=dict)
+    """Of the activations that are rounded, frozen before anything is measured; none for an input that is run whole."""
 
 
 def read_train_settings(run_: Run, stage: Stage, epochs: int | None = None) -> TrainSettings:
@@ -65,7 +73,31 @@ def read_train_settings(run_: Run, stage: Stage, epochs: int | None = None) -> T
     batch = run_.number(stage, "batch", 0)
     if not isinstance(batch, int) or batch < 0:
         raise refuse("CS705", f"`batch` of the `{stage.kind}` stage must be a whole number of examples", stage.span)
-    return TrainSettings(count, batch, split_loss(loss), build(optimiser))
+    split = split_loss(loss)
+    check_switches(split, run_, loss.span)
+    steer = split
+    if (said := stage.setting("steer")) not in (None, loss):
+        assert said is not None
+        steer = split_loss(said)
+        check_switches(steer, run_, said.span)
+        if steer.cost is not None:
+            raise refuse("CS705", "`steer` holds terms of data alone; what costs stands in `loss`", said.span)
+    return TrainSettings(count, batch, split, build(optimiser), steer)
+
+
+def check_switches(loss: SplitLoss, run_: Run, span: Span) -> None:
+    """Hold the switches that losses name against those of the network.
+
+    Raises:
+        SpecError: CS705 for one that the network does not have, or a value that it never takes.
+    """
+    known = {v.path: v for v in run_.planner.switches}
+    for of in loss.switched():
+        if of.over not in known:
+            has = ", ".join(f"`{p}`" for p in known) or "none"
+            raise refuse("CS705", f"this loss is over `{of.over}`, and the switches of the network are {has}", span)
+    if not loss.read_at(run_.planner.bindings):
+        raise refuse("CS705", "this loss reads no value that the network's switches take", span)
 
 
 def order_of(seed: int, epoch: int) -> int:
@@ -73,58 +105,84 @@ def order_of(seed: int, epoch: int) -> int:
     return zlib.crc32(f"{seed} {epoch}".encode())
 
 
-def train(run_: Run, subnet: Subnet, settings: TrainSettings, seed: int, phase: str = "train") -> Trained:
-    """Train a subnet from scratch. Each epoch is one pass; each look at `choice` half a pass.
+def train(
+    run_: Run, subnets: Mapping[Binding, Subnet], settings: TrainSettings, seed: int, phase: str = "train"
+) -> Trained:
+    """Train a design from scratch. An epoch is one pass for each binding of its switches; a look at `choice` half of
+    that.
 
     Raises:
         Stopped: between two epochs, when asked to.
     """
     task, optimiser = run_.task, settings.optimiser
     torch.manual_seed(seed)
-    weights = initial_weights(subnet, seed, run_.device)
-    leaves = leaves_of(weights)
+    tensors = fresh_tensors(subnets.values(), seed, run_.device)
+    leaves = leaves_of(tensors)
     states = [[torch.zeros_like(p, requires_grad=False) for _ in range(optimiser.slots)] for p in leaves]
     looks: list[tuple[float, float]] = []
-    kept: tuple[int, tuple[Mapping[str, Tensor], ...]] = (0, ())
+    kept: tuple[int, Tensors] = (0, {})
     steps = 0
     for epoch in range(settings.epochs):
-        factors = tuple(float(read(f, epoch=epoch)) for f, _ in settings.loss.data)
         losses = []
         for batch in task.batches("train", settings.batch, order_of(seed, epoch)):
             run_.check_stop()
-            output = batch.of(run(subnet, batch.fields, weights, training=True))
-            loss = settings.loss.of_data(output, batch.targets, factors)
-            gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
-            del output
+            loss, gradients = gradients_of(subnets, tensors, batch, settings.loss, epoch)
             steps += 1
             for leaf, gradient, state in zip(leaves, gradients, states, strict=True):
                 if gradient is not None:
                     optimiser.update(leaf.detach(), gradient, state, steps, epoch)
-            run_.budget.passes += batch.share
-            losses.append(loss.detach())
+            run_.budget.passes += batch.share * len(subnets)
+            losses.append(loss)
         last = epoch + 1 == settings.epochs
         if last or (epoch + 1) % CHECK_EVERY == 0:
-            looks.append(look(run_, subnet, weights, "choice"))
+            seen = [look(run_, subnet, weights_of(subnet, tensors), "choice") for subnet in subnets.values()]
+            looks.append((mean(error for error, _ in seen), mean(loss for _, loss in seen)))
             if looks[-1] <= min(looks):
-                kept = epoch, tuple({n: p.detach().clone() for n, p in own.items()} for own in weights)
-            mean = float(torch.stack(losses).mean())
-            run_.tell("step", phase, epoch + 1, settings.epochs, loss=mean, accuracy=1 - looks[-1][0])
+                kept = epoch, {n: p.detach().clone() for n, p in tensors.items()}
+            value = float(torch.stack(losses).mean())
+            run_.tell("step", phase, epoch + 1, settings.epochs, loss=value, accuracy=1 - looks[-1][0])
     steady = [error for error, _ in looks[-max(len(looks) // STEADY, LEAST) :]]
-    return Trained(subnet, seed, kept[1], kept[0], sum(steady) / len(steady))
+    ranges = {at: _gather(run_, subnet, weights_of(subnet, kept[1]), settings.batch) for at, subnet in subnets.items()}
+    return Trained(subnets, seed, kept[1], kept[0], sum(steady) / len(steady), ranges)
 
 
 @torch.no_grad()
-def look(run_: Run, subnet: Subnet, weights: Weights, split: str) -> tuple[float, float]:
-    """Share of wrong answers on a split, and mean cross entropy; (1, inf) when an output is not finite. Half a pass."""
+def _gather(run_: Run, subnet: Subnet, weights: Weights, size: int) -> Ranges | None:
+    """The ranges of a path's activations over some training examples; None where none is rounded, or the input is run
+    whole, whose ranges are its own. Half a pass over those."""
+    if all(step.precision.activation_bits >= FULL for step in subnet.steps):
+        return None
+    ranges = Ranges()
+    for batch in itertools.islice(run_.task.batches("train", size), CALIBRATED):
+        if batch.asked is not None:
+            return None
+        run_.budget.passes += batch.share / 2
+        run(subnet, batch.fields, weights, ranges=ranges)
+    ranges.gathering = False
+    return ranges
+
+
+def measure_errors(run_: Run, trained: Trained, split: str) -> dict[Binding, float]:
+    """The share of wrong answers of a trained design on a split, at each binding of its switches. Half a pass each."""
+    return {
+        at: look(run_, subnet, weights_of(subnet, trained.tensors), split, trained.ranges.get(at))[0]
+        for at, subnet in trained.subnets.items()
+    }
+
+
+@torch.no_grad()
+def look(run_: Run, subnet: Subnet, weights: Weights, split: str, ranges: Ranges | None = None) -> tuple[float, float]:
+    """Share of wrong answers on a split, and mean cross entropy; (1, inf) when an output is not finite. Half a pass.
+    ranges: of activations, those of each batch where there are none."""
     wrong = total = 0.0
     loss = 0.0
     for batch in run_.task.batches(split):
         run_.budget.passes += batch.share / 2
-        logits = batch.of(run(subnet, batch.fields, weights))
+        logits = batch.of(run(subnet, batch.fields, weights, ranges=ranges))
         if not bool(torch.isfinite(logits).all()):
             return 1.0, float("inf")
         total += len(logits)
-        wrong += float((logits.argmax(1) != batch.targets).sum())
+        wrong += float(count_wrong(logits, batch.targets))
         loss += float(torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum"))
     return wrong / total, loss / total
 

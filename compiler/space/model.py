@@ -21,6 +21,9 @@ UNWRITTEN: Mapping[str, bool] = {"written": False}
 Design = Mapping[str, Value]
 """Decision path -> value, live decisions only."""
 
+Binding = tuple[tuple[str, Value], ...]
+"""Variants (what is bound after the search) and the value that each has; () where there are none."""
+
 
 @frozen
 class Decision:
@@ -171,7 +174,7 @@ class Work:
     guard: Expr
     placements: Sequence[Placement]
     span: Span = NOWHERE
-    at: tuple[tuple[str, Value], ...] = ()
+    at: Binding = ()
 
 
 @frozen

@@ -5,6 +5,7 @@ The Python door has the verbs of the command line:
     import cospace
     model = cospace.load("specs/name.cospace", area_budget="0.5mm2")
     model.check(); model.count(); model.sample(10); model.cost(designs); model.best(); model.search("results/name")
+    net = cospace.network("results/name"); net.bind(4); net(pixels)
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cospace.door import Model, load
+    from cospace.door import Model, load, network
 
 __version__ = "0.1.0"
-__all__ = ["Model", "__version__", "load"]
+__all__ = ["Model", "__version__", "load", "network"]
 
 
 def __getattr__(name: str) -> object:
-    """`load` and `Model`, imported when they are first asked for, so that `import cospace` costs nothing."""
-    if name in ("load", "Model"):
+    """The door, imported when it is first asked for, so that `import cospace` costs nothing."""
+    if name in ("load", "Model", "network"):
         from cospace import door
 
         return getattr(door, name)

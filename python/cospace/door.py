@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cospace.compiler.counting.values import ValueCounts
     from cospace.compiler.engines.best import Best
     from cospace.compiler.supernet import Estimate
+    from cospace.runtime.deployed import Deployed
     from cospace.runtime.events import Observe
     from cospace.runtime.search import Outcome
 
@@ -186,3 +187,11 @@ def load(
     if space is None:
         raise SpecError(found)
     return Model(space, found)
+
+
+def network(folder: Path | str) -> Deployed:
+    """The trained network of a result folder, whose switches `bind` binds. Raises SpecError (CS712) where there is
+    none."""
+    from cospace.runtime.deployed import deploy
+
+    return deploy(Path(folder))

@@ -127,7 +127,8 @@ class Maker:
         search = Stage(
             "search", ("net", "precision", "engine"),
             ((("net",), gumbel), (("precision",), gumbel), (("engine",), das)),
-            (("epochs", g.const(self.epochs)), ("loss", loss), ("optimiser", adam)), "stages.search",
+            (("epochs", g.const(self.epochs)), ("loss", loss), ("optimiser", adam), ("pool", g.const(12))),
+            "stages.search",
         )  # fmt: skip
         train = Stage(
             "train", ("net",), (),

@@ -66,7 +66,7 @@ chip = systolic()
 minimize error(photos)
 minimize chip.latency
 search {
-    epochs = 2; batch = 128; candidates = 1
+    epochs = 2; batch = 128; pool = 6; candidates = 1; changes = 1; rounds = 0
     loss = cross_entropy() + 1e-3 * chip.latency / 1 ms
     optimiser = sgd(0.1); net by gumbel(); precision by gumbel(); chip by local(evaluations = 50)
 }
@@ -242,8 +242,7 @@ def test_an_archive_that_breaks_off_is_told(tmp_path: Path, cut: int) -> None:
 def test_images_are_searched_and_a_stopped_search_ends_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in (("POOL", 6), ("CLIMBED", 1), ("ROUNDS", ()), ("SAVE_AFTER", 0.0)):
-        monkeypatch.setattr(searching, name, few)
+    monkeypatch.setattr(searching, "SAVE_AFTER", 0.0)
     space = compiled(SMALL)
     whole = search(space, tmp_path / "whole")
     stop, seen = threading.Event(), []

@@ -164,12 +164,11 @@ def test_every_tensor_is_made_on_the_device_of_the_run() -> None:
         with torch.device(default):
             joint = begin_joint(run, run.stage("search"), 0)
             told = [joint.advance() for _ in range(3)]
-            subnet = run.planner.resolve(run.costs.decode(joint.draw(1)[0]))
-            trained = train(run, subnet, read_train_settings(run, run.stage("train")), 0)
-        found.append((told, [{n: p.tolist() for n, p in own.items()} for own in trained.weights]))
+            subnets = run.planner.subnets(run.costs.decode(joint.draw(1)[0]))
+            trained = train(run, subnets, read_train_settings(run, run.stage("train")), 0)
+        found.append((told, {n: p.tolist() for n, p in trained.tensors.items()}))
     (told, weights), (other_told, others) = found
-    assert len(told) == len(other_told) and [w.keys() for w in weights] == [w.keys() for w in others]
-    for own, other in zip(weights, others, strict=True):
-        for name in own:
-            assert np.allclose(own[name], other[name], rtol=0, atol=SLACK)
+    assert len(told) == len(other_told) and weights.keys() == others.keys()
+    for name, values in weights.items():
+        assert np.allclose(values, others[name], rtol=0, atol=SLACK)
     assert told == other_told or SLACK

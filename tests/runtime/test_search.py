@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from attrs import evolve
 from cospace.compiler.exact.exact import evaluate
 from cospace.dsl.diagnostics import SpecError
+from cospace.runtime import design_file
 from cospace.runtime import search as job
 from cospace.runtime import train as training
 from cospace.runtime.context import prepare
@@ -25,10 +25,9 @@ from spaces import make_space
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "POOL", 12)
     monkeypatch.setattr(job, "ROUNDS", ((2, 2), (1, 3)))
     monkeypatch.setattr(job, "SAVE_EVERY", 2)
-    monkeypatch.setattr(job, "_break_down", lambda space, design: None)
+    monkeypatch.setattr(design_file, "_break_down", lambda space, design: None)
 
 
 SMALL = make_space(widths=(4, 8), epochs=6, train_epochs=4)
@@ -113,13 +112,11 @@ def test_a_weight_step_touches_one_path_alone() -> None:
     joint = begin_joint(run_, run_.stage("search"), 0)
     rows = joint.distribution.draw(64)
     for row in rows:
-        joint.supernet.take(run_.planner.resolve(run_.costs.decode(row)))
+        joint.supernet.weights(run_.planner.resolve(run_.costs.decode(row)))
     subnet = run_.planner.resolve(run_.costs.decode(rows[0]))
     before = {key: bank.values.copy() for key, bank in joint.supernet.banks.items()}
     (batch,) = run_.task.batches("train")
-    joint.supernet.step(
-        subnet, batch, lambda out: torch.nn.functional.cross_entropy(out, batch.targets), joint.settings.optimiser, 0
-    )
+    joint.supernet.step({(): subnet}, batch, joint.settings.loss, joint.settings.optimiser, 0)
     places = {step.place for step in subnet.steps}
     for key, bank in joint.supernet.banks.items():
         if key[0] not in places:
@@ -133,7 +130,7 @@ def test_weights_are_of_the_best_look_and_the_error_of_the_last_ones(monkeypatch
     monkeypatch.setattr(training, "look", lambda *_: next(scripted))
     settings = evolve(training.read_train_settings(run_, run_.stage("train")), epochs=6 * training.CHECK_EVERY)
     row = begin_joint(run_, run_.stage("search"), 0).draw(1)
-    trained = training.train(run_, run_.planner.resolve(run_.costs.decode(row[0])), settings, 0)
+    trained = training.train(run_, run_.planner.subnets(run_.costs.decode(row[0])), settings, 0)
     assert trained.epoch == 2 * training.CHECK_EVERY - 1  # of two equal errors the one with the less loss
     assert trained.error == pytest.approx((0.2 + 0.4 + 0.1) / 3)  # one lucky look does not decide
 
@@ -143,7 +140,7 @@ def test_rounds_of_confirmation_narrow_down() -> None:
     later = {0: 0.3, 1: 0.4, 2: 0.1, 3: 0.2}
     candidates = [job.Candidate(np.array([[i]]), (e,), 0.0) for i, e in enumerate(errors)]
     trained = []
-    while (i := job._next_to_confirm(candidates, 0.01)) is not None:
+    while (i := job._next_to_confirm(candidates, 0.01, job.ROUNDS)) is not None:
         trained.append(i)
         candidates[i] = job.Candidate(candidates[i].row, (*candidates[i].errors, later[i]), 0.0)
     assert trained == [1, 2, 2]
@@ -151,14 +148,14 @@ def test_rounds_of_confirmation_narrow_down() -> None:
 
 
 def test_the_choice_is_on_disk_before_the_report_split_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, chosen = job.look, []
+    real, chosen = training.look, []
 
     def look(run_: object, subnet: object, weights: object, split: str) -> tuple[float, float]:
-        assert split == "report"
-        chosen.append(json.loads((tmp_path / "a/design.json").read_text())["design"])
+        if split == "report":
+            chosen.append(json.loads((tmp_path / "a/design.json").read_text())["design"])
         return real(run_, subnet, weights, split)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(job, "look", look)
+    monkeypatch.setattr(training, "look", look)
     outcome = run(tmp_path / "a")
     assert chosen and all(design == outcome.design for design in chosen)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.exact.exact import evaluate
 from cospace.compiler.space.model import Call
@@ -67,9 +66,7 @@ def test_state_in_text_is_what_modules_train(joint: Joint) -> None:
 
 def step_along(joint: Joint, subnet: Subnet) -> None:
     (batch,) = joint.run.task.batches("train")
-    joint.supernet.step(
-        subnet, batch, lambda out: torch.nn.functional.cross_entropy(out, batch.targets), joint.settings.optimiser, 0
-    )
+    joint.supernet.step({(): subnet}, batch, joint.settings.loss, joint.settings.optimiser, 0)
 
 
 def test_the_estimated_peak_is_near_the_measured_one(joint: Joint) -> None:
@@ -113,5 +110,5 @@ def test_a_path_alone_takes_no_less_than_in_the_supernet(joint: Joint) -> None:
     step_along(joint, subnet)
     first = measure_peak(lambda: step_along(joint, subnet))
     for row in joint.draw(30):  # more alternatives in the banks change nothing while one path runs
-        joint.supernet.take(joint.run.planner.resolve(joint.run.costs.decode(row)))
+        joint.supernet.weights(joint.run.planner.resolve(joint.run.costs.decode(row)))
     assert measure_peak(lambda: step_along(joint, subnet)) <= 1.1 * first

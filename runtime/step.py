@@ -1,0 +1,45 @@
+"""A step of the weights over every binding of the switches: loss and gradients, the activations of one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from cospace.compiler.space.model import Binding
+from cospace.runtime.losses import SplitLoss
+from cospace.runtime.network import Keys, Tensors, leaves_of, names_of, run, weights_of
+from cospace.runtime.plan import Subnet
+from cospace.runtime.tasks.base import Batch
+from torch import Tensor
+
+Gradients = list[Tensor | None]
+
+
+def gradients_of(
+    subnets: Mapping[Binding, Subnet],
+    tensors: Tensors,
+    batch: Batch,
+    loss: SplitLoss,
+    epoch: int,
+    keys: Keys = names_of,
+) -> tuple[Tensor, Gradients]:
+    """The data terms, their mean over the bindings that they read, and its gradient by each of `leaves_of(tensors)`.
+
+    The largest values come first, so that smaller ones may learn from them; what they give is kept without a graph.
+    """
+    leaves, read = leaves_of(tensors), loss.read_at(list(subnets))
+    outputs: dict[Binding, Tensor] = {}
+    gradients: Gradients = [None] * len(leaves)
+    total = torch.zeros((), device=leaves[0].device if leaves else None)
+    for at in reversed(read):
+        output = batch.of(run(subnets[at], batch.fields, weights_of(subnets[at], tensors, keys), training=True))
+        value = loss.of_data(output, batch.targets, epoch, at, outputs) / len(read)
+        own = torch.autograd.grad(value, leaves, allow_unused=True)
+        total = total + value.detach()
+        outputs[at] = output.detach()
+        del output, value
+        for i, gradient in enumerate(own):
+            if gradient is not None:
+                gradients[i] = gradient if (sum_ := gradients[i]) is None else sum_ + gradient
+        del own
+    return total, gradients
