@@ -182,7 +182,7 @@ def compare_with_alone(case: Case, paths: int, compared: list[int]) -> list[Row]
 def grow(case: Case, supernet: Supernet, designs: list[Design]) -> None:
     """Bring the banks to their full size before anything is weighed, with the optimiser's state."""
     for row in case.joint.distribution.draw(GROWN):
-        supernet.take(case.resolve(case.run.costs.decode(row)))
+        supernet.take([case.resolve(case.run.costs.decode(row))])
     for design in [*designs, largest(case)]:
         case.weigh(case.resolve(design), supernet)
     slots = case.joint.settings.optimiser.slots

@@ -17,13 +17,15 @@ Floats = NDArray[np.float64]
 
 
 class Costs:
-    """The compiled cost of one space. evaluations: designs priced so far."""
+    """The compiled cost of one space. evaluations: designs priced so far; inputs: what costs read beside decisions and
+    the epoch."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self.decisions = space.decisions
         self.objectives: tuple[Objective, ...] = tuple(o for o in space.objectives if not o.measured)
         self.evaluations = 0
+        self.inputs: dict[str, float] = {}
         self._requirements = [
             either(negate(r.guard), r.value) for r in space.requirements if not _measured(r.value, r.guard)
         ]
@@ -56,7 +58,7 @@ class Costs:
         key = tuple(exprs)
         if key not in self._programs:
             self._programs[key] = Program(list(exprs), self.decisions)
-        inputs = {"epoch": float(epoch), "step": float(epoch)}
+        inputs = {"epoch": float(epoch), "step": float(epoch), **self.inputs}
         return np.stack([np.asarray(a, np.float64) for a in self._programs[key](rows, inputs)], axis=1)
 
     def price_feasible(self, expr: Expr, rows: Rows, epoch: int = 0) -> Floats:

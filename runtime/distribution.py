@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import torch
 from cospace.compiler.engines.liveness import Liveness
+from cospace.compiler.space.graph import Value
 from cospace.compiler.space.model import Decision
 from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.engines import Das, Engine, Gumbel
@@ -57,6 +58,17 @@ class Distribution:
                 wanted[keep, j] = base[keep, j]
                 scores[j][keep] = -np.abs(np.arange(len(d.values))[None] - base[keep, j][:, None])
         return self.liveness.fill(wanted, scores)
+
+    def mix(self, row: NDArray[np.int64]) -> dict[str, dict[Value, float]]:
+        """Of the decisions that live in a row and are mixed in weight steps: how much of each value, drawn from the
+        Gumbel-softmax (Jang et al., 2017). row: (decisions,)"""
+        found = {}
+        for j, engine in enumerate(self._engines):
+            if isinstance(engine, Gumbel) and engine.soft and row[j] >= 0:
+                noise = torch.from_numpy(self.random.gumbel(size=len(self.logits[j])))
+                shares = torch.softmax((self.logits[j] + noise) / self.temperatures[j], 0).tolist()
+                found[self.decisions[j].path] = dict(zip(self.decisions[j].values, shares, strict=True))
+        return found
 
     def likeliest(self) -> Rows:
         """The row of the largest logits. (1, decisions)"""

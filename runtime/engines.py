@@ -24,11 +24,13 @@ def _adam() -> Optimiser:
 
 @frozen(eq=False)
 class Gumbel:
-    """Paths drawn from a distribution that learns; `backward` of them share a gradient. temperature: of the softmax."""
+    """Paths drawn from a distribution that learns; `backward` of them share a gradient. temperature: of the softmax.
+    soft: weights learn under a mixture of all values in place of the drawn one."""
 
     backward: int = 2
     temperature: Number = 1.0
     optimiser: Optimiser = field(factory=_adam)
+    soft: bool = False
 
 
 @frozen(eq=False)
@@ -48,11 +50,9 @@ Engine = Gumbel | Das | Search
 def build_gumbel(
     forward: str = "hard", backward: int = 2, temperature: Number = 1.0, optimiser: Optimiser | None = None
 ) -> Gumbel:
-    if forward != "hard":
-        raise ValueError(f"forward = {forward} does not run yet; hard draws one value, so that memory does not grow")
     if backward < 1:
         raise ValueError("backward counts paths, at least 1")
-    return Gumbel(backward, temperature, optimiser or _adam())
+    return Gumbel(backward, temperature, optimiser or _adam(), forward == "soft")
 
 
 @register("engines.das")

@@ -29,6 +29,7 @@ def freeze(joint: Joint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "counts": distribution.counts,
         "random": json.dumps(distribution.random.bit_generator.state),
         "banks": banks,
+        "inputs": dict(joint.run.costs.inputs),
     }, tensors
 
 
@@ -50,6 +51,7 @@ def thaw(joint: Joint, state: dict[str, Any], tensors: dict[str, np.ndarray]) ->
         rows = tensors.get("certified")
         joint.certified = [] if rows is None else [row[None] for row in rows]
         joint.epoch = int(state["epoch"])
+        joint.run.costs.inputs = {str(name): float(value) for name, value in state["inputs"].items()}
         torch.set_rng_state(torch.from_numpy(tensors["torch"].copy()))
         if joint.run.device.type == "cuda" and "cuda" in tensors:
             torch.cuda.set_rng_state(torch.from_numpy(tensors["cuda"].copy()), joint.run.device)

@@ -7,6 +7,9 @@ import math
 from functools import cached_property
 
 import numpy as np
+from attrs import evolve
+from cospace.compiler.engines.apart import best_apart
+from cospace.compiler.engines.best import complete, only_read, restrict
 from cospace.compiler.engines.exhaustive import Exhaustive
 from cospace.compiler.engines.group_tables import Tangled
 from cospace.compiler.engines.liveness import Liveness
@@ -25,8 +28,8 @@ SHORT = 256
 
 
 class Hardware:
-    """Best accelerators for many networks of one space. `complete`: whether answers come from the whole list;
-    `listed`: how many were compared for one network."""
+    """Best accelerators for many networks of one space. complete: whether answers come from the whole list; apart:
+    whether they are looked for part by part; listed: how many were compared for one network."""
 
     def __init__(self, costs: Costs, open_decisions: list[int], seed: int) -> None:
         self.costs = costs
@@ -35,6 +38,7 @@ class Hardware:
         self.liveness = Liveness(costs.decisions)
         sizes = [len(costs.decisions[j].values) for j in open_decisions]
         self.complete = math.prod(sizes) <= LISTED
+        self.apart = bool(open_decisions)
         self.listed = 0
         self._paths = frozenset(costs.decisions[j].path for j in open_decisions)
         self._tables: Tabulated | None = None
@@ -83,7 +87,31 @@ class Hardware:
                 return self._look_up(row) if self._tabulated else self._prove(row)
             except TooMany:
                 self.complete = False
+        if self.apart:
+            found = self._take_apart(row)
+            if found is not None:
+                return found
         return self._descend(row)
+
+    def _take_apart(self, row: Rows) -> tuple[Rows, float] | None:
+        """The best, proved, where the accelerators are too many to list and their parts share nothing but sums and the
+        like. Once they do not, it is not tried again."""
+        fixed = {path: v for path, v in self.costs.decode(row[0]).items() if path not in self._paths}
+        space = evolve(self.costs.space, objectives=self._objectives())
+        core = only_read(restrict(space, fixed))
+        try:
+            found = best_apart(core)
+        except Undecided:
+            found = None
+        if found is None:
+            self.apart = False
+            return None
+        self.costs.evaluations += found.evaluated
+        self.listed = max(self.listed, found.evaluated)
+        if not found.certified or not found.designs:
+            return None
+        best = self.costs.encode(complete(space, fixed, core, found).designs[:1])
+        return self._first_certified(best, self.costs.score(best))
 
     @cached_property
     def _tabulated(self) -> bool:

@@ -140,6 +140,7 @@ class Joint:
             for batch, other in zip(task.batches("train", size, order), steering, strict=False)
         ]
         self.epoch, self.steps = self.epoch + 1, 0
+        self._steer()
         temperature = max((self.distribution.temperatures[j] for j in self.network), default=1.0)
         means = {name: float(np.mean([values[name] for values in told])) for name in told[0]}
         return means | {"temperature": float(temperature), "passes": run_.budget.passes}
@@ -166,9 +167,10 @@ class Joint:
 
     def _step_weights(self, row: Rows, batch: Batch) -> float:
         run_, settings = self.run, self.settings
-        subnets = run_.planner.subnets(run_.costs.decode(row[0]))
+        shares = self.distribution.mix(row[0])
+        subnets = run_.planner.subnets(run_.costs.decode(row[0]), frozenset(shares))
         run_.budget.passes += batch.share * len(subnets)
-        return self.supernet.step(subnets, batch, settings.loss, settings.optimiser, self.epoch)
+        return self.supernet.step(subnets, batch, settings.loss, settings.optimiser, self.epoch, shares)
 
     @torch.no_grad()
     def _data_loss(self, row: Rows, batch: Batch) -> tuple[float, float]:
@@ -218,15 +220,31 @@ class Joint:
             self._learn_hardware(rows[np.concatenate(kept)])
         return prices
 
+    def _steer(self) -> None:
+        """Let the weights of the cost follow what they watch, at the likeliest network on its best accelerator."""
+        steered, costs = self.settings.loss.steered, self.run.costs
+        if not steered:
+            return
+        found = self._own_search.estimate(self.distribution.likeliest())
+        if found is not None:
+            seen = costs.price([s.watched for s in steered], found[0])[0]
+            for s, value in zip(steered, seen, strict=True):
+                costs.inputs[s.name] = s.follow(costs.inputs[s.name], float(value))
+
     def _place_on_best(self, drawn: Rows) -> Rows:
         """Each path on the accelerator that a search of its own finds: the listed best now and then, else the best of
         those found before (engines local, evolve and exhaust)."""
+        search = self._own_search
+        if self.epoch % ANEW == 0:
+            search.find_best(drawn[:1])
+        found = [search.estimate(r[None]) for r in drawn]
+        return np.concatenate([f[0] if f else r[None] for f, r in zip(found, drawn, strict=True)])
+
+    @property
+    def _own_search(self) -> Hardware:
         if self.searched is None:
             self.searched = Hardware(self.run.costs, self.hardware, self.run.seed)
-        if self.epoch % ANEW == 0:
-            self.searched.find_best(drawn[:1])
-        found = [self.searched.estimate(r[None]) for r in drawn]
-        return np.concatenate([f[0] if f else r[None] for f, r in zip(found, drawn, strict=True)])
+        return self.searched
 
     @property
     def _learned(self) -> list[int]:
@@ -277,10 +295,15 @@ def begin_joint(run_: Run, stage: Stage, seed: int) -> Joint:
     if unbound and len([s for s in run_.space.stages if s.kind == "search"]) == 1:
         raise refuse("CS707", f"no engine of this stage binds `{unbound[0]}`", stage.span)
     inside = set(run_.planner.decisions)
+    for path, engine in engines.items():
+        if isinstance(engine, Gumbel) and engine.soft and not run_.planner.only_rounds(path):
+            said = f"`forward = soft` mixes what is rounded, and `{path}` decides more than that"
+            raise refuse("CS705", said, stage.span, "`forward = hard` draws a value, so that one path runs at a time")
     network = [j for j, d in enumerate(decisions) if d.path in inside or isinstance(engines.get(d.path), Gumbel)]
     hardware = [j for j in range(len(decisions)) if j not in network]
     gumbels = [e for e in engines.values() if isinstance(e, Gumbel)]
     das = [e for e in engines.values() if isinstance(e, Das)]
+    run_.costs.inputs = {s.name: s.start for s in settings.loss.steered}
     return Joint(
         run_, stage, settings,
         Supernet(seed, run_.device),

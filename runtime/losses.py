@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 import torch.nn.functional as F
 from attrs import frozen
-from cospace.compiler.space.graph import Expr, Symbol, Value, add, const, mul
+from cospace.compiler.space.externals import External
+from cospace.compiler.space.graph import NUMBER, Expr, Symbol, Value, add, const, make, mul, walk
 from cospace.compiler.space.model import Binding
+from cospace.compiler.space.substitute import rebuild
 from cospace.runtime.registry import refuse, register
 from cospace.runtime.settings import build, read
 from torch import Tensor
@@ -96,11 +98,30 @@ def build_only(base: Loss, over: str, value: Any) -> Loss:
 
 
 @frozen(eq=False)
+class Steered:
+    """A weight in the cost that follows what it weighs: `factor` times as large after an epoch in which `watched` is
+    above `high`, divided by it where it is below `low`. name: of the input that stands for it in the cost."""
+
+    name: str
+    watched: Expr
+    low: float
+    high: float
+    start: float
+    factor: float
+
+    def follow(self, weight: float, seen: float) -> float:
+        """The weight of the next epoch."""
+        return weight * self.factor if seen > self.high else weight / self.factor if seen < self.low else weight
+
+
+@frozen(eq=False)
 class SplitLoss:
-    """data: (factor, loss) pairs; cost: what is left, an expression of decisions, or None."""
+    """data: (factor, loss) pairs; cost: what is left, an expression of decisions, or None; steered: the inputs of the
+    cost that change from epoch to epoch."""
 
     data: tuple[tuple[Expr, Loss], ...]
     cost: Expr | None
+    steered: tuple[Steered, ...] = ()
 
     def of_data(
         self,
@@ -144,10 +165,29 @@ def split_loss(expr: Expr) -> SplitLoss:
     """
     data: list[tuple[Expr, Loss]] = []
     costs: list[Expr] = []
-    _collect(expr, const(1), data, costs)
+    steered: list[Steered] = []
+    _collect(_with_inputs(expr, steered), const(1), data, costs)
     if not data:
         raise refuse("CS705", "the loss of this stage holds no term of data, such as cross_entropy()", expr.span)
-    return SplitLoss(tuple(data), add(*costs) if costs else None)
+    return SplitLoss(tuple(data), add(*costs) if costs else None, tuple(steered))
+
+
+def _with_inputs(expr: Expr, found: list[Steered]) -> Expr:
+    """A loss with an input in place of each number that only running knows."""
+    new = {}
+    for part in walk([expr]):
+        if part.op == "external" and part.type == NUMBER:
+            of: External = part.payload  # type: ignore[assignment]
+            if of.source != "schedules.steered":
+                raise refuse("CS701", f"the runtime cannot run `{of.source}` yet", part.span or expr.span)
+            given = dict(of.arguments)
+            low, high, start, factor = (float(read(given[n])) for n in ("low", "high", "start", "factor"))
+            if not (low <= high and start > 0 and factor > 1):
+                said = "`steered` wants low <= high, start above 0 and factor above 1"
+                raise refuse("CS705", said, expr.span)
+            found.append(Steered(f"steered {len(found)}", given["watched"], low, high, start, factor))
+            new[id(part)] = make("input", (), NUMBER, found[-1].name)
+    return rebuild(expr, new)
 
 
 def _collect(expr: Expr, factor: Expr, data: list[tuple[Expr, Loss]], costs: list[Expr]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from cospace.compiler.space.graph import Value
 from cospace.runtime.operators.norm import Norm
 from cospace.runtime.plan import Step, Subnet
-from cospace.runtime.quantise import Ranges
+from cospace.runtime.quantise import Mixed, Ranges
 from cospace.runtime.registry import find, refuse
 from cospace.runtime.tasks.base import Fields
 from torch import Tensor, nn
@@ -124,6 +126,16 @@ def weights_of(subnet: Subnet, tensors: Tensors, keys: Keys = names_of) -> Weigh
     return found
 
 
+Shares = Mapping[str, Mapping[Value, float]]
+"""Decision's path -> how much of each of its values."""
+
+
+def _mix(step: Step, shares: Shares) -> Mixed:
+    parts = [(part, math.prod(shares[path][value] for path, value in at)) for part, at in step.mixed]
+    kept = [(part, share) for part, share in parts if share > 0]
+    return Mixed(parts=tuple(part for part, _ in kept), shares=tuple(share for _, share in kept))
+
+
 def corner(shape: Sequence[int]) -> tuple[slice, ...]:
     """Of an array, the leading part of a shape."""
     return tuple(slice(0, n) for n in shape)
@@ -141,9 +153,11 @@ def run(
     training: bool = False,
     calibrating: bool = False,
     ranges: Ranges | None = None,
+    shares: Shares | None = None,
 ) -> Any:
     """The output of a path. calibrating: norms learn the statistics of the examples, and nothing else is as in
-    training. ranges: of activations that are rounded; without any, those of the batch."""
+    training. ranges: of activations that are rounded; without any, those of the batch. shares: of each value of the
+    decisions that are mixed."""
     values: list[Any] = [fields[leaf] for leaf in subnet.leaves]
     last_use = {i: s for s, step in enumerate(subnet.steps) for i in step.inputs}
     for s, (step, own) in enumerate(zip(subnet.steps, weights, strict=True)):
@@ -155,6 +169,8 @@ def run(
                     module.train()
         arguments = tuple(values[i] for i in step.inputs)
         precision = step.precision if ranges is None else ranges.of(step.path, step.precision)
+        if step.mixed and shares is not None:
+            precision = _mix(step, shares)
         try:
             out = functional_call(skeleton, dict(own), arguments, {"precision": precision})
         except (TypeError, RuntimeError, AttributeError) as error:

@@ -38,6 +38,7 @@ class Step:
     place: what names its weights in a supernet, the same for the alternatives of one choice.
     inputs: positions among the leaves, then the steps before. arguments: by name, as Python values.
     kept: whose norms these are, where they are kept for each value of a switch (`4 bit`), else "".
+    mixed: (precision, values of the mixed decisions that give it), where the step rounds as the mean of several.
     """
 
     path: str
@@ -49,6 +50,7 @@ class Step:
     shape: tuple[int, ...]
     precision: Precision
     kept: str = ""
+    mixed: tuple[tuple[Precision, Binding], ...] = ()
     span: Span = NOWHERE
 
 
@@ -77,6 +79,7 @@ class Planner:
             if v.binding != "switch":
                 how = "chance draws" if v.binding == "random" else "the input decides"
                 raise refuse("CS707", f"the runtime cannot run `{v.path}` yet, which {how}", v.span, WITHOUT)
+        self._values = {d.path: d.values for d in space.decisions}
         self._places = _places(plan)
         self._kept = _kept(space, plan)
         self._paths: dict[tuple[Any, ...], Subnet] = {}
@@ -86,25 +89,35 @@ class Planner:
         """All that the switches may be bound to, whatever the design."""
         return list(itertools.product(*([(v.path, x) for x in v.values] for v in self.switches)))
 
-    def subnets(self, design: Design) -> Mapping[Binding, Subnet]:
+    def only_rounds(self, path: str) -> bool:
+        """Whether a decision changes nothing of the network but to how many bits its operands are rounded."""
+        exprs = [
+            e
+            for n in self.plan.nodes
+            for e in (*n.shape, *((a for _, a in n.arguments if a.op != "external") if isinstance(n, Call) else ()))
+        ]
+        choices = {n.decision for n in self.plan.nodes if isinstance(n, Choice)}
+        return path not in choices and not any(path in e.free for e in exprs)
+
+    def subnets(self, design: Design, mixed: frozenset[str] = frozenset()) -> Mapping[Binding, Subnet]:
         """The path of a design at each binding of its switches, in the order of their values; `{(): path}` where
-        there are none.
+        there are none. mixed: decisions whose values all take part in rounding.
 
         Raises:
             SpecError: CS706 when a live shape or argument has no value there.
         """
         values: dict[str, list[Value]] = {v.path: _allowed(v, design) for v in self.switches}
         each = itertools.product(*([(path, x) for x in own] for path, own in values.items()))
-        return {at: self._at(design, at) for at in each}
+        return {at: self._at(design, at, mixed) for at in each}
 
     def resolve(self, design: Design) -> Subnet:
         """The path of a design, at the first binding of its switches. Raises as `subnets`."""
         return next(iter(self.subnets(design).values()))
 
-    def _at(self, design: Design, at: Binding) -> Subnet:
-        key = (*(design.get(p) for p in self.decisions), *at)
+    def _at(self, design: Design, at: Binding, mixed: frozenset[str]) -> Subnet:
+        key = (*(design.get(p) for p in self.decisions), *at, *sorted(mixed))
         if key not in self._paths:
-            self._paths[key] = self._resolve({**design, **dict(at)}, at)
+            self._paths[key] = self._resolve({**design, **dict(at)}, at, mixed)
         return self._paths[key]
 
     def tasks(self) -> set[str]:
@@ -133,7 +146,7 @@ class Planner:
                     "CS703", f"`{task.name}.{node.field}` is {said} in the text, the data has {here}", task.span
                 )
 
-    def _resolve(self, design: Design, at: Binding) -> Subnet:
+    def _resolve(self, design: Design, at: Binding, mixed: frozenset[str]) -> Subnet:
         order = _live_order(self.plan, design)
         leaves = [n for n in order if isinstance(self.plan.nodes[n], Input)]
         calls = [n for n in order if isinstance(self.plan.nodes[n], Call)]
@@ -154,6 +167,7 @@ class Planner:
                     shapes[n],
                     _precision(call, design),
                     self._label(n, at),
+                    self._mix(call, design, mixed),
                     call.span,
                 )
             )
@@ -163,6 +177,12 @@ class Planner:
             tuple(steps),
             place_of[_taken(self.plan, self.plan.output, design)],
         )
+
+    def _mix(self, call: Call, design: Design, mixed: frozenset[str]) -> tuple[tuple[Precision, Binding], ...]:
+        """The precisions of a call at all values of the mixed decisions that it reads."""
+        read = [p for p in sorted(mixed) if any(p in e.free for _, e in call.facts)]
+        each = itertools.product(*([(p, v) for v in self._values[p]] for p in read))
+        return tuple((_precision(call, {**design, **dict(at)}), at) for at in each) if read else ()
 
     def _label(self, node: int, at: Binding) -> str:
         """The values of the switches for each of which a call keeps its norms."""

@@ -6,6 +6,7 @@ is saved for the backward pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -46,6 +47,31 @@ class Precision:
 
 
 PLAIN = Precision()
+
+
+@frozen(eq=False)
+class Mixed(Precision):
+    """Each operand as the mean of what several precisions make of it, which is not kept for the backward pass.
+    shares: how much of each."""
+
+    parts: tuple[Precision, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    def weight(self, values: Tensor, axis: int = 0) -> Tensor:
+        return self._mix(part.weight(values, axis) for part in self.parts)
+
+    def activation(self, values: Any) -> Any:
+        if isinstance(values, SparseMatrix):
+            return values.with_values(self.activation(values.values))
+        return self._mix(part.activation(values) for part in self.parts)
+
+    def _mix(self, rounded: Iterable[Tensor]) -> Tensor:
+        """The mean, of which one part at a time is alive."""
+        total: Tensor | None = None
+        for share, one in zip(self.shares, rounded, strict=True):
+            total = share * one if total is None else total.add(one, alpha=share)
+        assert total is not None
+        return total
 
 
 @define

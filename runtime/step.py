@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from cospace.compiler.space.model import Binding
 from cospace.runtime.losses import SplitLoss
-from cospace.runtime.network import Keys, Tensors, leaves_of, names_of, run, weights_of
+from cospace.runtime.network import Keys, Shares, Tensors, leaves_of, names_of, run, weights_of
 from cospace.runtime.plan import Subnet
 from cospace.runtime.tasks.base import Batch
 from torch import Tensor
@@ -22,17 +22,20 @@ def gradients_of(
     loss: SplitLoss,
     epoch: int,
     keys: Keys = names_of,
+    shares: Shares | None = None,
 ) -> tuple[Tensor, Gradients]:
     """The data terms, their mean over the bindings that they read, and its gradient by each of `leaves_of(tensors)`.
 
-    The largest values come first, so that smaller ones may learn from them; what they give is kept without a graph.
+    The largest values of switches come first, so that smaller ones may learn from them; what they give is kept without
+    a graph. shares: of the values of decisions that are mixed.
     """
     leaves, read = leaves_of(tensors), loss.read_at(list(subnets))
     outputs: dict[Binding, Tensor] = {}
     gradients: Gradients = [None] * len(leaves)
     total = torch.zeros((), device=leaves[0].device if leaves else None)
     for at in reversed(read):
-        output = batch.of(run(subnets[at], batch.fields, weights_of(subnets[at], tensors, keys), training=True))
+        weights = weights_of(subnets[at], tensors, keys)
+        output = batch.of(run(subnets[at], batch.fields, weights, training=True, shares=shares))
         value = loss.of_data(output, batch.targets, epoch, at, outputs) / len(read)
         own = torch.autograd.grad(value, leaves, allow_unused=True)
         total = total + value.detach()

@@ -19,6 +19,7 @@ from attrs import define, field
 from cospace.compiler.space.model import Binding
 from cospace.runtime.losses import SplitLoss
 from cospace.runtime.network import (
+    Shares,
     Tensors,
     Weights,
     corner,
@@ -103,11 +104,12 @@ class Supernet:
         loss: SplitLoss,
         optimiser: Optimiser,
         epoch: int,
+        shares: Shares | None = None,
     ) -> float:
         """One weight step along one path, at each binding of its switches: its slices alone get gradients and are
         written back. Gives the loss."""
         tensors = self.take(subnets.values(), gradients=True)
-        value, gradients = gradients_of(subnets, tensors, batch, loss, epoch, bank_keys)
+        value, gradients = gradients_of(subnets, tensors, batch, loss, epoch, bank_keys, shares)
         owners = [key for key, tensor in tensors.items() if tensor.requires_grad]
         for i, key in enumerate(owners):
             gradient, gradients[i] = gradients[i], None

@@ -1,0 +1,138 @@
+"""How groups of decisions are searched, as text says it: bits mixed in weight steps, weights of costs that follow a
+target, accelerators proved part by part."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cospace.compiler.driver import compile_file, compile_text
+from cospace.compiler.engines.best import best
+from cospace.dsl.diagnostics import SpecError
+from cospace.runtime.context import Run, prepare
+from cospace.runtime.costs import Costs
+from cospace.runtime.events import ignore
+from cospace.runtime.freeze import freeze, thaw
+from cospace.runtime.hardware import Hardware
+from cospace.runtime.joint import Joint, begin_joint
+from cospace.runtime.quantise import Mixed, Precision
+
+SPECS = Path(__file__).parents[2] / "specs"
+
+TEXT = """space mixed
+import std.tasks
+import std.images
+import std.learn
+import std.systolic
+photos = digits()
+network net(x: photos.pixels) -> tensor[photos.classes] {
+    x = conv_norm(x, out = 6)
+    x = choose block { wide = mbconv(x, out = 8, expansion = 3, stride = 2), plain = conv_norm(x, out = 8, stride = 2) }
+    linear(global_pool(x), out = photos.classes)
+}
+precision rest of net { both = 32 bit }
+precision of net.block { both = choose {2, 4, 8} bit }
+chip = systolic()
+minimize error(photos)
+minimize chip.latency
+search {
+    epochs = 4; batch = 128
+    loss = cross_entropy() + steered(chip.latency, 1 ns, 1 ns, start = 1e-3) * chip.latency / 1 ms
+    optimiser = sgd(0.1); net by gumbel(); precision by gumbel(forward = soft); chip by das(samples = 2)
+}
+train of net { epochs = 1; optimiser = sgd(0.1) }
+"""
+
+
+def prepared(text: str = TEXT) -> Run:
+    result = compile_text(text)
+    assert result.space is not None, [d.message for d in result.diagnostics]
+    return prepare(result.space, 0, None, ignore, threading.Event())
+
+
+def begun(run: Run) -> Joint:
+    return begin_joint(run, run.stage("search"), 0)
+
+
+def test_a_mixture_is_the_mean_of_what_its_precisions_round_to() -> None:
+    x = torch.randn(3, 4, requires_grad=True)
+    parts = (Precision(2, 2), Precision(8, 8))
+    mixed = Mixed(parts=parts, shares=(0.25, 0.75))
+    for kind in ("weight", "activation"):
+        found = getattr(mixed, kind)(x)
+        assert torch.allclose(found, 0.25 * getattr(parts[0], kind)(x) + 0.75 * getattr(parts[1], kind)(x))
+        (gradient,) = torch.autograd.grad(found.sum(), x)
+        assert torch.allclose(gradient, torch.ones_like(x))  # straight through
+
+
+def test_weights_learn_under_all_bits_and_paths_are_judged_at_one() -> None:
+    run = prepared()
+    joint = begun(run)
+    joint.distribution.set_epoch(0)
+    row = joint.draw(1)[0]
+    shares = joint.distribution.mix(row)
+    assert list(shares) == ["precision.both"] and sum(shares["precision.both"].values()) == pytest.approx(1)
+    design = run.costs.decode(row)
+    (soft,) = run.planner.subnets(design, frozenset(shares)).values()
+    (hard,) = run.planner.subnets(design).values()
+    inside = [s for s in soft.steps if s.path.startswith("net.block") and s.mixed]
+    assert inside and all(len(s.mixed) == 3 for s in inside) and not any(s.mixed for s in hard.steps)
+    assert not any(s.mixed for s in soft.steps if not s.path.startswith("net.block"))
+    one_hot = {"precision.both": {v: float(v == design["precision.both"]) for v in shares["precision.both"]}}
+    (batch, *_) = run.task.batches("train", 32)
+    settings = joint.settings
+    losses = []
+    for mixing, subnet in ((one_hot, soft), (None, hard), (shares, soft)):
+        own = begun(run)
+        losses.append(own.supernet.step({(): subnet}, batch, settings.loss, settings.optimiser, 0, mixing))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5) and losses[2] != losses[0]
+
+
+def test_what_decides_more_than_bits_is_not_mixed() -> None:
+    with pytest.raises(SpecError, match="CS705"):
+        begun(prepared(TEXT.replace("net by gumbel()", "net by gumbel(forward = soft)")))
+
+
+def test_the_weight_of_a_cost_follows_its_target_and_survives_a_checkpoint() -> None:
+    run = prepared()
+    joint = begun(run)
+    (weight,) = joint.settings.loss.steered
+    assert [weight.follow(3.0, x) for x in (0.5e-9, 1e-9, 2e-9)] == [1.5, 3.0, 6.0]
+    assert run.costs.inputs == {weight.name: 1e-3}
+    joint.advance()  # the latency is far above its target
+    assert run.costs.inputs[weight.name] == pytest.approx(2e-3)
+    row = joint.draw(1)
+    assert joint.settings.loss.cost is not None
+    told = run.costs.price([joint.settings.loss.cost, run.space.objectives[1].value], row)[0]
+    assert told[0] == pytest.approx(2e-3 * told[1] / 1e-3)
+    state, tensors = freeze(joint)
+    again = prepared()
+    thaw(begun(again), state, tensors)
+    assert again.costs.inputs == run.costs.inputs
+
+
+@pytest.mark.parametrize(
+    "bad", ["steered(chip.latency, 2 ns, 1 ns, start = 1)", "steered(chip.latency, 1 ns, 2 ns, start = 0)"]
+)
+def test_a_target_that_cannot_be_followed_is_told(bad: str) -> None:
+    text = TEXT.replace("steered(chip.latency, 1 ns, 1 ns, start = 1e-3)", bad)
+    with pytest.raises(SpecError, match="CS705"):
+        begun(prepared(text))
+
+
+def test_accelerators_that_fall_apart_are_proved_the_best_for_a_network() -> None:
+    """2e44 of them, which nothing lists."""
+    space = compile_file(SPECS / "auto_nba.cospace", {"scale": "small"}).space
+    assert space is not None
+    costs = Costs(space)
+    hardware = Hardware(costs, [j for j, d in enumerate(space.decisions) if d.path.startswith("fpga")], 0)
+    assert not hardware.complete
+    row = begin_joint(run := prepare(space, 0, None, ignore, threading.Event()), run.stage("search"), 0).draw(1)
+    found = hardware.find_best(row)
+    assert found is not None and hardware.apart
+    fixed = {p: v for p, v in costs.decode(row[0]).items() if not p.startswith("fpga")}
+    proved = best(space, fixed)
+    assert proved.certified and found[1] == pytest.approx(float(np.log(float(proved.objectives[0][0]))))
