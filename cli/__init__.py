@@ -2,4 +2,4 @@
 
 import gc
 
-gc.set_threshold(200_000, 50, 50)  # before anything is loaded: modules, trees and graphs are many objects that stay
+gc.set_threshold(700_000, 50, 50)  # before anything is loaded: modules, trees and graphs are many objects that stay
