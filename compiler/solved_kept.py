@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
 from cospace.compiler.numbers.forms import Form
-from cospace.compiler.space.graph import Expr, Symbol, Value
+from cospace.compiler.space.graph import Expr, Symbol, Type, Value
 from cospace.compiler.space.lookups import Lookup
 from cospace.compiler.version import own_version
 from cospace.dsl.cache import digest, read_cached, write_cached
@@ -84,11 +85,18 @@ def _spell(part: object) -> str:
     """A text that only equal parts have."""
     if isinstance(part, tuple):
         return f"({','.join(map(_spell, part))})"
+    if isinstance(part, Type):
+        return _spelled_type(part)
     if isinstance(part, Symbol):  # of which there are many
         return f"Symbol {part.name!r}"
     if isinstance(part, Lookup):
         return f"table {_spell((part.name, part.keys, part.values, part.default))}"
     return f"{type(part).__name__} {part!r}"
+
+
+@lru_cache(maxsize=256)
+def _spelled_type(type: Type) -> str:
+    return f"Type {type!r}"
 
 
 def _written(value: Value) -> Any:

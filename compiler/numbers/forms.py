@@ -47,7 +47,8 @@ def form_of(one: Wanted) -> tuple[Form, list[Expr]] | None:
     for node in walk(roots):
         if not _is_leaf(node, maps):
             payload = maps[str(node.payload)] if node.op == "var" else (node.payload.__class__, node.payload)
-            said.append((node.op, node.type, payload, *map(place, node.args)))
+            args = [numbers[id(a)] if id(a) in numbers else place(a) for a in node.args]
+            said.append((node.op, node.type, payload, *args))
             numbers[id(node)] = len(numbers)
     shape = tuple((m.type.kind, tuple((v.__class__, v) for v in m.values), m.allowed is None) for m in problem.maps)
     names = tuple(name for name, _ in one.quantities)

@@ -107,7 +107,11 @@ def _opaque_of(op: str, args: tuple[Expr, ...], payload: object, type: Type) -> 
 def _free_of(node: Expr) -> frozenset[str]:
     if node.op == "var":
         return frozenset([str(node.payload)])
-    found: frozenset[str] = frozenset().union(*(a.free for a in node.args)) if node.args else frozenset()
+    found = NOTHING
+    for a in node.args:
+        own = a.free
+        if own is not found and not own <= found:
+            found = found | own if found else own
     if node.op in ("solve", "solvable"):
         problem: MapProblem = node.payload  # type: ignore[assignment]
         found = (found | problem.free) - {m.path for m in problem.maps}
@@ -123,12 +127,14 @@ def walk(roots: Iterable[Expr]) -> Iterator[Expr]:
             node, ready = stack.pop()
             if id(node) in done:
                 continue
-            if ready:
+            if ready or not node.args:
                 done.add(id(node))
                 yield node
             else:
                 stack.append((node, True))
-                stack.extend((a, False) for a in reversed(node.args) if id(a) not in done)
+                for a in reversed(node.args):
+                    if id(a) not in done:
+                        stack.append((a, False))
 
 
 def _not_yet(root: Expr, slot: str) -> Iterator[Expr]:
@@ -136,11 +142,11 @@ def _not_yet(root: Expr, slot: str) -> Iterator[Expr]:
     stack = [root]
     while stack:
         node = stack[-1]
-        missing = [a for a in node.args if getattr(a, slot) is None]
-        if missing:
-            stack.extend(missing)
-            continue
         if getattr(node, slot) is None:
+            missing = [a for a in node.args if getattr(a, slot) is None]
+            if missing:
+                stack.extend(missing)
+                continue
             yield node
         stack.pop()
 
