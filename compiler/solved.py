@@ -8,6 +8,7 @@ is the best that evolution meets (`solved_met`), and whatever stands for the pro
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +27,7 @@ from cospace.compiler.solved_pieces import PAIRS, candidates
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph, rationals
 from cospace.compiler.space.asked import conjuncts
-from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const
+from cospace.compiler.space.graph import FALSE, TRUE, Expr, MapDecision, MapProblem, Value, const, walk
 from cospace.compiler.space.met import Met
 from cospace.compiler.space.model import Decision, Variant
 from numpy.typing import NDArray
@@ -222,33 +223,31 @@ class _Joined:
 def _joined(members: Sequence[_Member], kept: Sequence[Sequence[int]]) -> _Joined:
     """kept: what a map may take."""
     first = members[0]
-    given = [_leaves(m) for m in members]
-    values = [tuple(row[s] for rows in given for row in rows) for s in range(len(first.numbers))]
     total = sum(len(m.rows) for m in members)
     columns_: dict[str, Column] = {}
     declared: list[Decision] = []
     codes: list[NDArray[numpy.int64]] = []
+    leaves: list[Expr] = []
     made: dict[Hashable, Expr] = {}
+    told: dict[tuple[int, int], _Told] = {}
     for s, leaf in enumerate(first.numbers):
-        key = leaf.type, tuple(map(id, values[s]))  # the same object mostly where it is the same number
-        if key in made:
-            continue
-        one_each = {id(v): v for v in values[s]}
-        distinct = list(dict.fromkeys(one_each.values()))
-        if len(distinct) == 1 and distinct[0] is not None:
-            made[key] = const(distinct[0], leaf.type.unit)
-            continue
-        path = f"#{s}"
-        alive = [v for v in distinct if v is not None]
-        codes_of = {v: n for n, v in enumerate(alive)} | {None: -1}
-        place = {at: codes_of[v] for at, v in one_each.items()}
-        declared.append(
-            Decision(path, "choose", tuple(alive), leaf.type, TRUE if len(alive) == len(distinct) else FALSE)
-        )
-        codes.append(numpy.array([place[id(v)] for v in values[s]], dtype=numpy.int64))
-        columns_[path] = columns.column(alive[0] if v is None else v for v in values[s])
-        made[key] = graph.var(path, leaf.type)
-    leaves = [made[e.type, tuple(map(id, v))] for e, v in zip(first.numbers, values, strict=True)]
+        key = leaf.type, tuple([id(m.numbers[s]) for m in members])  # a number, or what is read, is one object
+        if key not in made:
+            parts = [_told(m, s, told) for m in members]
+            distinct = list(dict.fromkeys(v for values, _ in parts for v in values))
+            alive = [v for v in distinct if v is not None]
+            if len(distinct) == len(alive) == 1:
+                made[key] = const(alive[0], leaf.type.unit)
+            else:
+                path = f"#{s}"
+                guard = TRUE if len(alive) == len(distinct) else FALSE
+                made[key] = graph.var(path, leaf.type)
+                declared.append(Decision(path, "choose", tuple(alive), leaf.type, guard))
+                place = {v: n for n, v in enumerate(alive)} | {None: -1}
+                own = [numpy.array([place[v] for v in values], dtype=numpy.int64)[at] for values, at in parts]
+                codes.append(numpy.concatenate(own))
+                columns_[path] = columns.column(alive)[numpy.maximum(codes[-1], 0)]
+        leaves.append(made[key])
     problem, quantities = put(first.wanted, leaves)
     problem = evolve(problem, maps=tuple(map(_only, problem.maps, kept)))
     designs = numpy.stack(codes, axis=1) if codes else numpy.zeros((total, 0), dtype=numpy.int64)
@@ -275,18 +274,17 @@ def _solve(members: Sequence[_Member], kept: Sequence[Sequence[int]]) -> None:
     if len(pairs) > PAIRS:
         raise NotExact("too many mappings to compare")
     best = _first_best(problem, joined.columns, pairs, total)
-    at = numpy.flatnonzero(best >= 0)
+    there = best >= 0
+    at = numpy.flatnonzero(there)
     results = _at(problem, joined.quantities, joined.columns, at, best[at])
-    places = {int(row): n for n, row in enumerate(at)}
     sizes = tuple(len(m.values) for m in problem.maps)
-    row = 0
+    places = [numpy.array(k)[i].tolist() for k, i in zip(kept, numpy.unravel_index(best[at], sizes), strict=True)]
+    taken = list(zip(*places, strict=True))
+    number = iter(numpy.where(there, numpy.cumsum(there) - 1, -1).tolist())
     for m in members:
-        for _ in m.rows:
-            n = places.get(row)
-            taken = None if n is None else numpy.unravel_index(int(best[row]), sizes)
-            m.best.append(None if taken is None else tuple(k[int(i)] for k, i in zip(kept, taken, strict=True)))
-            m.found.append([] if n is None else [_value(r[n]) for r in results])
-            row += 1
+        for n in itertools.islice(number, len(m.rows)):
+            m.best.append(None if n < 0 else taken[n])
+            m.found.append([] if n < 0 else [_value(r[n]) for r in results])
 
 
 def _possible(members: Sequence[_Member], n: int) -> list[int]:
@@ -294,11 +292,20 @@ def _possible(members: Sequence[_Member], n: int) -> list[int]:
     first = members[0].wanted.problem.maps[n]
     if first.guard is not TRUE:
         return list(range(len(first.values)))
+    paths = {m.path for m in members[0].wanted.problem.maps}
+    alone = [k for k, p in enumerate(_asked(members[0])) if p.free & paths == {first.path}]
     found = numpy.zeros(len(first.values), dtype=numpy.bool_)
+    seen: set[Hashable] = set()
     for m in members:
         d = m.wanted.problem.maps[n]
+        asked = _asked(m)
+        own = {k: asked[k] for k in alone if asked[k].free == {d.path}}
+        numbers = tuple((k, *(id(e) for e in walk([p]) if e.is_const)) for k, p in own.items())
+        if numbers in seen:
+            continue  # all else of what they ask is the same
+        seen.add(numbers)
         allowed = numpy.ones(len(d.values), dtype=numpy.bool_)
-        for part in (p for r in m.wanted.problem.requirements for p in conjuncts(r) if p.free == {d.path}):
+        for part in own.values():
             with suppress(NotExact):  # what has no value everywhere is left to the search
                 allowed &= columns.evaluate([part], {d.path: columns.column(d.values)}, len(d.values))[0]
         found |= allowed
@@ -307,16 +314,31 @@ def _possible(members: Sequence[_Member], n: int) -> list[int]:
     return numpy.flatnonzero(found).tolist() or [0]
 
 
+def _asked(m: _Member) -> list[Expr]:
+    """What the requirements of a problem ask, one by one; of problems of one form in the same order."""
+    return [p for r in m.wanted.problem.requirements for p in conjuncts(r)]
+
+
 def _only(m: MapDecision, kept: Sequence[int]) -> MapDecision:
     """A map with some of its values."""
     allowed = m.allowed and tuple(m.allowed[k] for k in kept)
     return evolve(m, values=tuple(m.values[k] for k in kept), allowed=allowed)
 
 
-def _leaves(m: _Member) -> list[list[Value | None]]:
-    """For each row of a member, the values at the slots."""
-    where = {path: n for n, path in enumerate(m.paths)}
-    return [[leaf.value if leaf.is_const else row[where[str(leaf.payload)]] for leaf in m.numbers] for row in m.rows]
+_Told = tuple[list[Value | None], NDArray[numpy.int64]]
+"""Values, each once, and which of them stands at each row."""
+
+
+def _told(m: _Member, slot: int, known: dict[tuple[int, int], _Told]) -> _Told:
+    """What stands at a slot. known: the columns of rows that were asked for before."""
+    leaf = m.numbers[slot]
+    if leaf.is_const:
+        return [leaf.value], numpy.zeros(len(m.rows), dtype=numpy.int64)
+    k = m.paths.index(str(leaf.payload))
+    if (id(m.rows), k) not in known:
+        place = {v: n for n, v in enumerate(dict.fromkeys(row[k] for row in m.rows))}
+        known[id(m.rows), k] = list(place), numpy.array([place[row[k]] for row in m.rows], dtype=numpy.int64)
+    return known[id(m.rows), k]
 
 
 def _first_best(

@@ -11,10 +11,12 @@ from attrs import frozen
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.numbers.arrays import Array
 from cospace.compiler.numbers.build import Builder
+from cospace.compiler.numbers.cases import WHOLE
 from cospace.compiler.numbers.maps import First
 from cospace.compiler.numbers.numbers import _checks
 from cospace.compiler.numbers.plan import Columns, Plan
 from cospace.compiler.numbers.room import Keep, Room, sizes_of
+from cospace.compiler.solved_left import leave
 from cospace.compiler.space.graph import MapDecision, MapProblem
 from cospace.compiler.space.model import Decision
 from numpy.typing import NDArray
@@ -31,17 +33,16 @@ PAIRS = 400_000
 
 @frozen(eq=False)
 class _Piece:
-    """places: of each map the values that are tried, by position; whole: those of which all are from here on."""
+    """places: of each map the values that are tried, by position."""
 
     places: tuple[Ints, ...]
-    whole: int
 
     @property
     def size(self) -> int:
         return math.prod(map(len, self.places))
 
     def keep(self, maps: Sequence[MapDecision]) -> Keep:
-        return {m.path: at for m, at in zip(maps[: self.whole], self.places, strict=False)}
+        return {m.path: at for m, at in zip(maps, self.places, strict=True) if len(at) < len(m.values)}
 
     def positions(self, maps: Sequence[MapDecision], at: Sequence[Array]) -> Ints:
         """Flat positions among all mappings of places in the piece, given along each axis."""
@@ -59,38 +60,47 @@ def candidates(problem: MapProblem, declared: Sequence[Decision], designs: Ints)
     builder = Builder(declared, certify=True)
     builder.hopeful = True
     frame = builder._frame(problem, ())
+    columns = builder.designs = Columns(numpy, designs, declared)
+    left = leave(builder, frame, columns)
+    if left is not None:
+        columns = columns.with_column(left.decision, left.column)
+        builder.decisions[left.decision.path] = len(declared), left.decision
     _, found, _ = builder._best(frame, (), ())
     tied, first = builder._ties[frame, ()], builder._first[frame, ()]
     doubt = _checks(builder, [tied, found])
+    if left is not None:
+        builder.kept |= left.kept
     plan = Plan(builder, [tied, found, doubt, *([first.least] if first else [])], numpy)
-    maps, rows = problem.maps, len(designs)
-    pieces = list(_cut(maps, PIECE))
-    block = max(1, PIECE // pieces[0].size)
-    across = plan.across({m.path: len(at) for m, at in zip(maps, pieces[0].places, strict=True)}, rows, block)
-    if across is not None:
-        pieces, block = list(_cut(maps, ACROSS)), 1
-    columns, room = Columns(numpy, designs, declared), Room(plan)
-    best = _Best(rows, first)
+    maps, rows, room, best = problem.maps, len(designs), Room(plan), _Best(len(designs), first)
+    every = [numpy.arange(len(m.values)) for m in maps]
+    piece = next(_cut(every, PIECE))
+    block = max(1, PIECE // piece.size)
+    across = plan.across({m.path: len(at) for m, at in zip(maps, piece.places, strict=True)}, rows, block)
     with numpy.errstate(all="ignore"):
-        for piece in pieces:
-            keep = piece.keep(maps)
-            for low in range(0, rows, block):
-                some = columns if block >= rows else Columns(numpy, designs[low : low + block], declared)
-                run = plan.blocks(some, {}, keep, room) if across is None else across.blocks(some, {}, keep)
-                for window, values in run:
-                    if numpy.any(values[doubt.id]):
-                        raise NotExact("rounding may decide which mappings there are")
-                    n = window.stop - window.start
-                    own = numpy.broadcast_to(values[first.least.id] if first else 0.0, n)
-                    open_ = numpy.broadcast_to(values[found.id], n) & best.met(low + window.start, own)
-                    if open_.any():
-                        marks = numpy.broadcast_to(values[tied.id], (*sizes_of(tied, keep), n))
-                        where = _true(marks)
-                        *at, row = (i[open_[where[-1]]] for i in where)
-                        positions = numpy.broadcast_to(piece.positions(maps, at), row.shape)
-                        best.keep(row + low + window.start, positions, own[row])
-                if best.count > PAIRS:
-                    return best.pairs()
+        for group in [WHOLE] if across else plan.cases.groups(columns):
+            own = numpy.arange(rows) if group.rows is None else group.rows
+            places = [group.keep.get(m.path, at) for m, at in zip(maps, every, strict=True)]
+            for piece in _cut(places, ACROSS if across else PIECE):
+                keep = piece.keep(maps)
+                block = 1 if across else max(1, PIECE // piece.size)
+                for low in range(0, len(own), block):
+                    here = own[low : low + block]
+                    some = columns if len(here) == rows else columns.subset(here)
+                    run = across.blocks(some, {}, keep) if across else plan.blocks(some, {}, keep, room)
+                    for window, values in run:
+                        if numpy.any(values[doubt.id]):
+                            raise NotExact("rounding may decide which mappings there are")
+                        at = here[window]
+                        least = numpy.broadcast_to(values[first.least.id] if first else 0.0, len(at))
+                        open_ = numpy.broadcast_to(values[found.id], len(at)) & best.met(at, least)
+                        if open_.any():
+                            marks = numpy.broadcast_to(values[tied.id], (*sizes_of(tied, keep), len(at)))
+                            where = _true(marks)
+                            *index, row = (i[open_[where[-1]]] for i in where)
+                            positions = numpy.broadcast_to(piece.positions(maps, index), row.shape)
+                            best.keep(at[row], positions, least[row])
+                    if best.count > PAIRS:
+                        return best.pairs()
     return best.pairs()
 
 
@@ -103,12 +113,11 @@ class _Best:
         self.count = 0
         self._kept: list[tuple[Ints, Array]] = []
 
-    def met(self, low: int, least: Array) -> Array:
-        """Whether the best of some more mappings may be the best of all, from a row on. least: of their first goal."""
+    def met(self, rows: Ints, least: Array) -> Array:
+        """Whether the best of some more mappings may be the best of all, at some rows. least: of their first goal."""
         if self.first is None:
             return numpy.ones(len(least), dtype=numpy.bool_)
-        own = self.least[low : low + len(least)]
-        numpy.minimum(own, least, out=own)
+        own = self.least[rows] = numpy.minimum(self.least[rows], least)
         return least <= self.first.limit(own)
 
     def keep(self, rows: Array, positions: Array, least: Array) -> None:
@@ -140,20 +149,19 @@ def _true(marks: Array) -> list[Array]:
     return [found[order.index(k)] for k in range(marks.ndim)]
 
 
-def _cut(maps: Sequence[MapDecision], most: int) -> Iterator[_Piece]:
-    """All mappings in pieces of at most so many, in order."""
-    sizes = [len(m.values) for m in maps]
+def _cut(places: Sequence[Ints], most: int) -> Iterator[_Piece]:
+    """All mappings of some values in pieces of at most so many, in order."""
+    sizes = [len(at) for at in places]
     whole = len(sizes)
     while whole and math.prod(sizes[whole - 1 :]) <= most:
         whole -= 1
     step = max(1, most // math.prod(sizes[whole:]))
-    rest = [numpy.arange(size) for size in sizes[whole:]]
     for first in itertools.product(*(range(size) for size in sizes[: max(whole - 1, 0)])):
-        for low in range(0, sizes[whole - 1] if whole else 1, step):
-            places = [numpy.array([k]) for k in first]
-            if whole:
-                places.append(numpy.arange(low, min(low + step, sizes[whole - 1])))
-            yield _Piece((*places, *rest), whole)
+        head = [at[k : k + 1] for at, k in zip(places, first, strict=False)]
+        if not whole:
+            yield _Piece(tuple(places))
+        for low in range(0, sizes[whole - 1] if whole else 0, step):
+            yield _Piece((*head, places[whole - 1][low : low + step], *places[whole:]))
 
 
 __all__ = ["PAIRS", "candidates"]

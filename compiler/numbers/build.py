@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from cospace.compiler.exact import exact
@@ -31,6 +31,9 @@ from cospace.compiler.space.floats import nearest
 from cospace.compiler.space.graph import Expr, Value, walk
 from cospace.compiler.space.model import Decision
 from cospace.compiler.space.walks import walk_outside_problems
+
+if TYPE_CHECKING:
+    from cospace.compiler.numbers.plan import Columns
 
 TABLE_LIMIT = 4096
 """Entries of a table over two decisions, at most."""
@@ -59,6 +62,8 @@ class Builder(MapSolver, Arithmetic):
         self.lists = True
         """Whether what is picked from a list by a number is one step, where it can be."""
         self.finders: dict[object, Finder] = {}
+        self.designs: Columns | None = None
+        """All designs that there are, if they are known."""
         self._holes: dict[int, Array] = {}
         """Where arrays may lack a value, if that is known: what picks from a list by a map lacks none."""
         self._exact: dict[tuple[tuple[str, ...], int], exact.Evaluation] = {}
@@ -129,12 +134,37 @@ class Builder(MapSolver, Arithmetic):
         return False
 
     def _gathered(self, node: Expr, scope: Scope, over: tuple[str, ...]) -> Value_:
-        made = self.compile(node, scope, over)
+        made = self._occurring(self.compile(node, scope, over), over)
         if made.ref.checks or (self.certify and math.isinf(made.ref.range.error)):
             made = self._exactly(node, over, made) or made
         index = self._index(over)
         ref = self._gather(made.ref, index)
         return Value_(ref, None if made.defined is None else self._gather(made.defined, index))
+
+    def _occurring(self, made: Value_, over: tuple[str, ...]) -> Value_:
+        """A table that says nothing of its own where no design is, if all designs are known."""
+        if self.designs is None or made.ref.const is None or made.ref.const.shape[-1] == 1:
+            return made
+        read = [self.decisions[path] for path in over]
+        code = numpy.zeros(self.designs.size, dtype=numpy.int64)
+        for j, d in read:
+            code = code * slots(d) + self.designs.column(j)
+        there = numpy.bincount(code, minlength=made.ref.const.shape[-1]) > 0
+        if there.all() or not code.size:
+            return made
+        instead = numpy.where(there, numpy.arange(len(there)), code[0])
+
+        def occurring(ref: Ref) -> Ref:
+            assert ref.const is not None
+            array = ref.const if ref.const.shape[-1] == 1 else ref.const[..., instead]
+            one = self.constant(array, ref.kind, ref.dims, ref.range if ref.kind == "number" else None, ref.axes)
+            one.checks = tuple(c for c in (occurring(c) for c in ref.checks if c.const is not None) if c.const.any())  # type: ignore[union-attr]
+            return one
+
+        defined = None if made.defined is None else occurring(made.defined)
+        if defined is not None and defined.const.all() and not defined.checks:  # type: ignore[union-attr]
+            defined = None
+        return Value_(occurring(made.ref), defined)
 
     def _exactly(self, node: Expr, over: tuple[str, ...], made: Value_) -> Value_ | None:
         """The rows of a table that rounding could decide, by the reference evaluator; None if it can't."""

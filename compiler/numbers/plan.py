@@ -48,6 +48,12 @@ class Columns:
         made._within = (self, where)
         return made
 
+    def with_column(self, decision: Decision, column: Array) -> Columns:
+        """The same designs with one more decision."""
+        made = Columns(self.xp, self._rows, [*self.decisions, decision])
+        made._known = {**self._known, len(self.decisions): column}
+        return made
+
     def column(self, j: int) -> Array:
         """Indices of one decision; where it is not live, the last slot of its tables. Raises ValueError."""
         if j not in self._known:

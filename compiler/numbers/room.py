@@ -25,9 +25,15 @@ class Room:
         self.per_design = 0
         """Bytes."""
         self._tried: tuple[int, ...] | None = None
+        kinds = {(s.out.dims, s.out.axes): s.out for s in plan.steps}
+        places = {key: k for k, key in enumerate(kinds)}
+        self._kinds = list(kinds.values())
+        """One of each kind of arrays, for many are over the same axes; and which kind each step's is."""
+        self._kind = [places[s.out.dims, s.out.axes] for s in plan.steps]
         self._shapes: list[tuple[int, ...]] = []
         self._sizes: list[int] = []
         self._width = -1
+        self._flat: list[Array] = [numpy.empty(0, DTYPES[kind]) for _, kind in plan.buffers]
         self._outs: list[Array] = []
 
     def fit(self, keep: Keep) -> None:
@@ -37,7 +43,8 @@ class Room:
         if tried == self._tried:
             return
         self._tried, self._width, self._outs = tried, -1, []
-        self._shapes = [sizes_of(step.out, keep) for step in self.plan.steps]
+        shapes = [sizes_of(out, keep) for out in self._kinds]
+        self._shapes = [shapes[k] for k in self._kind]
         self._sizes = [0] * len(self.plan.buffers)
         for shape, slot in zip(self._shapes, self.plan.slots, strict=True):
             self._sizes[slot] = max(self._sizes[slot], math.prod(shape))
@@ -48,12 +55,16 @@ class Room:
         """For each step the array that it may write to, for so many designs."""
         if width != self._width:
             kinds = [DTYPES[kind] for _, kind in self.plan.buffers]
-            flat: list[Array] = [numpy.empty(size * width, k) for size, k in zip(self._sizes, kinds, strict=True)]
+            for slot, (size, k) in enumerate(zip(self._sizes, kinds, strict=True)):
+                if self._flat[slot].size < size * width:
+                    self._flat[slot] = numpy.empty(size * width, k)
             made: dict[tuple[object, ...], Array] = {}  # one array for a place, so that steps know their own
-            self._outs = [
-                made.setdefault((slot, shape), flat[slot][: math.prod(shape) * width].reshape(*shape, width))
-                for shape, slot in zip(self._shapes, self.plan.slots, strict=True)
-            ]
+            self._outs = []
+            for place in zip(self._shapes, self.plan.slots, strict=True):
+                if place not in made:
+                    shape, slot = place
+                    made[place] = self._flat[slot][: math.prod(shape) * width].reshape(*shape, width)
+                self._outs.append(made[place])
             self._width = width
         return self._outs
 

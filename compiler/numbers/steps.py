@@ -216,7 +216,10 @@ def unique(refs: Iterable[Ref]) -> tuple[Ref, ...]:
 
 
 def join(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    return tuple(numpy.broadcast_shapes(*shapes))
+    distinct = set(shapes) - {()}
+    if len(distinct) < 2:
+        return distinct.pop() if distinct else ()
+    return tuple(numpy.broadcast_shapes(*distinct))
 
 
 def _broadcast(args: Sequence[Ref]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 from attrs import evolve
-from cospace.compiler import solved, solved_pieces
+from cospace.compiler import solved, solved_left, solved_pieces
 from cospace.compiler.counting.options import Options
 from cospace.compiler.counting.rowsums import count_rows
 from cospace.compiler.counting.separate import separate
@@ -74,16 +74,23 @@ def compiled(text: str) -> Space:
 
 
 @pytest.mark.parametrize(
-    ("goal", "piece"),
-    [("cycles", 1 << 18), ("energy * cycles", 40), ("0 * cycles", 1), ("max(cycles, 40)", 7), ("energy", 1000)],
-)
-def test_tables_hold_what_trying_every_mapping_finds(monkeypatch: pytest.MonkeyPatch, goal: str, piece: int) -> None:
+    ("goal", "piece", "worth"),
+    [("cycles", 1 << 18, 1), ("energy * cycles", 40, 1), ("0 * cycles", 1, 1 << 60), ("max(cycles, 40)", 7, 1),
+     ("energy", 1000, 1 << 60)],
+)  # fmt: skip
+def test_tables_hold_what_trying_every_mapping_finds(
+    monkeypatch: pytest.MonkeyPatch, goal: str, piece: int, worth: int
+) -> None:
     text = TILED.replace("GOAL", goal)
     monkeypatch.setattr(solved_pieces, "PIECE", piece)
+    monkeypatch.setattr(solved_left, "WORTH", worth)
+    left: list[solved_left.Left | None] = []
+    monkeypatch.setattr(solved_pieces, "leave", lambda *asked: left.append(solved_left.leave(*asked)) or left[-1])
     monkeypatch.setattr(placing, "LARGE", 1 << 60)
     slow = compiled(text)
     monkeypatch.setattr(placing, "LARGE", 2)
     fast = compiled(text)
+    assert any(one is not None for one in left) == (worth == 1)
     assert not any(len(p.problem.goals) > 1 for w in fast.works for p in w.placements)  # what stands for them has one
     assert any(prod(len(m.values) for m in p.problem.maps) >= 300 for w in slow.works for p in w.placements)
     listed = designs(slow)
