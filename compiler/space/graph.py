@@ -108,10 +108,8 @@ def _free_of(node: Expr) -> frozenset[str]:
     if node.op == "var":
         return frozenset([str(node.payload)])
     found = NOTHING
-    for a in node.args:
-        own = a.free
-        if own is not found and not own <= found:
-            found = found | own if found else own
+    for own in [a.free for a in node.args]:
+        found = found if own <= found else found | own if found else own
     if node.op in ("solve", "solvable"):
         problem: MapProblem = node.payload  # type: ignore[assignment]
         found = (found | problem.free) - {m.path for m in problem.maps}
@@ -132,9 +130,7 @@ def walk(roots: Iterable[Expr]) -> Iterator[Expr]:
                 yield node
             else:
                 stack.append((node, True))
-                for a in reversed(node.args):
-                    if id(a) not in done:
-                        stack.append((a, False))
+                stack += [(a, False) for a in reversed(node.args) if id(a) not in done]
 
 
 def _not_yet(root: Expr, slot: str) -> Iterator[Expr]:
