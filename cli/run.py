@@ -65,9 +65,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
     switches = list(rows[0]["at"])
     names = [n for n in rows[0]["modelled"] if all(n in row["modelled"] for row in rows)]
     table = Table(box=box.SIMPLE_HEAD)
-    for head in (*switches, "accuracy on the test split", *(f"{n} (modelled)" for n in names)):
-        table.add_column(head, justify="left" if head in switches else "right")
+    for head in (*switches, "accuracy", *names):
+        table.add_column(head, justify="left" if head in switches else "right", overflow="fold")
     for row in rows:
         figures = [human(*row["modelled"][n]) for n in names]
         table.add_row(*row["at"].values(), f"{row['accuracy']:.1%}", *figures)
     Console().print(table)
+    typer.echo("accuracy is measured on the test split" + (", the rest is modelled" if names else ""))

@@ -49,6 +49,9 @@ def summarise(folder: Path) -> list[str]:
     test = result.design["accuracy"]["test"]
     if test:
         lines.append(f"{'accuracy':<12} {describe_tests(test)} on the test split, {_seeds(test)}")
+    for one in result.design["switched"] if test else ():
+        at = ", ".join(f"{path} = {value}" for path, value in one["at"].items())
+        lines.append(f"{'':<12} {describe_tests(one['test'])} at {at}")
     baseline = result.design["baseline"]
     for gain, text, name, (_, theirs) in compare(result):
         lines.append(f"{'baseline':<12} {_short(text)}: {gain} than {name} ({human(*theirs)})")

@@ -20,7 +20,7 @@ from cospace.runtime.network import run, weights_of
 from cospace.runtime.plan import Planner, Subnet
 from cospace.runtime.quantise import Ranges
 from cospace.runtime.registry import refuse
-from cospace.runtime.results import ranges_name
+from cospace.runtime.results import named_at, ranges_name
 from cospace.runtime.store import read_json
 from cospace.runtime.train import Trained, measure_errors
 from safetensors import SafetensorError
@@ -121,16 +121,13 @@ class Deployed:
         return {path: spell(value, *units[path]) for path, value in at}
 
     def _modelled(self, quantities: Mapping[str, Any], at: Binding) -> dict[str, tuple[float, str]]:
-        """Of all quantities those that hold whatever the switches say, and those at this binding."""
-        here = [f" at {path} = {value}" for path, value in self.shown(at).items()]
-        found = {}
-        for name, figure in quantities.items():
-            plain = name
-            for part in here:
-                plain = plain.replace(part, "")
-            if " at " not in plain and isinstance(figure.get("value"), (int, float)):
-                found[plain] = (float(figure["value"]), str(figure.get("unit") or ""))
-        return found
+        """Quantities of the accelerators at a binding."""
+        found = {plain: quantities[name] for plain, name in named_at(quantities, self.shown(at)).items()}
+        return {
+            plain: (float(figure["value"]), str(figure.get("unit") or ""))
+            for plain, figure in found.items()
+            if isinstance(figure.get("value"), (int, float))
+        }
 
     def _read_ranges(self, at: Binding, subnet: Subnet) -> Ranges | None:
         stored = {s.path: self._tensors.get(ranges_name(s.path, at)) for s in subnet.steps}

@@ -13,6 +13,7 @@ from cospace.compiler.space.model import Design, Space, show
 from cospace.runtime import results
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Rows
+from cospace.runtime.hardware import Hardware
 from cospace.runtime.results import Candidate, Errors
 from cospace.runtime.store import write_json
 
@@ -41,7 +42,23 @@ def errors_of(run: Run, row: Rows, tests: Tests) -> Errors | None:
     return {at: 1 - float(np.mean(own)) for at, own in zip(bindings, tests.by_binding, strict=True)}
 
 
-def write_design(run: Run, folder: Path, chosen: Candidate, tests: Tests, baseline: dict[str, Any] | None) -> None:
+def gap_of(run: Run, hardware: Hardware, row: Rows) -> dict[str, Any] | None:
+    """How far from the best the accelerator is for the network it was found with; None where none is searched."""
+    if not hardware.open or not run.costs.objectives:
+        return None
+    how = hardware.proof(row)
+    by = [o.text for o in run.costs.objectives]
+    return {"state": "proved" if how else "unknown", "of": "accelerator", "by": by, "how": how or "", "unit": ""}
+
+
+def write_design(
+    run: Run,
+    folder: Path,
+    chosen: Candidate,
+    tests: Tests,
+    baseline: dict[str, Any] | None = None,
+    gap: dict[str, Any] | None = None,
+) -> None:
     """What stands in the file, and the mapping of each layer beside it."""
     design = run.costs.decode(chosen.row[0])
     errors = errors_of(run, chosen.row, tests)
@@ -53,6 +70,7 @@ def write_design(run: Run, folder: Path, chosen: Candidate, tests: Tests, baseli
         "objectives": results.shown_objectives(run.costs, chosen.row, errors),
         "accuracy": {"choice": 1 - chosen.error if chosen.errors else None, "test": tests.means},
         "switched": _switched(run, design, tests),
+        "gap": gap,
         "baseline": baseline,
         "breakdown": _break_down(run.space, design),
     }

@@ -45,6 +45,7 @@ class Hardware:
         self._exhaustive: Exhaustive | None = None
         self._short: list[Rows] = []
         self._cache: dict[bytes, tuple[Rows, float] | None] = {}
+        self._proofs: dict[bytes, str] = {}
 
     def find_best(self, row: Rows) -> tuple[Rows, float] | None:
         """The certified row (1, d) with the least score among all accelerators for the network of `row`, and that
@@ -55,11 +56,23 @@ class Hardware:
         closed[:, self.open] = -1
         key = closed.tobytes()
         if key not in self._cache:
-            self._cache[key] = self._search(row)
+            self._cache[key], how = self._search(row)
+            if how:
+                self._proofs[key] = how
             found = self._cache[key]
             if found is not None and not any((s == found[0][:, self.open]).all() for s in self._short):
                 self._short = [*self._short, found[0][:, self.open]][-SHORT:]
         return self._cache[key]
+
+    def proof(self, row: Rows) -> str | None:
+        """How it is proved that no accelerator is better for the network of `row` than its own; None where that is
+        not."""
+        if not self.open:
+            return None
+        best, closed = self.find_best(row), row.copy()
+        closed[:, self.open] = -1
+        equal = best is not None and math.isclose(best[1], float(self.costs.score(row)[0]), rel_tol=0, abs_tol=1e-12)
+        return self._proofs.get(closed.tobytes()) if equal else None
 
     def estimate(self, row: Rows) -> tuple[Rows, float] | None:
         """The best where tables tell it at once, else a certified row near it: the best of the accelerators that were
@@ -80,18 +93,20 @@ class Hardware:
 
     # ---- searching
 
-    def _search(self, row: Rows) -> tuple[Rows, float] | None:
-        """By every accelerator where they can be listed (`Tabulated`, `Exhaustive`), else by descent."""
+    def _search(self, row: Rows) -> tuple[tuple[Rows, float] | None, str]:
+        """By every accelerator where they can be listed (`Tabulated`, `Exhaustive`), else part by part, else by
+        descent; and how that proves the best, "" where it does not."""
         if self.complete:
             try:
-                return self._look_up(row) if self._tabulated else self._prove(row)
+                found = self._look_up(row) if self._tabulated else self._prove(row)
+                return found, f"every accelerator compared, {self.listed:,} of them"
             except TooMany:
                 self.complete = False
         if self.apart:
             found = self._take_apart(row)
             if found is not None:
-                return found
-        return self._descend(row)
+                return found, "its parts compared one by one; nothing is left out that could be better"
+        return self._descend(row), ""
 
     def _take_apart(self, row: Rows) -> tuple[Rows, float] | None:
         """The best, proved, where the accelerators are too many to list and their parts share nothing but sums and the

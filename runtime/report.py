@@ -14,6 +14,7 @@ from cospace.runtime.report_data import Result, number, read_result
 from cospace.runtime.report_drawing import draw_accelerators, draw_network
 from cospace.runtime.report_mapping import draw_mapping
 from cospace.runtime.report_text import budgets, compare, describe_gap, describe_tests, figure, source_of
+from cospace.runtime.results import named_at
 from cospace.runtime.store import write_bytes
 
 MOST_ROWS = 60
@@ -43,6 +44,7 @@ def make_page(result: Result) -> str:
             _state(result),
             _cards(result),
             html.section("How far from the optimum", _gap(result)),
+            html.section("At each value of its switches", _switched(result)),
             html.section("The design", *_drawings(result), html.folded("every decision", _decisions(result))),
             _front(result),
             html.section("The search", plot_curves(result)),
@@ -169,6 +171,20 @@ def _mapping(result: Result) -> list[str]:
     spec = f"cospace cost SPEC --mapping {shlex.quote(str(result.folder / 'mapping.json'))}"
     said = "Layers that are alike are drawn once; the bars are of all of them. mapping.json holds every figure; "
     return [html.MODELLED, html.note(f"{said}`{spec}` costs it again, changed or not."), draw_mapping(result.mapping)]
+
+
+def _switched(result: Result) -> str:
+    """What one network does at each value that its user may bind."""
+    rows, names = [], []
+    for one in result.design["switched"]:
+        found = {plain: result.quantities[name] for plain, name in named_at(result.quantities, one["at"]).items()}
+        names = names or list(found)
+        figures = [figure(found[n].value, found[n].unit) if n in found else "" for n in names]
+        rows.append([*one["at"].values(), describe_tests(one["test"]) if one["test"] else "", *figures])
+    if not rows:
+        return ""
+    heads = [*result.design["switched"][0]["at"], "accuracy on the test split", *(f"{n} (modelled)" for n in names)]
+    return html.table(heads, rows, numbers=range(len(heads) - len(names) - 1, len(heads)))
 
 
 def _costs(result: Result) -> str:

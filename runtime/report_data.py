@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from attrs import frozen
 from cospace.compiler.mapping_file import is_record
 from cospace.compiler.space.designs import DesignError, parse_design
-from cospace.compiler.space.model import Design, Space
+from cospace.compiler.space.model import Design, Space, spell_shown
 from cospace.compiler.space.schema import loads
 from cospace.compiler.space.units import COMMON
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
@@ -163,6 +163,7 @@ def _clean(design: dict[str, Any]) -> dict[str, Any]:
     tests = [value for item in _list(accuracy.get("test")) if (value := number(item)) is not None]
     clean = {**design, "accuracy": {"choice": number(accuracy.get("choice")), "test": tests}, "baseline": None}
     clean["gap"] = _gap(design.get("gap"))
+    clean["switched"] = [_switched(item) for item in _list(design.get("switched")) if isinstance(item, dict)]
     if isinstance(baseline, dict):
         listed = [o for o in _list(baseline.get("objectives")) if isinstance(o, dict)]
         own = [v for item in _list(_dict(baseline.get("accuracy")).get("test")) if (v := number(item)) is not None]
@@ -171,12 +172,19 @@ def _clean(design: dict[str, Any]) -> dict[str, Any]:
     return clean
 
 
+def _switched(item: dict[str, Any]) -> dict[str, Any]:
+    tests = [v for x in _list(item.get("test")) if (v := number(x)) is not None]
+    return {"at": {str(p): spell_shown(v) for p, v in _dict(item.get("at")).items()}, "test": tests}
+
+
 def _gap(value: Any) -> dict[str, Any] | None:
     """How far from the optimum the design is: `state`, and the numbers that are known."""
     if not isinstance(value, dict) or value.get("state") not in ("proved", "bounded", "unknown"):
         return None
     numbers = {name: number(value.get(name)) for name in ("share", "bound", "met")}
-    return {"state": value["state"], "unit": str(value.get("unit") or ""), "how": str(value.get("how") or "")} | numbers
+    texts = {name: str(value.get(name) or "") for name in ("unit", "how", "of")}
+    by = [str(text) for text in _list(value.get("by"))]
+    return {"state": value["state"], "by": by} | texts | numbers
 
 
 def _dict(value: Any) -> dict[str, Any]:

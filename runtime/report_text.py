@@ -62,6 +62,11 @@ def describe_gap(result: Result, show: Callable[[float, str], str] = figure) -> 
     gap = result.design["gap"]
     if gap is None:
         return ""
+    if gap["of"] == "accelerator":
+        by = f" by the product of {', '.join(gap['by'])}" if len(gap["by"]) > 1 else ""
+        if gap["state"] == "proved":
+            return f"proved: no accelerator is better for this network{by}"
+        return f"not proved; the accelerator is the best{by} that descent met for this network"
     first = next(iter(result.objectives.values()), None)
     reached = None if first is None else number(first["value"])
     if gap["state"] == "proved":

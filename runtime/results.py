@@ -7,7 +7,7 @@ import io
 import json
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -192,6 +192,19 @@ def write_table(folder: Path, heads: Sequence[str], paths: Sequence[str], rows: 
     for *cells, shown in rows:
         writer.writerow([*cells, *(shown.get(p, "") for p in paths)])
     write_bytes(folder / "pareto.csv", text.getvalue().encode())
+
+
+def named_at(names: Iterable[str], at: Mapping[str, str]) -> dict[str, str]:
+    """Of quantities' names those that hold at a binding of the switches, by what they are called without it:
+    `energy at precision.both = 4 bit` by `energy`; without a binding those that hold whatever switches say."""
+    found = {}
+    for name in names:
+        plain = name
+        for path, value in at.items():
+            plain = plain.replace(f" at {path} = {value}", "")
+        if " at " not in plain and (plain != name or not at):
+            found[plain] = name
+    return found
 
 
 def ranges_name(path: str, at: Binding) -> str:

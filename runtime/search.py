@@ -20,7 +20,7 @@ from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
 from cospace.runtime.context import Run, Stopped, prepare
 from cospace.runtime.derive import Entry, change_one, pick_finalists, refine_pool
-from cospace.runtime.design_file import Tests, errors_of, write_design
+from cospace.runtime.design_file import Tests, errors_of, gap_of, write_design
 from cospace.runtime.events import Event, Observe, ignore
 from cospace.runtime.freeze import freeze, thaw
 from cospace.runtime.hardware import Hardware, row_of
@@ -141,7 +141,8 @@ class _Job:
                     self._run_baselines(settings, hardware)
             except Stopped:
                 return self._stop()
-        write_design(run, self.folder, chosen, tests, baseline)
+        gap = gap_of(run, hardware, chosen.row)
+        write_design(run, self.folder, chosen, tests, baseline, gap)
         self._write_run(True)
         run.tell("done", "done", accuracy=float(np.mean(tests.means)))
         return _read_outcome(self.folder)
@@ -270,7 +271,7 @@ class _Job:
         """Fix the choice on disk before the report split is read."""
         chosen = choose(candidates, self._trade())
         if "chosen" not in self.state:
-            write_design(self.run, self.folder, chosen, Tests([]), None)
+            write_design(self.run, self.folder, chosen, Tests([]))
             self.state["chosen"] = chosen.to_json()
             self._save(trained=True)
         return chosen
@@ -359,9 +360,9 @@ class _Job:
             self._save()  # within an epoch the end of one before is where a resumed search goes on
         candidates = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
         if candidates:
-            write_design(run, self.folder, choose(candidates, self._trade()), Tests(self.state.get("tests", [])), None)
+            write_design(run, self.folder, choose(candidates, self._trade()), Tests(self.state.get("tests", [])))
         elif joint is not None and (row := _likeliest_feasible(joint)) is not None:
-            write_design(run, self.folder, Candidate(row, (), 0.0), Tests([]), None)
+            write_design(run, self.folder, Candidate(row, (), 0.0), Tests([]))
         self._write_run(False)
         run.tell("note", "stopped", text=f"stopped; `cospace resume {self.folder}` goes on")
         return _read_outcome(self.folder)

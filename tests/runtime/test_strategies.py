@@ -136,3 +136,18 @@ def test_accelerators_that_fall_apart_are_proved_the_best_for_a_network() -> Non
     fixed = {p: v for p, v in costs.decode(row[0]).items() if not p.startswith("fpga")}
     proved = best(space, fixed)
     assert proved.certified and found[1] == pytest.approx(float(np.log(float(proved.objectives[0][0]))))
+
+
+def test_an_accelerator_is_said_to_be_proved_where_it_is() -> None:
+    run = prepared()
+    hardware = Hardware(run.costs, [j for j, d in enumerate(run.costs.decisions) if d.path.startswith("chip")], 0)
+    row = begun(run).draw(1)
+    found = hardware.find_best(row)
+    assert found is not None and "every accelerator" in (hardware.proof(found[0]) or "")
+    worse = max(begun(run).draw(16), key=lambda r: float(run.costs.score(r[None])[0]))[None]
+    if run.costs.score(worse)[0] > (hardware.find_best(worse) or found)[1]:
+        assert hardware.proof(worse) is None
+    hardware.complete = hardware.apart = False
+    hardware._cache.clear()
+    hardware._proofs.clear()
+    assert hardware.find_best(row) is not None and hardware.proof(found[0]) is None
