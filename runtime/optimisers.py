@@ -15,9 +15,11 @@ Number = float | Schedule
 
 
 class Optimiser(Protocol):
-    """slots: how many tensors of a weight's shape are its state."""
+    """slots: how many tensors of a weight's shape are its state. clip: what the norm of all gradients of a step
+    together is scaled down to; 0 for none."""
 
     slots: int
+    clip: float
 
     def update(self, weight: Tensor, gradient: Tensor, state: Sequence[Tensor], count: int, epoch: int) -> None:
         """One step in place. state: `slots` tensors, zero before the first; count: steps so far, this one included."""
@@ -28,8 +30,8 @@ class Adam:
 
     slots = 2
 
-    def __init__(self, rate: Number, beta1: float, beta2: float, decay: float) -> None:
-        self.rate, self.beta1, self.beta2, self.decay = rate, beta1, beta2, decay
+    def __init__(self, rate: Number, beta1: float, beta2: float, decay: float, clip: float = 0.0) -> None:
+        self.rate, self.beta1, self.beta2, self.decay, self.clip = rate, beta1, beta2, decay, clip
 
     def update(self, weight: Tensor, gradient: Tensor, state: Sequence[Tensor], count: int, epoch: int) -> None:
         first, second = state
@@ -42,18 +44,15 @@ class Adam:
 
 
 class Sgd:
-    """Gradient descent with momentum; `clip` bounds the gradient's norm (0: none)."""
+    """Gradient descent with momentum."""
 
     slots = 1
 
-    def __init__(self, rate: Number, momentum: float, decay: float, clip: float) -> None:
+    def __init__(self, rate: Number, momentum: float, decay: float, clip: float = 0.0) -> None:
         self.rate, self.momentum, self.decay, self.clip = rate, momentum, decay, clip
 
     def update(self, weight: Tensor, gradient: Tensor, state: Sequence[Tensor], count: int, epoch: int) -> None:
         (velocity,) = state
-        if self.clip:
-            norm = float(gradient.norm())
-            gradient = gradient * min(1.0, self.clip / max(norm, 1e-12))
         if self.decay:
             gradient = gradient.add(weight, alpha=self.decay)
         velocity.mul_(self.momentum).add_(gradient)
@@ -61,12 +60,20 @@ class Sgd:
 
 
 @register("optimisers.adam")
-def build_adam(rate: Number = 1e-3, beta1: float = 0.9, beta2: float = 0.999, decay: float = 0.0) -> Adam:
+def build_adam(
+    rate: Number = 1e-3, beta1: float = 0.9, beta2: float = 0.999, decay: float = 0.0, clip: float = 0.0
+) -> Adam:
     if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
         raise ValueError("beta1 and beta2 must lie in 0..1, 1 left out")
-    return Adam(rate, float(beta1), float(beta2), float(decay))
+    return Adam(rate, float(beta1), float(beta2), float(decay), _norm(clip))
 
 
 @register("optimisers.sgd")
 def build_sgd(rate: Number = 0.1, momentum: float = 0.9, decay: float = 5e-4, clip: float = 0.0) -> Sgd:
-    return Sgd(rate, float(momentum), float(decay), float(clip))
+    return Sgd(rate, float(momentum), float(decay), _norm(clip))
+
+
+def _norm(clip: float) -> float:
+    if clip < 0:
+        raise ValueError("clip bounds a norm, which is not below 0")
+    return float(clip)

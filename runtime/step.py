@@ -15,6 +15,17 @@ from torch import Tensor
 Gradients = list[Tensor | None]
 
 
+def clip_norm(gradients: Gradients, most: float) -> None:
+    """Scale the gradients of a step down to a norm, all of them together (Pascanu et al., 2013); 0: not at all."""
+    known = [g for g in gradients if g is not None]
+    if most and known:
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in known]))
+        scale = (most / (norm + 1e-6)).clamp(max=1.0)
+        for i, gradient in enumerate(gradients):
+            if gradient is not None:
+                gradients[i] = gradient * scale
+
+
 def gradients_of(
     subnets: Mapping[Binding, Subnet],
     tensors: Tensors,

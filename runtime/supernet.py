@@ -32,7 +32,7 @@ from cospace.runtime.network import (
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.parking import Parking
 from cospace.runtime.plan import Step, Subnet
-from cospace.runtime.step import gradients_of
+from cospace.runtime.step import clip_norm, gradients_of
 from cospace.runtime.tasks.base import Batch
 from torch import Tensor
 
@@ -110,6 +110,7 @@ class Supernet:
         written back. Gives the loss."""
         tensors = self.take(subnets.values(), gradients=True)
         value, gradients = gradients_of(subnets, tensors, batch, loss, epoch, bank_keys, shares)
+        clip_norm(gradients, optimiser.clip)
         owners = [key for key, tensor in tensors.items() if tensor.requires_grad]
         for i, key in enumerate(owners):
             gradient, gradients[i] = gradients[i], None

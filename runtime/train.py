@@ -20,7 +20,7 @@ from cospace.runtime.plan import Subnet
 from cospace.runtime.quantise import FULL, Ranges
 from cospace.runtime.registry import refuse
 from cospace.runtime.settings import build
-from cospace.runtime.step import gradients_of
+from cospace.runtime.step import clip_norm, gradients_of
 
 CHECK_EVERY = 5
 """Epochs between two looks at the `choice` split."""
@@ -127,6 +127,7 @@ def train(
         for batch in task.batches("train", settings.batch, order_of(seed, epoch)):
             run_.check_stop()
             loss, gradients = gradients_of(subnets, tensors, batch, settings.loss, epoch)
+            clip_norm(gradients, optimiser.clip)
             steps += 1
             for leaf, gradient, state in zip(leaves, gradients, states, strict=True):
                 if gradient is not None:

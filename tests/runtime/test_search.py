@@ -150,10 +150,10 @@ def test_rounds_of_confirmation_narrow_down() -> None:
 def test_the_choice_is_on_disk_before_the_report_split_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, chosen = training.look, []
 
-    def look(run_: object, subnet: object, weights: object, split: str) -> tuple[float, float]:
+    def look(run_: object, subnet: object, weights: object, split: str, *more: object) -> tuple[float, float]:
         if split == "report":
             chosen.append(json.loads((tmp_path / "a/design.json").read_text())["design"])
-        return real(run_, subnet, weights, split)  # type: ignore[arg-type]
+        return real(run_, subnet, weights, split, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(training, "look", look)
     outcome = run(tmp_path / "a")
