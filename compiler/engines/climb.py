@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy
 from attrs import frozen, mutable
-from cospace.compiler.engines.descend import descend, single_changes
+from cospace.compiler.engines.descend import changed, descend
 from cospace.compiler.engines.evolve import Evolution, mutate
 from cospace.compiler.engines.problem import Problem
 from numpy.typing import NDArray
@@ -114,15 +114,7 @@ class _Chain:
     def _kicks(self, row: Array) -> list[Array]:
         """Single changes of a row, first those that are good when no requirement is asked: a change that breaks one is
         made good by another. Those whose price nobody remembers come last."""
-        problem = self.problem
-        free = [j for j in problem.free if problem.sizes[j] > 1]
-        if not free:
-            return []
-        _, column, value = single_changes(problem, row[None], free)
-        rows = numpy.repeat(row[None], len(column), axis=0)
-        rows[numpy.arange(len(rows)), column] = value
-        rows = problem.fill(rows)
-        rows = rows[(rows != row).any(axis=1)]
+        problem, (rows, _) = self.problem, changed(self.problem, row)
         goals = problem.mixed(problem.recalled(rows), self.weights)
         return list(rows[numpy.argsort(goals, kind="stable")[::-1]])
 

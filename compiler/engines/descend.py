@@ -1,6 +1,7 @@
 """Coordinate descent with restarts: all values of some decisions at once, many chains in one batch.
 
-A row with fewer violated requirements is always better, so that a chain finds its way back to what is feasible.
+A row with fewer violated requirements is always better, so that a chain finds its way back to what is feasible. Where
+it stands still at a bound, two decisions change together: what fills a budget is traded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy
 from attrs import frozen
-from cospace.compiler.engines.problem import Problem
+from cospace.compiler.engines.problem import VIOLATED, Problem
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -20,11 +21,13 @@ AT_ONCE = 64
 """Values that are tried at once, about, of each chain."""
 SWEEPS = 4
 """Sweeps over all decisions that a chain takes, about, before it stands still."""
+TRADES = 4
+"""Changes that would be better but for a requirement: of so many, at most, is asked which second one makes it good."""
 
 
 @frozen
 class Descent:
-    """From feasible starts, anew where all chains stand still. chains: at once, at most."""
+    """From feasible starts, anew where all chains stand still and no trade helps. chains: at once, at most."""
 
     name: ClassVar[str] = "coordinate descent with restarts"
     evaluations: int = 2_000
@@ -36,7 +39,12 @@ class Descent:
         chains = max(1, min(self.chains, problem.budget // max(1, SWEEPS * sweep)))
         for _ in problem.starts():
             weights = problem.weights(chains)
-            descend(problem, problem.draw(chains), weights)
+            here, score = descend(problem, problem.draw(chains), weights)
+            left = list(range(chains))
+            while left:
+                left = [i for i in left if _trade(problem, here, score, i, weights[i])]
+                if left:
+                    here[left], score[left] = descend(problem, here[left], weights[left])
 
 
 def descend(problem: Problem, here: Array, weights: Array) -> tuple[Array, Array]:
@@ -48,6 +56,40 @@ def descend(problem: Problem, here: Array, weights: Array) -> tuple[Array, Array
             here, score = _step(problem, here, score, block, weights)
         if (score == before).all():
             return here, score
+
+
+def _trade(problem: Problem, here: Array, score: Array, i: int, weights: Array) -> bool:
+    """Whether a feasible chain that stands still gets better by two changes: one that breaks a requirement and would
+    be better else, and one that makes it good. weights: of its goals, (k,)."""
+    if score[i] >= VIOLATED:
+        return False
+    broken, column = changed(problem, here[i])
+    goals = problem.mixed(problem.recalled(broken), weights)
+    better = numpy.flatnonzero(goals < score[i])
+    for k in better[numpy.argsort(goals[better], kind="stable")][:TRADES].tolist():
+        rows, second = changed(problem, broken[k])
+        rows = rows[second != column[k]]
+        if not len(rows):
+            continue
+        found = problem.score(rows, numpy.repeat(weights[None], len(rows), axis=0))
+        best = found.argmin()
+        if found[best] < score[i]:
+            here[i], score[i] = rows[best], found[best]
+            return True
+    return False
+
+
+def changed(problem: Problem, row: Array) -> tuple[Array, Array]:
+    """A row with one free decision changed, as `single_changes` has them, (n, d), and which one, (n,)."""
+    free = [j for j in problem.free if problem.sizes[j] > 1]
+    if not free:
+        return row[None][:0], numpy.zeros(0, numpy.int64)
+    _, column, value = single_changes(problem, row[None], free)
+    rows = numpy.repeat(row[None], len(column), axis=0)
+    rows[numpy.arange(len(rows)), column] = value
+    rows = problem.fill(rows)
+    other = (rows != row).any(axis=1)
+    return rows[other], column[other]
 
 
 def _blocks(problem: Problem) -> list[list[int]]:
