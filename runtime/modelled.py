@@ -107,7 +107,7 @@ def _learned(engine: Das, stage: Stage) -> Learned:
     rate = getattr(engine.optimiser, "rate", None)
     if not isinstance(rate, (int, float)) or not isinstance(engine.temperature, (int, float)):
         raise refuse("CS705", "das() searches what is modelled at one rate and one temperature", stage.span)
-    return Learned(engine.samples, float(engine.temperature), float(rate))
+    return Learned(engine.samples, float(engine.temperature), rate=float(rate))
 
 
 def _search(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy
-from attrs import frozen
+from attrs import Factory, field, frozen
 from cospace.compiler.engines.climb import kicked
 from cospace.compiler.engines.problem import Priced, Problem, slow
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ POLISHED = 0.5
 """Share of the evaluations that descend from the best met, kicked where that stands still."""
 STALE = 50
 """Steps without a new row before a search begins anew."""
+RATE, PUBLISHED_RATE = 0.05, 1e-7
+"""Adam's step of the differentiable search, with a baseline and as it was published."""
 WORSE = 2.0
 """What an infeasible row costs more than the worst feasible one of its batch, in natural logarithms."""
 
@@ -79,14 +81,18 @@ class _Logits:
 @frozen
 class Das:
     """Differentiable accelerator search (Zhang et al., 2021): designs drawn by Gumbel noise, each choice's softened
-    probability weighted with the cost of the whole. baseline: whether the batch's mean is taken off first; as
-    published it is not."""
+    probability weighted with the cost of the whole.
+
+    baseline: whether the batch's mean is taken off first; as published it is not, and what is infeasible is dropped.
+    rate: Adam's step. As published it is 1e-7, with which a distribution stays as it began and draws at random; larger
+    steps push down whatever is feasible, as costs are positive, so that more and more of what is drawn is not.
+    """
 
     name: ClassVar[str] = "differentiable search"
     samples: int = 2_000
     temperature: float = 1.0
-    rate: float = 0.05
     baseline: bool = True
+    rate: float = field(default=Factory(lambda self: RATE if self.baseline else PUBLISHED_RATE, takes_self=True))
     batch: int = 8
 
     @property
