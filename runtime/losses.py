@@ -42,7 +42,7 @@ class CrossEntropy:
 
 @frozen
 class Cascade:
-    """Each value of a switch learns from all larger ones: InstantNet's cascade distillation (arXiv:2104.10853),
+    """Each value of a switch learns from all larger ones: cascade distillation of Fu et al. (arXiv:2104.10853),
     base(z_i) + beta * sum over j > i of MSE(z_i, z_j), the mean square over examples and classes."""
 
     base: Loss

@@ -197,7 +197,8 @@ def _allowed(variant: Variant, design: Design) -> list[Value]:
 
 
 def _kept(space: Space, plan: NetworkPlan) -> dict[int, frozenset[str]]:
-    """Call -> the switches for each of whose values it keeps its norms, as its closest policy of each kind says."""
+    """Node -> the switches for each of whose values it keeps its norms: as its closest policy of each kind says, and
+    whatever follows it, for what comes in differs from value to value."""
     found: dict[int, frozenset[str]] = {}
     of = {p.name: frozenset(v.path for v in space.variants if v.group == p.name) for p in space.policies}
     if not any(of.values()):
@@ -211,8 +212,9 @@ def _kept(space: Space, plan: NetworkPlan) -> dict[int, frozenset[str]]:
                     if below(node.path, target) and (best is None or length(target) > best[0]):
                         closest[policy.kind] = length(target), policy
             kept = [of[p.name] for _, p in closest.values() if "norm" in p.state]
-            if kept:
-                found[n] = frozenset().union(*kept)
+            found[n] = frozenset().union(*kept, *(found.get(i, ()) for _, i in node.inputs))
+        if isinstance(node, Choice):
+            found[n] = frozenset().union(*(found.get(i, ()) for _, i in node.options))
     return found
 
 

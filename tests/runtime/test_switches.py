@@ -38,7 +38,8 @@ photos = digits()
 network net(x: photos.pixels) -> tensor[photos.classes] {
     x = conv_norm(x, out = 6)
     x = choose block { wide = mbconv(x, out = 8, expansion = 3, stride = 2), plain = conv_norm(x, out = 8, stride = 2) }
-    linear(global_pool(x), out = photos.classes)
+    header = conv_norm(x, out = 8, kernel = 1)
+    linear(global_pool(header), out = photos.classes)
 }
 precision rest of net { both = 32 bit }
 precision of net.block { both = switch {2, 8} bit; state = {norm} }
@@ -112,7 +113,8 @@ def test_learning_from_larger_values_does_not_move_them() -> None:
 def test_norms_alone_are_kept_for_each_value(folder: Path) -> None:
     stored = deploy(folder)._tensors
     low, high = ({n.removesuffix(e) for n in stored if n.endswith(e)} for e in ("@2 bit", "@8 bit"))
-    assert low == high and all(name.startswith("net.block") for name in low)
+    assert low == high and {name.partition("/")[0].split(".")[1] for name in low} == {"block", "header"}
+    assert "net.header.conv/weight" in stored  # what follows the block has norms of its own, and shares the rest
     assert any(not torch.equal(stored[f"{name}@2 bit"], stored[f"{name}@8 bit"]) for name in low)
     assert any(n.startswith("net.block") and "@" not in n for n in stored)
     assert all("@" not in n for n in stored if n.startswith(("net.conv", "net.relu", "net.linear")))
