@@ -15,7 +15,6 @@ three runs and the first of them; memory is the most that the process held.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 import random
@@ -40,14 +39,13 @@ from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.designs import encode
 from cospace.compiler.space.graph import Value
 from cospace.compiler.space.model import Objective, Space
+from device_tables import write_blocks
 
 HERE = Path(__file__).resolve().parent
 SPEC, HARDWARE = HERE.parent / "specs" / "hw_nas_bench_fbnet.cospace", HERE / "spaces" / "free_fpga.cospace"
 DEVICES, SIZES = ("edgegpu", "eyeriss", "fpga", "pixel3", "raspi4"), (32, 224)
-DEPTHS, WIDTHS = (1, 4, 4, 4, 4, 4, 1), (16, 24, 32, 64, 112, 184, 352)
 FREE = {"free": "", "board": "minimize fpga.dsp\n"}
 """Kinds of fronts with hardware free, and what their text has besides."""
-BLOCKS = [(stage, i) for stage, depth in enumerate(DEPTHS, 1) for i in range(1, depth + 1)]
 SCORES = {
     "k3_e1": 1,
     "k3_e1_g2": 1,
@@ -69,7 +67,6 @@ def text_of(kind: str) -> str:
     text = SPEC.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("require latency")]
     if kind == "energy":
-        lines = [line.replace("{ latency: ms }", "{ latency: ms; energy: mJ }") for line in lines]
         blocks = "sum(of_block(device, i, op[i]).energy for i in 1..22)"
         return "\n".join([*lines, f"minimize of_rest(device).energy + {blocks}", ""])
     lines.append("maximize sum(net.works.macs)")
@@ -79,47 +76,13 @@ def text_of(kind: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def tables(data: Path, folder: Path, device: str, size: int, energy: bool) -> None:
-    """What a device was measured to take, in the spec's form: as `fbnet_blocks.csv` and `fbnet_rest.csv`."""
-    found = json.loads((data / "fbnet_lut.json").read_text(encoding="utf-8"))
-    setting = next(s for s in found["datasets"].values() if s["input"] == size)
-    measured = ["latency", *(["energy"] if energy else [])]
-    costs = [found["tables"][device][name] for name in measured]
-    blocks: list[list[object]] = [["device", "block", "op", *measured]]
-    side, cin = size // setting["stem_stride"], 16
-    for n, (stage, i) in enumerate(BLOCKS, 1):
-        out, stride = WIDTHS[stage - 1], setting["strides"][stage - 1] if i == 1 else 1
-        for op in found["ops"]:
-            blocks.append([device, n, op, *(repr(c[key(op, side, cin, out, stride)]) for c in costs)])
-        side, cin = side // stride, out
-    head = setting["header_channels"]
-    keys = (
-        f"ConvNorm_H{size}_W{size}_Cin3_Cout16_kernel3_stride{setting['stem_stride']}_group1",
-        f"ConvNorm_H{side}_W{side}_Cin352_Cout{head}_kernel1_stride1_group1",
-        f"AvgP_H{side}_W{side}_Cin{head}_Cout{head}_kernel{side}_stride1",
-        f"FC_Cin{head}_Cout{setting['classes']}",
-    )
-    rest = [["device", *measured], [device, *(repr(sum(c[k] for k in keys)) for c in costs)]]
-    for name, lines in (("fbnet_blocks.csv", blocks), ("fbnet_rest.csv", rest)):
-        with (folder / name).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(lines)
-
-
-def key(op: str, size: int, cin: int, out: int, stride: int) -> str:
-    shape = f"_H{size}_W{size}_Cin{cin}_Cout{out}"
-    if op == "skip":
-        return f"Skip{shape}_stride{stride}"
-    kernel, expansion, *group = (part[1:] for part in op.split("_"))
-    return f"ConvBlock{shape}_exp{expansion}_kernel{kernel}_stride{stride}_group{group[0] if group else 1}"
-
-
 def space_of(kind: str, device: str, size: int, data: Path | None) -> Space:
     large = {"large": str(size == 224).lower()}
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "front.cospace"
         spec.write_text(text_of(kind), encoding="utf-8")
         if data is not None and device in DEVICES:
-            tables(data, Path(folder), device, size, kind == "energy")
+            write_blocks(data, Path(folder), size, [device])
         found = compile_file(spec, large if kind in FREE else {"device": device, **large})
     if found.space is None:
         raise SystemExit("\n".join(d.message for d in found.diagnostics))

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from cospace.cli.figures import human
 from cospace.compiler.space.model import spell_shown
+
+if TYPE_CHECKING:
+    from cospace.runtime.report_data import Result
+
+SHOWN = 12
+"""Designs of a front that are printed, at most."""
 
 
 def print_summary(folder: Path, report: Path, again: str, seed: int) -> None:
@@ -46,6 +52,7 @@ def summarise(folder: Path) -> list[str]:
             lines.append(f"{_short(text):<12} {human(figure['value'], figure['unit'])} (modelled)")
     if gap := describe_gap(result, human):
         lines.append(f"{'optimum':<12} {gap}")
+    lines += _front(result)
     test = result.design["accuracy"]["test"]
     if test:
         lines.append(f"{'accuracy':<12} {describe_tests(test)} on the test split, {_seeds(test)}")
@@ -60,6 +67,24 @@ def summarise(folder: Path) -> list[str]:
             f"{'':<12} {baseline['name']} itself: {describe_tests(baseline['test'])}, {_seeds(baseline['test'])}"
         )
     return lines
+
+
+def _front(result: Result) -> list[str]:
+    """A front of what is modelled: so many of its points, spread along the first objective."""
+    from cospace.runtime.report_data import number
+
+    columns = {text: f"{text} [{o['unit']}]" if o["unit"] else text for text, o in result.objectives.items()}
+    points = [[number(row.get(c)) for c in columns.values()] for row in result.pareto if row.get("dominated") == "0"]
+    whole = sorted(p for p in points if None not in p)
+    if "error_choice" in (result.pareto or [{}])[0] or len(whole) < 2:
+        return []
+    many, units = len(whole), [o["unit"] for o in result.objectives.values()]
+    shown = whole if many <= SHOWN else [whole[i * (many - 1) // (SHOWN - 1)] for i in range(SHOWN)]
+    cells = [[_short(text) for text in columns], *([human(*v) for v in zip(p, units, strict=True)] for p in shown)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+    some = f"{SHOWN} of its {many:,} designs" if many > SHOWN else f"its {many} designs"
+    return [f"{'front':<12} {some}; pareto.csv has all", *(f"{'':<12} {row}" for row in rows)]
 
 
 def _seeds(test: list[float]) -> str:

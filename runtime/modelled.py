@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cospace.compiler.engines.best import only_read
-from cospace.compiler.engines.candidates import middle
+from cospace.compiler.engines.candidates import Values, middle
 from cospace.compiler.engines.learn import Das as Learned
 from cospace.compiler.engines.look import Step
 from cospace.compiler.engines.problem import Spent
@@ -37,9 +37,12 @@ EVERY = 0.2
 
 
 def nothing_trains(space: Space) -> bool:
-    """Whether a space is searched without training: it has objectives, all modelled, and no stage trains."""
-    searched = all(stage.kind == "search" for stage in space.stages)
-    return searched and bool(space.objectives) and all(is_modelled(o.value) for o in space.objectives)
+    """Whether a space is searched without training: it has objectives, and they and all requirements are modelled.
+
+    What training would tell then moves nothing, so that a stage of the text which trains is left out.
+    """
+    asked = all(is_modelled(r.value, r.guard) for r in space.requirements)
+    return asked and bool(space.objectives) and all(is_modelled(o.value) for o in space.objectives)
 
 
 def run(
@@ -75,7 +78,7 @@ def resume(folder: Path, observe: Observe = ignore, stop: threading.Event | None
 
 
 def read_steps(space: Space) -> list[Step]:
-    """The engines of all stages with the decisions that each searches, in the order of the text; none: the default.
+    """The engines of all search stages with the decisions that each searches, in order; none: the default.
 
     Raises:
         SpecError: CS701 for an engine that learns with weights, CS705 for its settings, CS707 for a path that names no
@@ -85,7 +88,8 @@ def read_steps(space: Space) -> list[Step]:
     paths = [d.path for d in space.decisions]
     steps: list[Step] = []
     left = set(read)
-    for stage in space.stages:
+    stages = [s for s in space.stages if s.kind == "search"]
+    for stage in stages:
         for targets, expr in stage.engines:
             engine = build(expr)
             if isinstance(engine, Gumbel):
@@ -99,7 +103,7 @@ def read_steps(space: Space) -> list[Step]:
             steps.append((engine, None if own >= set(read) else frozenset(own)))
     if steps and left:
         first = next(p for p in read if p in left)
-        raise refuse("CS707", f"no engine of a stage binds `{first}`", space.stages[-1].span)
+        raise refuse("CS707", f"no engine of a stage binds `{first}`", stages[-1].span)
     return steps
 
 
@@ -163,7 +167,7 @@ def _search(
 def _write(space: Space, out: Path, found: Searched) -> None:
     from cospace.compiler.cost import breakdown
 
-    design = found.best.designs[0]
+    design = found.best.designs[compromise(space, found.best.objectives)]
     baseline = next(iter(space.references), None)
     write_json(out / "design.json", {
         "schema": 1,
@@ -185,6 +189,19 @@ def _write(space: Space, out: Path, found: Searched) -> None:
         [*(o["value"] for o in objectives_at(space, d)), 0, results.shown_design(space, d)] for d in found.best.designs
     ]
     results.write_table(out, [*columns, "dominated"], [d.path for d in space.decisions], rows)
+
+
+def compromise(space: Space, points: Sequence[Values]) -> int:
+    """Which point of a front is chosen: the one whose greatest loss in an objective, as a share of what the front spans
+    there, is least; the first of equals."""
+    losses = [Fraction(0)] * len(points)
+    for objective, column in zip(space.objectives, zip(*points, strict=True), strict=True):
+        values = [middle(value) for value in column]
+        low, high = min(values), max(values)
+        best = low if objective.sense == "minimize" else high
+        if low < high:
+            losses = [max(loss, abs(v - best) / (high - low)) for loss, v in zip(losses, values, strict=True)]
+    return losses.index(min(losses))
 
 
 def objectives_at(space: Space, design: Design) -> list[dict[str, Any]]:

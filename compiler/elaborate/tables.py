@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -17,6 +18,7 @@ from cospace.compiler.elaborate import names
 from cospace.compiler.elaborate.table_cells import Column, as_declared, refused
 from cospace.compiler.elaborate.table_columns import column_of, key_columns, width
 from cospace.compiler.elaborate.table_files import Missing, Sheet, read_csv
+from cospace.compiler.elaborate.table_missing import no_row, spell
 from cospace.compiler.elaborate.table_rows import BadCell, Cells, Key, Keyed, keyed
 from cospace.compiler.elaborate.values import (
     LISTS,
@@ -97,7 +99,7 @@ class Row:
             table.answers[asked] = _missing(self, name, span, context)
         missing = table.answers[asked]
         if missing is not None:
-            raise _no_row(self, name, missing, span, context)
+            raise no_row(self, name, missing, span, partial(_column_cells, table, name, context), context)
         complete = _settled(self, context)
         known = {i: k.value for i, k in enumerate(self.keys) if k.is_const}
         type_, keys = table.columns[name].type, self.keys
@@ -243,30 +245,6 @@ def _missing(row: Row, name: str, span: Span, context: Context) -> tuple[Value, 
     return None if tried is None else next((key for key in tried if not there(key)), None)
 
 
-def _no_row(row: Row, name: str, key: tuple[Value, ...], span: Span, context: Context) -> Exception:
-    """CS222: no such row, or nothing in that column of it."""
-    table = row.table
-    shown = ", ".join(_spell(v, c) for v, c in zip(key, table.keys, strict=True))
-    title = table.declaration.name
-    if table.rows.find(key) is not None:
-        return context.fail("CS222", span, f"`{title}` has no `{name}` for `{shown}`: the cell is empty",
-                            help="fill it in, or read it only where there is one: `… when …`")  # fmt: skip
-    some = itertools.islice(table.rows, 2_000)
-    first = [", ".join(_spell(v, c) for v, c in zip(r, table.keys, strict=True)) for r in some]
-    many = len(table.rows)
-    listed = ", ".join(f"`{f}`" for f in first[:6]) + (f" and {many - 6} more" if many > 6 else "")
-    said = f"`{title}` has no row for `{shown}`"
-    if any(not k.is_const for k in row.keys):
-        said += ", which can stand here"
-    return context.fail("CS222", row.span, said, help=meant(shown, first) or f"it has {listed}")
-
-
-def _spell(value: Value, column: Column) -> str:
-    from cospace.compiler.space.model import spell
-
-    return spell(value / column.scale if isinstance(value, Fraction) else value)
-
-
 # ---- loading
 
 
@@ -376,7 +354,7 @@ def _unique(table: Loaded, context: Context) -> None:
     if twice is None:
         return
     first, second = twice
-    shown = ", ".join(_spell(v, c) for v, c in zip(table.rows[second], table.keys, strict=True))
+    shown = ", ".join(spell(v, c) for v, c in zip(table.rows[second], table.keys, strict=True))
     source = table.declaration.source
     span: Span = source.span
     labels: tuple[Label, ...] = ()

@@ -103,3 +103,37 @@ def test_accuracies_are_read_from_a_table_where_they_are_known(tmp_path: Path) -
     assert sorted((error, round(float(latency) * 1e3, 9)) for error, latency in found.objectives) == sorted(front)
     (missing,) = {d.code for d in compile_file(SPEC, {"known": "true"}).diagnostics}
     assert missing == "CS233"
+
+
+def test_a_column_that_a_device_lacks_is_told_with_what_there_is(tmp_path: Path) -> None:
+    """Energies of one device of two, and then of none."""
+    every = [",".join(OPS[o] for o in row) for row in itertools.product(range(5), repeat=6)]
+    heads = "device," + ",".join(f"op_{i}" for i in range(1, 7)) + ",latency,energy\n"
+    lines = [f"{d},{ops},1,{'2' * (d == 'metered')}\n" for d in ("metered", "phone") for ops in every]
+    settings = {"by_energy": "true", "known": "false", "device": "metered"}
+    (tmp_path / "nb201_devices.csv").write_text(heads + "".join(lines), encoding="utf-8")
+    assert compile_file(SPEC, settings, tmp_path).space is not None
+    for device, code, said in (
+        ("phone", "CS222", "this row has `latency`; `energy` stands where `device` is `metered`"),
+        ("meterd", "CS222", "did you mean `metered`?"),
+    ):
+        found, *_ = compile_file(SPEC, settings | {"device": device}, tmp_path).diagnostics
+        assert found.code == code and said in str(found.help)
+    (tmp_path / "nb201_devices.csv").write_text(
+        heads.replace(",energy", "") + "".join(line.rpartition(",")[0] + "\n" for line in lines), encoding="utf-8"
+    )
+    (found,) = compile_file(SPEC, settings, tmp_path).diagnostics
+    assert found.code == "CS233" and "no column `energy`" in found.message and "`latency`" in str(found.help)
+
+
+def test_networks_whose_output_hangs_on_their_input_are_told_apart() -> None:
+    """By following every set of links: 341 of the 15,625 are not whole."""
+    space = spec(connected="true", cut="1s")
+    whole = 0
+    for ops in itertools.product(range(5), repeat=6):
+        reached = {0}
+        for link, (a, b) in zip(ops, ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)), strict=True):
+            reached |= {b} if link and a in reached else set()
+        whole += 3 in reached
+    found = count(space)
+    assert found.exact and found.feasible == whole == 15_284

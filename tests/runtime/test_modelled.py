@@ -16,6 +16,7 @@ from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime.events import Event
 from cospace.runtime.modelled import nothing_trains, read_steps, resume, run
+from cospace.runtime.results import shown_design
 
 TEXT = """
 space bench "an array and its buffer"
@@ -34,8 +35,8 @@ baseline plain "the smallest" { chip.rows = 8; chip.cols = 8; chip.buffer = 16 K
 """
 
 
-def space_of(search: str = "", text: str = TEXT) -> Space:
-    found = compile_text(text + search)
+def space_of(search: str = "", text: str = TEXT, **settings: str) -> Space:
+    found = compile_text(text + search, settings)
     assert found.space is not None, [d.message for d in found.diagnostics]
     return found.space
 
@@ -93,11 +94,51 @@ def test_the_same_search_tells_how_it_goes_and_ends_as_one_that_was_stopped(tmp_
     assert resume(tmp_path / "cut") is None
 
 
-def test_a_front_is_kept_whole(tmp_path: Path) -> None:
-    space = space_of(text=TEXT.replace('"time"', '"time"\nminimize chip.area "size"'))
+FRONT = TEXT.replace('"time"', '"time"\nminimize chip.area "size"')
+
+
+def test_a_front_is_kept_whole_and_the_design_nearest_to_the_ideal_is_chosen(tmp_path: Path) -> None:
+    space = space_of(text=FRONT)
     found = run(space, tmp_path / "out")
     rows = (tmp_path / "out/pareto.csv").read_text().splitlines()
     assert len(rows) == len(found.best.designs) + 1 > 10
+    times, sizes = zip(*((float(a), float(b)) for a, b in found.best.objectives), strict=True)
+    losses = [
+        max((t - min(times)) / (max(times) - min(times)), (s - min(sizes)) / (max(sizes) - min(sizes)))
+        for t, s in zip(times, sizes, strict=True)
+    ]
+    chosen = losses.index(min(losses))
+    assert 0 < chosen < len(losses) - 1 or losses[chosen] < 1, "neither end of the front"
+    design = json.loads((tmp_path / "out/design.json").read_text())["design"]
+    assert design == shown_design(space, found.best.designs[chosen])
+
+
+def test_a_text_trains_only_for_what_it_asks_of_training(tmp_path: Path) -> None:
+    """A stage that trains is left out where no objective and no requirement is measured."""
+    text = """
+space asks "a network, its board, and what is asked of both"
+import std.tasks
+import std.images
+import std.learn
+param known = false
+photos = digits()
+network net(x: photos.pixels) -> tensor[photos.classes] {
+    x = conv_norm(x, out = choose {8, 16})
+    linear(global_pool(x), out = photos.classes)
+}
+accelerator board { lanes = choose {1, 2, 4}
+ on conv(cin, cout) { cycles = cin * cout / lanes }
+ on matmul() { cycles = 1 }
+ cycles = sum(works.cycles) }
+asked = if known then 1 / board.cycles else error(photos)
+minimize board.lanes
+search { epochs = 3; loss = cross_entropy(); net by if known then climb() else gumbel(); board by exhaust() }
+train of net { epochs = 3; loss = cross_entropy() }
+"""
+    for measured in ("minimize asked", "require asked <= 0.1"):
+        trained, known = (space_of(text=text + measured, known=k) for k in ("false", "true"))
+        assert nothing_trains(known) and not nothing_trains(trained)
+    assert run(known, tmp_path / "out").gap == "proved"
 
 
 @pytest.mark.parametrize(
