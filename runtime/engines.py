@@ -11,6 +11,7 @@ from cospace.compiler.engines.evolve import Evolution
 from cospace.compiler.engines.learn import Expectation, Uniform
 from cospace.compiler.engines.look import Engine as Search
 from cospace.compiler.engines.search import Prove
+from cospace.compiler.engines.surrogate import Surrogate
 from cospace.compiler.space.model import Space, Stage
 from cospace.dsl.diagnostics import Span
 from cospace.runtime.optimisers import Adam, Number, Optimiser
@@ -87,6 +88,11 @@ def build_expect(evaluations: int = 2_000, samples: int = 2, rate: float = 0.3) 
 @register("engines.uniform")
 def build_uniform(evaluations: int = 2_000) -> Search:
     return Uniform(_some(evaluations=evaluations))
+
+
+@register("engines.surrogate")
+def build_surrogate(evaluations: int = 500, asked: int = 1) -> Search:
+    return Surrogate(_some(evaluations=evaluations), _some(asked=asked) - 1)
 
 
 @register("engines.exhaust")

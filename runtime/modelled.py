@@ -20,6 +20,7 @@ from cospace.compiler.engines.learn import Das as Learned
 from cospace.compiler.engines.look import Step
 from cospace.compiler.engines.problem import Spent
 from cospace.compiler.engines.search import Prove, Searched, search
+from cospace.compiler.engines.surrogate import Surrogate
 from cospace.compiler.exact.exact import Enclosure, evaluate_all
 from cospace.compiler.space.asked import is_modelled
 from cospace.compiler.space.graph import TRUE
@@ -98,6 +99,9 @@ def read_steps(space: Space) -> list[Step]:
                 raise refuse("CS701", message, expr.span, help=help)
             if isinstance(engine, Das):
                 engine = _learned(engine, stage)
+            if isinstance(engine, Surrogate) and engine.asked >= len(space.objectives):
+                said = f"surrogate() asks for objective {engine.asked + 1}, and there are {len(space.objectives)}"
+                raise refuse("CS705", said, expr.span)
             own = set(named_by(targets, paths, expr.span))
             left -= own
             steps.append((engine, None if own >= set(read) else frozenset(own)))

@@ -74,6 +74,7 @@ class Problem:
         self._watch = watch
         self._program = Program([*self.goals, *self.conditions], self.decisions)
         self._liveness = Liveness(self.decisions)
+        self._partial: dict[tuple[int, ...], Program] = {}
         self._known: dict[bytes, tuple[Array, int]] = {}
         self._kept: dict[bytes, tuple[Array, Array]] = {}
 
@@ -231,8 +232,20 @@ class Problem:
         """Goals (n, k) and violated requirements (n,) of rows, neither remembered nor counted."""
         found = self._program(rows)
         goals = numpy.stack([*found[: self.width], numpy.zeros(len(rows))], axis=1)[:, : self.width]
-        violated = sum((~f for f in found[self.width :]), numpy.zeros(len(rows), dtype=numpy.int64))
-        return goals, violated + numpy.isnan(goals).any(axis=1)
+        return goals, self._violated(goals, found[self.width :], len(rows))
+
+    def _violated(self, goals: Array, holds: Sequence[Array], n: int) -> Array:
+        violated: Array = sum((~f for f in holds), numpy.zeros(n, dtype=numpy.int64))
+        return violated + numpy.isnan(goals).any(axis=1)
+
+    def known(self, rows: Array, goals: Sequence[int]) -> tuple[Array, Array]:
+        """Some goals (n, k) and violated requirements (n,) of rows, for who knows them without an evaluation."""
+        asked = tuple(goals)
+        if asked not in self._partial:
+            self._partial[asked] = Program([*(self.goals[k] for k in asked), *self.conditions], self.decisions)
+        found = self._partial[asked](rows)
+        values = numpy.stack([*found[: len(asked)], numpy.zeros(len(rows))], axis=1)[:, : len(asked)]
+        return values, self._violated(values, found[len(asked) :], len(rows))
 
     def _evaluate(self, rows: Array, keys: Sequence[bytes]) -> None:
         self.evaluated += len(rows)

@@ -45,7 +45,7 @@ ENGINES = (
     "", "search { chip by auto() }", "search { chip by local(evaluations = 300) }", "search { chip by exhaust() }",
     "search { chip by evolve(population = 16, generations = 20) }", "search { chip by climb(evaluations = 300) }",
     "search { chip by expect(evaluations = 300) }", "search { chip by uniform(evaluations = 300) }",
-    "search { chip by das(samples = 300) }",
+    "search { chip by das(samples = 300) }", "search { chip by surrogate(evaluations = 60) }",
     "search { chip.rows, chip.cols by local(evaluations = 200)\n chip.buffer by exhaust() }",
 )  # fmt: skip
 
@@ -147,6 +147,7 @@ train of net { epochs = 3; loss = cross_entropy() }
         ("search { chip by gumbel() }", "CS701"),
         ("search { chip.rows by local() }", "CS707"),
         ("search { chip by local(evaluations = 0) }", "CS705"),
+        ("search { chip by surrogate(asked = 2) }", "CS705"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_is_written(search: str, code: str, tmp_path: Path) -> None:
