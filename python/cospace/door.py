@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cospace.compiler.counting.count import Count
     from cospace.compiler.counting.values import ValueCounts
     from cospace.compiler.engines.best import Best
+    from cospace.compiler.queries import TableRead
     from cospace.compiler.supernet import Estimate
     from cospace.runtime.deployed import Deployed
     from cospace.runtime.events import Observe
@@ -120,6 +121,28 @@ class Model:
 
         with _within(within):
             return best(*self._pinned(fixed))
+
+    def get_net_config(self, index: int, table: str | None = None) -> Design:
+        """The design with a number, the last decision varying fastest, or that of a row of a table, both from 0.
+
+        Raises DesignError where there is none.
+        """
+        from cospace.compiler.queries import design_at
+
+        return design_at(self.space, index, table)
+
+    def query_by_index(self, index: int, table: str | None = None) -> dict[str, float | None]:
+        """Each objective of a design as `get_net_config` has it, in its unit; None where only running tells it."""
+        from cospace.cli.figures import objectives
+
+        found = objectives(self.space, self.get_net_config(index, table))
+        return {text: figure["value"] for text, figure in found.items()}  # type: ignore[misc]
+
+    def get_op_lookup_tables(self) -> list[TableRead]:
+        """The columns of tables that objectives and requirements read, by the values of the decisions that choose."""
+        from cospace.compiler.queries import tables
+
+        return tables(self.space)
 
     def supernet(self) -> Estimate:
         """The size of the supernet: modules, parameters, bytes at the peak of a step."""
