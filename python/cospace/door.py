@@ -136,7 +136,7 @@ class Model:
         from cospace.cli.figures import objectives
 
         found = objectives(self.space, self.get_net_config(index, table))
-        return {text: figure["value"] for text, figure in found.items()}  # type: ignore[misc]
+        return {text: figure["value"] for text, figure in found.items()}
 
     def get_op_lookup_tables(self) -> list[TableRead]:
         """The columns of tables that objectives and requirements read, by the values of the decisions that choose."""
