@@ -27,6 +27,7 @@ _modules = {
     "tasks": "cospace.runtime.tasks",
     "graph": "cospace.runtime.operators.graph",
     "image": "cospace.runtime.operators.image",
+    "tensor": "cospace.runtime.operators.tensor",
 }
 """The first word of a name -> the module that registers such names: an engine is found without loading what trains."""
 

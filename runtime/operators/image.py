@@ -84,6 +84,25 @@ class InvertedResidual(nn.Module):
         return y + x if self.residual else y
 
 
+class Reduction(nn.Module):
+    """Half the rows and columns by two 3 x 3 convolutions, beside a mean of 2 x 2 and a 1 x 1 convolution (the residual
+    block between the stages of Dong and Yang, 2020)."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.first, self.second, self.skip = (
+            _filters(out, channels, 3),
+            _filters(out, out, 3),
+            _filters(out, channels, 1),
+        )
+        self.halved, self.done = Norm(out), Norm(out)
+
+    def forward(self, x: Tensor, precision: Precision = PLAIN) -> Tensor:
+        y = F.relu(self.halved(convolve(x, self.first, precision, 2)))
+        y = self.done(convolve(y, self.second, precision))
+        return F.relu(y + convolve(F.avg_pool2d(x, 2, ceil_mode=True), self.skip, precision))
+
+
 class Shortcut(nn.Module):
     """What a skipped block leaves: the image, or one of the new shape by a 1 x 1 convolution at full precision."""
 
@@ -138,6 +157,11 @@ def build_linear(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -
 def build_mbconv(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
     kernel, stride, groups = (int(arguments.get(name, value)) for name, value in _CONVOLUTION.items())
     return InvertedResidual(inputs[0][0], shape[0], kernel, int(arguments.get("expansion", 1)), stride, groups)
+
+
+@register("image.reduce")
+def build_reduction(arguments: Arguments, inputs: Shapes, shape: tuple[int, ...]) -> nn.Module:
+    return Reduction(inputs[0][0], shape[0])
 
 
 @register("image.shortcut")

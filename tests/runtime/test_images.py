@@ -35,6 +35,15 @@ import std.tasks
 import std.images
 import std.learn
 photos = digits(size = SIZE)
+def reduce(x: tensor[c, h, w], out: int) -> tensor[out, ceil(h / 2), ceil(w / 2)] from "image.reduce" {
+    first: tensor[out, c, 3, 3]
+    second: tensor[out, out, 3, 3]
+    skip: tensor[out, c, 1, 1]
+    first_scale: tensor[out]
+    first_shift: tensor[out]
+    scale: tensor[out]
+    shift: tensor[out]
+}
 network net(x: photos.pixels) -> tensor[photos.classes] {
     a = conv_norm(x, out = 6, kernel = 5, stride = 2)
     b = depthwise(conv2d(a, out = 8, kernel = 2, groups = 2), kernel = 3, stride = 2)
@@ -45,7 +54,8 @@ network net(x: photos.pixels) -> tensor[photos.classes] {
     u = upsample(f, like = b)
     v = resize(dropout(u), scale = 3/2)
     w = add(identity(v), zero(v))
-    y = linear(flatten(max_pool(w)), out = 7)
+    z = reduce(w + v, out = 5)
+    y = linear(flatten(max_pool(z)), out = 7)
     linear(relu(y), out = photos.classes)
 }
 minimize error(photos)
