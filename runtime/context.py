@@ -118,4 +118,7 @@ def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: 
     (name,) = wanted
     task: LoadedTask = find(tasks[name].source, tasks[name].span)(tasks[name], data, device)
     planner.check_inputs(task, tasks[name])
-    return Run(space, planner, task, Costs(space), seed, device, observe, stop)
+    run = Run(space, planner, task, Costs(space), seed, device, observe, stop)
+    for text in task.notes:
+        run.tell("note", "data", text=text)
+    return run

@@ -1,5 +1,5 @@
 """The data that text names. Importing this registers every task."""
 
-from cospace.runtime.tasks import graph, image
+from cospace.runtime.tasks import folder, graph, image
 
-__all__ = ["graph", "image"]
+__all__ = ["folder", "graph", "image"]

@@ -36,12 +36,13 @@ class LoadedTask(Protocol):
 
     Splits: `train` fits weights, `search` steers the architecture, `choice` picks candidates and epochs, `report` is
     read once a design and seed after the choice. shapes: of one input, by field. facts: counted from the data, by the
-    names that text uses.
+    names that text uses. notes: what its reader had to say.
     """
 
     name: str
     classes: int
     facts: Mapping[str, int]
+    notes: tuple[str, ...]
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
@@ -63,6 +64,7 @@ class Whole:
     splits: Mapping[str, Tensor]
     classes: int
     facts: Mapping[str, int]
+    notes: tuple[str, ...] = ()
     _batches: dict[str, Batch] = field(factory=dict, init=False)
 
     @property

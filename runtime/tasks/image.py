@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,6 +56,7 @@ class Images:
     mirrored: bool
     classes: int
     facts: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -89,8 +91,20 @@ class Images:
         return pixels
 
 
-def _load(task: Task, arrays: Arrays, device: torch.device, mirrored: bool) -> Images:
-    said = {name: e.value for name, e in task.arguments if e.is_const}
+def arguments_of(task: Task) -> dict[str, Any]:
+    """What text gives to a task."""
+    return {name: e.value for name, e in task.arguments if e.is_const}
+
+
+def load_arrays(
+    task: Task, arrays: Arrays, device: torch.device, mirrored: bool, notes: tuple[str, ...] = ()
+) -> Images:
+    """The task of some images and labels; a quarter of those to learn from is held back to steer and to choose.
+
+    Raises:
+        SpecError: CS703 where there are other classes than the text says.
+    """
+    said = arguments_of(task)
     every = torch.from_numpy(np.concatenate([arrays["x_train"], arrays["x_test"]]))
     every = every[:, None] if every.dim() == 3 else every.permute(0, 3, 1, 2)
     asked = said.get("size")
@@ -112,7 +126,7 @@ def _load(task: Task, arrays: Arrays, device: torch.device, mirrored: bool) -> I
     return Images(
         task.source.split(".")[1], task.name, every.contiguous().to(device), targets.to(device),
         {k: v.to(device) for k, v in indices.items()}, mean.to(device), deviation.to(device),
-        moved, mirrored and moved > 0, facts["classes"], facts,
+        moved, mirrored and moved > 0, facts["classes"], facts, notes,
     )  # fmt: skip
 
 
@@ -126,19 +140,19 @@ def load_digits(task: Task, data: Path | None, device: torch.device) -> Images:
     x = np.round(bunch.images * (255 / PIXEL)).astype(np.uint8)[order]
     y = bunch.target[order]
     arrays = {"x_train": x[:-REPORTED], "y_train": y[:-REPORTED], "x_test": x[-REPORTED:], "y_test": y[-REPORTED:]}
-    return _load(task, arrays, device, mirrored=False)
+    return load_arrays(task, arrays, device, mirrored=False)
 
 
 @register("tasks.mnist")
 def load_mnist(task: Task, data: Path | None, device: torch.device) -> Images:
     """`train-images-idx3-ubyte` and its three companions, packed or not, or an npz."""
-    return _load(task, _find(task, data, "mnist", _read_idx), device, mirrored=False)
+    return load_arrays(task, _find(task, data, "mnist", _read_idx), device, mirrored=False)
 
 
 @register("tasks.cifar10")
 def load_cifar10(task: Task, data: Path | None, device: torch.device) -> Images:
     """The binary version, `cifar-10-binary.tar.gz` or unpacked, or an npz."""
-    return _load(task, _find(task, data, "cifar10", _read_cifar10), device, mirrored=True)
+    return load_arrays(task, _find(task, data, "cifar10", _read_cifar10), device, mirrored=True)
 
 
 def _find(task: Task, data: Path | None, name: str, read: Callable[[Path], Arrays | None]) -> Arrays:
@@ -236,4 +250,4 @@ def _check(arrays: Arrays) -> None:
         raise ValueError("the images to report on have another shape than those to learn from")
 
 
-__all__ = ["Images", "load_cifar10", "load_digits", "load_mnist"]
+__all__ = ["Images", "arguments_of", "load_arrays", "load_cifar10", "load_digits", "load_mnist"]
