@@ -126,6 +126,11 @@ def weights_of(subnet: Subnet, tensors: Tensors, keys: Keys = names_of) -> Weigh
     return found
 
 
+def is_of_memory(error: Exception) -> bool:
+    """Whether torch ran out of memory, on the host or on a device."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 Shares = Mapping[str, Mapping[Value, float]]
 """Decision's path -> how much of each of its values."""
 
@@ -174,6 +179,8 @@ def run(
         try:
             out = functional_call(skeleton, dict(own), arguments, {"precision": precision})
         except (TypeError, RuntimeError, AttributeError) as error:
+            if is_of_memory(error):
+                raise MemoryError(str(error)) from error
             raise refuse("CS706", f"`{step.source}` cannot run `{step.path}`: {error}", step.span) from error
         for i in step.inputs:
             if last_use[i] == s:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from cospace.compiler.space.model import Binding
 from cospace.runtime.losses import SplitLoss
-from cospace.runtime.network import Keys, Shares, Tensors, leaves_of, names_of, run, weights_of
+from cospace.runtime.network import Keys, Shares, Tensors, is_of_memory, leaves_of, names_of, run, weights_of
 from cospace.runtime.plan import Subnet
+from cospace.runtime.registry import refuse
 from cospace.runtime.tasks.base import Batch
 from torch import Tensor
 
@@ -39,7 +41,43 @@ def gradients_of(
 
     The largest values of switches come first, so that smaller ones may learn from them; what they give is kept without
     a graph. shares: of the values of decisions that are mixed.
+
+    Raises:
+        SpecError: CS713 where there is no room for it, with how many examples there is room for.
     """
+    asked = subnets, tensors, loss, epoch, keys, shares
+    try:
+        return _gradients(batch, *asked)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not is_of_memory(error):
+            raise
+        size, fits = len(batch.targets), _fitting(batch, *asked) if batch.asked is None else 0
+        said = f"a step of {size} examples does not fit into the memory that there is"
+        more = f"`batch = {fits}` fits" if fits else "not one example fits: take a smaller network"
+        raise refuse("CS713", said, help=more) from error
+
+
+def _fitting(batch: Batch, *asked: Any) -> int:
+    """How many of a batch's examples a step has room for, halved until it has; 0 for none."""
+    size = len(batch.targets) // 2
+    while size:
+        try:
+            _gradients(batch.first(size), *asked)
+            return size
+        except (MemoryError, RuntimeError):
+            size //= 2
+    return 0
+
+
+def _gradients(
+    batch: Batch,
+    subnets: Mapping[Binding, Subnet],
+    tensors: Tensors,
+    loss: SplitLoss,
+    epoch: int,
+    keys: Keys,
+    shares: Shares | None,
+) -> tuple[Tensor, Gradients]:
     leaves, read = leaves_of(tensors), loss.read_at(list(subnets))
     outputs: dict[Binding, Tensor] = {}
     gradients: Gradients = [None] * len(leaves)

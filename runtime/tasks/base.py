@@ -26,6 +26,11 @@ class Batch:
     asked: Tensor | None = None
     share: float = 1.0
 
+    def first(self, size: int) -> Batch:
+        """Its first examples, of a batch whose fields have a row for each."""
+        fields = {key: value[:size] for key, value in self.fields.items()}
+        return Batch(fields, self.targets[:size], None, self.share * size / len(self.targets))
+
     def of(self, output: Tensor) -> Tensor:
         """The outputs of the examples."""
         return output if self.asked is None else output[self.asked]

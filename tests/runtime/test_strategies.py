@@ -151,3 +151,23 @@ def test_an_accelerator_is_said_to_be_proved_where_it_is() -> None:
     hardware._cache.clear()
     hardware._proofs.clear()
     assert hardware.find_best(row) is not None and hardware.proof(found[0]) is None
+
+
+def test_a_batch_that_memory_has_no_room_for_is_told_with_one_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = prepared()
+    joint = begun(run)
+    (subnet,) = run.planner.subnets(run.costs.decode(joint.draw(1)[0])).values()
+    (batch, *_) = run.task.batches("train", 40)
+    room, real = 11, torch.nn.functional.conv2d
+
+    def allocate(x: torch.Tensor, *given: object) -> torch.Tensor:
+        if len(x) > room:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return real(x, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", allocate)
+    for room, said in ((11, "`batch = 10` fits"), (0, "not one example fits")):  # noqa: B007
+        with pytest.raises(SpecError) as caught:
+            joint.supernet.step({(): subnet}, batch, joint.settings.loss, joint.settings.optimiser, 0)
+        (diagnostic,) = caught.value.diagnostics
+        assert diagnostic.code == "CS713" and "40 examples" in diagnostic.message and said in (diagnostic.help or "")
