@@ -27,10 +27,10 @@ POOL_SHARE = 0.25
 POPULATION = 6
 
 
-def passes_of(settings: TrainSettings) -> float:
-    """What training one candidate takes."""
+def passes_of(run: Run, settings: TrainSettings) -> float:
+    """What training one candidate takes, at every binding of its switches."""
     looks = settings.epochs // CHECK_EVERY + (settings.epochs % CHECK_EVERY > 0)
-    return settings.epochs + looks / 2
+    return (settings.epochs + looks / 2) * len(run.planner.bindings)
 
 
 def train_candidate(run: Run, row: Rows, score: float, settings: TrainSettings, source: str) -> Candidate:
@@ -43,7 +43,7 @@ def train_candidate(run: Run, row: Rows, score: float, settings: TrainSettings, 
 
 def run_random(run: Run, settings: TrainSettings, hardware: Hardware, budget: float) -> list[Candidate]:
     """Uniform feasible designs, each on the best accelerator for its network."""
-    sampler, count = Sampler(run.space), int(budget // passes_of(settings))
+    sampler, count = Sampler(run.space), int(budget // passes_of(run, settings))
     rows = np.asarray(sampler.sample(count, run.seed))
     found = []
     for row in rows:
@@ -59,7 +59,7 @@ def run_evolution(run: Run, settings: TrainSettings, hardware: Hardware, budget:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    count = int(budget // passes_of(settings))
+    count = int(budget // passes_of(run, settings))
     study = optuna.create_study(
         directions=["minimize", "minimize"],
         sampler=optuna.samplers.NSGAIISampler(population_size=min(POPULATION, max(count, 2)), seed=run.seed),
@@ -95,13 +95,15 @@ def run_one_shot(
     """The joint search within a budget; `sequential`: the network by error alone, then the accelerator for it."""
     stage = run.stage("search")
     one_shot = ONE_SHOT * budget
-    pool_size = max(int(2 * POOL_SHARE * one_shot), 8)
     joint = begin_joint(run, stage, run.seed)
-    epochs = max(int((one_shot - pool_size / 2) / (1 + joint.paths / 2)), 1)
+    each = len(run.planner.bindings)
+    pool_size = max(int(2 * POOL_SHARE * one_shot / each), 8)
+    steering = len(joint.settings.steer.read_at(run.planner.bindings))
+    epochs = max(int((one_shot - pool_size * each / 2) / (each + joint.paths * steering / 2)), 1)
     loss = SplitLoss(joint.settings.loss.data, None) if sequential else joint.settings.loss
     joint.settings = evolve(joint.settings, epochs=epochs, loss=loss)
     start = run.budget.passes
-    while run.budget.passes - start < one_shot - pool_size / 2:
+    while run.budget.passes - start < one_shot - pool_size * each / 2:
         run.check_stop()
         joint.advance(epochs)
     if joint.certified:
@@ -109,7 +111,7 @@ def run_one_shot(
     pool = refine_pool(
         run, joint.supernet, hardware, joint.distribution, joint.network, joint.draw, pool_size, sequential, run.seed
     )
-    count = int((budget - (run.budget.passes - start)) // passes_of(settings))
+    count = int((budget - (run.budget.passes - start)) // passes_of(run, settings))
     finalists: list[Entry] = pick_finalists(pool, hardware, max(count, 1), sequential)
     source = "sequential" if sequential else "joint"
     return [train_candidate(run, e.row, e.score, settings, source) for e in finalists]
