@@ -23,14 +23,16 @@ _FIELDS: dict[type[tree.Node], tuple[str, ...]] = {
 
 
 def flatten(file: tree.File) -> list[Any]:
-    """`[classes, nodes, statements, comments]`; a node is `[class, start, end, field, …]`, a reference its number.
+    """`[classes, nodes, statements, comments]`; a node is `[class, start, length, field, …]`.
 
-    Text and None stand for themselves, a rational is `{"q": [numerator, denominator]}`, a tuple a list.
+    Its start is told from that of the node before, a node in a field by how many nodes ago it was. Text and None stand
+    for themselves, a rational is `{"q": [numerator, denominator]}`, a tuple a list. What a comment says is in the text.
     """
     classes = list(_CLASSES)
     number_of = {_CLASSES[name]: i for i, name in enumerate(classes)}
     numbers: dict[int, int] = {}
     nodes: list[list[Any]] = []
+    before = 0
     waiting: list[tuple[tree.Node, bool]] = [(n, False) for n in (*file.statements[::-1], *file.comments)]
     while waiting:
         node, ready = waiting.pop()
@@ -41,10 +43,15 @@ def flatten(file: tree.File) -> list[Any]:
             waiting.append((node, True))
             waiting.extend((child, False) for value in values for child in _children(value))
             continue
-        numbers[id(node)] = len(nodes)
-        row = [number_of[type(node)], node.span.start, node.span.end, *(_encode(v, numbers) for v in values)]
+        here = numbers[id(node)] = len(nodes)
+        start, end = node.span.start, node.span.end
+        row: list[Any] = [number_of[type(node)], start - before, end - start]
+        before = start
         if isinstance(node, tree.Member):
-            row += (node.name_span.start, node.name_span.end)
+            name = node.name_span
+            row += [_encode(node.object, numbers, here), node.name, name.start - start, name.end - name.start]
+        elif not isinstance(node, tree.Comment):
+            row += [_encode(v, numbers, here) for v in values]
         nodes.append(row)
     return [
         classes,
@@ -58,14 +65,19 @@ def unflatten(flat: Any, path: str, text: str) -> tree.File:
     """The tree that `flatten` gave. Raises ValueError, TypeError, LookupError or AttributeError on other data."""
     names, rows, statements, comments = flat
     classes = [_CLASSES[name] for name in names]
-    member = names.index("Member")
+    member, comment = names.index("Member"), names.index("Comment")
     nodes: list[Any] = []
+    start = 0
     for row in rows:
         kind = row[0]
-        span = Span(path, row[1], row[2])
+        start += row[1]
+        end = start + row[2]
+        span = Span(path, start, end)
         if kind == member:
-            at = Span(path, row[5], row[6])
-            nodes.append(tree.Member(nodes[row[3]], row[4], name_span=at, span=span))
+            at = start + row[5]
+            nodes.append(tree.Member(nodes[-row[3]], row[4], name_span=Span(path, at, at + row[6]), span=span))
+        elif kind == comment:
+            nodes.append(tree.Comment(text[start:end].rstrip(), span=span))
         else:
             nodes.append(
                 classes[kind](
@@ -82,21 +94,21 @@ def _children(value: Any) -> list[tree.Node]:
     return [v for v in value if isinstance(v, tree.Node)] if isinstance(value, tuple) else []
 
 
-def _encode(value: Any, numbers: dict[int, int]) -> Any:
+def _encode(value: Any, numbers: dict[int, int], here: int) -> Any:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, tree.Node):
-        return numbers[id(value)]
+        return here - numbers[id(value)]
     if isinstance(value, Fraction):
-        return {"q": [str(value.numerator), str(value.denominator)]}
-    return [_encode(v, numbers) for v in value]
+        return {"q": [value.numerator, value.denominator]}
+    return [_encode(v, numbers, here) for v in value]
 
 
 def _decode(value: Any, nodes: list[Any]) -> Any:
     kind = value.__class__
     if kind is int:
-        return nodes[value]
+        return nodes[-value]
     if kind is list:
         return tuple([v if v.__class__ is str else _decode(v, nodes) for v in value])
     numerator, denominator = value["q"]
-    return Fraction(int(numerator), int(denominator))
+    return Fraction(numerator, denominator)
