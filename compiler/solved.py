@@ -94,7 +94,7 @@ def solve_ahead(
         else:
             try:
                 possible = [_possible(members, n) for n in range(len(members[0].wanted.problem.maps))]
-                _settle(members, possible, asked.seed)
+                _settle(members, possible, asked)
             except NotExact:
                 continue
             if _is_large(members):
@@ -116,7 +116,7 @@ def _mappings(wanted: Wanted) -> int:
     return math.prod(len(d.values) for d in wanted.problem.maps)
 
 
-def _settle(members: list[_Member], possible: Sequence[Sequence[int]], seed: int) -> None:
+def _settle(members: list[_Member], possible: Sequence[Sequence[int]], asked: solved_kept.Asked) -> None:
     """The best mapping of every member at each of its rows: of those that are possible, one by one, or by bounds; the
     best that is met where neither tells it."""
     size, rows = math.prod(map(len, possible)), sum(len(m.rows) for m in members)
@@ -134,7 +134,7 @@ def _settle(members: list[_Member], possible: Sequence[Sequence[int]], seed: int
             return _solve(members, possible)
         except NotExact as stop:
             why = str(stop)
-    _meet(members, possible, seed, why)
+    _meet(members, possible, asked.seed, why)
 
 
 def _prove(members: Sequence[_Member]) -> None:

@@ -83,15 +83,16 @@ class Asked:
 
 def _spell(part: object) -> str:
     """A text that only equal parts have."""
-    if isinstance(part, tuple):
-        return f"({','.join(map(_spell, part))})"
-    if isinstance(part, Type):
-        return _spelled_type(part)
+    kind = part.__class__
+    if kind is tuple:
+        return f"({','.join(map(_spell, part))})"  # type: ignore
+    if kind is Type:
+        return _spelled_type(part)[arg-type]
     if isinstance(part, Symbol):  # of which there are many
         return f"Symbol {part.name!r}"
     if isinstance(part, Lookup):
         return f"table {_spell((part.name, part.keys, part.values, part.default))}"
-    return f"{type(part).__name__} {part!r}"
+    return f"{kind.__name__} {part!r}"
 
 
 @lru_cache(maxsize=256)

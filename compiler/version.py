@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
-from pathlib import Path
 
 import cospace.compiler
 import cospace.dsl
@@ -15,10 +15,14 @@ def own_version() -> str:
     """Changes with any file of the language and the compiler."""
     found = [__version__]
     for package in (cospace.compiler, cospace.dsl):
-        folder = Path(package.__path__[0]).resolve()
-        for file in sorted(folder.rglob("*.py")):
-            stat = file.stat()
-            found.append(f"{file.relative_to(folder)}:{stat.st_mtime_ns}:{stat.st_size}")
+        root = os.path.realpath(package.__path__[0])
+        for folder, folders, names in os.walk(root):
+            folders.sort()
+            for name in sorted(names):
+                if name.endswith(".py"):
+                    path = os.path.join(folder, name)
+                    stat = os.stat(path)
+                    found.append(f"{path.removeprefix(root)}:{stat.st_mtime_ns}:{stat.st_size}")
     return "\n".join(found)
 
 

@@ -18,6 +18,10 @@ Primitive = Callable[[Array, Sequence[Array], Any], Array]
 DTYPES = {"number": numpy.float64, "bool": numpy.bool_, "index": numpy.int64}
 
 
+ROW = 1 << 9
+"""Numbers that are worth a run of a reduction's inner loop."""
+
+
 # ---- numpy
 
 
@@ -209,7 +213,20 @@ def _logarithm(function: Any) -> Primitive:
 
 
 def _reduce(function: Any) -> Primitive:
-    return lambda out, args, setting: function(args[0], axis=tuple(range(setting)), out=out)
+    """Over the leading axes, `setting` of them: those at the left first, along long rows, and then the rest."""
+
+    def run(out: Array, args: Sequence[Array], setting: int) -> Array:
+        array = args[0]
+        left, row = setting, array.shape[-1]
+        while left > 0 and row < ROW:
+            left -= 1
+            row *= array.shape[left]
+        if 0 < left < setting:
+            array = function(array, axis=tuple(range(left)))
+            setting -= left
+        return function(array, axis=tuple(range(setting)), out=out)
+
+    return run
 
 
 NUMPY: dict[str, Primitive] = {

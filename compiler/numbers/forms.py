@@ -45,11 +45,17 @@ def form_of(one: Wanted) -> tuple[Form, list[Expr]] | None:
     if opaque(roots):
         return None
     for node in walk(roots):
-        if not _is_leaf(node, maps):
-            payload = maps[str(node.payload)] if node.op == "var" else (node.payload.__class__, node.payload)
+        op, payload = node.op, node.payload  # as `_is_leaf`, written out: this is asked of all nodes of all works
+        if op == "var":
+            if payload not in maps:
+                continue
+            said.append((op, node.type, maps[payload]))
+        elif op != "const" or node.type.kind != "number":
             args = [numbers[id(a)] if id(a) in numbers else place(a) for a in node.args]
-            said.append((node.op, node.type, payload, *args))
-            numbers[id(node)] = len(numbers)
+            said.append((op, node.type, (payload.__class__, payload), *args))
+        else:
+            continue
+        numbers[id(node)] = len(numbers)
     shape = tuple((m.type.kind, tuple((v.__class__, v) for v in m.values), m.allowed is None) for m in problem.maps)
     names = tuple(name for name, _ in one.quantities)
     counts = len(problem.requirements), len(problem.goals)
