@@ -84,10 +84,10 @@ class Asked:
 def _spell(part: object) -> str:
     """A text that only equal parts have."""
     kind = part.__class__
-    if kind is tuple:
-        return f"({','.join(map(_spell, part))})"  # type: ignore
+    if isinstance(part, tuple):
+        return f"({','.join(map(_spell, part))})"
     if kind is Type:
-        return _spelled_type(part)[arg-type]
+        return _spelled_type(part)
     if isinstance(part, Symbol):  # of which there are many
         return f"Symbol {part.name!r}"
     if isinstance(part, Lookup):
