@@ -439,7 +439,7 @@ def may_be_undefined(e: Expr) -> bool:
 # ---- works: their maps
 
 
-@frozen
+@frozen(cache_hash=True)
 class MapDecision:
     """A `map`: solved per work. `guard` (over outer decisions and earlier maps) says when it exists.
 

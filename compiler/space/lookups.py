@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from weakref import WeakValueDictionary
 
-from attrs import frozen
+from attrs import field, frozen
 from cospace.compiler.space.graph import TRUE, Expr, Type, Value, const, make
 from cospace.dsl.diagnostics import NOWHERE, Span
 
@@ -36,8 +36,13 @@ class _Content:
     """What a table says, by which equal ones are known; some of its rows are hashed, for they are exact and many."""
 
     said: tuple[str, tuple[tuple[Value, ...], ...], tuple[Value, ...], tuple[Value, ...], tuple[type, ...]]
+    hashed: int = field(init=False)
 
     def __hash__(self) -> int:
+        return self.hashed
+
+    @hashed.default
+    def _hash(self) -> int:
         name, rows, values, default, kinds = self.said
         step = len(rows) // HASHED + 1
         some = rows if step == 1 else rows[::step]  # keys that many tables share are hashed once
