@@ -2,6 +2,4 @@
 
 import gc
 
-COLLECTED = gc.get_threshold()
-"""How often cycles are looked for, in verbs that take longer than loading."""
 gc.set_threshold(700_000, 50, 50)  # before anything is loaded: modules, trees and graphs are many objects that stay

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -10,16 +9,11 @@ from functools import wraps
 from typing import NoReturn, TypeVar
 
 import typer
-from cospace.cli import COLLECTED
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 
 Function = TypeVar("Function", bound=Callable[..., None])
 STOPPED = 130
 BROKEN_PIPE = 141
-
-
-BRIEF = ("check",)
-"""Verbs that end before it pays to look for cycles."""
 
 
 def verb(function: Function) -> Function:
@@ -30,8 +24,6 @@ def verb(function: Function) -> Function:
 
     @wraps(function)
     def run(*args: object, **kwargs: object) -> None:
-        if function.__name__ not in BRIEF:
-            gc.set_threshold(*COLLECTED)
         try:
             function(*args, **kwargs)
             sys.stdout.flush()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,8 @@ SHARED = 2
 """Layers apart from which the others fall into clusters, at most."""
 
 Switch = tuple[int, ...]
-"""The conditions under which a term counts, by id."""
+"""The conditions under which a term counts, by their numbers in the order of the terms: never by where they lie in
+memory, for sums are rounded in the order of the switches."""
 
 
 @frozen(eq=False)
@@ -92,7 +93,9 @@ class Switched:
         above = [v for v in variables if v not in below]
         if any(not below.isdisjoint(f.scope) and not below.issuperset(f.scope) for f in factors):
             raise NotASum
-        terms = [_split(frame, t, below) for t in s.terms]
+        conditions = list({id(c): c for t in s.terms for c in t.conditions}.values())
+        number_of = {id(c): n for n, c in enumerate(conditions)}
+        terms = [_split(frame, t, below, number_of) for t in s.terms]
         plan = Plan((), numpy.zeros((1, 0), dtype=numpy.int64), (), ())
         helper = Groups(frame, plan, factors, factors, (), (), limits)
         read = [[*frame.scope(*own), *([] if t.atom is None else frame.scope(t.atom))] for t, own, _ in terms]
@@ -107,7 +110,6 @@ class Switched:
             priced.append(_price(frame, helper, tables, members, own, mine, 2 * bound))
         if bound <= 0 or not all(read):
             raise NotASum
-        conditions = {id(c): c for t in s.terms for c in t.conditions}
         used = sorted({c for p in priced for switch in p.switches for c in switch})
         layers, free = [], 1
         own_factors = [f for f in factors if below.isdisjoint(f.scope)]
@@ -170,7 +172,9 @@ class Switched:
         return found
 
 
-def _split(frame: Frame, t: Term, below: set[int]) -> tuple[Term, tuple[Expr, ...], Switch]:
+def _split(
+    frame: Frame, t: Term, below: set[int], number_of: Mapping[int, int]
+) -> tuple[Term, tuple[Expr, ...], Switch]:
     """A term with its conditions on what prices, and those on what switches."""
     own, switch = [], []
     for c in t.conditions:
@@ -178,7 +182,7 @@ def _split(frame: Frame, t: Term, below: set[int]) -> tuple[Term, tuple[Expr, ..
         if scope <= below:
             own.append(c)
         elif scope.isdisjoint(below):
-            switch.append(id(c))
+            switch.append(number_of[id(c)])
         else:
             raise NotASum
     return t, tuple(own), tuple(sorted(switch))
@@ -247,7 +251,7 @@ def _value(
 
 
 def _layer(
-    frame: Frame, helper: Groups, members: Sequence[int], factors: Sequence[Factor], conditions: dict[int, Expr],
+    frame: Frame, helper: Groups, members: Sequence[int], factors: Sequence[Factor], conditions: Sequence[Expr],
     every: set[Switch],
 ) -> _Layer:  # fmt: skip
     inside = set(members)

@@ -15,7 +15,7 @@ from cospace.compiler.counting import switched as switched_sums
 from cospace.compiler.counting.count import Limits, components, count, split
 from cospace.compiler.counting.dominance import Points, count_pairs, merge_points
 from cospace.compiler.counting.flags import Flags
-from cospace.compiler.counting.sums import NotASum
+from cospace.compiler.counting.sums import NotASum, read_sums
 from cospace.compiler.counting.switched import Switched
 from cospace.compiler.driver import compile_text
 from cospace.compiler.exact import exact
@@ -212,6 +212,27 @@ def priced(seed: int) -> Space:
                 terms.append(g.branch(g.eq(read(layer), g.const(op)), cost, g.const(0)))
     bound = g.const(Fraction(rng.randint(10, 60), 3))
     return space_of([*layers, *itertools.chain(*chunks)], [g.le(g.add(*terms), bound)])
+
+
+def test_sums_are_rounded_in_an_order_that_memory_does_not_decide() -> None:
+    """Switches are told apart by the numbers of their conditions, and stand in the order of these."""
+    used = 0
+    for seed in range(12):
+        space = priced(seed)
+        frame = Frame.of(space)
+        for part in components(frame, frame.structure(), frame.clauses(space.requirements)):
+            for c in part.clauses:
+                try:
+                    made = Switched.of(frame, part.variables, part.structure, c, Limits())
+                except (NotASum, TooMany):
+                    continue
+                (sums,) = read_sums(c)
+                conditions = {id(k) for t in sums.terms for k in t.conditions}
+                numbers = {n for p in made.priced for switch in p.switches for n in switch}
+                assert numbers <= set(range(len(conditions)))
+                assert all(list(p.switches) == sorted(p.switches) for p in made.priced)
+                used += bool(numbers)
+    assert used >= 5
 
 
 def test_switched_and_priced_sums_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
