@@ -6,7 +6,8 @@ is saved for the backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -100,13 +101,12 @@ class _Held(Precision):
 
     operands: list[list[float]] = field(factory=list)
     ranges: Ranges = field(factory=Ranges)
-    _used: list[None] = field(factory=list, init=False)
+    _number: Iterator[int] = field(factory=itertools.count, init=False)
 
     def activation(self, values: Any) -> Any:
         if isinstance(values, SparseMatrix) or values.numel() == 0:
             return super().activation(values)
-        n = len(self._used)
-        self._used.append(None)
+        n = next(self._number)
         if self.ranges.gathering:
             low, high = (float(v) for v in torch.aminmax(values))
             if n == len(self.operands):

@@ -27,7 +27,7 @@ _modules = {
     "tasks": "cospace.runtime.tasks",
     "graph": "cospace.runtime.operators.graph",
     "image": "cospace.runtime.operators.image",
-    "tensor": "cospace.runtime.operators.tensor",
+    "tensor": "cospace.runtime.operators.image",
 }
 """The first word of a name -> the module that registers such names: an engine is found without loading what trains."""
 

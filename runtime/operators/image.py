@@ -116,7 +116,7 @@ class Shortcut(nn.Module):
 
 
 class Apply(nn.Module):
-    """A function of its inputs without weights; `training` is told where it asks for it."""
+    """A function of its inputs without weights."""
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
@@ -223,6 +223,7 @@ _PLAIN: dict[str, Callable[..., Tensor]] = {
     "image.identity": lambda x: x,
     "image.zero": torch.zeros_like,
     "image.add": torch.add,
+    "tensor.add": torch.add,
     "image.concat": lambda x, y: torch.cat([x, y], 1),
     "image.flatten": lambda x: x.flatten(1),
     "image.global_pool": lambda x: x.mean((2, 3)),
