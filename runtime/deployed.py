@@ -160,8 +160,9 @@ def deploy(folder: Path) -> Deployed:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         found = Deployed(space, design, tensors, device)
     except (OSError, ValueError, KeyError, TypeError, DesignError, SafetensorError) as error:
-        lacks = f"the weights lack {error}" if isinstance(error, KeyError) else str(error)
-        reason = getattr(error, "strerror", None) or lacks
+        reason = f"the weights lack {error}" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, OSError) and error.filename:
+            reason = f"{Path(error.filename).name}: {error.strerror}"
         raise refuse("CS712", f"{folder} holds no trained network: {reason}", help=AGAIN) from error
     return found
 
