@@ -66,8 +66,11 @@ def tables(built: Lark) -> dict[str, Any]:
 
 def load(stored: Any) -> Lark:
     """The parser of `tables`."""
-    data, memo = _with_numbers(stored["data"]), _with_numbers(stored["memo"])
-    loaded: Lark = Lark._load_from_dict(data, memo, postlex=_EveryNewline())  # type: ignore[no-untyped-call]
+    data, states = stored["data"], stored["data"]["parser"]["parser"]
+    numbered = {"tokens": _numbered(states["tokens"]), "states": _numbered(states["states"])}
+    numbered["states"] = {state: _numbered(actions) for state, actions in numbered["states"].items()}
+    data = {**data, "parser": {**data["parser"], "parser": {**states, **numbered}}}
+    loaded: Lark = Lark._load_from_dict(data, _numbered(stored["memo"]), postlex=_EveryNewline())  # type: ignore[no-untyped-call]
     return loaded
 
 
@@ -79,10 +82,6 @@ def _shipped(key: str) -> Any | None:
     return stored["tables"] if stored["key"] == key else None
 
 
-def _with_numbers(value: Any) -> Any:
-    """JSON turns the integer keys of the tables into text; turn them back."""
-    if isinstance(value, dict):
-        return {int(k) if k.isdigit() else k: _with_numbers(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_with_numbers(v) for v in value]
-    return value
+def _numbered(by: dict[str, Any]) -> dict[int, Any]:
+    """JSON turns integer keys into text; turn them back."""
+    return {int(key): value for key, value in by.items()}

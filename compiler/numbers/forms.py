@@ -6,7 +6,7 @@ of one such problem, with a column for each number that differs, serves all.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 from cospace.compiler.space import graph
@@ -35,11 +35,14 @@ def form_of(one: Wanted) -> tuple[Form, list[Expr]] | None:
     leaves: list[Expr] = []
     said: list[Hashable] = []
 
-    def place(node: Expr) -> Hashable:
-        if id(node) in numbers:
-            return numbers[id(node)]
-        leaves.append(node)
-        return node.type
+    def places(nodes: Iterable[Expr]) -> Iterator[Hashable]:
+        for node in nodes:
+            number = numbers.get(id(node))
+            if number is None:
+                leaves.append(node)
+                yield node.type
+            else:
+                yield number
 
     roots = [*problem.expressions(), *(e for _, e in one.quantities)]
     if opaque(roots):
@@ -51,15 +54,14 @@ def form_of(one: Wanted) -> tuple[Form, list[Expr]] | None:
                 continue
             said.append((op, node.type, maps[payload]))
         elif op != "const" or node.type.kind != "number":
-            args = [numbers[id(a)] if id(a) in numbers else place(a) for a in node.args]
-            said.append((op, node.type, (payload.__class__, payload), *args))
+            said.append((op, node.type, (payload.__class__, payload), *places(node.args)))
         else:
             continue
         numbers[id(node)] = len(numbers)
     shape = tuple((m.type.kind, tuple((v.__class__, v) for v in m.values), m.allowed is None) for m in problem.maps)
     names = tuple(name for name, _ in one.quantities)
     counts = len(problem.requirements), len(problem.goals)
-    return (tuple(said), tuple(map(place, roots)), shape, names, counts), leaves
+    return (tuple(said), tuple(places(roots)), shape, names, counts), leaves
 
 
 def put(one: Wanted, leaves: Sequence[Expr]) -> tuple[MapProblem, list[Expr]]:

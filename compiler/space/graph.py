@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 from weakref import ref
 
 from attrs import field, frozen
@@ -118,19 +119,20 @@ def _free_of(node: Expr) -> frozenset[str]:
 
 def walk(roots: Iterable[Expr]) -> Iterator[Expr]:
     """Every node below the roots once, arguments before users. Does not enter the problem of a `solve`."""
-    done: set[int] = set()
+    met: set[int] = set()
     for root in roots:
-        stack: list[tuple[Expr, bool]] = [(root, False)]
+        stack: list[Any] = [root]  # None: what stands below it has had all of its arguments
         while stack:
-            node, ready = stack.pop()
-            if id(node) in done:
-                continue
-            if ready or not node.args:
-                done.add(id(node))
-                yield node
-            else:
-                stack.append((node, True))
-                stack += [(a, False) for a in reversed(node.args) if id(a) not in done]
+            node = stack.pop()
+            if node is None:
+                yield stack.pop()
+            elif id(node) not in met:
+                met.add(id(node))
+                if node.args:
+                    stack += (node, None)
+                    stack += [a for a in node.args[::-1] if id(a) not in met]
+                else:
+                    yield node
 
 
 def _not_yet(root: Expr, slot: str) -> Iterator[Expr]:
@@ -188,30 +190,30 @@ def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, sp
 # ---- constants and variables
 
 
-_small: dict[tuple[int, Dimension], Expr] = {}
-"""-1, 0 and 1 in the units that were met: folds and differences ask for these all the time."""
+_constants: dict[tuple[int, int, Dimension], Expr] = {}
+"""Numbers that were met: numerator, denominator, unit -> node. Folds ask for the same ones all the time."""
+CONSTANTS = 1 << 14
+"""Numbers that are held so, at most."""
 
 
 def const(value: Value | int, unit: Dimension = ()) -> Expr:
     kind = value.__class__
-    if kind is Fraction:
-        return make("const", (), number_in(unit), value)
-    if kind is int:
-        whole: int = value  # type: ignore[assignment]
-        if not -1 <= whole <= 1:
-            return make("const", (), number_in(unit), Fraction(whole))
-        found = _small.get((whole, unit))
+    if kind is Fraction or kind is int:
+        key = (*value.as_integer_ratio(), unit)  # type: ignore[union-attr]
+        found = _constants.get(key)
         if found is None:
-            found = _small[whole, unit] = make("const", (), number_in(unit), Fraction(whole))
+            if len(_constants) >= CONSTANTS:
+                _constants.clear()
+            found = _constants[key] = make("const", (), number_in(unit), Fraction(value))  # type: ignore[arg-type]
         return found
     if kind is bool:
-        return make("const", (), BOOL, value)
+        return TRUE if value else FALSE
     return make("const", (), SYMBOL if isinstance(value, Symbol) else TEXT, value)
 
 
 ZERO, ONE = Fraction(0), Fraction(1)
-TRUE = const(True)
-FALSE = const(False)
+TRUE = make("const", (), BOOL, True)
+FALSE = make("const", (), BOOL, False)
 
 
 def var(path: str, type: Type) -> Expr:

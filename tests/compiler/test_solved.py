@@ -151,11 +151,15 @@ def test_columns_refuse_what_has_no_value() -> None:
         columns.evaluate([div(const(1), x)], {"x": columns.column([Fraction(0)])}, 1)
 
 
+@pytest.mark.parametrize("most", [columns.MOST, 1_000, 1])
 @pytest.mark.parametrize("shared", [columns.SHARED, 7, 1])
-def test_columns_of_fractions_are_exact(shared: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_of_fractions_are_exact(shared: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "SHARED", shared)
+    monkeypatch.setattr(columns, "MOST", most)
     x, y, half = var("x", NUMBER), var("y", NUMBER), const(Fraction(1, 2))
     given = {"x": [Fraction(n, d) for n in (-7, 0, 5) for d in (1, 3, 4)], "y": [Fraction(n, 6) for n in range(1, 10)]}
+    given["whole"] = [Fraction(n) for n in (-3, 5, 21, 22, 1, -1, 2**31, -(2**40), 2**61)]
+    whole = var("whole", NUMBER)
     above, below = add(x, half), add(y, const(Fraction(-19, 5)))
     quotient = div(above, below)
     exprs = [
@@ -163,6 +167,10 @@ def test_columns_of_fractions_are_exact(shared: int, monkeypatch: pytest.MonkeyP
         div(quotient, const(Fraction(-3, 7))),
         graph.mul(quotient, x, below),
         graph.minimum(quotient, x, half),
+        add(graph.mul(whole, whole, below), whole, x),
+        div(graph.mul(whole, const(7)), whole),
+        graph.absolute(graph.sub(whole, const(40))),
+        graph.maximum(graph.mul(whole, whole, whole), graph.mul(whole, whole, const(21))),
     ]
     exprs += [
         graph.ceil(quotient),
