@@ -14,6 +14,10 @@ from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
 Function = TypeVar("Function", bound=Callable[..., None])
 STOPPED = 130
 BROKEN_PIPE = 141
+SLOTS = 1 << 16
+"""What a verb's own frame asks for. Frames lie in pieces of memory of 2,000 slots, which are given back as soon as none
+is in them: a loop whose calls end up at an edge asks the system for one again and again. A large frame gets a piece of
+its size, in which all below it has room: a twentieth of the time of a check (CPython 3.11 and later)."""
 
 
 def verb(function: Function) -> Function:
@@ -55,6 +59,7 @@ def verb(function: Function) -> Function:
         except Exception as error:
             _report_bug(error)
 
+    run.__code__ = run.__code__.replace(co_stacksize=SLOTS)  # type: ignore[attr-defined]
     return run  # type: ignore[return-value]
 
 
