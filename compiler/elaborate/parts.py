@@ -128,6 +128,15 @@ def field_of(owner: Chosen, name: str, span: Span, context: Context) -> Any:
                 help="read it behind a `when` or an `if` that makes sure it is taken",
             )  # fmt: skip
         return instance
+    made = [o for _, o in owner.options if isinstance(o, Instance)]
+    having = [o for o in made if name in o.scope.names]
+    if having and owner.labels and len(having) < len(made):
+        lacks, has = next(o for o in made if o not in having).path, having[0].path
+        decision, _, label = has.rpartition(".")
+        raise context.fail(
+            "CS211", span, f"`{lacks}` has no field `{name}`, and it may be the one that is taken",
+            help=f"read `{has}.{name}` behind `when {decision} == {label}`, where it is sure to exist",
+        )  # fmt: skip
     found = [(c, members.field_of(o, name, span, context.under(c))) for c, o in owner.options]
     return _joined(found, owner, name, span, context)
 

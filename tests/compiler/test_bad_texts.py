@@ -145,6 +145,12 @@ def test_what_a_mistake_brings_about_is_not_told_again(text: str, codes: list[st
         ("a = choose k { x = (choose n {1, 2}), y = 3 }\nrequire k.x.n <= 1", "CS209", "`… when k == x`"),
         ("a = choose k { x = (choose n {1, 2}), y = 3 }\nrequire a.x.n <= 1 when k == x", "CS211", "read `k.x`"),
         ("a = choose { x = (choose n {1, 2}), y = 3 }\nrequire a.x.n <= 1", "CS211", "`a = choose kind { … }`"),
+        (
+            "accelerator one() { n = 1 }\naccelerator two() { n = 2; banks = choose {1, 2} }\n"
+            "size = choose { s = one(), l = two() }\nrequire size.banks <= 1 when size == l",
+            "CS211",
+            "read `size.l.banks` behind `when size == l`",
+        ),
         ("a = choose {x(cost = 1, size = 2), y(cost = 2, size = 1)}\nminimize 2 * a", "CS301", "`a.cost`, `a.size`"),
         ("s = choose subsets({pgo, lto})\nrequire pog in s", "CS206", "`pgo`"),
         ("s = choose subsets({pgo, lto})\nrequire s.pgo", "CS211", "`pgo in …`"),
