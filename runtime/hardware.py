@@ -114,6 +114,8 @@ class Hardware:
         fixed = {path: v for path, v in self.costs.decode(row[0]).items() if path not in self._paths}
         space = evolve(self.costs.space, objectives=self._objectives())
         core = only_read(restrict(space, fixed))
+        if core.objectives[0].value.is_const:
+            return None  # the same on every accelerator, which says nothing of the next network
         try:
             found = best_apart(core)
         except Undecided:

@@ -53,9 +53,43 @@ def best_apart(space: Space) -> Best | None:
     """The best of all designs by the modelled objectives; None where the space doesn't fall apart, or not enough."""
     objectives = [o for o in space.objectives if is_modelled(o.value)]
     goals = [o.value if o.sense == "minimize" else negative(o.value) for o in objectives]
-    conditions = conditions_of(space)
     if not goals:
         return None
+    asked = conditions_of(space)
+    limits = [c for c in asked if len(goals) == 1 and _limits(c, goals[0])]
+    found = _best_apart(space, objectives, goals, [c for c in asked if c not in limits])
+    if found is None or not limits or not found.designs:
+        return found
+    met = [exact.evaluate(c, found.designs[0]) for c in limits]
+    if all(m is True for m in met):
+        return found
+    if not found.certified or any(not isinstance(m, bool) for m in met):
+        return None
+    return Best((), (), True, found.evaluated, "no design meets every requirement")
+
+
+def _limits(condition: Expr, goal: Expr) -> bool:
+    """Whether a condition asks no more than that the goal be small enough: either the best meets it, or none does."""
+    if condition.op not in ("le", "lt"):
+        return False
+    scale, core = _scaled(goal)
+    below, above = condition.args
+    factor, of = _scaled(below if above.is_const else above)
+    rising = factor * scale > 0
+    return of is core and (rising if above.is_const else below.is_const and not rising)
+
+
+def _scaled(e: Expr) -> tuple[Fraction, Expr]:
+    """A product's constant factor, and the rest."""
+    if e.op == "mul" and e.args[0].is_const:
+        return e.args[0].number, graph.mul(*e.args[1:])
+    return Fraction(1), e
+
+
+def _best_apart(
+    space: Space, objectives: Sequence[Objective], goals: Sequence[Expr], conditions: Sequence[Expr]
+) -> Best | None:
+    """As `best_apart`, under some of the conditions."""
     try:
         apart = separate(space, goals, conditions)
         merged = merge_groups(apart)

@@ -191,22 +191,20 @@ def make(op: str, args: tuple[Expr, ...], type: Type, payload: object = None, sp
 
 
 _constants: dict[tuple[int, int, Dimension], Expr] = {}
-"""Numbers that were met: numerator, denominator, unit -> node. Folds ask for the same ones all the time."""
 CONSTANTS = 1 << 14
-"""Numbers that are held so, at most."""
+"""So many numbers that were met are held: numerator, denominator, unit -> node. Folds ask for the same ones again."""
 
 
 def const(value: Value | int, unit: Dimension = ()) -> Expr:
-    kind = value.__class__
-    if kind is Fraction or kind is int:
-        key = (*value.as_integer_ratio(), unit)  # type: ignore[union-attr]
+    if value.__class__ is Fraction or value.__class__ is int:
+        key = (*value.as_integer_ratio(), unit)
         found = _constants.get(key)
         if found is None:
             if len(_constants) >= CONSTANTS:
                 _constants.clear()
-            found = _constants[key] = make("const", (), number_in(unit), Fraction(value))  # type: ignore[arg-type]
+            found = _constants[key] = make("const", (), number_in(unit), Fraction(value))
         return found
-    if kind is bool:
+    if value.__class__ is bool:
         return TRUE if value else FALSE
     return make("const", (), SYMBOL if isinstance(value, Symbol) else TEXT, value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy
@@ -13,6 +14,7 @@ from cospace.compiler.engines.dominance import undominated
 from cospace.compiler.exact.exact import Enclosure, evaluate
 from cospace.compiler.numbers.row_bounds import Pair, constant, join
 from cospace.compiler.space import graph
+from cospace.compiler.space.graph import Expr
 from cospace.compiler.space.model import Space
 
 from tests.compiler.generate import holds, raw_designs
@@ -109,6 +111,26 @@ def test_most_of_them_fall_apart_and_are_proved(monkeypatch: pytest.MonkeyPatch)
     answered = [f for f in found if f is not None]
     assert len(answered) > 40
     assert sum(f.certified for f in answered) > 30
+
+
+@pytest.mark.parametrize(("limit", "there"), [("worst * 3 <= 21", True), ("7 > worst", False), ("worst <= 6", False)])
+def test_a_limit_on_the_goal_is_met_by_the_best_or_by_none(
+    limit: str, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"t{i} = choose 1..9\nu{i} = choose 1..9\nrequire t{i} * u{i} >= 12" for i in range(4)]
+    text = "space t\n" + "\n".join(lines) + "\nworst = max(t0 + u0, t1 + u1, t2 + u2, t3 + u3)\nminimize worst * 2\n"
+    asked = []
+    separate = apart.separate
+
+    def watched(space: Space, goals: Sequence[Expr], conditions: Sequence[Expr]) -> separable.Separable:
+        asked.append(conditions)
+        return separate(space, goals, conditions)
+
+    monkeypatch.setattr(apart, "separate", watched)
+    found = best_apart(space_of(f"{text}require {limit}\n"))
+    assert found is not None and found.certified
+    assert bool(found.designs) == there and (not there or found.objectives[0] == (14,))
+    assert len(asked[0]) == 4
 
 
 @pytest.mark.parametrize("numbers", [1, 2, 3, 4, 5])
