@@ -89,18 +89,20 @@ def _suggest(trial: Any, liveness: Liveness, open_: set[int]) -> Rows:
     return liveness.fill(row)
 
 
-def run_one_shot(
-    run: Run, settings: TrainSettings, hardware: Hardware, budget: float, sequential: bool = False
-) -> list[Candidate]:
-    """The joint search within a budget; `sequential`: the network by error alone, then the accelerator for it."""
-    stage = run.stage("search")
+def train_one_shot(
+    run: Run, hardware: Hardware, budget: float, blind: bool = False, by_error_alone: bool = False
+) -> list[Entry]:
+    """The pool that the joint search ends with, within the share of a budget that shared weights and the pool take.
+
+    blind: the cost is no part of what is learned from. by_error_alone: nor of what is bred in the pool.
+    """
     one_shot = ONE_SHOT * budget
-    joint = begin_joint(run, stage, run.seed)
+    joint = begin_joint(run, run.stage("search"), run.seed)
     each = len(run.planner.bindings)
     pool_size = max(int(2 * POOL_SHARE * one_shot / each), 8)
     steering = len(joint.settings.steer.read_at(run.planner.bindings))
     epochs = max(int((one_shot - pool_size * each / 2) / (each + joint.paths * steering / 2)), 1)
-    loss = SplitLoss(joint.settings.loss.data, None) if sequential else joint.settings.loss
+    loss = SplitLoss(joint.settings.loss.data, None) if blind else joint.settings.loss
     joint.settings = evolve(joint.settings, epochs=epochs, loss=loss)
     start = run.budget.passes
     while run.budget.passes - start < one_shot - pool_size * each / 2:
@@ -108,11 +110,20 @@ def run_one_shot(
         joint.advance(epochs)
     if joint.certified:
         hardware.remember(np.concatenate(joint.certified))
-    pool = refine_pool(
-        run, joint.supernet, hardware, joint.distribution, joint.network, joint.draw, pool_size, sequential, run.seed
-    )
+    return refine_pool(
+        run, joint.supernet, hardware, joint.distribution, joint.network, joint.draw, pool_size, by_error_alone,
+        run.seed,
+    )  # fmt: skip
+
+
+def run_one_shot(
+    run: Run, settings: TrainSettings, hardware: Hardware, budget: float, sequential: bool = False
+) -> list[Candidate]:
+    """The joint search within a budget; `sequential`: the network by error alone, then the accelerator for it."""
+    start = run.budget.passes
+    pool = train_one_shot(run, hardware, budget, sequential, sequential)
     count = int((budget - (run.budget.passes - start)) // passes_of(run, settings))
-    finalists: list[Entry] = pick_finalists(pool, hardware, max(count, 1), sequential)
+    finalists = pick_finalists(pool, hardware, max(count, 1), sequential)
     source = "sequential" if sequential else "joint"
     return [train_candidate(run, e.row, e.score, settings, source) for e in finalists]
 
