@@ -25,7 +25,7 @@ from cospace.compiler.space.model import (
     spell,
 )
 from cospace.dsl.diagnostics import NOWHERE, Span
-from cospace.runtime.quantise import FULL, Precision
+from cospace.runtime.quantise import FULL, Precision, Quantiser
 from cospace.runtime.registry import WITHOUT, refuse
 from cospace.runtime.settings import build
 from cospace.runtime.tasks.base import LoadedTask
@@ -303,11 +303,21 @@ def _python(value: Any) -> Any:
 
 
 def _precision(call: Call, design: Design) -> Precision:
-    facts = dict(call.facts)
-    bits = {name: _python(v) for name, v in _values(call.facts, design, call) if name in ("wbits", "abits")}
-    quantiser = facts.get("quantiser")
-    per = build(quantiser) if quantiser is not None and quantiser.op == "external" else "channel"
-    return Precision(_bits(bits, "wbits", call), _bits(bits, "abits", call), per)
+    of_bits = tuple((name, e) for name, e in call.facts if name in ("wbits", "abits"))
+    bits = {name: _python(v) for name, v in _values(of_bits, design, call)}
+    said = dict(call.facts).get("quantiser")
+    quantiser = Quantiser() if said is None else _quantiser(said, design, call)
+    return Precision(_bits(bits, "wbits", call), _bits(bits, "abits", call), quantiser)
+
+
+def _quantiser(said: Expr, design: Design, call: Call) -> Quantiser:
+    """The quantiser that a block says, whichever of several a design has it take."""
+    while said.op == "if":
+        said = said.args[1] if evaluate(said.args[0], design) is True else said.args[2]
+    found = build(said) if said.op == "external" else None
+    if not isinstance(found, Quantiser):
+        raise refuse("CS706", f"the quantiser of `{call.path}` is not known", call.span)
+    return found
 
 
 def _bits(bits: dict[str, Any], name: str, call: Call) -> int:
