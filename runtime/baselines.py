@@ -18,7 +18,7 @@ from cospace.runtime.hardware import Hardware
 from cospace.runtime.joint import begin_joint
 from cospace.runtime.losses import SplitLoss
 from cospace.runtime.results import Candidate
-from cospace.runtime.train import CHECK_EVERY, TrainSettings, train
+from cospace.runtime.train import TrainSettings, train
 
 ONE_SHOT = 0.4
 """Share of the budget that one-shot methods spend on the supernet and the pool; the rest trains their finalists."""
@@ -29,8 +29,7 @@ POPULATION = 6
 
 def passes_of(run: Run, settings: TrainSettings) -> float:
     """What training one candidate takes, at every binding of its switches."""
-    looks = settings.epochs // CHECK_EVERY + (settings.epochs % CHECK_EVERY > 0)
-    return (settings.epochs + looks / 2) * len(run.planner.bindings)
+    return settings.passes(run.planner.bindings)
 
 
 def train_candidate(run: Run, row: Rows, score: float, settings: TrainSettings, source: str) -> Candidate:

@@ -169,7 +169,7 @@ class Joint:
         run_, settings = self.run, self.settings
         shares = self.distribution.mix(row[0])
         subnets = run_.planner.subnets(run_.costs.decode(row[0]), frozenset(shares))
-        run_.budget.passes += batch.share * len(subnets)
+        run_.budget.passes += batch.share * len(settings.loss.read_at(list(subnets)))
         return self.supernet.step(subnets, batch, settings.loss, settings.optimiser, self.epoch, shares)
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler.elaborate.paths import below, length
 from cospace.compiler.exact.exact import evaluate, evaluate_all
 from cospace.compiler.space.graph import Expr, Symbol, Value
@@ -25,7 +25,7 @@ from cospace.compiler.space.model import (
     spell,
 )
 from cospace.dsl.diagnostics import NOWHERE, Span
-from cospace.runtime.quantise import FULL, Precision, Quantiser
+from cospace.runtime.quantise import FULL, PLAIN, Precision, Quantiser
 from cospace.runtime.registry import WITHOUT, refuse
 from cospace.runtime.settings import build
 from cospace.runtime.tasks.base import LoadedTask
@@ -61,6 +61,12 @@ class Subnet:
     leaves: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
     output: int
+
+
+def at_full_precision(subnet: Subnet) -> Subnet:
+    """The same network with nothing rounded, and norms of its own."""
+    steps = tuple(evolve(s, precision=PLAIN, kept="", mixed=()) for s in subnet.steps)
+    return Subnet(subnet.leaves, steps, subnet.output)
 
 
 class Planner:
