@@ -98,7 +98,9 @@ def run_one_shot(
     each = len(run.planner.bindings)
     pool_size = max(int(2 * POOL_SHARE * one_shot / each), 8)
     steering = len(joint.settings.steer.read_at(run.planner.bindings))
-    epochs = max(int((one_shot - pool_size * each / 2) / (each + joint.paths * steering / 2)), 1)
+    compared = joint.paths * steering / 2 if joint.compares else 0
+    trained = each * (1 if joint.ends is None else joint.drawn + 2)
+    epochs = max(int((one_shot - pool_size * each / 2) / (trained + compared)), 1)
     loss = SplitLoss(joint.settings.loss.data, None) if sequential else joint.settings.loss
     joint.settings = evolve(joint.settings, epochs=epochs, loss=loss)
     start = run.budget.passes

@@ -110,11 +110,11 @@ def fresh_tensors(subnets: Iterable[Subnet], seed: int, device: torch.device) ->
             keys = names_of(step)
             for name, tensor in own.items():
                 old = found.get(keys[name])
-                found[keys[name]] = tensor if old is None else _widen(old, tensor)
+                found[keys[name]] = tensor if old is None else widen(old, tensor)
     return found
 
 
-def _widen(old: Tensor, new: Tensor) -> Tensor:
+def widen(old: Tensor, new: Tensor) -> Tensor:
     """A tensor that holds both shapes, the old values where it had some."""
     if all(b <= a for a, b in zip(old.shape, new.shape, strict=True)):
         return old

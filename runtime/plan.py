@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -112,13 +112,15 @@ class Planner:
         Raises:
             SpecError: CS706 when a live shape or argument has no value there.
         """
+        return {at: self._at(design, at, mixed) for at in self._each(design)}
+
+    def _each(self, design: Design) -> Iterator[Binding]:
         values: dict[str, list[Value]] = {v.path: _allowed(v, design) for v in self.switches}
-        each = itertools.product(*([(path, x) for x in own] for path, own in values.items()))
-        return {at: self._at(design, at, mixed) for at in each}
+        return itertools.product(*([(path, x) for x in own] for path, own in values.items()))
 
     def resolve(self, design: Design) -> Subnet:
         """The path of a design, at the first binding of its switches. Raises as `subnets`."""
-        return next(iter(self.subnets(design).values()))
+        return self._at(design, next(self._each(design)), frozenset())
 
     def _at(self, design: Design, at: Binding, mixed: frozenset[str]) -> Subnet:
         key = (*(design.get(p) for p in self.decisions), *at, *sorted(mixed))
