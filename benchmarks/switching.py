@@ -1,18 +1,25 @@
 """Networks that switch their precision, beside one network for each precision: accuracy, and what switching takes.
 
 One small FBNet-like network on scikit-learn's digits, by repeated five-fold cross-validation, at bits {2, 3, 4, 8, 32}.
-Methods, at equal passes over the data (a shared network of N precisions in E epochs takes what N networks of E epochs
-take), the same quantiser, the rate of each tuned alike on folds that are not reported:
+Methods, at equal epochs, the rate of each tuned alike on folds that are not reported:
 
-    cascade       one network, each precision learning from all larger ones
-    shared        one network, each precision by itself
-    independent   a network for each precision
+    cascade                              one network, each precision learning from all larger ones
+    shared                               one network, each precision by itself
+    independent                          a network for each precision
+    independent, distilled               each also learning from a network of 32 bit that was trained before, by itself
+    independent, learned step            a network for each precision, steps of its quantisers trained
+    independent, learned step, distilled both
+    cascade, learned step                one network, steps trained for each precision
+
+The first three have the same quantiser and take the same passes over the data, N networks of E epochs what a shared one
+of N precisions takes; distilled ones take those of their teacher more, one for all precisions, which are printed.
 
 For each precision the mean difference to independent networks with its 95 % interval over the folds (the variance as
 Nadeau and Bengio, 2003, correct it, for folds share their examples). Then, of one shared network: seconds to switch,
 whether its outputs equal those of the network exported by itself to the bit, time and memory beside that one.
 
     python benchmarks/switching.py [--repeats 10] [--epochs 20] [--rates 0.02 0.05 0.1] [--out FILE]
+                                   [--methods cascade shared independent]
 """
 
 from __future__ import annotations
@@ -27,21 +34,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from attrs import evolve
+from attrs import evolve, frozen
 from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.space.graph import Symbol
 from cospace.compiler.space.model import Binding
 from cospace.runtime.context import Run, prepare
 from cospace.runtime.deployed import Deployed
 from cospace.runtime.events import ignore
-from cospace.runtime.losses import SplitLoss
 from cospace.runtime.memory import count_bytes
 from cospace.runtime.network import fresh_tensors
-from cospace.runtime.plan import Planner, Subnet
+from cospace.runtime.plan import Planner
 from cospace.runtime.tasks.image import Images
-from cospace.runtime.train import TrainSettings, measure_errors, read_train_settings, train
+from cospace.runtime.train import TrainSettings, measure_errors, read_train_settings, train, train_teacher
 
 FOLDS = 5
+REFERENCE = "independent"
 TUNED = 3
 """Folds on which the rates are tuned, of a shuffle that is not reported."""
 TEXT = """space switched
@@ -58,20 +65,41 @@ network net(x: photos.pixels) -> tensor[photos.classes] {
     linear(global_pool(header), out = photos.classes)
 }
 precision rest of net { both = 32 bit }
-precision of net.mbconv { both = switch {2, 3, 4, 8, 32} bit; state = {norm} }
+precision of net.mbconv { both = switch {2, 3, 4, 8, 32} bit; state = {norm}; quantiser = QUANTISER }
 minimize each(error(photos) for precision.both)
 train of net {
     epochs = EPOCHS; batch = 64
-    loss = cascade(cross_entropy(), over = precision.both)
+    loss = LOSS
     optimiser = sgd(cosine(RATE, 0.001, epochs = EPOCHS, epoch = epoch), clip = 5)
 }
 """
-METHODS = ("cascade", "shared", "independent")
+
+
+@frozen
+class Method:
+    """loss, quantiser: as text. alone: whether each precision has a network of its own."""
+
+    loss: str = "cross_entropy()"
+    quantiser: str = "min_max()"
+    alone: bool = True
+
+
+CASCADE, TAUGHT = "cascade(cross_entropy(), over = precision.both)", "taught(cross_entropy())"
+METHODS = {
+    "cascade": Method(CASCADE, alone=False),
+    "shared": Method(alone=False),
+    "independent": Method(),
+    "independent, distilled": Method(TAUGHT),
+    "independent, learned step": Method(quantiser="learned_step()"),
+    "independent, learned step, distilled": Method(TAUGHT, "learned_step()"),
+    "cascade, learned step": Method(CASCADE, "learned_step()", alone=False),
+}
 Errors = dict[str, float]
 
 
-def prepared(epochs: int, rate: float) -> Run:
-    found = compile_text(TEXT.replace("EPOCHS", str(epochs)).replace("RATE", str(rate)))
+def prepared(epochs: int, rate: float, method: Method) -> Run:
+    text = TEXT.replace("EPOCHS", str(epochs)).replace("RATE", str(rate))
+    found = compile_text(text.replace("LOSS", method.loss).replace("QUANTISER", method.quantiser))
     if found.space is None:
         raise SystemExit("\n".join(d.message for d in found.diagnostics))
     return prepare(found.space, 0, None, ignore, threading.Event())
@@ -90,34 +118,30 @@ def fold_of(run: Run, repeat: int, fold: int) -> None:
     run.task = evolve(task, indices=indices)
 
 
-def learn(run: Run, method: str, settings: TrainSettings, seed: int) -> dict[Binding, float]:
+def learn(run: Run, method: Method, seed: int) -> dict[Binding, float]:
     """Errors on the reported fold, at each precision."""
-    subnets: Mapping[Binding, Subnet] = run.planner.subnets({})
-    plain = evolve(settings, loss=SplitLoss(tuple((f, loss.base) for f, loss in settings.loss.data), None))  # type: ignore[attr-defined]
-    if method == "cascade":
+    subnets, settings = run.planner.subnets({}), settings_of(run)
+    if not method.alone:
         return measure_errors(run, train(run, subnets, settings, seed), "report")
-    if method == "shared":
-        return measure_errors(run, train(run, subnets, plain, seed), "report")
+    teacher = train_teacher(run, subnets, settings, seed) if settings.loss.taught else None
     found: dict[Binding, float] = {}
     for at, subnet in subnets.items():
-        found |= measure_errors(run, train(run, {at: subnet}, plain, seed), "report")
+        found |= measure_errors(run, train(run, {at: subnet}, settings, seed, teacher=teacher), "report")
     return found
 
 
-def tune(epochs: int, rates: list[float], method: str) -> float:
+def tune(epochs: int, rates: list[float], name: str) -> float:
     """The rate of the least mean error over all precisions, on folds of a shuffle that is not reported."""
     told = {}
     for rate in rates:
-        run = prepared(epochs, rate)
+        run = prepared(epochs, rate, METHODS[name])
         found = []
         for fold in range(TUNED):
             fold_of(run, 10_000, fold)
-            found.append(statistics.mean(learn(run, method, settings_of(run), fold).values()))
+            found.append(statistics.mean(learn(run, METHODS[name], fold).values()))
         told[rate] = statistics.mean(found)
     best = min(told, key=lambda r: (told[r], r))
-    print(
-        f"{method}: " + ", ".join(f"rate {r:g} {e:.2%}" for r, e in told.items()) + f"; {best:g} is taken", flush=True
-    )
+    print(f"{name}: " + ", ".join(f"rate {r:g} {e:.2%}" for r, e in told.items()) + f"; {best:g} is taken", flush=True)
     return best
 
 
@@ -134,21 +158,18 @@ def interval(differences: list[float]) -> tuple[float, float, float]:
     return mean, mean - 2.01 * error, mean + 2.01 * error
 
 
-def compare(found: dict[str, list[Errors]]) -> None:
+def compare(found: dict[str, list[Errors]], passes: Mapping[str, float]) -> None:
     runs = min(len(v) for v in found.values())
     print(f"\naccuracy over {runs} folds; difference to independent networks in points, with its 95 % interval")
-    print(f"{'':8}" + "".join(f"{m:>24}" for m in METHODS))
-    for bits in found["independent"][0]:
-        row = f"{bits:8}"
-        for method in METHODS:
-            own = [e[bits] for e in found[method][:runs]]
-            if method == "independent":
-                row += f"{1 - statistics.mean(own):24.2%}"
-                continue
-            gains = [100 * (e[bits] - o[bits]) for e, o in zip(found["independent"], found[method], strict=False)]
-            mean, low, high = interval(gains)
-            row += f"{1 - statistics.mean(own):9.2%} {mean:+5.2f} [{low:+.2f}, {high:+.2f}]".rjust(24)
-        print(row, flush=True)
+    for name, own in found.items():
+        print(f"{name}: {passes.get(name, math.nan):.0f} passes over the data a fold")
+        for bits in own[0]:
+            row = f"  {bits:8}{1 - statistics.mean(e[bits] for e in own[:runs]):8.2%}"
+            if name != REFERENCE and REFERENCE in found:
+                pairs = zip(found[REFERENCE][:runs], own[:runs], strict=True)
+                mean, low, high = interval([100 * (theirs[bits] - mine[bits]) for theirs, mine in pairs])
+                row += f" {mean:+6.2f} [{low:+.2f}, {high:+.2f}]"
+            print(row, flush=True)
 
 
 def weigh(run: Run) -> None:
@@ -207,22 +228,36 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.02, 0.05, 0.1])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--out", type=Path, default=None, help="errors of every fold as JSON, to go on from")
     options = parser.parse_args()
-    weigh(prepared(options.epochs, options.rates[0]))
+    weigh(prepared(options.epochs, options.rates[0], METHODS["cascade"]))
     kept = json.loads(options.out.read_text()) if options.out is not None and options.out.is_file() else {}
-    rates = kept.get("rates") or {m: tune(options.epochs, options.rates, m) for m in METHODS}
-    found: dict[str, list[Errors]] = kept.get("found") or {m: [] for m in METHODS}
-    runs = {m: prepared(options.epochs, rates[m]) for m in METHODS}
-    for n in range(min(len(v) for v in found.values()), options.repeats * FOLDS):
-        for method, run in runs.items():
-            fold_of(run, *divmod(n, FOLDS))
-            errors = learn(run, method, settings_of(run), n)
-            found[method].append({f"{int(at[0][1])} bit": e for at, e in errors.items()})
+    rates: dict[str, float] = kept.get("rates", {})
+    found: dict[str, list[Errors]] = kept.get("found", {})
+    passes: dict[str, float] = kept.get("passes", {})
+
+    def keep() -> None:
         if options.out is not None:
-            options.out.write_text(json.dumps({"rates": rates, "found": found}))
+            options.out.write_text(json.dumps({"rates": rates, "found": found, "passes": passes}))
+
+    for name in options.methods:
+        if name not in rates:
+            rates[name] = tune(options.epochs, options.rates, name)
+            keep()
+    runs = {name: prepared(options.epochs, rates[name], METHODS[name]) for name in options.methods}
+    for n in range(options.repeats * FOLDS):
+        for name, run in runs.items():
+            if n < len(found.setdefault(name, [])):
+                continue
+            fold_of(run, *divmod(n, FOLDS))
+            before = run.budget.passes
+            errors = learn(run, METHODS[name], n)
+            found[name].append({f"{int(at[0][1])} bit": e for at, e in errors.items()})
+            passes[name] = run.budget.passes - before
+            keep()
         if (n + 1) % FOLDS == 0:
-            compare(found)
+            compare({name: found[name] for name in options.methods}, passes)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from cospace.runtime.hardware import Hardware
 from cospace.runtime.joint import begin_joint
 from cospace.runtime.losses import SplitLoss
 from cospace.runtime.results import Candidate
-from cospace.runtime.train import CHECK_EVERY, TrainSettings, train
+from cospace.runtime.train import TrainSettings, train
 
 ONE_SHOT = 0.4
 """Share of the budget that one-shot methods spend on the supernet and the pool; the rest trains their finalists."""
@@ -29,8 +29,7 @@ POPULATION = 6
 
 def passes_of(run: Run, settings: TrainSettings) -> float:
     """What training one candidate takes, at every binding of its switches."""
-    looks = settings.epochs // CHECK_EVERY + (settings.epochs % CHECK_EVERY > 0)
-    return (settings.epochs + looks / 2) * len(run.planner.bindings)
+    return settings.passes(run.planner.bindings)
 
 
 def train_candidate(run: Run, row: Rows, score: float, settings: TrainSettings, source: str) -> Candidate:
@@ -101,7 +100,9 @@ def train_one_shot(
     each = len(run.planner.bindings)
     pool_size = max(int(2 * POOL_SHARE * one_shot / each), 8)
     steering = len(joint.settings.steer.read_at(run.planner.bindings))
-    epochs = max(int((one_shot - pool_size * each / 2) / (each + joint.paths * steering / 2)), 1)
+    compared = joint.paths * steering / 2 if joint.compares else 0
+    trained = each * (1 if joint.ends is None else joint.drawn + 2)
+    epochs = max(int((one_shot - pool_size * each / 2) / (trained + compared)), 1)
     loss = SplitLoss(joint.settings.loss.data, None) if blind else joint.settings.loss
     joint.settings = evolve(joint.settings, epochs=epochs, loss=loss)
     start = run.budget.passes

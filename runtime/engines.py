@@ -43,7 +43,15 @@ class Das:
     optimiser: Optimiser = field(factory=_adam)
 
 
-Engine = Gumbel | Das | Search
+@frozen(eq=False)
+class Sandwich:
+    """Weights learn on the largest path, the smallest, and `drawn` uniform ones in each step; nothing is learned of the
+    decisions themselves."""
+
+    drawn: int = 2
+
+
+Engine = Gumbel | Das | Sandwich | Search
 """What learns with a network, or what searches a network's accelerator in its place."""
 
 
@@ -54,6 +62,11 @@ def build_gumbel(
     if backward < 1:
         raise ValueError("backward counts paths, at least 1")
     return Gumbel(backward, temperature, optimiser or _adam(), forward == "soft")
+
+
+@register("engines.sandwich")
+def build_sandwich(drawn: int = 2) -> Sandwich:
+    return Sandwich(_some(drawn=drawn))
 
 
 @register("engines.das")

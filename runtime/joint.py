@@ -19,11 +19,12 @@ from cospace.compiler.space.model import Binding, Stage
 from cospace.runtime.context import Run
 from cospace.runtime.costs import Floats, Rows
 from cospace.runtime.distribution import Distribution
-from cospace.runtime.engines import Das, Gumbel, assign_engines
+from cospace.runtime.engines import Das, Gumbel, Sandwich, assign_engines
 from cospace.runtime.hardware import Hardware
 from cospace.runtime.measures import count_wrong
 from cospace.runtime.network import run
 from cospace.runtime.registry import refuse
+from cospace.runtime.sandwich import Ends
 from cospace.runtime.supernet import Supernet
 from cospace.runtime.tasks.base import Batch
 from cospace.runtime.train import TrainSettings, order_of, read_train_settings
@@ -41,7 +42,7 @@ REDRAWN = 0.3
 
 @define
 class Joint:
-    """State of one search; steps: of the epoch that is under way."""
+    """State of one search; steps: of the epoch that is under way. ends: of a sandwich, `drawn` paths lie between."""
 
     run: Run
     stage: Stage
@@ -58,6 +59,8 @@ class Joint:
     certified: list[Rows] = field(factory=list)
     sampler: Sampler | None = None
     searched: Hardware | None = None
+    ends: Ends | None = None
+    drawn: int = 1
 
     # ---- drawing feasible rows
 
@@ -151,6 +154,11 @@ class Joint:
         first = self.draw(2)
         loss = self._step_weights(first[:1], batch)
         drawn = first[1:]
+        if not self.compares:
+            if self._learned:
+                self._price_on_hardware(drawn)
+            self.steps += 1
+            return {"loss": loss}
         if self.paths > 1:
             drawn = np.concatenate([drawn, self.draw_beside(drawn, self.paths - 1)])
         data = [self._data_loss(r[None], other) for r in drawn]
@@ -165,12 +173,25 @@ class Joint:
             "accuracy": 1 - float(np.mean(errors)),
         }  # fmt: skip
 
+    @property
+    def compares(self) -> bool:
+        """Whether paths are told apart in a step: where their decisions are learned."""
+        return any(self.distribution.learns(j) for j in self.network)
+
     def _step_weights(self, row: Rows, batch: Batch) -> float:
+        """A step of the weights on a drawn path; of a sandwich on its ends and on more drawn ones, too."""
         run_, settings = self.run, self.settings
-        shares = self.distribution.mix(row[0])
-        subnets = run_.planner.subnets(run_.costs.decode(row[0]), frozenset(shares))
-        run_.budget.passes += batch.share * len(subnets)
-        return self.supernet.step(subnets, batch, settings.loss, settings.optimiser, self.epoch, shares)
+        rows = [row]
+        if self.ends is not None:
+            rows += [*self.draw(self.drawn - 1)[:, None]] if self.drawn > 1 else []
+            rows += self.ends.beside(row)
+        paths = []
+        for r in rows:
+            shares = self.distribution.mix(r[0])
+            paths.append((run_.planner.subnets(run_.costs.decode(r[0]), frozenset(shares)), shares))
+        run_.budget.passes += batch.share * sum(len(settings.loss.read_at(list(subnets))) for subnets, _ in paths)
+        (first, shares), *beside = paths
+        return self.supernet.step(first, batch, settings.loss, settings.optimiser, self.epoch, shares, beside)
 
     @torch.no_grad()
     def _data_loss(self, row: Rows, batch: Batch) -> tuple[float, float]:
@@ -299,8 +320,12 @@ def begin_joint(run_: Run, stage: Stage, seed: int) -> Joint:
         if isinstance(engine, Gumbel) and engine.soft and not run_.planner.only_rounds(path):
             said = f"`forward = soft` mixes what is rounded, and `{path}` decides more than that"
             raise refuse("CS705", said, stage.span, "`forward = hard` draws a value, so that one path runs at a time")
+        if isinstance(engine, Sandwich) and path not in inside:
+            said = f"`sandwich` lies between the largest and the smallest network, and `{path}` decides of none"
+            raise refuse("CS705", said, stage.span)
     network = [j for j, d in enumerate(decisions) if d.path in inside or isinstance(engines.get(d.path), Gumbel)]
     hardware = [j for j in range(len(decisions)) if j not in network]
+    sandwiches = {j: e for j, d in enumerate(decisions) if isinstance(e := engines.get(d.path), Sandwich)}
     gumbels = [e for e in engines.values() if isinstance(e, Gumbel)]
     das = [e for e in engines.values() if isinstance(e, Das)]
     run_.costs.inputs = {s.name: s.start for s in settings.loss.steered}
@@ -312,4 +337,6 @@ def begin_joint(run_: Run, stage: Stage, seed: int) -> Joint:
         max((e.backward for e in gumbels), default=2),
         max((e.samples for e in das), default=1),
         settings.epochs,
+        ends=Ends(run_, list(sandwiches)) if sandwiches else None,
+        drawn=max((e.drawn for e in sandwiches.values()), default=1),
     )  # fmt: skip

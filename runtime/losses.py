@@ -16,7 +16,10 @@ from cospace.runtime.settings import build, read
 from torch import Tensor
 
 Outputs = Mapping[Binding, Tensor]
-"""Of the same examples at bindings with larger values; no gradient reaches them."""
+"""Of the same examples: at bindings with larger values, and a teacher's; no gradient reaches them."""
+
+TEACHER: Binding = (("teacher", True),)
+"""In the place of a binding: of a network that was trained before."""
 
 
 class Loss(Protocol):
@@ -62,6 +65,21 @@ class Cascade:
 
 
 @frozen
+class Taught:
+    """What a network learns from another of the same design at full precision that was trained before by itself:
+    base(z) + beta * MSE(z, z_teacher), the mean square over examples and classes."""
+
+    base: Loss
+    beta: float
+
+    def __call__(self, outputs: Tensor, targets: Tensor, at: Binding, larger: Outputs) -> Tensor:
+        return self.base(outputs, targets, at, larger) + self.beta * F.mse_loss(outputs, larger[TEACHER])
+
+    def reads(self, at: Binding) -> bool:
+        return self.base.reads(at)
+
+
+@frozen
 class Only:
     """A loss at one value of a switch."""
 
@@ -90,6 +108,13 @@ def build_cascade(base: Loss, over: str, beta: float = 1.0) -> Loss:
     if beta < 0:
         raise ValueError("beta is not below 0")
     return Cascade(base, over, float(beta))
+
+
+@register("losses.taught")
+def build_taught(base: Loss, beta: float = 1.0) -> Loss:
+    if beta <= 0:
+        raise ValueError("beta is above 0")
+    return Taught(base, float(beta))
 
 
 @register("losses.only")
@@ -142,19 +167,37 @@ class SplitLoss:
             total = total + term
         return total
 
-    def switched(self) -> list[Cascade | Only]:
-        """The losses that name a switch."""
+    def every(self) -> list[Loss]:
+        """The losses and all that they are made of."""
         found, rest = [], [loss for _, loss in self.data]
         while rest:
             loss = rest.pop()
-            if isinstance(loss, (Cascade, Only)):
-                found.append(loss)
-                rest.append(loss.base)
+            found.append(loss)
+            rest += [loss.base] if isinstance(loss, (Cascade, Only, Taught)) else []
         return found
+
+    def switched(self) -> list[Cascade | Only]:
+        """The losses that name a switch."""
+        return [loss for loss in self.every() if isinstance(loss, (Cascade, Only))]
+
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher is learned from."""
+        return any(isinstance(loss, Taught) for loss in self.every())
+
+    def of_teacher(self, at: Binding) -> SplitLoss:
+        """What the teacher of a network at a binding learns: the same terms of data, without what others say."""
+        return SplitLoss(tuple((factor, _innermost(loss)) for factor, loss in self.data if loss.reads(at)), None)
 
     def read_at(self, bindings: Sequence[Binding]) -> list[Binding]:
         """The bindings whose outputs the data terms read."""
         return [at for at in bindings if any(loss.reads(at) for _, loss in self.data)]
+
+
+def _innermost(loss: Loss) -> Loss:
+    while isinstance(loss, (Cascade, Only, Taught)):
+        loss = loss.base
+    return loss
 
 
 def split_loss(expr: Expr) -> SplitLoss:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from cospace.compiler.space.graph import Value
+from cospace.runtime.learned_step import give_steps, is_step, step_shapes
 from cospace.runtime.operators.norm import Norm
 from cospace.runtime.plan import Step, Subnet
-from cospace.runtime.quantise import Mixed, Ranges
+from cospace.runtime.quantise import Mixed, Precision, Ranges
 from cospace.runtime.registry import find, refuse
 from cospace.runtime.tasks.base import Fields
 from torch import Tensor, nn
@@ -51,7 +53,12 @@ def parameter_shapes(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
         rank = parameter.dim()
         seen[rank] = seen.get(rank, 0) + 1
         found[name] = (f"{seen[rank]}{_apart(step, name)}", tuple(parameter.shape))
-    return found
+    return found | steps_of(step)
+
+
+def steps_of(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """What a step trains of its quantisers, in the same way, at each of its bitwidths."""
+    return step_shapes([step.precision, *(part for part, _ in step.mixed)], build_skeleton(step))
 
 
 def names_of(step: Step) -> Mapping[str, str]:
@@ -59,7 +66,8 @@ def names_of(step: Step) -> Mapping[str, str]:
     value of a switch."""
     skeleton = build_skeleton(step)
     every = itertools.chain(skeleton.named_parameters(), skeleton.named_buffers())
-    return {name: f"{step.path}/{name}{_apart(step, name)}" for name, _ in every}
+    found = {name: f"{step.path}/{name}{_apart(step, name)}" for name, _ in every}
+    return found | {name: f"{step.path}/{name}" for name in steps_of(step)}
 
 
 def _apart(step: Step, name: str) -> str:
@@ -78,6 +86,8 @@ def initial_weights(subnet: Subnet, seed: int, device: torch.device) -> list[dic
         for step in subnet.steps:
             module = _make(step) if parameter_shapes(step) else build_skeleton(step)
             own = {n: p.detach().to(device).requires_grad_() for n, p in module.named_parameters()}
+            for name, (_, shape) in steps_of(step).items():
+                own[name] = torch.zeros(shape, device=device, requires_grad=True)
             weights.append(own | fresh_statistics(step, device))
     return weights
 
@@ -100,11 +110,11 @@ def fresh_tensors(subnets: Iterable[Subnet], seed: int, device: torch.device) ->
             keys = names_of(step)
             for name, tensor in own.items():
                 old = found.get(keys[name])
-                found[keys[name]] = tensor if old is None else _widen(old, tensor)
+                found[keys[name]] = tensor if old is None else widen(old, tensor)
     return found
 
 
-def _widen(old: Tensor, new: Tensor) -> Tensor:
+def widen(old: Tensor, new: Tensor) -> Tensor:
     """A tensor that holds both shapes, the old values where it had some."""
     if all(b <= a for a, b in zip(old.shape, new.shape, strict=True)):
         return old
@@ -119,9 +129,10 @@ def weights_of(subnet: Subnet, tensors: Tensors, keys: Keys = names_of) -> Weigh
     found = []
     for step in subnet.steps:
         skeleton, places, own = build_skeleton(step), keys(step), {}
-        for name, wanted in itertools.chain(skeleton.named_parameters(), skeleton.named_buffers()):
+        shapes = {n: t.shape for n, t in itertools.chain(skeleton.named_parameters(), skeleton.named_buffers())}
+        for name, wanted in (shapes | {n: shape for n, (_, shape) in steps_of(step).items()}).items():
             tensor = tensors[places[name]]
-            own[name] = tensor if tensor.shape == wanted.shape else tensor[corner(wanted.shape)]
+            own[name] = tensor if tensor.shape == wanted else tensor[corner(wanted)]
         found.append(own)
     return found
 
@@ -135,8 +146,8 @@ Shares = Mapping[str, Mapping[Value, float]]
 """Decision's path -> how much of each of its values."""
 
 
-def _mix(step: Step, shares: Shares) -> Mixed:
-    parts = [(part, math.prod(shares[path][value] for path, value in at)) for part, at in step.mixed]
+def _mix(step: Step, shares: Shares, equip: Callable[[Precision], Precision]) -> Mixed:
+    parts = [(equip(part), math.prod(shares[path][value] for path, value in at)) for part, at in step.mixed]
     kept = [(part, share) for part, share in parts if share > 0]
     return Mixed(parts=tuple(part for part, _ in kept), shares=tuple(share for _, share in kept))
 
@@ -173,11 +184,15 @@ def run(
                 if isinstance(module, Norm):
                     module.train()
         arguments = tuple(values[i] for i in step.inputs)
-        precision = step.precision if ranges is None else ranges.of(step.path, step.precision)
+        of_module = {name: tensor for name, tensor in own.items() if not is_step(name)}
+        equip = partial(give_steps, module=skeleton, tensors=own, training=training)
+        precision = equip(step.precision)
+        if ranges is not None:
+            precision = ranges.of(step.path, precision)
         if step.mixed and shares is not None:
-            precision = _mix(step, shares)
+            precision = _mix(step, shares, equip)
         try:
-            out = functional_call(skeleton, dict(own), arguments, {"precision": precision})
+            out = functional_call(skeleton, of_module, arguments, {"precision": precision})
         except (TypeError, RuntimeError, AttributeError) as error:
             if is_of_memory(error):
                 raise MemoryError(str(error)) from error

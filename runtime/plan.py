@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cospace.compiler.elaborate.paths import below, length
 from cospace.compiler.exact.exact import evaluate, evaluate_all
 from cospace.compiler.space.graph import Expr, Symbol, Value
@@ -25,7 +25,7 @@ from cospace.compiler.space.model import (
     spell,
 )
 from cospace.dsl.diagnostics import NOWHERE, Span
-from cospace.runtime.quantise import FULL, Precision
+from cospace.runtime.quantise import FULL, PLAIN, Precision, Quantiser
 from cospace.runtime.registry import WITHOUT, refuse
 from cospace.runtime.settings import build
 from cospace.runtime.tasks.base import LoadedTask
@@ -61,6 +61,12 @@ class Subnet:
     leaves: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
     output: int
+
+
+def at_full_precision(subnet: Subnet) -> Subnet:
+    """The same network with nothing rounded, and norms of its own."""
+    steps = tuple(evolve(s, precision=PLAIN, kept="", mixed=()) for s in subnet.steps)
+    return Subnet(subnet.leaves, steps, subnet.output)
 
 
 class Planner:
@@ -106,13 +112,15 @@ class Planner:
         Raises:
             SpecError: CS706 when a live shape or argument has no value there.
         """
+        return {at: self._at(design, at, mixed) for at in self._each(design)}
+
+    def _each(self, design: Design) -> Iterator[Binding]:
         values: dict[str, list[Value]] = {v.path: _allowed(v, design) for v in self.switches}
-        each = itertools.product(*([(path, x) for x in own] for path, own in values.items()))
-        return {at: self._at(design, at, mixed) for at in each}
+        return itertools.product(*([(path, x) for x in own] for path, own in values.items()))
 
     def resolve(self, design: Design) -> Subnet:
         """The path of a design, at the first binding of its switches. Raises as `subnets`."""
-        return next(iter(self.subnets(design).values()))
+        return self._at(design, next(self._each(design)), frozenset())
 
     def _at(self, design: Design, at: Binding, mixed: frozenset[str]) -> Subnet:
         key = (*(design.get(p) for p in self.decisions), *at, *sorted(mixed))
@@ -303,11 +311,21 @@ def _python(value: Any) -> Any:
 
 
 def _precision(call: Call, design: Design) -> Precision:
-    facts = dict(call.facts)
-    bits = {name: _python(v) for name, v in _values(call.facts, design, call) if name in ("wbits", "abits")}
-    quantiser = facts.get("quantiser")
-    per = build(quantiser) if quantiser is not None and quantiser.op == "external" else "channel"
-    return Precision(_bits(bits, "wbits", call), _bits(bits, "abits", call), per)
+    of_bits = tuple((name, e) for name, e in call.facts if name in ("wbits", "abits"))
+    bits = {name: _python(v) for name, v in _values(of_bits, design, call)}
+    said = dict(call.facts).get("quantiser")
+    quantiser = Quantiser() if said is None else _quantiser(said, design, call)
+    return Precision(_bits(bits, "wbits", call), _bits(bits, "abits", call), quantiser)
+
+
+def _quantiser(said: Expr, design: Design, call: Call) -> Quantiser:
+    """The quantiser that a block says, whichever of several a design has it take."""
+    while said.op == "if":
+        said = said.args[1] if evaluate(said.args[0], design) is True else said.args[2]
+    found = build(said) if said.op == "external" else None
+    if not isinstance(found, Quantiser):
+        raise refuse("CS706", f"the quantiser of `{call.path}` is not known", call.span)
+    return found
 
 
 def _bits(bits: dict[str, Any], name: str, call: Call) -> int:

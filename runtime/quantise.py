@@ -1,7 +1,7 @@
 """Fake quantisation: values are rounded to what `bits` can hold, gradients pass straight through.
 
 Min-max ranges as in Jacob et al. (2018), section 3; the straight-through estimator of Bengio et al. (2013). Nothing
-is saved for the backward pass.
+is saved for the backward pass. Steps that are learned: `learned_step.py`.
 """
 
 from __future__ import annotations
@@ -21,21 +21,34 @@ FULL = 32
 
 
 @frozen
+class Quantiser:
+    """per: `channel` (a range or step for each output channel of a weight) or `tensor`. symmetric: ranges of weights
+    are so around 0. learned: steps are trained in place of ranges."""
+
+    per: str = "channel"
+    symmetric: bool = True
+    learned: bool = False
+
+
+@frozen
 class Precision:
-    """The bits of one layer. per: `channel` (a range for each output channel of a weight) or `tensor`.
+    """The bits of one layer.
 
     Activations have one range a tensor, which holds 0 exactly, so that sparse features stay sparse.
     """
 
     weight_bits: int = FULL
     activation_bits: int = FULL
-    per: str = "channel"
+    quantiser: Quantiser = Quantiser()
 
     def weight(self, values: Tensor, axis: int = 0) -> Tensor:
-        """Symmetric around 0: 2^bits - 1 levels; `axis` counts the channels."""
+        """Symmetric around 0: 2^bits - 1 levels, two at 1 bit; else 2^bits from the least to the largest. `axis` counts
+        the channels."""
         if self.weight_bits >= FULL:
             return values
-        rounded: Tensor = _RoundWeight.apply(values, self.weight_bits, axis if self.per == "channel" else None)
+        quantiser = self.quantiser
+        own = axis if quantiser.per == "channel" else None
+        rounded: Tensor = _RoundWeight.apply(values, self.weight_bits, own, quantiser.symmetric)
         return rounded
 
     def activation(self, values: Any) -> Any:
@@ -45,6 +58,15 @@ class Precision:
         if isinstance(values, SparseMatrix):
             return values.with_values(self.activation(values.values))
         return _RoundActivation.apply(values, self.activation_bits)
+
+    def bounds(self, values: Tensor) -> tuple[float, float]:
+        """The range that the next activation is rounded within, which holds 0."""
+        low, high = (float(v) for v in torch.aminmax(values))
+        return min(low, 0.0), max(high, 0.0)
+
+    def join(self, one: list[float], other: tuple[float, float]) -> list[float]:
+        """The range of an activation that had two, over different batches."""
+        return [min(one[0], other[0]), max(one[1], other[1])]
 
 
 PLAIN = Precision()
@@ -91,46 +113,54 @@ class Ranges:
         if precision.activation_bits >= FULL:
             return precision
         return _Held(
-            precision.weight_bits, precision.activation_bits, precision.per, self.known.setdefault(name, []), self
-        )
+            precision.weight_bits, precision.activation_bits, precision.quantiser,
+            precision, self.known.setdefault(name, []), self,
+        )  # fmt: skip
 
 
 @frozen(eq=False)
 class _Held(Precision):
-    """A precision within `ranges`; each use of it rounds the next operand."""
+    """What `inner` rounds, within `ranges`; each use of it rounds the next operand."""
 
+    inner: Precision = field(factory=Precision)
     operands: list[list[float]] = field(factory=list)
     ranges: Ranges = field(factory=Ranges)
     _number: Iterator[int] = field(factory=itertools.count, init=False)
+
+    def weight(self, values: Tensor, axis: int = 0) -> Tensor:
+        return self.inner.weight(values, axis)
 
     def activation(self, values: Any) -> Any:
         if isinstance(values, SparseMatrix) or values.numel() == 0:
             return super().activation(values)
         n = next(self._number)
         if self.ranges.gathering:
-            low, high = (float(v) for v in torch.aminmax(values))
+            seen = self.inner.bounds(values)
             if n == len(self.operands):
-                self.operands.append([min(low, 0.0), max(high, 0.0)])
-            own = self.operands[n]
-            own[0], own[1] = min(own[0], low), max(own[1], high)
+                self.operands.append(list(seen))
+            self.operands[n] = self.inner.join(self.operands[n], seen)
         low, high = self.operands[n]
         return _round_between(values, values.new_tensor(low), values.new_tensor(high), self.activation_bits)
 
 
 class _RoundWeight(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, values: Tensor, bits: int, axis: int | None) -> Tensor:
-        top = 2 ** (bits - 1) - 1 if bits > 1 else 1
-        if axis is None:
-            largest = values.abs().amax()
-        else:
-            largest = values.abs().amax([d for d in range(values.dim()) if d != axis], keepdim=True)
-        scale = (largest / top).clamp_min_(torch.finfo(values.dtype).tiny)
+    def forward(context: Any, values: Tensor, bits: int, axis: int | None, symmetric: bool) -> Tensor:
+        over = [d for d in range(values.dim()) if d != axis]
+        tiny = torch.finfo(values.dtype).tiny
+        if not symmetric:
+            low, high = values.amin(over, keepdim=True), values.amax(over, keepdim=True)
+            scale = ((high - low) / (2**bits - 1)).clamp_min_(tiny)
+            return ((values - low) / scale).round_().mul_(scale).add_(low)
+        if bits == 1:  # the two levels that err least, of one sign each: Rastegari et al. (2016)
+            scale = values.abs().mean(over, keepdim=True)
+            return torch.where(values >= 0, scale, -scale)
+        scale = (values.abs().amax(over, keepdim=True) / (2 ** (bits - 1) - 1)).clamp_min_(tiny)
         return (values / scale).round_().mul_(scale)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return gradients[0], None, None
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return gradients[0], None, None, None
 
 
 class _RoundActivation(torch.autograd.Function):
@@ -156,6 +186,10 @@ def _round_between(values: Tensor, low: Tensor, high: Tensor, bits: int) -> Tens
 
 
 @register("quantisers.min_max")
-def build_min_max(per: str = "channel") -> str:
-    """The granularity of weights' ranges, for `Precision.per`."""
-    return str(per)
+def build_min_max(per: str = "channel", symmetric: bool = True) -> Quantiser:
+    return Quantiser(per, symmetric)
+
+
+@register("quantisers.learned_step")
+def build_learned_step(per: str = "tensor") -> Quantiser:
+    return Quantiser(per, learned=True)

@@ -392,8 +392,8 @@ class _Job:
         confirming = sum(kept * (n - before) for (kept, n), before in zip(rounds, had, strict=False))
         trainings = self._count("candidates", 8, least=1) + self._count("changes", 16) + confirming
         trainings += seeds * (2 if run.space.references else 1)
-        at_each = epochs * 2 + self._count("pool", 240, least=1) / 2 + trainings * settings.epochs * 1.1
-        return at_each * len(run.planner.bindings)
+        searched = (epochs * 2 + self._count("pool", 240, least=1) / 2) * len(run.planner.bindings)
+        return searched + trainings * settings.passes(run.planner.bindings)
 
 
 def _entry_of(candidate: Candidate) -> Entry:

@@ -6,15 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from attrs import frozen
 from cospace.compiler.space.model import Binding
-from cospace.runtime.losses import SplitLoss
-from cospace.runtime.network import Keys, Shares, Tensors, is_of_memory, leaves_of, names_of, run, weights_of
+from cospace.runtime.losses import TEACHER, SplitLoss
+from cospace.runtime.network import Keys, Shares, Tensors, Weights, is_of_memory, leaves_of, names_of, run, weights_of
 from cospace.runtime.plan import Subnet
 from cospace.runtime.registry import refuse
 from cospace.runtime.tasks.base import Batch
 from torch import Tensor
 
 Gradients = list[Tensor | None]
+
+
+@frozen(eq=False)
+class Teacher:
+    """A trained network whose outputs are learned from."""
+
+    subnet: Subnet
+    weights: Weights
 
 
 def clip_norm(gradients: Gradients, most: float) -> None:
@@ -36,16 +45,17 @@ def gradients_of(
     epoch: int,
     keys: Keys = names_of,
     shares: Shares | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[Tensor, Gradients]:
     """The data terms, their mean over the bindings that they read, and its gradient by each of `leaves_of(tensors)`.
 
     The largest values of switches come first, so that smaller ones may learn from them; what they give is kept without
-    a graph. shares: of the values of decisions that are mixed.
+    a graph. shares: of the values of decisions that are mixed. teacher: of losses that learn from one.
 
     Raises:
         SpecError: CS713 where there is no room for it, with how many examples there is room for.
     """
-    asked = subnets, tensors, loss, epoch, keys, shares
+    asked = subnets, tensors, loss, epoch, keys, shares, teacher
     try:
         return _gradients(batch, *asked)
     except (MemoryError, RuntimeError) as error:
@@ -77,9 +87,13 @@ def _gradients(
     epoch: int,
     keys: Keys,
     shares: Shares | None,
+    teacher: Teacher | None,
 ) -> tuple[Tensor, Gradients]:
     leaves, read = leaves_of(tensors), loss.read_at(list(subnets))
     outputs: dict[Binding, Tensor] = {}
+    if teacher is not None:
+        with torch.no_grad():
+            outputs[TEACHER] = batch.of(run(teacher.subnet, batch.fields, teacher.weights))
     gradients: Gradients = [None] * len(leaves)
     total = torch.zeros((), device=leaves[0].device if leaves else None)
     for at in reversed(read):

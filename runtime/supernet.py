@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from cospace.runtime.network import (
     names_of,
     parameter_shapes,
     weights_of,
+    widen,
 )
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.parking import Parking
@@ -88,7 +89,9 @@ class Supernet:
                 keys = bank_keys(step)
                 for name, (_, shape) in parameter_shapes(step).items():
                     wanted[keys[name]] = tuple(map(max, wanted.get(keys[name], shape), shape))
-                found |= {keys[name]: tensor for name, tensor in fresh_statistics(step, self.device).items()}
+                for name, tensor in fresh_statistics(step, self.device).items():
+                    old = found.get(keys[name])
+                    found[keys[name]] = tensor if old is None else widen(old, tensor)
         for key, shape in wanted.items():
             found[key] = self._unpark(self.banks[key].values[corner(shape)]).requires_grad_(gradients)
         return found
@@ -105,11 +108,21 @@ class Supernet:
         optimiser: Optimiser,
         epoch: int,
         shares: Shares | None = None,
+        beside: Sequence[tuple[Mapping[Binding, Subnet], Shares | None]] = (),
     ) -> float:
         """One weight step along one path, at each binding of its switches: its slices alone get gradients and are
-        written back. Gives the loss."""
-        tensors = self.take(subnets.values(), gradients=True)
+        written back. beside: more paths, each with its shares, which learn in the same step: what moves weights is the
+        mean of their gradients. Gives the loss."""
+        paths = [(subnets, shares), *beside]
+        tensors = self.take([subnet for path, _ in paths for subnet in path.values()], gradients=True)
         value, gradients = gradients_of(subnets, tensors, batch, loss, epoch, bank_keys, shares)
+        for path, own in beside:
+            other, more = gradients_of(path, tensors, batch, loss, epoch, bank_keys, own)
+            value = value + other
+            gradients = [b if a is None else a if b is None else a + b for a, b in zip(gradients, more, strict=True)]
+        if beside:
+            value = value / len(paths)
+            gradients = [None if g is None else g / len(paths) for g in gradients]
         clip_norm(gradients, optimiser.clip)
         owners = [key for key, tensor in tensors.items() if tensor.requires_grad]
         for i, key in enumerate(owners):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 
 import torch
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cospace.compiler.space.model import Binding, Stage
 from cospace.dsl.diagnostics import Span
 from cospace.runtime.context import Run
@@ -16,11 +16,11 @@ from cospace.runtime.losses import SplitLoss, split_loss
 from cospace.runtime.measures import count_wrong
 from cospace.runtime.network import Tensors, Weights, build_skeleton, fresh_tensors, leaves_of, run, weights_of
 from cospace.runtime.optimisers import Optimiser
-from cospace.runtime.plan import Subnet
+from cospace.runtime.plan import Subnet, at_full_precision
 from cospace.runtime.quantise import FULL, Ranges
 from cospace.runtime.registry import refuse
 from cospace.runtime.settings import build
-from cospace.runtime.step import clip_norm, gradients_of
+from cospace.runtime.step import Teacher, clip_norm, gradients_of
 
 CHECK_EVERY = 5
 """Epochs between two looks at the `choice` split."""
@@ -29,6 +29,9 @@ CALIBRATED = 20
 STEADY, LEAST = 4, 3
 """A training's error is the mean over the last 1/STEADY of its looks, LEAST at least. The least of all its looks would
 favour designs whose accuracy jumps about: on the 250 nodes that choose on Cora, by up to three points."""
+
+TEACHER_SEED = 500_000
+"""Added to a network's seed, that of its teacher."""
 
 
 @frozen(eq=False)
@@ -41,6 +44,13 @@ class TrainSettings:
     loss: SplitLoss
     optimiser: Optimiser
     steer: SplitLoss
+
+    def passes(self, bindings: Sequence[Binding]) -> float:
+        """Over the data, of one training of a design whose switches may be bound so: its looks and its teacher's
+        training are among them."""
+        looks = -(-self.epochs // CHECK_EVERY) / 2
+        teacher = self.epochs * 1.5 + looks if self.loss.taught else 0
+        return self.epochs * len(self.loss.read_at(bindings)) + looks * len(bindings) + teacher
 
 
 @frozen(eq=False)
@@ -82,6 +92,9 @@ def read_train_settings(run_: Run, stage: Stage, epochs: int | None = None) -> T
         check_switches(steer, run_, said.span)
         if steer.cost is not None:
             raise refuse("CS705", "`steer` holds terms of data alone; what costs stands in `loss`", said.span)
+    if stage.kind == "search" and (split.taught or steer.taught):
+        said = "`taught` learns from a trained network of the same design, and a search has many designs"
+        raise refuse("CS705", said, loss.span, "say it in the `train` block")
     return TrainSettings(count, batch, split, build(optimiser), steer)
 
 
@@ -106,15 +119,24 @@ def order_of(seed: int, epoch: int) -> int:
 
 
 def train(
-    run_: Run, subnets: Mapping[Binding, Subnet], settings: TrainSettings, seed: int, phase: str = "train"
+    run_: Run,
+    subnets: Mapping[Binding, Subnet],
+    settings: TrainSettings,
+    seed: int,
+    phase: str = "train",
+    teacher: Teacher | None = None,
 ) -> Trained:
-    """Train a design from scratch. An epoch is one pass for each binding of its switches; a look at `choice` half of
-    that.
+    """Train a design from scratch. An epoch is one pass for each binding of its switches that the loss reads; a look at
+    `choice` half of one for each. teacher: whom losses learn from, half a pass an epoch; trained first where they do
+    and none is given.
 
     Raises:
         Stopped: between two epochs, when asked to.
     """
+    if settings.loss.taught and teacher is None:
+        teacher = train_teacher(run_, subnets, settings, seed, phase)
     task, optimiser = run_.task, settings.optimiser
+    read = len(settings.loss.read_at(list(subnets))) + (0.5 if teacher is not None else 0)
     torch.manual_seed(seed)
     tensors = fresh_tensors(subnets.values(), seed, run_.device)
     leaves = leaves_of(tensors)
@@ -126,13 +148,13 @@ def train(
         losses = []
         for batch in task.batches("train", settings.batch, order_of(seed, epoch)):
             run_.check_stop()
-            loss, gradients = gradients_of(subnets, tensors, batch, settings.loss, epoch)
+            loss, gradients = gradients_of(subnets, tensors, batch, settings.loss, epoch, teacher=teacher)
             clip_norm(gradients, optimiser.clip)
             steps += 1
             for leaf, gradient, state in zip(leaves, gradients, states, strict=True):
                 if gradient is not None:
                     optimiser.update(leaf.detach(), gradient, state, steps, epoch)
-            run_.budget.passes += batch.share * len(subnets)
+            run_.budget.passes += batch.share * read
             losses.append(loss)
         last = epoch + 1 == settings.epochs
         if last or (epoch + 1) % CHECK_EVERY == 0:
@@ -145,6 +167,21 @@ def train(
     steady = [error for error, _ in looks[-max(len(looks) // STEADY, LEAST) :]]
     ranges = {at: _gather(run_, subnet, weights_of(subnet, kept[1]), settings.batch) for at, subnet in subnets.items()}
     return Trained(subnets, seed, kept[1], kept[0], sum(steady) / len(steady), ranges)
+
+
+def train_teacher(
+    run_: Run, subnets: Mapping[Binding, Subnet], settings: TrainSettings, seed: int, phase: str = "train"
+) -> Teacher:
+    """A network of a design at full precision, at the largest values of its switches that the loss reads, trained alike
+    from a seed of its own.
+
+    Raises:
+        Stopped: between two epochs, when asked to.
+    """
+    at = settings.loss.read_at(list(subnets))[-1]
+    subnet, alone = at_full_precision(subnets[at]), evolve(settings, loss=settings.loss.of_teacher(at))
+    trained = train(run_, {(): subnet}, alone, TEACHER_SEED + seed, f"{phase}, its teacher")
+    return Teacher(subnet, weights_of(subnet, trained.tensors))
 
 
 @torch.no_grad()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cospace.compiler.elaborate import names
-from cospace.compiler.elaborate.unit_words import called, divided, with_unit
+from cospace.compiler.elaborate import names, ranges
+from cospace.compiler.elaborate.unit_words import called, divided
 from cospace.compiler.elaborate.values import (
     LISTS,
     Builtin,
@@ -109,31 +109,19 @@ def _evaluated(type: tree.Expr, value: Any, span: Span, what: str, context: Cont
 
     if isinstance(type, tree.Call) and isinstance(type.function, tree.Name) and type.function.id == "subsets":
         return value
-    wanted = evaluate(type, context)
+    wanted = ranges.evaluate_range(type, context) if isinstance(type, tree.Range) else evaluate(type, context)
     if isinstance(wanted, TensorType):
         return value
     if isinstance(wanted, UnitValue) or is_number(wanted):
         unit = wanted.scale.type.unit if isinstance(wanted, UnitValue) else wanted.type.unit
         got = value if isinstance(value, PerLayer) else as_scalar(value, span, context)
-        sample = next(iter(got.copies.values()), None) if isinstance(got, PerLayer) else got
-        if sample is not None and (not is_number(sample) or sample.type.unit != unit):
-            word = wanted.name if isinstance(wanted, UnitValue) else show_unit(unit)
-            plain = not is_number(sample) or not sample.type.unit
-            given = describe(sample) if plain else f"in {called(sample, span, context)}"
-            raise context.fail(
-                "CS302", span, f"{what} is in {word}, and this is {given}", labels=(Label(type.span, "declared here"),),
-                help=with_unit(span, word, context) if plain and is_number(sample) else None,
-            )  # fmt: skip
+        word = wanted.name if isinstance(wanted, UnitValue) else show_unit(unit)
+        ranges.check_unit(got, unit, word, type, span, what, context)
         return got
-    if isinstance(wanted, (RangeValue, SetValue, DomainValue)):
-        scalar = as_scalar(value, span, context)
-        if scalar.is_const and isinstance(wanted, RangeValue):
-            low, high = wanted.low.payload, wanted.high.payload
-            if scalar.type != wanted.low.type or not low <= scalar.payload <= high:  # type: ignore[operator]
-                raise context.fail("CS305", span, f"{what} lies in {low}..{high}")
-        elif isinstance(wanted, RangeValue):
-            _ask(graph.both(graph.le(wanted.low, scalar), graph.le(scalar, wanted.high)), scalar, context)
-        return scalar
+    if isinstance(wanted, RangeValue):
+        return ranges.check(wanted, type, value, span, what, context)
+    if isinstance(wanted, (SetValue, DomainValue)):
+        return as_scalar(value, span, context)
     raise context.fail("CS306", type.span, "this is not a type")
 
 
@@ -162,7 +150,7 @@ def _kind(kind: str, value: Any, span: Span, what: str, context: Context) -> Any
         if kind == "int" and scalar.is_const and scalar.number.denominator != 1:
             raise context.fail("CS301", span, f"{what} is a whole number, and this is {scalar.payload}")
         if kind == "int":
-            _ask(graph.eq(graph.floor(scalar), scalar), scalar, context)
+            ranges.ask(graph.eq(graph.floor(scalar), scalar), scalar, context)
         return scalar
     if scalar.type.kind != kind and not (kind == "loss" and scalar.type.kind == "number" and not scalar.type.unit):
         raise context.fail("CS301", span, f"{what} is a {kind}, and this is {describe(scalar)}")
@@ -183,14 +171,6 @@ def _listed(of: tuple[tree.Argument, ...], value: Any, span: Span, what: str, co
     for item, guard, _ in items if of else ():
         check(of[0].value, item, span, f"an item of {what}", context.under(guard))
     return value
-
-
-def _ask(condition: Expr, value: Expr, context: Context) -> None:
-    """What a type allows of a number that is left open; of any other value it was said when it was made."""
-    if context.answering is not None and not value.free.isdisjoint(context.answering.open):
-        context.answering.asks.append(graph.implies(context.guard, condition))
-    if any(value.free & n.free for n in context.state.numbers.values()):
-        context.state.kinds.append(graph.implies(context.guard, condition))
 
 
 def _shape(type: tree.Item, value: Any, span: Span, what: str, context: Context) -> Any:

@@ -45,7 +45,7 @@ def register(
     """The variable of a variant, which the state now knows."""
     from cospace.compiler.elaborate import names
     from cospace.compiler.elaborate.possible import always
-    from cospace.compiler.space.model import Requirement
+    from cospace.compiler.space.model import Requirement, spell
 
     state = context.state
     if path in state.domains:
@@ -53,14 +53,20 @@ def register(
             "CS210", node.span, f"a second decision with the path `{path}`",
             help=f"label one of them: `{node.binding} NAME {{…}}`",
         )  # fmt: skip
+    scale = Fraction(1)
+    if unit is not None:
+        scale = names.find_unit(unit, node.span, context).scale.number
+    if node.binding == "switch" and len(values) == 1:
+        shown = spell(values[0], unit, scale)
+        state.reporter.warn(
+            "CS247", node.span, f"`{path}` is a `switch` with one value, {shown}, which leaves nothing to bind",
+            help=f"write `{shown}` in its place, or add a value",
+        )  # fmt: skip
     weights = by = None
     if node.binding == "random" and node.by is not None:
         weights = _weights(node, values, domain, type, context)
     if node.binding == "adapt":
         by = _function(node, values, conditions, type, context)
-    scale = Fraction(1)
-    if unit is not None:
-        scale = names.find_unit(unit, node.span, context).scale.number
     allowed = None if all(c is TRUE for c in conditions) else conditions
     state.domains[path] = values
     variant = Variant(

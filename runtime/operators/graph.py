@@ -1,7 +1,8 @@
 """Graph operators: torch_geometric's layers, run in the order combine, then aggregate, on compressed rows.
 
 Each module takes the inputs in the order of the declaration in text, and a `Precision`; it rounds every operand of the
-works that its declaration asks for.
+works that its declaration asks for: the weights `rounded`, in that order (-> the axis of their channels), and so many
+`inputs`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def _without_edges(layer: Layer) -> Layer:
 class Gcn(GCNConv):
     """Kipf and Welling (2017): D^-1/2 A D^-1/2 X W + b."""
 
+    rounded, inputs = {"lin.weight": 0}, 3
+
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         # D^-1/2 scales whole rows before and after, where a range is applied anyway; the edges themselves stay exact.
         combined = adj.scale * _combine(x, self.lin.weight, None, precision)
@@ -62,6 +65,8 @@ class Gcn(GCNConv):
 @_without_edges
 class Sage(SAGEConv):
     """Hamilton et al. (2017), mean aggregation: mean of neighbours times W_l, plus X W_r."""
+
+    rounded, inputs = {"lin_l.weight": 0, "lin_r.weight": 0}, 4
 
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         # The mean is linear, so that combining first gives the same sums over fewer features.
@@ -73,6 +78,8 @@ class Sage(SAGEConv):
 class Gin(GINConv):
     """Xu et al. (2019) with eps = 0: a perceptron of two layers over the sum of a node and its neighbours."""
 
+    rounded, inputs = {"nn.0.weight": 0, "nn.2.weight": 0}, 4
+
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         first, _, second = self.nn
         hidden = _aggregate(adj, adj.ones, _combine(x, first.weight, None, precision), precision) + first.bias
@@ -82,6 +89,8 @@ class Gin(GINConv):
 @_without_edges
 class Gat(GATConv):
     """Velickovic et al. (2018): attention over incoming edges, heads side by side."""
+
+    rounded, inputs = {"lin.weight": 0, "att_src": 1, "att_dst": 1}, 3
 
     def forward(self, x: Features, adj: Graph, precision: Precision = PLAIN) -> Tensor:
         heads, width = self.heads, self.out_channels
@@ -108,6 +117,8 @@ def _softmax_rows(score: Tensor, row: Tensor, rows: int) -> Tensor:
 
 class Dense(Linear):
     """X W^T + b."""
+
+    rounded, inputs = {"weight": 0}, 1
 
     def forward(self, x: Features, precision: Precision = PLAIN) -> Tensor:
         return _combine(x, self.weight, self.bias, precision)

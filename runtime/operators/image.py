@@ -1,7 +1,8 @@
 """Operators on batches of images: (examples, channels, height, width), padded so that a stride of s leaves ceil(n / s).
 
 Each module takes the inputs in the order of the declaration in text, and a `Precision`; it rounds every operand of the
-works that its declaration asks for.
+works that its declaration asks for: the weights `rounded`, in that order (-> the axis of their channels), and so many
+`inputs`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def shuffle(x: Tensor, groups: int) -> Tensor:
 class Convolution(nn.Module):
     """Without bias, for a norm follows."""
 
+    rounded, inputs = {"weight": 0}, 1
+
     def __init__(self, channels: int, out: int, kernel: int, stride: int, groups: int) -> None:
         super().__init__()
         self.stride, self.groups = stride, groups
@@ -59,12 +62,16 @@ def _filters(out: int, channels: int, kernel: int) -> nn.Parameter:
 class Linear(nn.Linear):
     """x W^T + b."""
 
+    rounded, inputs = {"weight": 0}, 1
+
     def forward(self, x: Tensor, precision: Precision = PLAIN) -> Tensor:
         return F.linear(precision.activation(x), precision.weight(self.weight), self.bias)
 
 
 class InvertedResidual(nn.Module):
     """Sandler et al. (2018); between grouped convolutions the channels are shuffled, as in Wu et al. (2019)."""
+
+    rounded, inputs = {"expand": 0, "depth": 0, "project": 0}, 3
 
     def __init__(self, channels: int, out: int, kernel: int, expansion: int, stride: int, groups: int) -> None:
         super().__init__()
@@ -87,6 +94,8 @@ class InvertedResidual(nn.Module):
 class Reduction(nn.Module):
     """Half the rows and columns by two 3 x 3 convolutions, beside a mean of 2 x 2 and a 1 x 1 convolution (the residual
     block between the stages of Dong and Yang, 2020)."""
+
+    rounded, inputs = {"first": 0, "second": 0, "skip": 0}, 3
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()

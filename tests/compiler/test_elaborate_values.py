@@ -175,6 +175,29 @@ def test_declared_types_of_parameters_are_checked() -> None:
     assert told(before + "x = f(8 bit, mode = b)\nrequire x == 4 bit\n") == []
 
 
+@pytest.mark.parametrize(
+    ("bits", "wrong"),
+    [
+        ("0 bit", True),
+        ("33 bit", True),
+        ("n * 1 bit", True),
+        ("8 bit; weights = 64 bit", True),
+        ("choose {0, 4} bit", True),
+        ("choose {8, 64} bit per layer", True),
+        ("random {0, 4} bit per image", True),
+        ("(choose a {0, 33}) * 1 bit", True),  # never inside
+        ("1 bit; weights = 32 bit", False),
+        ("(choose a {0, 4}) * 1 bit", False),  # a requirement may leave 0 out
+        ("choose {4, 0 when n > 5} bit", False),
+        ("choose {(if on then 0 else 4), 8} bit", False),
+    ],
+)
+def test_a_precision_has_1_to_32_bits(bits: str, wrong: bool) -> None:
+    head = f"space t\n{spaces.IMPORTS}\nparam n = 0\non = choose {{true, false}}\n"
+    found = told(f"{head}{spaces.NETWORK} {{ linear(x, out = 10) }}\nprecision of net {{ both = {bits} }}\n")
+    assert [t.split()[0] for t in found if "CS305" in t] == ["CS305"] * wrong, found
+
+
 def test_a_fold_over_what_may_be_empty_needs_a_value_then() -> None:
     text = "space t\nn = choose {1, 2, 3}\nrequire max(i for i in {1, 2} when i > n) > 1\n"
     assert told(text) == ["CS215 max(i for i in {1, 2} when i > n)"]

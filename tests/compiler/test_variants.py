@@ -343,6 +343,14 @@ def test_what_is_told(line: str, said: str) -> None:
     assert said in told(base + line + "\n")
 
 
+def test_a_switch_with_one_value_is_told() -> None:
+    mode = "switch {2, if wide then 4 else 2}"
+    text = f"{HEAD}param wide = false\nrows = choose {{1, 2}}\nmode = {mode}\nminimize max(rows * mode for mode)\n"
+    assert f"CS247 {mode}" in told(text)
+    assert told(text, {"wide": "true"}) == []
+    assert told(text.replace(mode, "choose {2}").replace("max(rows * mode for mode)", "rows * mode")) == []
+
+
 def test_an_empty_domain_excludes_the_design() -> None:
     space = space_of(HEAD + "low, high = choose {1, 2, 3}\nbits = random low..high\nminimize bits\n")
     assert [r.origin for r in space.requirements] == ["domain"]

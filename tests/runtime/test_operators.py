@@ -7,7 +7,7 @@ import torch
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime.operators.graphs import build_graph
 from cospace.runtime.operators.sparse import SparseMatrix, build_pattern, multiply
-from cospace.runtime.quantise import PLAIN, Precision
+from cospace.runtime.quantise import PLAIN, Precision, Quantiser
 from cospace.runtime.registry import find, known
 from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
 
@@ -88,7 +88,7 @@ def test_sparse_product_has_the_gradients_of_the_dense_one() -> None:
 def test_rounding_takes_no_more_levels_than_bits_hold(bits: int) -> None:
     x = torch.randn(500)
     assert len(Precision(32, bits).activation(x).unique()) <= 2**bits
-    assert len(Precision(bits, 32, "tensor").weight(x[None]).unique()) <= max(2**bits - 1, 3)
+    assert len(Precision(bits, 32, Quantiser("tensor")).weight(x[None]).unique()) <= max(2**bits - 1, 3)
 
 
 def test_rounding_errs_by_half_a_step_and_keeps_zero() -> None:
