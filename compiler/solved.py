@@ -82,9 +82,9 @@ def solve_ahead(
             combinations[paths, most] = _rows(paths, known, most)
         rows = combinations[paths, most]
         if not 0 < len(rows) <= ROWS and _mappings(one) > TRIED:
-            found = _narrow(one, known)
-            if found is not None:
-                result[id(one.problem)] = found
+            narrowed = _narrow(one, form, known)
+            if narrowed is not None:
+                result[id(one.problem)] = narrowed
                 continue
         if rows:
             groups.setdefault(shape, []).append(_Member(one, leaves, paths, rows))
@@ -112,12 +112,12 @@ def solve_ahead(
     return result
 
 
-def _narrow(one: Wanted, known: Mapping[str, Decision]) -> Solved | None:
+def _narrow(one: Wanted, form: tuple[Form, list[Expr]], known: Mapping[str, Decision]) -> Solved | None:
     """A problem that reads too many combinations to be solved for each, over the mappings that may be the best."""
     from cospace.compiler.solved_front import narrow  # few problems need it
 
     try:
-        return narrow(one, known)
+        return narrow(one, form, known)
     except NotExact:
         return None
 

@@ -5,81 +5,100 @@ Which of these is the best each design tells: they become one map, over which al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy
 from attrs import evolve
 from cospace.compiler.exact import columns
+from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.mappings.fronts import front
+from cospace.compiler.mappings.listed import Ints
 from cospace.compiler.mappings.meeting import Above
-from cospace.compiler.numbers.forms import Wanted
-from cospace.compiler.solved_kept import Reads
+from cospace.compiler.numbers.forms import Form, Wanted
+from cospace.compiler.solved_kept import Asked
 from cospace.compiler.solved_tables import Solved, Tables
 from cospace.compiler.space import graph
-from cospace.compiler.space.graph import NUMBER, TRUE, Expr, MapDecision, const
+from cospace.compiler.space.graph import NUMBER, TRUE, Expr, MapDecision, MapProblem, Value, const
 from cospace.compiler.space.lookups import Keys, lookup, table
 from cospace.compiler.space.model import Decision
+from cospace.dsl.cache import read_cached, write_cached
 
-PATH = "#front"
+KIND = "fronts"
+NAME = "#front"
+"""What the one map is called, behind the first of those that it stands for."""
 
 
-def narrow(one: Wanted, known: Mapping[str, Decision]) -> Solved:
+def narrow(one: Wanted, form: tuple[Form, Sequence[Expr]], known: Mapping[str, Decision]) -> Solved:
     """What stands for a problem: one map over those of its mappings of which one is the best whatever it reads.
 
     Of equally good ones it is the first of these in declared order. Raises NotExact where they are not found.
     """
     problem = one.problem
-    if any(p not in known or known[p].guard is not TRUE for p in problem.free):
-        raise columns.NotExact("it reads what is not always live")
-    taken = front(problem, {p: known[p].values for p in sorted(problem.free)})
+    paths = tuple(sorted(problem.free))
+    if any(p not in known or known[p].guard is not TRUE for p in paths):
+        raise NotExact("it reads what is not always there")
+    taken = _front(problem, Asked(form[0], ((form[1], paths, [known[p].values for p in paths]),)))
     if not len(taken):
-        row: Reads = ()
-        return Tables(known).solved(problem, one.quantities, (), [row], [None], [[]], None)
+        return Tables(known).solved(problem, one.quantities, (), [()], [None], [[]], None)
     given = {m.path: columns.column(m.values)[taken[:, n]] for n, m in enumerate(problem.maps)}
-    maps = frozenset(given)
-    said: dict[int, Expr] = {}
+    point = MapDecision(problem.maps[0].path + NAME, tuple(map(Fraction, range(len(taken)))), NUMBER)
+    said = _Said(problem, point, given)
+    over = said.over([*problem.requirements, *problem.goals, *(e for _, e in one.quantities)])
+    requirements = list(map(over, problem.requirements))
+    inner = evolve(
+        problem, maps=(point,), goals=tuple(map(over, problem.goals)),
+        requirements=tuple(r for r in requirements if r is not TRUE),
+        asked=tuple(a for a, r in zip(problem.asked, requirements, strict=False) if r is not TRUE),
+    )  # fmt: skip
+    maps = []
+    for m in problem.maps:
+        best = graph.solve(inner, said.table(graph.var(m.path, m.type), given[m.path]))
+        maps.append(evolve(m, allowed=tuple(graph.eq(best, const(v, m.type.unit)) for v in m.values)))
+    shown = evolve(problem, maps=tuple(maps), requirements=(), goals=(const(0),), asked=())
+    quantities = {name: graph.solve(inner, over(e)) for name, e in one.quantities}
+    return Solved(graph.solvable(inner), quantities, shown)
 
-    def collect(e: Expr) -> Expr:
-        said[id(e)] = e
-        return e
 
-    roots = [*problem.requirements, *problem.goals, *(e for _, e in one.quantities)]
-    above = Above(maps, collect)
-    for e in roots:
-        above(e)
-    found = columns.evaluate(list(said.values()), given, len(taken))
-    point = MapDecision(problem.maps[0].path + PATH, tuple(map(Fraction, range(len(taken)))), NUMBER)
-    here = graph.var(point.path, NUMBER)
-    keys = Keys((v,) for v in point.values)
+def _front(problem: MapProblem, asked: Asked) -> Ints:
+    """As `front` where what is read takes the values that `asked` says, kept from run to run."""
+    ((_, paths, values),) = asked.members
+    sizes = [len(m.values) for m in problem.maps]
+    stored = read_cached(KIND, asked.key)
+    try:
+        taken: Ints = numpy.array(stored, dtype=numpy.int64).reshape(-1, len(sizes))
+        if isinstance(stored, list) and ((taken >= 0) & (taken < sizes)).all():
+            return taken
+    except (TypeError, ValueError, OverflowError):
+        pass
+    taken = front(problem, dict(zip(paths, values, strict=True)))  # type: ignore[arg-type]
+    write_cached(KIND, asked.key, taken.tolist())
+    return taken
 
-    def tabled(name: str, e: Expr, column: columns.Column) -> Expr:
-        values = [Fraction(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in column.tolist()]
+
+class _Said:
+    """What maps alone say, as tables over the one map `point`. given: their values at each of its own."""
+
+    def __init__(self, problem: MapProblem, point: MapDecision, given: Mapping[str, columns.Column]) -> None:
+        self.name, self.given, self.size = problem.path, given, len(point.values)
+        self._keys = Keys((v,) for v in point.values)
+        self._here = graph.var(point.path, NUMBER)
+
+    def over(self, roots: Sequence[Expr]) -> Above:
+        """What makes expressions read the one map. roots: those that are asked. Raises NotExact."""
+        said: dict[int, Expr] = {}
+        collect = Above(frozenset(self.given), lambda e: said.setdefault(id(e), e))
+        for e in roots:
+            collect(e)
+        found = columns.evaluate(list(said.values()), self.given, self.size)
+        tables = {i: (e, self.table(e, column)) for (i, e), column in zip(said.items(), found, strict=True)}
+        return Above(frozenset(self.given), lambda e: tables[id(e)][1])  # what it is of stays the object it is
+
+    def table(self, e: Expr, column: columns.Column) -> Expr:
+        values: list[Value] = [Fraction(v) if v.__class__ is int else v for v in column.tolist()]
         if all(v == values[0] for v in values):
             return const(values[0], e.type.unit)
-        return lookup(table(name, keys, values, (values[0],)), [here], e.type)
-
-    tables = {i: tabled(problem.path, e, c) for (i, e), c in zip(said.items(), found, strict=True)}
-    over = Above(maps, lambda e: tables[id(e)])
-    asked = [(over(r), a) for r, a in zip(problem.requirements, _asked(one), strict=True)]
-    asked = [(r, a) for r, a in asked if r is not TRUE]
-    inner = evolve(
-        problem, maps=(point,), requirements=tuple(r for r, _ in asked), goals=tuple(map(over, problem.goals)),
-        asked=tuple(a for _, a in asked if a is not None),
-    )  # fmt: skip
-    quantities = {name: graph.solve(inner, over(e)) for name, e in one.quantities}
-    shown = []
-    for m in problem.maps:
-        best = graph.solve(inner, tabled(m.path, graph.var(m.path, m.type), given[m.path]))
-        allowed = tuple(graph.eq(best, const(v, m.type.unit)) for v in m.values)
-        shown.append(evolve(m, allowed=allowed))
-    only = evolve(problem, maps=tuple(shown), requirements=(), goals=(const(0),), asked=())
-    return Solved(graph.solvable(inner), quantities, only)
-
-
-def _asked(one: Wanted):  # type: ignore[no-untyped-def]
-    problem = one.problem
-    return problem.asked if len(problem.asked) == len(problem.requirements) else [None] * len(problem.requirements)
+        return lookup(table(self.name, self._keys, values, (values[0],)), [self._here], e.type)
 
 
 __all__ = ["narrow"]

@@ -42,7 +42,8 @@ def close(
 ) -> Closed | None:
     """The problem where the decisions that it reads have these values; None where some map can take no value.
 
-    outer: decisions that stay open, with the values that they may take. Raises NotExact for what it may not read, and for maps that exist only where others say so.
+    outer: decisions that stay open, with the values that they may take. Raises NotExact for what it may not read, and
+    for maps that exist only where others say so.
     """
     if problem.opaque:
         raise NotExact("it reads more than decisions")

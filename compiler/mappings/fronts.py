@@ -1,9 +1,9 @@
 """Of all mappings of a problem those that may be the best for some values of the decisions that it reads.
 
-Mappings are compared in what decisions meet of them (`meeting`): one that is at least as good as another in each of these
-numbers is so for all decisions. They are found by parts: numbers that read maps in different ways fall into sets that are
-apart, given what both know of each map (`partitions`); of each set all combinations are listed, what others are as good as
-is left out, and what is left is joined. All numbers are exact.
+Mappings are compared in what decisions meet of them (`meeting`): one that is at least as good as another in each of
+these numbers is so for all decisions. They are found by parts: numbers that read maps in different ways fall into sets
+that are apart, given what both know of each map (`partitions`); of each set all combinations are listed, what others
+are as good as is left out, and what is left is joined. All numbers are exact.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class _Rows:
 
 
 def front(problem: MapProblem, outer: Mapping[str, Sequence[Value]]) -> Ints:
-    """Mappings of which one is the best whatever values of `outer`, which the problem reads, are taken: the positions of
-    their maps' values in declared order, (n, maps). None of them where nothing is ever allowed.
+    """Mappings of which one is the best whatever values of `outer`, which the problem reads, are taken: the positions
+    of their maps' values in declared order, (n, maps). None of them where nothing is ever allowed.
 
     Raises NotExact, also where that takes too much.
     """
@@ -66,7 +66,7 @@ def front(problem: MapProblem, outer: Mapping[str, Sequence[Value]]) -> Ints:
     finder = _Finder(closed, told)
     rows = finder.rows(tuple(range(len(told))), ())
     sides = []
-    for k, c in rows.coordinates.items():
+    for c in rows.coordinates.values():
         sides.append(c.values.astype(numpy.float64))
         if c.same:
             sides.append(-sides[-1])
@@ -134,11 +134,10 @@ class _Finder:
             codes = [_summed(counts, [numpy.arange(c) for c in counts], window)]
             codes += [_summed(p.counts, own, window) for p, own in zip(every, labels, strict=True)]
             parts.append(_flat(shape, sides, good, codes, [n for n in free if n not in window]))
-            if len(sides) > 1 or len(apart) + len(free) < len(counts):
+            if len(sides) != 1 or len(apart) + len(free) < len(counts):
                 parts[-1] = _picked(parts[-1], self._pruned(parts[-1]))
         merged = _together(parts)
-        done = len(items) == 1 and not cut & set(free) and set(apart) | set(free) >= _wide(counts)
-        if len(parts) > 1 and not (done or cut <= set(apart)):
+        if not cut <= set(apart):
             merged = _picked(merged, self._pruned(merged))
         sides, keys, code = merged
         rated = [i for i in items if not self.told[i].required]
@@ -194,7 +193,7 @@ class _Finder:
         for mask in range(1, whole, 2):
             one, other = known[mask], known[whole ^ mask]
             size = one.size + other.size
-            if size >= least or {1 << len(items)} & {mask, whole ^ mask} and wanted:
+            if size >= least or (wanted and 1 << len(items) in (mask, whole ^ mask)):
                 continue
             shared = common(one, other)
             if shared is not None:
@@ -243,8 +242,8 @@ class _Finder:
 
 @frozen(eq=False)
 class _Split:
-    """Two sets of numbers, by their places, that are apart given what is `shared`. parts: how each tells maps apart; known:
-    whether what is asked of both is known by the first."""
+    """Two sets of numbers, by their places, that are apart given what is `shared`. parts: how each tells maps apart;
+    known: whether what is asked of both is known by the first."""
 
     one: tuple[int, ...]
     other: tuple[int, ...]
@@ -266,10 +265,6 @@ def _most(limit: Fraction, strict: bool, below: int) -> float:
     scaled = limit * below
     most = math.ceil(scaled) - 1 if strict else math.floor(scaled)
     return float(max(min(most, 1 << 53), -(1 << 53)))
-
-
-def _wide(counts: Sequence[int]) -> set[int]:
-    return {n for n, c in enumerate(counts) if c > 1}
 
 
 def _others(counts: Sequence[int], *but: Sequence[int]) -> list[int]:

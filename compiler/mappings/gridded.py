@@ -1,7 +1,7 @@
-"""Expressions at all combinations of what some maps may take, exactly: whole numbers over a denominator, held by floats.
+"""Expressions at all combinations of what some maps may take, exactly: whole numbers over a denominator, in floats.
 
-Each map is an axis, and an expression has only the axes of the maps that it reads. A float holds every whole number below
-2^53; what grows beyond is refused.
+Each map is an axis, and an expression has only the axes of the maps that it reads. A float holds every whole number
+below 2^53; what grows beyond is refused.
 """
 
 from __future__ import annotations
@@ -67,9 +67,8 @@ class Grid:
         if id(node) in self._leaves:
             return self._leaves[id(node)]
         if node.is_const:
-            made = _whole(numpy.array([node.value], dtype=object)).values.reshape(()), node.value
-            below = node.value.denominator if isinstance(node.value, Fraction) else 1
-            found = Whole(made[0], below, int(abs(made[0])))
+            found = _whole(numpy.array([node.value], dtype=object))
+            found = found._replace(values=found.values.reshape(()))
         elif len(node.free) == 1 or node.op not in _APPLY:
             paths = self.listed.paths(node)
             if set(paths) != node.free or self.listed.size(paths) > MOST:
@@ -141,14 +140,15 @@ def _level(args: Sequence[Whole]) -> tuple[list[Array], int]:
 
 def _div(args: Sequence[Whole]) -> Whole:
     a, b = args
-    if b.values.ndim or not b.values:
-        raise NotExact("div")
-    by = Fraction(int(b.values), b.below)
-    sign = 1 if by > 0 else -1
-    scale = by.denominator * sign
-    if a.most * by.denominator >= LARGEST:
+    distinct = [int(v) for v in numpy.unique(b.values)]
+    multiple = math.lcm(*distinct) if 0 not in distinct else LARGEST
+    if multiple * b.below >= LARGEST:
         raise NotExact("numbers that floats don't hold")
-    return _fitting(a.values * scale, a.below * by.numerator * sign, a.most * by.denominator)
+    values = a.values * (multiple * b.below / b.values)
+    most = float(numpy.abs(values).max(initial=0.0))
+    if not most < LARGEST:
+        raise NotExact("numbers that floats don't hold")
+    return _fitting(values, a.below * multiple, int(most))
 
 
 def _extreme(pick: Callable[..., Any]) -> Callable[[Sequence[Whole]], Whole]:
@@ -183,7 +183,7 @@ def _junction(pick: Callable[..., Any]) -> Callable[[Sequence[Whole]], Whole]:
 def _branch(args: Sequence[Whole]) -> Whole:
     condition, then, other = args
     (a, b), below = _level([then, other])
-    return _fitting(numpy.where(condition.values, a, b), below, max(then.most * below, other.most * below))
+    return _fitting(numpy.where(condition.values, a, b), below, max(x.most * (below // x.below) for x in (then, other)))
 
 
 _APPLY: dict[str, Callable[[Sequence[Whole]], Whole]] = {

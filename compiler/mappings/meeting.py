@@ -1,7 +1,7 @@
 """Where mappings and the decisions that they are solved for meet: a few numbers that maps alone say.
 
-All else that a problem asks of a mapping follows from these numbers and the decisions. Of a number that is only compared
-with what decisions say, no more counts than which comparisons hold.
+All else that a problem asks of a mapping follows from these numbers and the decisions. Of a number that is only
+compared with what decisions say, no more counts than which comparisons hold.
 """
 
 from __future__ import annotations
@@ -107,11 +107,14 @@ def meeting(closed: Closed, outer: Collection[str]) -> list[Told]:
     bounds, rest = _compared(facts, own, closed.listed)
     ends = _Ends({p: closed.listed.ends(e) for p, e in own.items()}, closed.listed)
     ways = directions(facts, goals, ends)  # type: ignore[arg-type]
+    left = frozenset().union(*(e.free for e in (*facts, *goals)))
     read = frozenset().union(*(e.free for e in (*rest, *goals)))
     told = []
     for path, e in own.items():
-        way = ways.get(id(graph.var(path, e.type)))
-        if way is None or e.type.kind not in ("number", "bool"):
+        if path not in left:
+            continue
+        way = ways[id(graph.var(path, e.type))]
+        if e.type.kind not in ("number", "bool"):
             raise NotExact("what maps say is no number")
         told.append(Told(_by_map(e), way, tuple(bounds[path]), path not in read))
     return [*told, *(Told(_by_map(f), MORE, required=True) for f in required)]

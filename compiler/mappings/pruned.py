@@ -18,8 +18,8 @@ SAMPLE = 1 << 12
 
 @frozen(eq=False)
 class Coordinate:
-    """What has to be small of rows, whole numbers. levels: how many there are, where they are few, from 0 on. same: only rows
-    that agree in it are compared."""
+    """What has to be small of rows, whole numbers. levels: how many there are, from 0 on, where they are few. same:
+    only rows that agree in it are compared."""
 
     values: Array
     levels: int = 0
