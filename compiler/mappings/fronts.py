@@ -35,6 +35,8 @@ PAIRS = 1 << 21
 """Pairs of rows that are joined together, or little more."""
 JOINED = 1 << 28
 """Pairs of one problem, at most."""
+COMPARED = 1 << 29
+"""Pairs of mappings that are left that are compared in all numbers, at most."""
 SETS = 10
 """Numbers of which all divisions in two are tried, at most."""
 WORTH = 0.7
@@ -74,7 +76,7 @@ def front(problem: MapProblem, outer: Mapping[str, Sequence[Value]]) -> Ints:
         raise NotExact("its goal reads no map")
     count = len(sides[0])
     try:
-        kept = front_of(numpy.stack(sides, axis=1)) if count else numpy.arange(0)
+        kept = front_of(numpy.stack(sides, axis=1), COMPARED) if count else numpy.arange(0)
     except TooMany as reason:
         raise NotExact("too many mappings may be the best") from reason
     found = rows.at(kept)
