@@ -143,15 +143,21 @@ def _of_many(rows: Array, most: int) -> Array:
             if not len(alive):
                 break
             some = front[low : low + BLOCK]
-            beaten = numpy.any(numpy.all(some[None, :, :] <= part[alive][:, None, :], axis=2), axis=1)
-            alive = alive[~beaten]
+            alive = alive[~_as_good(some, part[alive]).any(axis=1)]
         if len(alive):
             own = part[alive]
-            as_good = numpy.all(own[None, :, :] <= own[:, None, :], axis=2)  # [i, j]: j is as good as i
-            alive = alive[~numpy.any(numpy.tril(as_good, -1), axis=1)]
+            alive = alive[~numpy.any(numpy.tril(_as_good(own, own), -1), axis=1)]
         kept[start + alive] = True
         front = numpy.concatenate([front, part[alive]])
     return kept
+
+
+def _as_good(some: Array, rows: Array) -> Array:
+    """[i, j]: whether row j of `some` is as good as row i."""
+    found = numpy.ones((len(rows), len(some)), dtype=bool)
+    for k in range(rows.shape[1]):
+        found &= some[None, :, k] <= rows[:, k, None]
+    return found
 
 
 __all__ = ["front", "undominated"]

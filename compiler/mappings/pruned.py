@@ -14,6 +14,8 @@ Ints = NDArray[numpy.int64]
 
 BITS = 62
 SAMPLE = 1 << 12
+MANY = 1 << 18
+"""Rows from which on it pays to look at the least in either number before they are sorted."""
 
 
 @frozen(eq=False)
@@ -46,6 +48,8 @@ def pruned(key: Ints, coordinates: Sequence[Coordinate]) -> Ints:
         segment = _joined(segment, c)
     first = _numbers(free[0].values) if free else numpy.zeros(n, dtype=numpy.int64)
     second = _numbers(free[1].values) if len(free) > 1 else numpy.zeros(n, dtype=numpy.int64)
+    kept = _boxed(segment, first, second) if n >= MANY and int(segment.max()) < n else numpy.arange(n)
+    segment, first, second, n = segment[kept], first[kept], second[kept], len(kept)
     if int(segment.max()).bit_length() + int(first.max()).bit_length() > BITS:
         segment, first = _ranks(segment), _ranks(first)
     order = numpy.argsort(segment * (int(first.max()) + 1) + first)
@@ -58,9 +62,23 @@ def pruned(key: Ints, coordinates: Sequence[Coordinate]) -> Ints:
         second = _ranks(second)
     lowered = second - number * (int(second.max()) + 1)  # each segment below all before it
     least = numpy.minimum.accumulate(lowered)
-    kept = numpy.ones(n, dtype=numpy.bool_)
-    kept[1:] = lowered[1:] < least[:-1]
-    return numpy.sort(order[kept])
+    best = numpy.ones(n, dtype=numpy.bool_)
+    best[1:] = lowered[1:] < least[:-1]
+    return numpy.sort(kept[order[best]])
+
+
+def _boxed(segment: Ints, first: Ints, second: Ints) -> Ints:
+    """Rows, by position, without those that the least in one number of their segment is at least as good as."""
+    good = numpy.ones(len(segment), dtype=numpy.bool_)
+    for a, b in ((first, second), (second, first)):
+        least = numpy.full(int(segment.max()) + 1, 1 << BITS)
+        numpy.minimum.at(least, segment, b)
+        has = b == least[segment]
+        beside = numpy.full(len(least), 1 << BITS)
+        numpy.minimum.at(beside, segment[has], a[has])
+        here = beside[segment]
+        good &= (a < here) | ((a == here) & has)
+    return numpy.flatnonzero(good)
 
 
 def _numbers(values: Array) -> Ints:
