@@ -16,7 +16,7 @@ from cospace.compiler.driver import compile_file, compile_text
 from cospace.compiler.elaborate import placing
 from cospace.compiler.exact.columns import NotExact
 from cospace.compiler.exact.exact import UNDEFINED, evaluate, solve_maps
-from cospace.compiler.mappings import fronts
+from cospace.compiler.mappings import fronts, pruned
 from cospace.compiler.space.graph import NUMBER, Expr, MapProblem, var
 from cospace.compiler.space.model import Design, Space
 from cospace.compiler.space.schema import dumps, to_json
@@ -57,6 +57,7 @@ def test_whatever_is_given_the_best_of_all_is_among_those_that_are_left(
         monkeypatch.setattr(fronts, "CELLS", 2)
         monkeypatch.setattr(fronts, "PAIRS", 8)
         monkeypatch.setattr(fronts, "WORTH", 1_000)
+        monkeypatch.setattr(pruned, "MANY", 2)
     seen = left = every = none = 0
     for seed in range(40):
         problem = random_problem(Random(seed), [var(p, NUMBER) for p in OUTER])
