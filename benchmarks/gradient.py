@@ -1,23 +1,29 @@
 """Gradient search of an accelerator for ResNet-50's and BERT-base's layers, beside random and Bayesian search.
 
-`spaces/hierarchies.cospace` says hardware, `std.layers` the networks' shapes, `std.loop_nest` how a layer is mapped:
-every layer's mapping is solved for each design that is priced. The proved optimum comes from the machinery of
-`cospace best`; then engines search from many seeds, each with the same number of evaluations, an infeasible design
-counting like any other: local expectation gradients, the differentiable search of accelerators, the default, uniform
-draws, and a tree-structured Parzen estimator (optuna's, told of infeasible designs as bad ones).
+`spaces/hierarchies.cospace` says hardware, `std.layers` the networks' shapes, `std.loop_nest` how a layer is mapped, in
+thousands of ways. `spaces/nests.cospace` is the same where each layer is mapped in all ways of `spaces/nest.cospace`:
+every tiling of six loops over four levels, in every order. Every layer's mapping is solved for each design that is
+priced. The proved optimum comes from the machinery of `cospace best`; then engines search from many seeds, each with
+the same number of evaluations, an infeasible design counting like any other: local expectation gradients, the
+differentiable search of accelerators, the default, uniform draws, and a tree-structured Parzen estimator (optuna's,
+told of infeasible designs as bad ones).
 
     python benchmarks/gradient.py [--seeds 10] [--evaluations 200 1000] [--models resnet50 bert_base] [--listed]
+                                  [--spaces hierarchies nests]
 
 Printed: the ratio of the best met to the optimum as mean and worst over the seeds, how many met it, and seconds of a
-run; compiling what prices a design is told apart. --listed: every design is priced before, once, and engines read its
-price from a list, so that many seeds take little; the optimum is the least of the list, and seconds are without prices.
+run; compiling the text, with all that is worked out of mappings before, and what prices a design is told apart, nothing
+being kept from an earlier run. --listed: every design is priced before, once, and engines read its price from a list,
+so that many seeds take little; the optimum is the least of the list, and seconds are without prices.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,11 +39,14 @@ from cospace.compiler.engines.candidates import middle
 from cospace.compiler.engines.climb import Climb
 from cospace.compiler.engines.learn import Das, Expectation, Uniform
 from cospace.compiler.engines.problem import Problem, Spent
-from cospace.compiler.space.graph import MapProblem, Symbol, walk
+from cospace.compiler.space.graph import Symbol
 from cospace.compiler.space.model import Space
+from cospace.compiler.space.units import show_unit
 from engines import Listed, list_all
 
-SPEC = Path(__file__).resolve().parent / "spaces" / "hierarchies.cospace"
+SPACES = Path(__file__).resolve().parent / "spaces"
+SETTLED = {"chip.style": Symbol("multi_cycle")}
+"""Layers one after another."""
 WORST = 1e6
 """What a design that is not feasible is told to cost, times more for each requirement that it fails."""
 IDLE = 200
@@ -84,21 +93,25 @@ ENGINES: dict[str, Callable[[int, int], Any]] = {
 }
 
 
-def space_of(model: str) -> Space:
-    """The hardware, with its layers one after another."""
-    compiled = compile_file(SPEC, {"model": model})
+def space_of(name: str, model: str) -> tuple[Space, list[int]]:
+    """The hardware that is searched, and how many mappings each distinct layer has."""
+    begin, own = time.perf_counter(), time.process_time()
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["COSPACE_CACHE"] = empty
+        compiled = compile_file(SPACES / f"{name}.cospace", {"model": model})
     if compiled.space is None:
         raise SystemExit("\n".join(d.message for d in compiled.diagnostics))
-    return only_read(restrict(compiled.space, {"chip.style": Symbol("multi_cycle")}))
+    took, own = time.perf_counter() - begin, time.process_time() - own
+    print(f"\n{name}, {model}: compiled in {took:.0f} s, {own:.0f} s of the processor's")
+    known = {d.path for d in compiled.space.decisions}
+    problems = {id(p.problem): p.problem for w in compiled.space.works for p in w.placements if p.problem.maps}
+    settled = {path: value for path, value in SETTLED.items() if path in known}
+    counts = [math.prod(len(m.values) for m in p.maps) for p in problems.values()]
+    return only_read(restrict(compiled.space, settled)), counts
 
 
-def mappings(space: Space) -> list[int]:
-    """How many mappings each problem of the space has."""
-    found: dict[int, MapProblem] = {}
-    for e in walk([o.value for o in space.objectives]):
-        if e.op == "solve":
-            found[id(e.payload)] = e.payload  # type: ignore[assignment]
-    return [math.prod(len(m.values) for m in p.maps) for p in found.values()]
+def unit_of(space: Space) -> str:
+    return show_unit(space.objectives[0].value.type.unit)
 
 
 def read_from_list(space: Space) -> tuple[Listed, float]:
@@ -107,7 +120,8 @@ def read_from_list(space: Space) -> tuple[Listed, float]:
     problem = list_all(space)
     fine = problem.failed == 0
     least = float(problem.listed[fine, 0].min())
-    print(f"least of all {least:.9g} J s, {fine.mean():.0%} feasible, listed in {time.perf_counter() - begin:.0f} s")
+    took = time.perf_counter() - begin
+    print(f"least of all {least:.9g} {unit_of(space)}, {fine.mean():.0%} feasible, listed in {took:.0f} s")
     return problem, least
 
 
@@ -120,7 +134,7 @@ def priced_anew(space: Space) -> tuple[Again, float]:
         optimum = float(best.bound or 0)
     told = "proved optimum" if best.certified else "no design is below"
     taken = ", ".join(f"{p} {v}" for p, v in best.designs[0].items())
-    print(f"{told} {optimum:.9g} J s in {time.perf_counter() - begin:.0f} s ({taken})", flush=True)
+    print(f"{told} {optimum:.9g} {unit_of(space)} in {time.perf_counter() - begin:.0f} s ({taken})", flush=True)
     begin = time.perf_counter()
     problem = Again(space, 0)
     drawn = "uniformly" if problem.uniform else "decision by decision"
@@ -134,20 +148,19 @@ def priced_anew(space: Space) -> tuple[Again, float]:
     return problem, optimum
 
 
-def compare(model: str, budgets: list[int], seeds: int, engines: list[str], listed: bool) -> None:
-    space = space_of(model)
-    each = mappings(space)
+def compare(name: str, model: str, budgets: list[int], seeds: int, engines: list[str], listed: bool) -> None:
+    space, each = space_of(name, model)
     designs = math.prod(len(d.values) for d in space.decisions)
     print(
-        f"\n{model}: {designs:,} designs of {len(space.decisions)} decisions, {len(each)} distinct layers of "
-        f"{max(each):,} mappings each: {designs * math.prod(map(float, each)):.2g} in all",
+        f"{designs:,} designs of {len(space.decisions)} decisions, {len(each)} distinct layers of up to "
+        f"{max(each):,} mappings: 1e{math.log10(designs) + sum(map(math.log10, each)):.0f} in all",
         flush=True,
     )
     problem, optimum = read_from_list(space) if listed else priced_anew(space)
     print(f"{seeds} seeds{'evaluations':>37}{'mean':>10}{'worst':>10}{'optimum':>9}{'seconds':>9}")
     for evaluations in budgets:
-        for name in engines:
-            _print(name, problem, optimum, evaluations, seeds)
+        for engine in engines:
+            _print(engine, problem, optimum, evaluations, seeds)
 
 
 def _print(name: str, problem: Again | Listed, optimum: float, evaluations: int, seeds: int) -> None:
@@ -169,14 +182,15 @@ def _print(name: str, problem: Again | Listed, optimum: float, evaluations: int,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spaces", nargs="+", default=["hierarchies"], choices=["hierarchies", "nests"])
     parser.add_argument("--models", nargs="+", default=["resnet50", "bert_base"])
     parser.add_argument("--evaluations", type=int, nargs="+", default=[200, 1_000])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--engines", nargs="+", default=list(ENGINES))
     parser.add_argument("--listed", action="store_true")
     given = parser.parse_args()
-    for model in given.models:
-        compare(model, given.evaluations, given.seeds, given.engines, given.listed)
+    for name, model in itertools.product(given.spaces, given.models):
+        compare(name, model, given.evaluations, given.seeds, given.engines, given.listed)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def solve_ahead(
     order = {path: n for n, path in enumerate(known)}
     combinations: dict[tuple[tuple[str, ...], int], list[Reads]] = {}
     groups: dict[Form, list[_Member]] = {}
+    result: dict[int, Solved] = {}
     for one in wanted:
         form = form_of(one)
         if form is None:
@@ -80,9 +81,13 @@ def solve_ahead(
         if (paths, most) not in combinations:
             combinations[paths, most] = _rows(paths, known, most)
         rows = combinations[paths, most]
+        if not 0 < len(rows) <= ROWS and _mappings(one) > TRIED:
+            narrowed = _narrow(one, form, known)
+            if narrowed is not None:
+                result[id(one.problem)] = narrowed
+                continue
         if rows:
             groups.setdefault(shape, []).append(_Member(one, leaves, paths, rows))
-    result: dict[int, Solved] = {}
     tables = Tables(known)
     for shape, members in groups.items():
         asked = solved_kept.Asked(shape, tuple((m.numbers, m.paths, m.rows) for m in members))
@@ -105,6 +110,16 @@ def solve_ahead(
                 one.problem, one.quantities, m.paths, m.rows, m.best, m.found, m.met
             )
     return result
+
+
+def _narrow(one: Wanted, form: tuple[Form, list[Expr]], known: Mapping[str, Decision]) -> Solved | None:
+    """A problem that reads too many combinations to be solved for each, over the mappings that may be the best."""
+    from cospace.compiler.solved_front import narrow  # few problems need it
+
+    try:
+        return narrow(one, form, known)
+    except NotExact:
+        return None
 
 
 def _is_large(members: Sequence[_Member]) -> bool:

@@ -22,15 +22,15 @@ WORK = 1 << 25
 """Pairs of rows of more than three numbers that are compared, at most."""
 
 
-def undominated(values: Array) -> Array:
+def undominated(values: Array, work: int = WORK) -> Array:
     """The numbers of the rows of (n, k) `values` that stay, in ascending order.
 
-    Raises TooMany where that would take more comparisons than `WORK`.
+    Raises TooMany where that would take more comparisons than `work`.
     """
-    return numpy.sort(front(list(values.T), len(values)))
+    return numpy.sort(front(list(values.T), len(values), work))
 
 
-def front(columns: Sequence[Array], n: int) -> Array:
+def front(columns: Sequence[Array], n: int, work: int = WORK) -> Array:
     """The same of n rows given by columns, in an order in which the first that differ mostly ascend."""
     if n < 2:
         return numpy.arange(n)
@@ -49,7 +49,7 @@ def front(columns: Sequence[Array], n: int) -> Array:
             return _level_by_level(*levels)
     order = numpy.lexsort(columns[::-1])
     rows = numpy.stack([c[order] for c in columns], axis=1)
-    return _taken(order, _of_three(rows) if k == 3 else _of_many(rows))
+    return _taken(order, _of_three(rows) if k == 3 else _of_many(rows, work))
 
 
 def _taken(values: Array, at: Array) -> Array:
@@ -127,7 +127,7 @@ def _of_three(rows: Array) -> Array:
     return ~beaten
 
 
-def _of_many(rows: Array) -> Array:
+def _of_many(rows: Array, most: int) -> Array:
     """Of rows in ascending order, a block at a time against those that stay."""
     n = len(rows)
     kept = numpy.zeros(n, dtype=bool)
@@ -135,23 +135,29 @@ def _of_many(rows: Array) -> Array:
     work = 0
     for start in range(0, n, BLOCK):
         work += len(front) * BLOCK
-        if work > WORK:
-            raise TooMany(work, WORK, (), f"more than {WORK:,} comparisons")
+        if work > most:
+            raise TooMany(work, most, (), f"more than {most:,} comparisons")
         part = rows[start : start + BLOCK, 1:]
         alive = numpy.arange(len(part))
         for low in range(0, len(front), BLOCK):
             if not len(alive):
                 break
             some = front[low : low + BLOCK]
-            beaten = numpy.any(numpy.all(some[None, :, :] <= part[alive][:, None, :], axis=2), axis=1)
-            alive = alive[~beaten]
+            alive = alive[~_as_good(some, part[alive]).any(axis=1)]
         if len(alive):
             own = part[alive]
-            as_good = numpy.all(own[None, :, :] <= own[:, None, :], axis=2)  # [i, j]: j is as good as i
-            alive = alive[~numpy.any(numpy.tril(as_good, -1), axis=1)]
+            alive = alive[~numpy.any(numpy.tril(_as_good(own, own), -1), axis=1)]
         kept[start + alive] = True
         front = numpy.concatenate([front, part[alive]])
     return kept
+
+
+def _as_good(some: Array, rows: Array) -> Array:
+    """[i, j]: whether row j of `some` is as good as row i."""
+    found = numpy.ones((len(rows), len(some)), dtype=bool)
+    for k in range(rows.shape[1]):
+        found &= some[None, :, k] <= rows[:, k, None]
+    return found
 
 
 __all__ = ["front", "undominated"]

@@ -247,15 +247,25 @@ def _plain(value: Value) -> Any:
 
 
 def _look_up(table: Lookup, keys: list[Column]) -> tuple[Column, Any]:
-    """What stands at some keys, and where there is no such row: there it is the first value."""
-    first = table.values[0]
-
-    def read(*key: Any) -> Any:
-        return table[tuple(Fraction(k) if isinstance(k, int) and not isinstance(k, bool) else k for k in key)]
-
-    found = numpy.asarray(numpy.frompyfunc(read, len(keys), 1)(*keys))
-    absent = numpy.array([v is None for v in found], dtype=numpy.bool_)
-    return column(first if v is None else v for v in found), absent
+    """What stands at some keys, and where there is no such row: there it is the first value. Of keys that are the same
+    objects, as of few values in many rows, one is looked up."""
+    rows = [k.tolist() for k in numpy.broadcast_arrays(*keys)]
+    names = list(zip(*(map(id, r) for r in rows), strict=True))
+    found = dict(zip(names, zip(*rows, strict=True), strict=True))
+    first = _plain(table.values[0])
+    absent = set()
+    for name, key in found.items():
+        value = table[tuple([Fraction(k) if k.__class__ is int else k for k in key])]
+        if value is None:
+            absent.add(name)
+        found[name] = first if value is None else _plain(value)
+    made = [found[n] for n in names]
+    if isinstance(first, bool):
+        values: Column = numpy.array(made, dtype=numpy.bool_)
+    else:
+        values = numpy.empty(len(made), dtype=object)
+        values[:] = made
+    return values, numpy.array([n in absent for n in names], dtype=numpy.bool_) if absent else False
 
 
 def _quotient(a: Any, b: Any) -> Any:

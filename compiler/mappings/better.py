@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import numpy
 from cospace.compiler.exact.columns import Column
 from cospace.compiler.mappings.listed import Listed
 from cospace.compiler.space.graph import Expr, walk
@@ -83,17 +83,16 @@ def undominated(says: Sequence[tuple[Column, Ways]], size: int) -> list[int]:
     """The values of a map that no other is at least as good as, wherever it is read; all, where they are many."""
     if size > COMPARED:
         return list(range(size))
-    rows = [tuple(c[n] for c, _ in says) for n in range(size)]
-    ways = [w for _, w in says]
-
-    def covers(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
-        return all(_covers(x, y, w) for x, y, w in zip(a, b, ways, strict=True))
-
-    return [n for n, b in enumerate(rows) if not any(k != n and covers(a, b) for k, a in enumerate(rows))]
-
-
-def _covers(a: Any, b: Any, ways: Ways) -> bool:
-    return bool(a == b or (ways == MORE and a > b) or (ways == LESS and a < b))
+    covers = numpy.ones((size, size), dtype=numpy.bool_)  # [a, b]: a is at least as good as b
+    for column, ways in says:
+        said = column[:size].tolist()
+        order = sorted(set(said)) if ways in (MORE, LESS) else dict.fromkeys(said)
+        place = {v: n for n, v in enumerate(order)}
+        at = numpy.array([place[v] for v in said])
+        a, b = at[:, None], at[None, :]
+        covers &= a >= b if ways == MORE else a <= b if ways == LESS else a == b
+    numpy.fill_diagonal(covers, False)
+    return numpy.flatnonzero(~covers.any(axis=0)).tolist()
 
 
 __all__ = ["BOTH", "Ways", "directions", "undominated"]

@@ -37,10 +37,13 @@ class Closed:
         return graph.both(TRUE, *self.facts)
 
 
-def close(problem: MapProblem, given: Mapping[str, Value | None]) -> Closed | None:
+def close(
+    problem: MapProblem, given: Mapping[str, Value | None], outer: Mapping[str, Sequence[Value]] | None = None
+) -> Closed | None:
     """The problem where the decisions that it reads have these values; None where some map can take no value.
 
-    Raises NotExact for what it may not read, and for maps that exist only where others say so.
+    outer: decisions that stay open, with the values that they may take. Raises NotExact for what it may not read, and
+    for maps that exist only where others say so.
     """
     if problem.opaque:
         raise NotExact("it reads more than decisions")
@@ -59,22 +62,23 @@ def close(problem: MapProblem, given: Mapping[str, Value | None]) -> Closed | No
         kept.append([k for k, a in enumerate(allowed) if not a.is_const or a.value is True])
     if any(f.is_const and f.value is not True for f in facts):
         return None
-    own = {m.path for m in problem.maps}
+    outer = outer or {}
+    own = {m.path for m in problem.maps} | outer.keys()
     goals = tuple(put(g) for g in problem.goals)
     if any(not e.free <= own for e in (*facts, *goals)):
         raise NotExact("it reads what is not live")
     facts = [f for f in dict.fromkeys(facts) if f is not TRUE]
     alone = {m.path: [f for f in facts if f.free == {m.path}] for m in problem.maps}
-    facts = [f for f in facts if len(f.free) > 1]
+    facts = [f for f in facts if len(f.free) > 1 or not f.free.isdisjoint(outer)]
     for k, m in enumerate(problem.maps):
         kept[k] = _meeting(m.path, m.values, kept[k], alone[m.path])
         if not kept[k]:
             return None
     domains = {m.path: [m.values[i] for i in at] for m, at in zip(problem.maps, kept, strict=True)}
-    ways = directions(facts, goals, Listed(domains))
+    ways = directions(facts, goals, Listed({**domains, **outer}))
     decisions, places, says = [], [], {}
     for m, at in zip(problem.maps, kept, strict=True):
-        read = _read(m.path, [*facts, *goals])
+        read = read_alone(m.path, [*facts, *goals])
         found = columns.evaluate(read, {m.path: columns.column(domains[m.path])}, len(at))
         classes: dict[object, int] = {}
         for n in range(len(at)):
@@ -83,7 +87,7 @@ def close(problem: MapProblem, given: Mapping[str, Value | None]) -> Closed | No
         says[m.path] = tuple((c[first], ways.get(id(e), BOTH)) for e, c in zip(read, found, strict=True))
         places.append(tuple(at[n] for n in first))
         decisions.append(Decision(m.path, "map", tuple(m.values[at[n]] for n in first), m.type))
-    listed = Listed({d.path: d.values for d in decisions})
+    listed = Listed({**{d.path: d.values for d in decisions}, **outer})
     return Closed(tuple(decisions), tuple(places), tuple(facts), goals, says, listed)
 
 
@@ -95,7 +99,7 @@ def _meeting(path: str, values: Sequence[Value], at: list[int], facts: Sequence[
     return [k for n, k in enumerate(at) if all(bool(c[n]) for c in found)]
 
 
-def _read(path: str, roots: Sequence[Expr]) -> list[Expr]:
+def read_alone(path: str, roots: Sequence[Expr]) -> list[Expr]:
     """The largest expressions of one map alone, below what reads others too."""
     found: dict[int, Expr] = {id(r): r for r in roots if r.free == {path}}
     for node in walk(roots):
@@ -104,4 +108,4 @@ def _read(path: str, roots: Sequence[Expr]) -> list[Expr]:
     return list(found.values())
 
 
-__all__ = ["Closed", "close"]
+__all__ = ["Closed", "close", "read_alone"]

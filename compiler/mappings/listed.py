@@ -22,6 +22,7 @@ Ends = tuple[Fraction | float, Fraction | float]
 
 MOST = 1 << 12
 """Combinations of values of several maps that are listed, at most."""
+FOLDED = ("add", "mul", "max", "min", "if")
 
 
 @frozen(eq=False)
@@ -86,23 +87,26 @@ class Listed:
         if self.size(self.paths(e)) <= MOST:
             column = self.column(e).tolist()
             return min(column), max(column)
-        if e.op in ("add", "mul", "max", "min"):
-            made = [self.ends(a) for a in e.args]
-            if e.op == "mul":
-                low, high = made[0]
-                for other in made[1:]:
-                    corners = [_times(x, y) for x in (low, high) for y in other]
-                    low, high = min(corners), max(corners)
-                return low, high
-            fold: Any = {"add": sum, "max": max, "min": min}[e.op]
-            return fold(low for low, _ in made), fold(high for _, high in made)
-        if e.op == "if":
-            then, other = self.ends(e.args[1]), self.ends(e.args[2])
-            return min(then[0], other[0]), max(then[1], other[1])
+        if e.type.kind == "number" and e.op in FOLDED:
+            return folded(e.op, [self.ends(a) for a in e.args if a.type.kind == "number"])
         if not self._bounder:
             self._bounder.append(Bounder(self.domains))
         bounds = self._bounder[0].bounds(e)
         return bounds.low, bounds.high
+
+
+def folded(op: str, args: Sequence[Ends]) -> Ends:
+    """The ends of what an operator of `FOLDED` makes of numbers with these ends."""
+    if op == "mul":
+        low, high = args[0]
+        for other in args[1:]:
+            corners = [_times(x, y) for x in (low, high) for y in other]
+            low, high = min(corners), max(corners)
+        return low, high
+    if op == "if":
+        return min(low for low, _ in args), max(high for _, high in args)
+    fold: Any = {"add": sum, "max": max, "min": min}[op]
+    return fold(low for low, _ in args), fold(high for _, high in args)
 
 
 def _times(a: Fraction | float, b: Fraction | float) -> Fraction | float:
@@ -115,4 +119,4 @@ def logarithm(value: Fraction | int) -> float:
     return math.log(value.numerator) - math.log(value.denominator)
 
 
-__all__ = ["MOST", "Ends", "Floats", "Ints", "Listed", "logarithm"]
+__all__ = ["FOLDED", "MOST", "Ends", "Floats", "Ints", "Listed", "folded", "logarithm"]

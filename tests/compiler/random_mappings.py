@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from fractions import Fraction
 from random import Random
 
@@ -11,8 +12,11 @@ from cospace.compiler.space.graph import BOOL, NUMBER, SYMBOL, Expr, MapDecision
 from cospace.compiler.space.lookups import lookup, table
 
 
-def random_problem(draw: Random) -> MapProblem:
-    """Up to five maps: of splits, of orders, of plain numbers. One or two goals, up to three requirements."""
+def random_problem(draw: Random, outer: Sequence[Expr] = ()) -> MapProblem:
+    """Up to five maps: of splits, of orders, of plain numbers. One or two goals, up to three requirements.
+
+    outer: numbers that are no maps, which goals and requirements read here and there.
+    """
     maps: list[MapDecision] = []
     numbers: list[Expr] = []
     conditions: list[Expr] = []
@@ -35,7 +39,7 @@ def random_problem(draw: Random) -> MapProblem:
         for k in range(3):
             inner = draw.sample("abc", draw.randint(1, 2))
             conditions.append(_told(values, made, [o[-1 - (k == 2)] in inner for o in orders], BOOL))
-    pool = _Pool(draw, numbers, conditions)
+    pool = _Open(draw, numbers, conditions, outer) if outer else _Pool(draw, numbers, conditions)
     goals = tuple(pool.goal() for _ in range(draw.randint(1, 2)))
     requirements = tuple(pool.requirement() for _ in range(draw.randint(0, 3)))
     return MapProblem("work", tuple(maps), requirements, goals)
@@ -97,6 +101,38 @@ class _Pool:
         if shape < 0.9:
             return graph.negate(graph.lt(self.total(), self.term()))
         return graph.either(graph.lt(self.factor(), self.factor()), graph.eq(self.factor(), const(1)))
+
+
+class _Open(_Pool):
+    """Where numbers that are no maps stand beside them."""
+
+    def __init__(self, draw: Random, numbers: list[Expr], conditions: list[Expr], outer: Sequence[Expr]) -> None:
+        super().__init__(draw, numbers, conditions)
+        self.outer = outer
+
+    def term(self) -> Expr:
+        made = super().term()
+        shape = self.draw.random()
+        if shape < 0.15:
+            return graph.mul(made, self.draw.choice(self.outer))
+        return graph.div(made, self.draw.choice(self.outer)) if shape < 0.3 else made
+
+    def goal(self) -> Expr:
+        shape = self.draw.random()
+        if shape < 0.3:
+            return graph.mul(super().total(), graph.maximum(super().term(), self.term(), self.total()))
+        return super().goal()
+
+    def requirement(self) -> Expr:
+        shape = self.draw.random()
+        most = graph.mul(const(self.draw.choice([1, 10, 40, 150])), self.draw.choice(self.outer))
+        if shape < 0.3:
+            return graph.le(_Pool.total(self), most)
+        if shape < 0.4:
+            return graph.negate(graph.lt(most, _Pool.total(self)))
+        if shape < 0.5:
+            return graph.lt(graph.sub(_Pool.total(self), most), const(0))
+        return super().requirement()
 
 
 def _chosen(path: str, options: list[tuple[object, ...]]) -> tuple[MapDecision, list[Symbol]]:

@@ -129,7 +129,7 @@ def test_a_convolution_with_more_mappings_than_anyone_can_list(monkeypatch: pyte
 
 
 def test_where_no_mapping_fits_it_is_proved() -> None:
-    compiled = compile_file(NEST, {"file": "3 byte", "rows": "8", "cols": "8", "psum": "32 bit"})
+    compiled = compile_file(NEST, {"file": "3 byte", "rows": "8", "cols": "8", "nest.psum": "32 bit"})
     assert compiled.space is not None
     (needed,) = [r for r in compiled.space.requirements if r.origin == "map"]
     assert needed.value.is_const
