@@ -6,7 +6,7 @@ what it returns is checked by the exact evaluator, and its regret is its goal ov
 the budget, less one. A budget is a requirement of the space, as in a text, so that what the sampler draws meets it;
 draws are made from the list, after a look at whether the sampler draws from the same.
 
-    python benchmarks/budgets.py [--budgets 1000] [--evaluations N] [--jobs 2] [--engines NAME …] [--only SPACE]
+    python benchmarks/budgets.py [--budgets 500] [--evaluations N] [--jobs 2] [--engines NAME …] [--only SPACE]
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def run(job: tuple[list[str], int, int]) -> list[tuple[bool, float]]:
 def main() -> None:
     global _problem
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--budgets", type=int, default=1_000)
+    parser.add_argument("--budgets", type=int, default=500, help="of each space")
     parser.add_argument(
         "--evaluations", type=int, default=0, help="of every engine; 0: as many as each is known to need"
     )
