@@ -63,7 +63,7 @@ def test_each_engine_leaves_the_proved_best(search: str, tmp_path: Path) -> None
         assert found.met >= proved.objectives[0][0]
 
 
-@pytest.mark.parametrize("search", ENGINES[2:])
+@pytest.mark.parametrize("search", [e for e in ENGINES[2:] if e != "search { chip by exhaust() }"])
 def test_what_an_engine_meets_is_feasible_and_within_its_budget(search: str) -> None:
     space = space_of(search)
     steps = read_steps(space)
