@@ -10,7 +10,8 @@ frames a second and each seed, and ends with one network that was trained from s
     accelerator   the best accelerator for a network drawn at random, then the network for it, with the target
     random        networks drawn uniformly among those that meet the target, each on its best accelerator
 
-Equal passes over the data: those of the one-shot search, of its pool and of trainings count, a forward alone half. Of
+No method takes more passes over the data than the budget: those of the one-shot search, of its pool and of trainings
+count, a forward alone half; what a whole training does not fit into is left, and the passes are printed. Of
 the networks that the budget lets a method train it keeps the one of least error on `choice` that meets its target, if
 it was told one; only then is `report` read. A method's front over the targets is judged by the hypervolume of (report
 error, natural logarithm of frames a second) up to an error of 0.9 and the slowest of `SLOWEST`; and, as a check, up to
@@ -24,9 +25,7 @@ One line of JSON a run goes to --log; a run that is there is not repeated, so th
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import multiprocessing
 import statistics
 import threading
 import time
@@ -38,10 +37,11 @@ from cospace.compiler.driver import compile_text
 from cospace.compiler.sampling.sample import Sampler
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.pins import fix
+from resumed import read_lines, run_all
 
 SPEC = Path(__file__).resolve().parents[1] / "specs" / "auto_nba.cospace"
 TARGETS = (50_000, 75_000, 110_000, 160_000, 240_000, 360_000)
-"""Frames a second: a twentieth to nine tenths of networks drawn uniformly miss them on their best accelerator."""
+"""Frames a second. Of four networks drawn uniformly the best accelerators reached 49,000 to 178,000."""
 PRICES = (0.01, 0.03, 0.1, 0.3, 1, 3)
 """Of a million multiplications, in units of the loss, for each target."""
 METHODS = ("joint", "network", "macs", "accelerator", "random")
@@ -211,9 +211,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--log", type=Path, default=Path("results/frames.jsonl"))
     o = parser.parse_args()
-    o.log.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.loads(x) for x in o.log.read_text().splitlines()] if o.log.is_file() else []
-    lines = [x for x in lines if x["budget"] == o.budget and x["epochs"] == o.epochs]
+    lines = read_lines(o.log, {"budget": o.budget, "epochs": o.epochs})
     done = {(x["method"], x["target"], x["seed"]) for x in lines}
     jobs = [
         (method, at, seed, o.budget, o.epochs)
@@ -222,13 +220,10 @@ def main() -> None:
         for method in o.only
         if (method, target, seed) not in done
     ]
-    with multiprocessing.get_context("spawn").Pool(o.jobs) as pool, o.log.open("a") as log:
-        for line in pool.imap_unordered(run_one, jobs):
-            lines.append(line)
-            log.write(json.dumps(line) + "\n")
-            log.flush()
-            ended = f"{line['error']:.2%} {line['frames']:,.0f}" if "error" in line else "none"
-            print(f"{line['method']} {line['target']:,} {line['seed']}: {ended} {line['seconds']:.0f} s", flush=True)
+    for line in run_all(run_one, jobs, o.jobs, o.log):
+        lines.append(line)
+        ended = f"{line['error']:.2%} {line['frames']:,.0f}" if "error" in line else "none"
+        print(f"{line['method']} {line['target']:,} {line['seed']}: {ended} {line['seconds']:.0f} s", flush=True)
     report([x for x in lines if x["seed"] < o.seeds])
 
 

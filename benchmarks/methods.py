@@ -14,9 +14,7 @@ are counted apart. Every network, of every method, runs on its exact best accele
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import multiprocessing
 import statistics
 import threading
 import time
@@ -25,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from cospace.compiler.driver import compile_file
+from resumed import read_lines, run_all
 
 WRONG = 0.5
 DEARER = 100.0
@@ -115,8 +114,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--log", type=Path, default=Path("results/methods.jsonl"))
     o = parser.parse_args()
-    lines = [json.loads(x) for x in o.log.read_text().splitlines()] if o.log.is_file() else []
-    lines = [x for x in lines if x["budget"] == o.budget and x["epochs"] == o.epochs]
+    lines = read_lines(o.log, {"budget": o.budget, "epochs": o.epochs})
     done = {(x["data"], x["method"], x["seed"]) for x in lines}
     fronts = o.log.with_suffix(".fronts")
     fronts.mkdir(parents=True, exist_ok=True)
@@ -127,12 +125,9 @@ def main() -> None:
         for method in o.methods
         if (data, method, seed) not in done
     ]
-    with multiprocessing.get_context("spawn").Pool(o.jobs) as pool, o.log.open("a") as log:
-        for line in pool.imap_unordered(run_one, jobs):
-            lines.append(line)
-            log.write(json.dumps(line) + "\n")
-            log.flush()
-            print(f"{line['data']} {line['method']} {line['seed']}: {line['hypervolume']:.4f} {line['seconds']:.0f} s")
+    for line in run_all(run_one, jobs, o.jobs, o.log):
+        lines.append(line)
+        print(f"{line['data']} {line['method']} {line['seed']}: {line['hypervolume']:.4f} {line['seconds']:.0f} s")
     report([x for x in lines if x["data"] in o.sets and x["seed"] < o.seeds])
 
 
