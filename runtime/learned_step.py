@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from attrs import field, frozen
-from cospace.runtime.operators.sparse import SparseMatrix
 from cospace.runtime.quantise import FULL, Precision
 from torch import Tensor, nn
 
@@ -78,10 +77,8 @@ class _Stepped(Precision):
     _weight: Iterator[int] = field(factory=itertools.count, init=False)
     _input: Iterator[int] = field(factory=itertools.count, init=False)
 
-    def weight(self, values: Tensor, axis: int = 0) -> Tensor:
+    def round_weight(self, values: Tensor, axis: int) -> Tensor:
         """2^bits levels, of which one more lies below 0 than above; at 1 bit one on each side."""
-        if self.weight_bits >= FULL:
-            return values
         step, half = self.of_weights[next(self._weight)], 2 ** (self.weight_bits - 1)
         most = max(half - 1, 1)
         if self.quantiser.per == "channel":
@@ -94,19 +91,17 @@ class _Stepped(Precision):
         rounded: Tensor = _RoundBySteps.apply(values, size, -half, most, scale, self.weight_bits == 1)
         return rounded
 
-    def activation(self, values: Any) -> Any:
+    def round_activation(self, values: Tensor) -> Tensor:
         """2^bits levels, from 0 on where no value lies below it."""
-        if self.activation_bits >= FULL:
-            return values
-        if isinstance(values, SparseMatrix):
-            return values.with_values(self.activation(values.values))
         step = self.of_inputs[next(self._input)]
         if values.numel() == 0:
             return values
         low, high = self._levels(values)
         most = high.clamp_min(1)
         size = self._size(step, values.detach().abs().mean(), most)
-        return _RoundBySteps.apply(values, size, low, high, (values.numel() / len(values) * most) ** -0.5, False)
+        scale = (values.numel() / len(values) * most) ** -0.5
+        rounded: Tensor = _RoundBySteps.apply(values, size, low, high, scale, False)
+        return rounded
 
     def bounds(self, values: Tensor) -> tuple[float, float]:
         low, high = self._levels(values)

@@ -44,12 +44,7 @@ class Precision:
     def weight(self, values: Tensor, axis: int = 0) -> Tensor:
         """Symmetric around 0: 2^bits - 1 levels, two at 1 bit; else 2^bits from the least to the largest. `axis` counts
         the channels."""
-        if self.weight_bits >= FULL:
-            return values
-        quantiser = self.quantiser
-        own = axis if quantiser.per == "channel" else None
-        rounded: Tensor = _RoundWeight.apply(values, self.weight_bits, own, quantiser.symmetric)
-        return rounded
+        return values if self.weight_bits >= FULL else self.round_weight(values, axis)
 
     def activation(self, values: Any) -> Any:
         """From the least to the largest value: 2^bits levels, one of them 0. Sparse matrices keep their pattern."""
@@ -57,7 +52,18 @@ class Precision:
             return values
         if isinstance(values, SparseMatrix):
             return values.with_values(self.activation(values.values))
-        return _RoundActivation.apply(values, self.activation_bits)
+        return self.round_activation(values)
+
+    def round_weight(self, values: Tensor, axis: int) -> Tensor:
+        """As `weight`, of fewer than `FULL` bits."""
+        own = axis if self.quantiser.per == "channel" else None
+        rounded: Tensor = _RoundWeight.apply(values, self.weight_bits, own, self.quantiser.symmetric)
+        return rounded
+
+    def round_activation(self, values: Tensor) -> Tensor:
+        """As `activation`, of fewer than `FULL` bits."""
+        rounded: Tensor = _RoundActivation.apply(values, self.activation_bits)
+        return rounded
 
     def bounds(self, values: Tensor) -> tuple[float, float]:
         """The range that the next activation is rounded within, which holds 0."""
