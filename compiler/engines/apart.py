@@ -242,8 +242,8 @@ def _multiple(goal: Expr, apart: Separable) -> tuple[int, Fraction] | None:
     """Which quantity a goal is, and by which factor, where it is nothing else."""
     at = {id(q.node): k for k, q in enumerate(apart.quantities)}
     factor = Fraction(1)
-    while id(goal) not in at and goal.op == "mul" and len(goal.args) == 2 and goal.args[0].is_const:
-        factor, goal = factor * goal.args[0].number, goal.args[1]
+    if id(goal) not in at:
+        factor, goal = _scaled(goal)
     return (at[id(goal)], factor) if id(goal) in at else None
 
 

@@ -139,7 +139,6 @@ def _by_map(root: Expr) -> Expr:
 
 def _derived(numbers: Mapping[int, Expr], names: Mapping[int, str]) -> dict[int, Expr]:
     """Those of some numbers that are made of others, over these."""
-
     found = {}
     for i, number in numbers.items():
         over: dict[int, Expr | None] = {}

@@ -38,14 +38,6 @@ class Partition:
         """Of each map the first value of each class."""
         return [numpy.unique(m, return_index=True)[1].astype(numpy.int64) for m in self.maps]
 
-    def key(self, rows: NDArray[Any]) -> NDArray[numpy.int64]:
-        """One number for the classes of each row of positions of values, (n, maps)."""
-        found = numpy.zeros(len(rows), dtype=numpy.int64)
-        for n, (labels, count) in enumerate(zip(self.maps, self.counts, strict=True)):
-            if count > 1:
-                found = found * count + labels[rows[:, n]]
-        return found
-
 
 def labelled(values: Sequence[object]) -> Labels:
     """Equal values have one number."""
