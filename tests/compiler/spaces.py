@@ -17,6 +17,14 @@ import std.learn
 import std.works
 nodes = node_classification("digits")
 """
+JOBS = """
+import std.learn
+import std.works
+def job(x: tensor[a], m: int, n: int) -> tensor[a] from "t.job" { ask matmul(m = m, k = 12, n = n) }
+def things() -> task from "t.things" { row = tensor[4] }
+data = things()
+"""
+"""An operator that is one product of matrices, and what a network of them reads."""
 NETWORK = "network net(x: nodes.features, adj: nodes.graph) -> tensor[nodes.nodes, nodes.classes]"
 
 

@@ -24,17 +24,16 @@ from cospace.compiler.space.designs import decode, encode
 from cospace.compiler.space.graph import Value, implies
 from cospace.compiler.space.model import Space
 
-from tests.compiler.spaces import designs
+from tests.compiler.spaces import JOBS, designs
 
-HEAD = """space cases
-import std.learn
-import std.works
-def job(x: tensor[a], m: int, n: int) -> tensor[a] from "t.job" { ask matmul(m = m, k = 12, n = n) }
-def things() -> task from "t.things" { row = tensor[4] }
-data = things()
+HEAD = (
+    "space cases"
+    + JOBS
+    + """
 network net(x: data.row) { job(job(x, m = 6, n = 8), m = 9, n = 20) }
 precision of net { both = 4 bit }
 """
+)
 CHIP = """
 accelerator chip {
     cores = choose 1..6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy
@@ -12,14 +13,14 @@ import pytest
 from cospace.compiler.counting import count as counting
 from cospace.compiler.counting import dominance, flags, joining, rowsums
 from cospace.compiler.counting import switched as switched_sums
-from cospace.compiler.counting.count import Limits, components, count, split
+from cospace.compiler.counting.count import Component, Limits, components, count, split
 from cospace.compiler.counting.dominance import Points, count_pairs, merge_points
 from cospace.compiler.counting.flags import Flags
 from cospace.compiler.counting.sums import NotASum, read_sums
 from cospace.compiler.counting.switched import Switched
 from cospace.compiler.driver import compile_text
 from cospace.compiler.exact import exact
-from cospace.compiler.numbers.enumerate import Frame, TooMany, holds_at
+from cospace.compiler.numbers.enumerate import Clause, Frame, TooMany, holds_at
 from cospace.compiler.space import graph as g
 from cospace.compiler.space.model import Decision, Requirement, Space
 from cospace.dsl.diagnostics import NOWHERE
@@ -214,24 +215,29 @@ def priced(seed: int) -> Space:
     return space_of([*layers, *itertools.chain(*chunks)], [g.le(g.add(*terms), bound)])
 
 
+def switched_clauses(space: Space) -> Iterator[tuple[Frame, Component, Clause, Switched]]:
+    """Each clause of a space that is a sum of what switches, with its component."""
+    frame = Frame.of(space)
+    for part in components(frame, frame.structure(), frame.clauses(space.requirements)):
+        for c in part.clauses:
+            try:
+                made = Switched.of(frame, part.variables, part.structure, c, Limits())
+            except (NotASum, TooMany):
+                continue
+            yield frame, part, c, made
+
+
 def test_sums_are_rounded_in_an_order_that_memory_does_not_decide() -> None:
     """Switches are told apart by the numbers of their conditions, and stand in the order of these."""
     used = 0
     for seed in range(12):
-        space = priced(seed)
-        frame = Frame.of(space)
-        for part in components(frame, frame.structure(), frame.clauses(space.requirements)):
-            for c in part.clauses:
-                try:
-                    made = Switched.of(frame, part.variables, part.structure, c, Limits())
-                except (NotASum, TooMany):
-                    continue
-                (sums,) = read_sums(c)
-                conditions = {id(k) for t in sums.terms for k in t.conditions}
-                numbers = {n for p in made.priced for switch in p.switches for n in switch}
-                assert numbers <= set(range(len(conditions)))
-                assert all(list(p.switches) == sorted(p.switches) for p in made.priced)
-                used += bool(numbers)
+        for _, _, c, made in switched_clauses(priced(seed)):
+            (sums,) = read_sums(c)
+            conditions = {id(k) for t in sums.terms for k in t.conditions}
+            numbers = {n for p in made.priced for switch in p.switches for n in switch}
+            assert numbers <= set(range(len(conditions)))
+            assert all(list(p.switches) == sorted(p.switches) for p in made.priced)
+            used += bool(numbers)
     assert used >= 5
 
 
@@ -240,19 +246,13 @@ def test_switched_and_priced_sums_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     for seed in range(40):
         space = priced(seed)
         truth = listed(space)
-        frame = Frame.of(space)
-        for part in components(frame, frame.structure(), frame.clauses(space.requirements)):
-            for c in part.clauses:
-                try:
-                    made = Switched.of(frame, part.variables, part.structure, c, Limits())
-                    for levels in (640, 60):
-                        monkeypatch.setattr(switched_sums, "LEVELS", levels)
-                        low, high = made.bounds()
-                        rest = (count(space).raw or 0) // frame_raw(frame, part.variables)
-                        assert low * rest <= truth <= high * rest
-                    used += 0 < low < high < frame_raw(frame, part.variables)
-                except (NotASum, TooMany):
-                    continue
+        for frame, part, _, made in switched_clauses(space):
+            for levels in (640, 60):
+                monkeypatch.setattr(switched_sums, "LEVELS", levels)
+                low, high = made.bounds()
+                rest = (count(space).raw or 0) // frame_raw(frame, part.variables)
+                assert low * rest <= truth <= high * rest
+            used += 0 < low < high < frame_raw(frame, part.variables)
     assert used >= 15
 
 

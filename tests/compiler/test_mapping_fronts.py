@@ -22,7 +22,7 @@ from cospace.compiler.space.model import Design, Space
 from cospace.compiler.space.schema import dumps, to_json
 
 from tests.compiler.random_mappings import random_problem
-from tests.compiler.spaces import designs
+from tests.compiler.spaces import JOBS, designs
 from tests.compiler.test_mappings import NEST
 
 OUTER = {"room": tuple(map(Fraction, (1, 2, 5))), "speed": (Fraction(1, 3), Fraction(2), Fraction(7))}
@@ -91,12 +91,10 @@ def quantity(space: Space, name: str, design: Design) -> object:
     return evaluate(dict(space.works[0].placements[0].quantities)[name], design)
 
 
-TEXT = """space several
-import std.learn
-import std.works
-def job(x: tensor[a], m: int, n: int) -> tensor[a] from "t.job" { ask matmul(m = m, k = 12, n = n) }
-def things() -> task from "t.things" { row = tensor[4] }
-data = things()
+TEXT = (
+    "space several"
+    + JOBS
+    + """
 network net(x: data.row) { job(job(x, m = 6, n = 8), m = 9, n = 20) }
 precision of net { both = 8 bit }
 size  = choose {9, 24, 60, 100} bit
@@ -119,6 +117,7 @@ accelerator chip {
 }
 minimize chip.energy * chip.cycles
 """
+)
 
 
 @pytest.mark.parametrize("goal", ["energy * cycles", "cycles"])

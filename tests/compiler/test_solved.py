@@ -29,16 +29,14 @@ from cospace.compiler.space.model import Space
 from cospace.compiler.space.schema import dumps, to_json
 from cospace.dsl.cache import read_cached, write_cached
 
-from tests.compiler.spaces import designs
+from tests.compiler.spaces import JOBS, designs
 
-HEAD = """space ahead
-import std.learn
-import std.works
-def job(x: tensor[a], m: int, n: int) -> tensor[a] from "t.job" { ask matmul(m = m, k = 12, n = n) }
-def things() -> task from "t.things" { row = tensor[4] }
-data = things()
-network net(x: data.row) { job(job(job(x, m = 6, n = 8), m = 9, n = 20), m = 6, n = 8) }
+HEAD = (
+    "space ahead"
+    + JOBS
+    + """network net(x: data.row) { job(job(job(x, m = 6, n = 8), m = 9, n = 20), m = 6, n = 8) }
 """
+)
 TILED = (
     HEAD
     + """

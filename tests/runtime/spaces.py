@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from fractions import Fraction
 
+from cospace.compiler.driver import compile_text
 from cospace.compiler.space import graph as g
 from cospace.compiler.space.externals import External, external
 from cospace.compiler.space.model import (
@@ -19,6 +21,8 @@ from cospace.compiler.space.model import (
     Stage,
     Task,
 )  # fmt: skip
+from cospace.runtime.context import Run, prepare
+from cospace.runtime.events import ignore
 
 BIT = (("bit", Fraction(1)),)
 FACTS = {
@@ -26,6 +30,17 @@ FACTS = {
     "cora": (2708, 13264, 49216, 1433, 7),
     "citeseer": (3327, 12431, 105165, 3703, 6),
 }
+
+
+def compiled(text: str) -> Space:
+    result = compile_text(text)
+    assert result.space is not None, [d.message for d in result.diagnostics]
+    return result.space
+
+
+def prepared_text(text: str) -> Run:
+    """A run of a space given as text, of seed 0."""
+    return prepare(compiled(text), 0, None, ignore, threading.Event())
 
 
 def symbols(*names: str) -> tuple[g.Value, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import pytest
 import torch
 from cospace.compiler.driver import compile_text
 from cospace.dsl.diagnostics import SpecError
-from cospace.runtime.context import Run, prepare
+from cospace.runtime.context import Run
 from cospace.runtime.deployed import deploy
-from cospace.runtime.events import ignore
 from cospace.runtime.joint import begin_joint
 from cospace.runtime.learned_step import give_steps
 from cospace.runtime.network import run as run_network
@@ -24,6 +22,8 @@ from cospace.runtime.registry import find, known
 from cospace.runtime.search import search
 from cospace.runtime.supernet import bank_keys
 from torch import Tensor, nn
+
+from tests.runtime.spaces import prepared_text
 
 TEXT = """space stepped
 import std.tasks
@@ -51,9 +51,7 @@ MIXED = MIXED.replace("MORE", "; precision by gumbel(forward = soft)")
 
 
 def prepared(text: str, quantiser: str) -> Run:
-    found = compile_text(text.replace("QUANTISER", quantiser))
-    assert found.space is not None, [d.message for d in found.diagnostics]
-    return prepare(found.space, 0, None, ignore, threading.Event())
+    return prepared_text(text.replace("QUANTISER", quantiser))
 
 
 class Watching(Precision):

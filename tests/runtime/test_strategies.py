@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cospace.compiler.driver import compile_file, compile_text
+from cospace.compiler.driver import compile_file
 from cospace.compiler.engines.best import best
 from cospace.compiler.space.graph import Symbol
 from cospace.dsl.diagnostics import SpecError
@@ -20,6 +20,8 @@ from cospace.runtime.freeze import freeze, thaw
 from cospace.runtime.hardware import Hardware
 from cospace.runtime.joint import Joint, begin_joint
 from cospace.runtime.quantise import Mixed, Precision
+
+from tests.runtime.spaces import prepared_text
 
 SPECS = Path(__file__).parents[2] / "specs"
 
@@ -49,9 +51,7 @@ train of net { epochs = 1; optimiser = sgd(0.1) }
 
 
 def prepared(text: str = TEXT) -> Run:
-    result = compile_text(text)
-    assert result.space is not None, [d.message for d in result.diagnostics]
-    return prepare(result.space, 0, None, ignore, threading.Event())
+    return prepared_text(text)
 
 
 def begun(run: Run) -> Joint:

@@ -12,7 +12,6 @@ import cospace
 import pytest
 import torch
 from cospace.cli.main import app
-from cospace.compiler.driver import compile_text
 from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime import search as searching
@@ -28,6 +27,8 @@ from cospace.runtime.search import search
 from cospace.runtime.step import gradients_of
 from cospace.runtime.train import read_train_settings
 from typer.testing import CliRunner
+
+from tests.runtime import spaces
 
 TEXT = """space switched
 import std.tasks
@@ -61,13 +62,11 @@ LOW, HIGH = (("precision.both", Fraction(2)),), (("precision.both", Fraction(8))
 
 
 def compiled(text: str) -> Space:
-    result = compile_text(text.replace("STEER", STEER))
-    assert result.space is not None, [d.message for d in result.diagnostics]
-    return result.space
+    return spaces.compiled(text.replace("STEER", STEER))
 
 
 def prepared(text: str = TEXT) -> Run:
-    return prepare(compiled(text), 0, None, ignore, threading.Event())
+    return spaces.prepared_text(text.replace("STEER", STEER))
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from cospace.compiler.driver import compile_text
 from cospace.dsl.diagnostics import SpecError
-from cospace.runtime.context import Run, prepare
-from cospace.runtime.events import ignore
+from cospace.runtime.context import Run
 from cospace.runtime.losses import CrossEntropy, Only
 from cospace.runtime.network import fresh_tensors, weights_of
 from cospace.runtime.network import run as run_network
 from cospace.runtime.step import gradients_of
 from cospace.runtime.train import read_train_settings, train, train_teacher
+
+from tests.runtime.spaces import prepared_text
 
 TEXT = """space taught
 import std.tasks
@@ -38,9 +37,7 @@ train of net { epochs = 2; batch = 64; optimiser = sgd(0.05, clip = 5); loss = L
 def prepared(loss: str, bits: str = "switch {2, 4, 32}", searched: str = "cross_entropy()") -> Run:
     objective = "each(error(photos) for precision.both)" if "switch" in bits else "error(photos)"
     text = TEXT.replace("BITS", bits).replace("OBJECTIVE", objective)
-    found = compile_text(text.replace("SEARCHED", searched).replace("LOSS", loss))
-    assert found.space is not None, [d.message for d in found.diagnostics]
-    return prepare(found.space, 0, None, ignore, threading.Event())
+    return prepared_text(text.replace("SEARCHED", searched).replace("LOSS", loss))
 
 
 def settings_of(run: Run) -> Any:
