@@ -12,7 +12,7 @@ import torch
 from cospace.compiler.space.graph import Value
 from cospace.runtime.learned_step import give_steps, is_step, step_shapes
 from cospace.runtime.operators.norm import Norm
-from cospace.runtime.plan import Step, Subnet
+from cospace.runtime.plan import Step, Subnet, once
 from cospace.runtime.quantise import Mixed, Precision, Ranges
 from cospace.runtime.registry import find, refuse
 from cospace.runtime.tasks.base import Fields
@@ -25,6 +25,7 @@ Weights = Sequence[Mapping[str, Tensor]]
 _skeletons: dict[tuple[Any, ...], nn.Module] = {}
 
 
+@once
 def build_skeleton(step: Step) -> nn.Module:
     """The step's module on the meta device: shapes, no memory. Equal configurations give one object."""
     key = (step.source, step.arguments, step.input_shapes, step.shape)
@@ -43,6 +44,7 @@ def _make(step: Step) -> nn.Module:
     return module
 
 
+@once
 def parameter_shapes(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Parameter's name -> (role, shape). The k-th parameter of a rank has role k, whatever it is called, so that
     alternatives share what their shapes allow; norms that are kept for each value of a switch have roles of their own.
@@ -56,11 +58,13 @@ def parameter_shapes(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
     return found | steps_of(step)
 
 
+@once
 def steps_of(step: Step) -> dict[str, tuple[str, tuple[int, ...]]]:
     """What a step trains of its quantisers, in the same way, at each of its bitwidths."""
     return step_shapes([step.precision, *(part for part, _ in step.mixed)], build_skeleton(step))
 
 
+@once
 def names_of(step: Step) -> Mapping[str, str]:
     """What files call each weight and statistic of a step: `path/name`, with `@4 bit` where a norm has one for each
     value of a switch."""
@@ -68,6 +72,14 @@ def names_of(step: Step) -> Mapping[str, str]:
     every = itertools.chain(skeleton.named_parameters(), skeleton.named_buffers())
     found = {name: f"{step.path}/{name}{_apart(step, name)}" for name, _ in every}
     return found | {name: f"{step.path}/{name}" for name in steps_of(step)}
+
+
+@once
+def shapes_of(step: Step) -> Mapping[str, tuple[int, ...]]:
+    """Of each weight and statistic of a step."""
+    skeleton = build_skeleton(step)
+    of_module = itertools.chain(skeleton.named_parameters(), skeleton.named_buffers())
+    return {n: tuple(t.shape) for n, t in of_module} | {n: shape for n, (_, shape) in steps_of(step).items()}
 
 
 def _apart(step: Step, name: str) -> str:
@@ -128,9 +140,8 @@ def weights_of(subnet: Subnet, tensors: Tensors, keys: Keys = names_of) -> Weigh
     """The leading slices that one path takes. keys: of a step, its weight's name -> where `tensors` has it."""
     found = []
     for step in subnet.steps:
-        skeleton, places, own = build_skeleton(step), keys(step), {}
-        shapes = {n: t.shape for n, t in itertools.chain(skeleton.named_parameters(), skeleton.named_buffers())}
-        for name, wanted in (shapes | {n: shape for n, (_, shape) in steps_of(step).items()}).items():
+        places, own = keys(step), {}
+        for name, wanted in shapes_of(step).items():
             tensor = tensors[places[name]]
             own[name] = tensor if tensor.shape == wanted else tensor[corner(wanted)]
         found.append(own)

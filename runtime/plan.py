@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from cospace.compiler.elaborate.paths import below, length
 from cospace.compiler.exact.exact import evaluate, evaluate_all
 from cospace.compiler.space.graph import Expr, Symbol, Value
@@ -52,6 +53,23 @@ class Step:
     kept: str = ""
     mixed: tuple[tuple[Precision, Binding], ...] = ()
     span: Span = NOWHERE
+    _found: dict[str, Any] = field(factory=dict, init=False, eq=False, repr=False)
+
+
+Found = TypeVar("Found")
+
+
+def once(of: Callable[[Step], Found]) -> Callable[[Step], Found]:
+    """A function of a step that is worked out once for each: what is asked of every step of every batch."""
+
+    @wraps(of)
+    def asked(step: Step) -> Found:
+        if of.__name__ not in step._found:
+            step._found[of.__name__] = of(step)
+        found: Found = step._found[of.__name__]
+        return found
+
+    return asked
 
 
 @frozen

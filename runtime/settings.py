@@ -55,13 +55,16 @@ def _moves(expr: Expr) -> bool:
 
 
 class Schedule:
-    """A number that changes with the epoch."""
+    """A number that changes with the epoch; of each it is worked out once."""
 
     def __init__(self, expr: Expr) -> None:
         self.expr = expr
+        self._known: dict[int, float] = {}
 
     def at(self, epoch: int) -> float:
-        return float(read(self.expr, epoch=epoch, step=epoch))
+        if epoch not in self._known:
+            self._known[epoch] = float(read(self.expr, epoch=epoch, step=epoch))
+        return self._known[epoch]
 
 
 def at(number: float | Schedule, epoch: int) -> float:

@@ -32,7 +32,7 @@ from cospace.runtime.network import (
 )
 from cospace.runtime.optimisers import Optimiser
 from cospace.runtime.parking import Parking
-from cospace.runtime.plan import Step, Subnet
+from cospace.runtime.plan import Step, Subnet, once
 from cospace.runtime.step import clip_norm, gradients_of
 from cospace.runtime.tasks.base import Batch
 from torch import Tensor
@@ -206,6 +206,7 @@ class Supernet:
         return self._parking.take(shape)
 
 
+@once
 def bank_keys(step: Step) -> Mapping[str, Any]:
     """A weight's name -> the key of its bank; a statistic's -> its name in files."""
     found: dict[str, Any] = dict(names_of(step))
