@@ -21,7 +21,7 @@ from cospace.runtime.results import Candidate
 from cospace.runtime.train import TrainSettings, train
 
 ONE_SHOT = 0.4
-"""Share of the budget that one-shot methods spend on the supernet and the pool; the rest trains their finalists."""
+"""Share of the budget that one-shot methods spend at least on the supernet and the pool; the rest trains finalists."""
 POOL_SHARE = 0.25
 """Share of that which evaluates the pool."""
 POPULATION = 6
@@ -89,24 +89,24 @@ def _suggest(trial: Any, liveness: Liveness, open_: set[int]) -> Rows:
 
 
 def train_one_shot(
-    run: Run, hardware: Hardware, budget: float, blind: bool = False, by_error_alone: bool = False
+    run: Run, hardware: Hardware, passes: float, blind: bool = False, by_error_alone: bool = False
 ) -> list[Entry]:
-    """The pool that the joint search ends with, within the share of a budget that shared weights and the pool take.
+    """The pool that the joint search ends with, when shared weights and the pool take so many passes, and what is left
+    of an epoch.
 
     blind: the cost is no part of what is learned from. by_error_alone: nor of what is bred in the pool.
     """
-    one_shot = ONE_SHOT * budget
     joint = begin_joint(run, run.stage("search"), run.seed)
     each = len(run.planner.bindings)
-    pool_size = max(int(2 * POOL_SHARE * one_shot / each), 8)
+    pool_size = max(int(2 * POOL_SHARE * passes / each), 8)
     steering = len(joint.settings.steer.read_at(run.planner.bindings))
     compared = joint.paths * steering / 2 if joint.compares else 0
     trained = each * (1 if joint.ends is None else joint.drawn + 2)
-    epochs = max(int((one_shot - pool_size * each / 2) / (trained + compared)), 1)
+    epochs = max(int((passes - pool_size * each / 2) / (trained + compared)), 1)
     loss = SplitLoss(joint.settings.loss.data, None) if blind else joint.settings.loss
     joint.settings = evolve(joint.settings, epochs=epochs, loss=loss)
     start = run.budget.passes
-    while run.budget.passes - start < one_shot - pool_size * each / 2:
+    while run.budget.passes - start < passes - pool_size * each / 2:
         run.check_stop()
         joint.advance(epochs)
     if joint.certified:
@@ -121,10 +121,10 @@ def run_one_shot(
     run: Run, settings: TrainSettings, hardware: Hardware, budget: float, sequential: bool = False
 ) -> list[Candidate]:
     """The joint search within a budget; `sequential`: the network by error alone, then the accelerator for it."""
-    start = run.budget.passes
-    pool = train_one_shot(run, hardware, budget, sequential, sequential)
-    count = int((budget - (run.budget.passes - start)) // passes_of(run, settings))
-    finalists = pick_finalists(pool, hardware, max(count, 1), sequential)
+    each = passes_of(run, settings)
+    count = max(int((1 - ONE_SHOT) * budget / each), 1)
+    pool = train_one_shot(run, hardware, max(budget - count * each, ONE_SHOT * budget), sequential, sequential)
+    finalists = pick_finalists(pool, hardware, count, sequential)
     source = "sequential" if sequential else "joint"
     return [train_candidate(run, e.row, e.score, settings, source) for e in finalists]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from cospace.compiler.numbers.numbers import Decider, Program
@@ -17,14 +19,16 @@ Floats = NDArray[np.float64]
 
 
 class Costs:
-    """The compiled cost of one space. evaluations: designs priced so far; inputs: what costs read beside decisions and
-    the epoch."""
+    """The compiled cost of one space. evaluations: designs priced so far; seconds: of the processor, spent on finding
+    what meets the requirements and what it costs; inputs: what costs read beside decisions and the epoch."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self.decisions = space.decisions
         self.objectives: tuple[Objective, ...] = tuple(o for o in space.objectives if not o.measured)
         self.evaluations = 0
+        self.seconds = 0.0
+        self._busy = False
         self.inputs: dict[str, float] = {}
         self._requirements = [
             either(negate(r.guard), r.value) for r in space.requirements if not _measured(r.value, r.guard)
@@ -33,6 +37,18 @@ class Costs:
         self._filter = Program(self._requirements, space.decisions) if self._requirements else None
         self._known: dict[bytes, bool] = {}
         self._programs: dict[tuple[Expr, ...], Program] = {}
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Count the processor's time in `seconds`; once, where one search is part of another."""
+        if self._busy:
+            yield
+            return
+        start, self._busy = time.process_time(), True
+        try:
+            yield
+        finally:
+            self.seconds, self._busy = self.seconds + time.process_time() - start, False
 
     def promising(self, rows: Rows) -> NDArray[np.bool_]:
         """Which rows meet every requirement as far as floats tell: a filter before `certified`. (n,)"""

@@ -47,6 +47,11 @@ class Hardware:
         self._cache: dict[bytes, tuple[Rows, float] | None] = {}
         self._proofs: dict[bytes, str] = {}
 
+    @property
+    def proves(self) -> bool:
+        """Whether the best for a network is found as a whole, and quickly, rather than by descents."""
+        return not self.open or self.complete or self.apart
+
     def find_best(self, row: Rows) -> tuple[Rows, float] | None:
         """The certified row (1, d) with the least score among all accelerators for the network of `row`, and that
         score; None when no accelerator serves it."""
@@ -56,7 +61,8 @@ class Hardware:
         closed[:, self.open] = -1
         key = closed.tobytes()
         if key not in self._cache:
-            self._cache[key], how = self._search(row)
+            with self.costs.busy():
+                self._cache[key], how = self._search(row)
             if how:
                 self._proofs[key] = how
             found = self._cache[key]
@@ -79,10 +85,11 @@ class Hardware:
         best for other networks."""
         if not self.open or not self._short or self._tables is not None:
             return self.find_best(row)
-        rows = np.repeat(row, len(self._short), 0)
-        rows[:, self.open] = np.concatenate(self._short)
-        rows = self._consistent(rows)
-        found = self._first_certified(rows, self._scores(rows)) if len(rows) else None
+        with self.costs.busy():
+            rows = np.repeat(row, len(self._short), 0)
+            rows[:, self.open] = np.concatenate(self._short)
+            rows = self._consistent(rows)
+            found = self._first_certified(rows, self._scores(rows)) if len(rows) else None
         return found or self.find_best(row)
 
     def remember(self, rows: Rows) -> None:

@@ -36,6 +36,8 @@ WARM_UP = 0.25
 ANEW = 10
 """Epochs between two full searches of an accelerator that has no gradient."""
 TRIES = 4
+WALKS = 8
+"""Networks that are looked at in a step of a walk, at most."""
 REDRAWN = 0.3
 """Share of the decisions that a second path draws anew."""
 
@@ -72,7 +74,9 @@ class Joint:
             found += self._certify(rows, n - len(found))
             if len(found) == n:
                 break
-        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
+        while len(found) < n:
+            found.append(self._walk(None))
+        return np.concatenate(found)
 
     def draw_beside(self, base: Rows, n: int) -> Rows:
         """n certified rows that differ from `base` (1, d) in some network decisions, the accelerator redrawn.
@@ -90,7 +94,31 @@ class Joint:
             found += self._certify(rows, n - len(found))
             if len(found) == n:
                 break
-        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
+        while len(found) < n:
+            found.append(self._walk(base))
+        return np.concatenate(found)
+
+    def _walk(self, base: Rows | None) -> Rows:
+        """A certified row beside `base` or one certified before: some network decisions drawn anew, on the best
+        accelerator that is known for it. Where few networks meet the requirements on any accelerator, this walks among
+        those by the distribution; a uniform design where nothing near meets them."""
+        random, search = self.distribution.random, self._own_search
+        if base is None and self.certified:
+            base = self.certified[int(random.integers(len(self.certified)))]
+        if base is None or not self.network or not search.proves:
+            return self._remembered(self.draw_uniform())
+        redraw = random.random((WALKS, base.shape[1])) < REDRAWN
+        redraw[:, self.hardware] = False
+        rows = self.distribution.draw(WALKS, np.repeat(base, WALKS, 0), redraw)
+        for row in rows[(rows[:, self.network] != base[:, self.network]).any(1)]:
+            found = search.estimate(row[None])
+            if found is not None:
+                return self._remembered(found[0])
+        return self._remembered(self.draw_uniform())
+
+    def _remembered(self, row: Rows) -> Rows:
+        self.certified = [*self.certified, row][-REMEMBERED:]
+        return row
 
     def _keep_hardware(self, rows: Rows) -> Rows:
         """In half of the rows some accelerator decisions are those of a row certified before.
@@ -143,7 +171,8 @@ class Joint:
             for batch, other in zip(task.batches("train", size, order), steering, strict=False)
         ]
         self.epoch, self.steps = self.epoch + 1, 0
-        self._steer()
+        with self.run.costs.busy():
+            self._steer()
         temperature = max((self.distribution.temperatures[j] for j in self.network), default=1.0)
         means = {name: float(np.mean([values[name] for values in told])) for name in told[0]}
         return means | {"temperature": float(temperature), "passes": run_.budget.passes}
@@ -151,18 +180,18 @@ class Joint:
     def _step(self, batch: Batch, other: Batch, warm: bool) -> dict[str, float]:
         """One step of the weights on a batch of `train`, one of the architecture on another of `search`."""
         self.run.check_stop()
-        first = self.draw(2)
+        with self.run.costs.busy():
+            first = self.draw(2)
         loss = self._step_weights(first[:1], batch)
-        drawn = first[1:]
+        with self.run.costs.busy():
+            drawn = first[1:]
+            if self.compares and self.paths > 1:
+                drawn = np.concatenate([drawn, self.draw_beside(drawn, self.paths - 1)])
+            priced = self._price_on_hardware(drawn) if self.compares or self._learned else np.zeros(len(drawn))
         if not self.compares:
-            if self._learned:
-                self._price_on_hardware(drawn)
             self.steps += 1
             return {"loss": loss}
-        if self.paths > 1:
-            drawn = np.concatenate([drawn, self.draw_beside(drawn, self.paths - 1)])
         data = [self._data_loss(r[None], other) for r in drawn]
-        priced = self._price_on_hardware(drawn)
         totals = np.array([d for d, _ in data]) + priced
         if warm and len(drawn) > 1 and np.isfinite(totals).all():
             self.distribution.learn_paths(drawn, totals, self.network)
@@ -247,10 +276,10 @@ class Joint:
         if not steered:
             return
         found = self._own_search.estimate(self.distribution.likeliest())
-        if found is not None:
-            seen = costs.price([s.watched for s in steered], found[0])[0]
-            for s, value in zip(steered, seen, strict=True):
-                costs.inputs[s.name] = s.follow(costs.inputs[s.name], float(value))
+        # What no accelerator serves is over every limit.
+        seen = costs.price([s.watched for s in steered], found[0])[0] if found else [math.inf] * len(steered)
+        for s, value in zip(steered, seen, strict=True):
+            costs.inputs[s.name] = s.follow(costs.inputs[s.name], float(value))
 
     def _place_on_best(self, drawn: Rows) -> Rows:
         """Each path on the accelerator that a search of its own finds: the listed best now and then, else the best of

@@ -138,6 +138,43 @@ class Steered:
         """The weight of the next epoch."""
         return weight * self.factor if seen > self.high else weight / self.factor if seen < self.low else weight
 
+    @classmethod
+    def of(cls, name: str, given: Mapping[str, Expr]) -> Steered:
+        """Raises ValueError for numbers that make no sense."""
+        low, high, start, factor = (float(read(given[n])) for n in ("low", "high", "start", "factor"))
+        if not (low <= high and start > 0 and factor > 1):
+            raise ValueError("`steered` wants low <= high, start above 0 and factor above 1")
+        return cls(name, given["watched"], low, high, start, factor)
+
+
+@frozen(eq=False)
+class Multiplier:
+    """Lagrange's, of a limit `watched` <= 1, by dual ascent (Boyd and Vandenberghe, 2004, section 5.4): it moves by
+    `rate` times what is over, one at most, and is not below 0."""
+
+    name: str
+    watched: Expr
+    rate: float
+    start: float = 0.0
+
+    def follow(self, weight: float, seen: float) -> float:
+        """The multiplier of the next epoch."""
+        return max(weight + self.rate * (min(seen, 2.0) - 1), 0.0)
+
+    @classmethod
+    def of(cls, name: str, given: Mapping[str, Expr]) -> Multiplier:
+        """Raises ValueError for numbers that make no sense."""
+        rate = float(read(given["rate"]))
+        if rate <= 0:
+            raise ValueError("`lagrange` wants a rate above 0")
+        return cls(name, given["watched"], rate)
+
+
+Weighing = Steered | Multiplier
+WEIGHINGS: Mapping[str, type[Steered] | type[Multiplier]] = {
+    "schedules.steered": Steered, "schedules.lagrange": Multiplier,
+}  # fmt: skip
+
 
 @frozen(eq=False)
 class SplitLoss:
@@ -146,7 +183,7 @@ class SplitLoss:
 
     data: tuple[tuple[Expr, Loss], ...]
     cost: Expr | None
-    steered: tuple[Steered, ...] = ()
+    steered: tuple[Weighing, ...] = ()
 
     def of_data(
         self,
@@ -208,27 +245,25 @@ def split_loss(expr: Expr) -> SplitLoss:
     """
     data: list[tuple[Expr, Loss]] = []
     costs: list[Expr] = []
-    steered: list[Steered] = []
+    steered: list[Weighing] = []
     _collect(_with_inputs(expr, steered), const(1), data, costs)
     if not data:
         raise refuse("CS705", "the loss of this stage holds no term of data, such as cross_entropy()", expr.span)
     return SplitLoss(tuple(data), add(*costs) if costs else None, tuple(steered))
 
 
-def _with_inputs(expr: Expr, found: list[Steered]) -> Expr:
+def _with_inputs(expr: Expr, found: list[Weighing]) -> Expr:
     """A loss with an input in place of each number that only running knows."""
     new = {}
     for part in walk([expr]):
         if part.op == "external" and part.type == NUMBER:
             of: External = part.payload  # type: ignore[assignment]
-            if of.source != "schedules.steered":
+            if of.source not in WEIGHINGS:
                 raise refuse("CS701", f"the runtime cannot run `{of.source}` yet", part.span or expr.span)
-            given = dict(of.arguments)
-            low, high, start, factor = (float(read(given[n])) for n in ("low", "high", "start", "factor"))
-            if not (low <= high and start > 0 and factor > 1):
-                said = "`steered` wants low <= high, start above 0 and factor above 1"
-                raise refuse("CS705", said, expr.span)
-            found.append(Steered(f"steered {len(found)}", given["watched"], low, high, start, factor))
+            try:
+                found.append(WEIGHINGS[of.source].of(f"steered {len(found)}", dict(of.arguments)))
+            except ValueError as error:
+                raise refuse("CS705", str(error), expr.span) from error
             new[id(part)] = make("input", (), NUMBER, found[-1].name)
     return rebuild(expr, new)
 

@@ -336,6 +336,7 @@ class _Job:
         self.before = float(self.state.get("seconds", 0.0))
         self.run.budget.passes = float(self.state.get("passes", 0.0))
         self.run.costs.evaluations = int(self.state.get("cost_evaluations", 0))
+        self.run.costs.seconds = float(self.state.get("cost_seconds", 0.0))
 
     def _save(self, trained: bool = False) -> None:
         """A checkpoint. trained: the supernet is done with and no longer kept."""
@@ -349,7 +350,7 @@ class _Job:
         self.state.setdefault("searched", 0.0)
         if "tests" not in self.state:
             self.state["searched"] = self.run.budget.passes
-        self.state["cost_evaluations"] = self.run.costs.evaluations
+        self.state["cost_evaluations"], self.state["cost_seconds"] = self.run.costs.evaluations, self.run.costs.seconds
         self.state["lines"] = self.history.lines if self.history is not None else 0
         Checkpoints(self.folder / results.CHECKPOINTS).save(self.state, self.tensors)
 
@@ -374,7 +375,11 @@ class _Job:
             "space": run.space.name,
             "seed": run.seed,
             "settings": {**self.settings, "params": params},
-            "budget": {"passes": run.budget.passes, "cost_evaluations": run.costs.evaluations},
+            "budget": {
+                "passes": run.budget.passes,
+                "cost_evaluations": run.costs.evaluations,
+                "cost_seconds": run.costs.seconds,
+            },
             "seconds": self._seconds(),
             "finished": finished,
         }
