@@ -85,12 +85,34 @@ class Hardware:
         best for other networks."""
         if not self.open or not self._short or self._tables is not None:
             return self.find_best(row)
+        found = self.known(row, 1)
+        return found[0] if found else self.find_best(row)
+
+    @property
+    def any_known(self) -> bool:
+        """Whether an accelerator was the best for any network yet."""
+        return bool(self._short)
+
+    def known(self, rows: Rows, n: int) -> list[tuple[Rows, float]]:
+        """The first n of some networks (m, d) that an accelerator serves which was the best for another; each certified
+        (1, d) on the best of those, and its score."""
+        if not self._short or not len(rows):
+            return []
+        found: list[tuple[Rows, float]] = []
         with self.costs.busy():
-            rows = np.repeat(row, len(self._short), 0)
-            rows[:, self.open] = np.concatenate(self._short)
-            rows = self._consistent(rows)
-            found = self._first_certified(rows, self._scores(rows)) if len(rows) else None
-        return found or self.find_best(row)
+            short = np.concatenate(self._short)
+            every = np.repeat(rows, len(short), 0)
+            every[:, self.open] = np.tile(short, (len(rows), 1))
+            same = (self.liveness.fill(np.maximum(every, 0)) == every).all(1)
+            scores = np.full(len(every), np.inf)
+            scores[same] = self._scores(every[same])
+            for i in range(len(rows)):
+                own = slice(i * len(short), (i + 1) * len(short))
+                best = self._first_certified(every[own], scores[own])
+                found += [best] if best is not None else []
+                if len(found) == n:
+                    break
+        return found
 
     def remember(self, rows: Rows) -> None:
         """Add the accelerators of some rows to those that `estimate` tries."""
@@ -183,10 +205,6 @@ class Hardware:
         under = [o.value for o in wanted if o.sense != "minimize"]
         value = div(mul(*over), mul(*under)) if under else mul(*over)
         return (Objective(value, "minimize", "score"),)
-
-    def _consistent(self, rows: Rows) -> Rows:
-        """Rows whose live decisions are those that live there."""
-        return rows[(self.liveness.fill(np.maximum(rows, 0)) == rows).all(1)]
 
     def _scores(self, rows: Rows) -> Floats:
         return self.costs.score_feasible(rows)

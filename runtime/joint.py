@@ -37,7 +37,9 @@ ANEW = 10
 """Epochs between two full searches of an accelerator that has no gradient."""
 TRIES = 4
 WALKS = 8
-"""Networks that are looked at in a step of a walk, at most."""
+"""Networks that are given accelerators at once."""
+AFRESH = 0.2
+"""Of looks that lead nowhere: how many go farther."""
 REDRAWN = 0.3
 """Share of the decisions that a second path draws anew."""
 
@@ -67,16 +69,17 @@ class Joint:
     # ---- drawing feasible rows
 
     def draw(self, n: int) -> Rows:
-        """n certified rows, drawn independently. (n, d)"""
-        found: list[Rows] = []
+        """n certified rows, drawn independently where the distribution gives enough. (n, d)"""
+        if self._places:
+            found = self._place(self.distribution.draw(WALKS), n)
+            return self._walk(found, n, None)
+        found = []
         for _ in range(TRIES):
             rows = self._keep_hardware(self.distribution.draw(DRAWS))
             found += self._certify(rows, n - len(found))
             if len(found) == n:
                 break
-        while len(found) < n:
-            found.append(self._walk(None))
-        return np.concatenate(found)
+        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
 
     def draw_beside(self, base: Rows, n: int) -> Rows:
         """n certified rows that differ from `base` (1, d) in some network decisions, the accelerator redrawn.
@@ -84,41 +87,60 @@ class Joint:
         A decision that is kept has been drawn from the same distribution, so each row is still a draw of it; that the
         rows agree in the rest keeps the noise of those decisions out of the gradient.
         """
-        random = self.distribution.random
+        if self._places:
+            return self._walk([], n, base)
         found: list[Rows] = []
         for _ in range(TRIES):
-            redraw = random.random((DRAWS, len(self.distribution.decisions))) < REDRAWN
-            redraw[:, self.hardware] = True
-            rows = self._keep_hardware(self.distribution.draw(DRAWS, np.repeat(base, DRAWS, 0), redraw))
-            rows = rows[(rows[:, self.network] != base[:, self.network]).any(1)]
-            found += self._certify(rows, n - len(found))
+            found += self._certify(self._keep_hardware(self._near(base, DRAWS)), n - len(found))
             if len(found) == n:
                 break
+        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
+
+    @property
+    def _places(self) -> bool:
+        """Whether networks alone are drawn, and given the best accelerator that is known for them: where those are
+        found fast. Drawn accelerators would favour the networks that most of them serve."""
+        return bool(self.network and self.hardware) and self._own_search.proves
+
+    def _walk(self, found: list[Rows], n: int, base: Rows | None) -> Rows:
+        """Certified rows until there are n: beside `base` or one certified before; where none is near, `base` itself,
+        or now and then what begins elsewhere. Where few networks meet the requirements on any accelerator, this walks
+        among those by the distribution."""
+        random, search = self.distribution.random, self._own_search
         while len(found) < n:
-            found.append(self._walk(base))
+            here = base
+            if here is None and self.certified:
+                here = self.certified[int(random.integers(len(self.certified)))]
+            near = [] if here is None else self._place(self._near(here, WALKS), n - len(found))
+            if not near and (here is None or random.random() < AFRESH):
+                row = self.draw_uniform()
+                placed = search.find_best(row)
+                near = [row if placed is None else placed[0]]
+                self._remember(near)
+            found += near or ([] if here is None else [here])
         return np.concatenate(found)
 
-    def _walk(self, base: Rows | None) -> Rows:
-        """A certified row beside `base` or one certified before: some network decisions drawn anew, on the best
-        accelerator that is known for it. Where few networks meet the requirements on any accelerator, this walks among
-        those by the distribution; a uniform design where nothing near meets them."""
-        random, search = self.distribution.random, self._own_search
-        if base is None and self.certified:
-            base = self.certified[int(random.integers(len(self.certified)))]
-        if base is None or not self.network or not search.proves:
-            return self._remembered(self.draw_uniform())
-        redraw = random.random((WALKS, base.shape[1])) < REDRAWN
-        redraw[:, self.hardware] = False
-        rows = self.distribution.draw(WALKS, np.repeat(base, WALKS, 0), redraw)
-        for row in rows[(rows[:, self.network] != base[:, self.network]).any(1)]:
-            found = search.estimate(row[None])
-            if found is not None:
-                return self._remembered(found[0])
-        return self._remembered(self.draw_uniform())
+    def _near(self, base: Rows, n: int) -> Rows:
+        """Up to n rows in which some network decisions of `base` are drawn anew, and its accelerator."""
+        redraw = self.distribution.random.random((n, base.shape[1])) < REDRAWN
+        redraw[:, self.hardware] = True
+        rows = self.distribution.draw(n, np.repeat(base, n, 0), redraw)
+        return rows[(rows[:, self.network] != base[:, self.network]).any(1)]
 
-    def _remembered(self, row: Rows) -> Rows:
-        self.certified = [*self.certified, row][-REMEMBERED:]
-        return row
+    def _place(self, rows: Rows, n: int) -> list[Rows]:
+        """The first n networks of some rows that an accelerator serves, each on the best that is known; others are
+        looked for where none is known, and now and then."""
+        search = self._own_search
+        found = search.known(rows[:n], n)
+        found += search.known(rows[n:], n - len(found)) if len(found) < n else []
+        if len(found) < n and len(rows) and (not search.any_known or self.distribution.random.random() < AFRESH):
+            best = search.find_best(rows[:1])
+            found += [best] if best is not None and not found else []
+        self._remember([row for row, _ in found])
+        return [row for row, _ in found]
+
+    def _remember(self, rows: list[Rows]) -> None:
+        self.certified = (self.certified + rows)[-REMEMBERED:]
 
     def _keep_hardware(self, rows: Rows) -> Rows:
         """In half of the rows some accelerator decisions are those of a row certified before.
@@ -146,7 +168,7 @@ class Joint:
         for row in rows[: 2 * n]:
             if len(found) < n and costs.certified(row[None])[0]:
                 found.append(row[None])
-        self.certified = (self.certified + found)[-REMEMBERED:]
+        self._remember(found)
         return found
 
     def draw_uniform(self) -> Rows:
