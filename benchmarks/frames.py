@@ -121,7 +121,7 @@ def run_one(job: tuple[str, int, int, float, int]) -> dict[str, Any]:
     proposed: list[dict[str, Any]] = []
     if method == "random":
         with own.costs.busy():
-            rows = np.asarray(Sampler(space).sample(int(budget / each + 0.5), number))
+            rows = np.asarray(Sampler(space).sample(4 * int(budget / each + 0.5), number))
         proposed = [own.costs.decode(r) for r in rows]
     else:
         run = prepare(space, number, None, ignore, threading.Event())
@@ -136,7 +136,7 @@ def run_one(job: tuple[str, int, int, float, int]) -> dict[str, Any]:
 
         proposed = [run.costs.decode(e.row[0]) for e in sorted(pool, key=worth)]
     told = method in ("joint", "accelerator", "random")
-    count, found = len(proposed) if method == "random" else TRAINED, []
+    count, found = int(budget / each + 0.5) if method == "random" else TRAINED, []
     for design in proposed:
         placed = best_of(design) if len(found) < count else None
         if placed is not None and (not told or placed[1] >= target * (1 - 1e-9)):

@@ -24,7 +24,12 @@ def freeze(joint: Joint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     banks = joint.supernet.save(tensors)
     if joint.certified:
         tensors["certified"] = np.concatenate(joint.certified)
+    search = joint.own_search
+    if search.accelerators:
+        tensors["accelerators"] = np.concatenate(search.accelerators)
     return {
+        "complete": search.complete,
+        "apart": search.apart,
         "epoch": joint.epoch,
         "counts": distribution.counts,
         "random": json.dumps(distribution.random.bit_generator.state),
@@ -51,6 +56,9 @@ def thaw(joint: Joint, state: dict[str, Any], tensors: dict[str, np.ndarray]) ->
         rows = tensors.get("certified")
         joint.certified = [] if rows is None else [row[None] for row in rows]
         joint.epoch = int(state["epoch"])
+        search, known = joint.own_search, tensors.get("accelerators")
+        search.accelerators = [] if known is None else [row[None] for row in known]
+        search.complete, search.apart = bool(state["complete"]), bool(state["apart"])
         joint.run.costs.inputs = {str(name): float(value) for name, value in state["inputs"].items()}
         torch.set_rng_state(torch.from_numpy(tensors["torch"].copy()))
         if joint.run.device.type == "cuda" and "cuda" in tensors:

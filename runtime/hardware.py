@@ -29,7 +29,8 @@ SHORT = 256
 
 class Hardware:
     """Best accelerators for many networks of one space. complete: whether answers come from the whole list; apart:
-    whether they are looked for part by part; listed: how many were compared for one network."""
+    whether they are looked for part by part; listed: how many were compared for one network; accelerators: their
+    decisions (1, open) which were the best for some network, `SHORT` at most."""
 
     def __init__(self, costs: Costs, open_decisions: list[int], seed: int) -> None:
         self.costs = costs
@@ -40,10 +41,10 @@ class Hardware:
         self.complete = math.prod(sizes) <= LISTED
         self.apart = bool(open_decisions)
         self.listed = 0
+        self.accelerators: list[Rows] = []
         self._paths = frozenset(costs.decisions[j].path for j in open_decisions)
         self._tables: Tabulated | None = None
         self._exhaustive: Exhaustive | None = None
-        self._short: list[Rows] = []
         self._cache: dict[bytes, tuple[Rows, float] | None] = {}
         self._proofs: dict[bytes, str] = {}
 
@@ -66,8 +67,8 @@ class Hardware:
             if how:
                 self._proofs[key] = how
             found = self._cache[key]
-            if found is not None and not any((s == found[0][:, self.open]).all() for s in self._short):
-                self._short = [*self._short, found[0][:, self.open]][-SHORT:]
+            if found is not None and not any((s == found[0][:, self.open]).all() for s in self.accelerators):
+                self.accelerators = [*self.accelerators, found[0][:, self.open]][-SHORT:]
         return self._cache[key]
 
     def proof(self, row: Rows) -> str | None:
@@ -83,24 +84,19 @@ class Hardware:
     def estimate(self, row: Rows) -> tuple[Rows, float] | None:
         """The best where tables tell it at once, else a certified row near it: the best of the accelerators that were
         best for other networks."""
-        if not self.open or not self._short or self._tables is not None:
+        if not self.open or not self.accelerators or self._tables is not None:
             return self.find_best(row)
         found = self.known(row, 1)
         return found[0] if found else self.find_best(row)
 
-    @property
-    def any_known(self) -> bool:
-        """Whether an accelerator was the best for any network yet."""
-        return bool(self._short)
-
     def known(self, rows: Rows, n: int) -> list[tuple[Rows, float]]:
         """The first n of some networks (m, d) that an accelerator serves which was the best for another; each certified
         (1, d) on the best of those, and its score."""
-        if not self._short or not len(rows):
+        if not self.accelerators or not len(rows):
             return []
         found: list[tuple[Rows, float]] = []
         with self.costs.busy():
-            short = np.concatenate(self._short)
+            short = np.concatenate(self.accelerators)
             every = np.repeat(rows, len(short), 0)
             every[:, self.open] = np.tile(short, (len(rows), 1))
             same = (self.liveness.fill(np.maximum(every, 0)) == every).all(1)
@@ -117,8 +113,8 @@ class Hardware:
     def remember(self, rows: Rows) -> None:
         """Add the accelerators of some rows to those that `estimate` tries."""
         for row in rows:
-            if not any((s == row[None, self.open]).all() for s in self._short):
-                self._short.append(row[None, self.open])
+            if not any((s == row[None, self.open]).all() for s in self.accelerators):
+                self.accelerators.append(row[None, self.open])
 
     # ---- searching
 

@@ -38,8 +38,10 @@ ANEW = 10
 TRIES = 4
 WALKS = 8
 """Networks that are given accelerators at once."""
-AFRESH = 0.2
-"""Of looks that lead nowhere: how many go farther."""
+ASKED = 0.2
+"""Of looks at what known accelerators serve none of: how many look for another accelerator."""
+ELSEWHERE = 0.02
+"""Of steps of a walk that lead nowhere: how many begin it elsewhere."""
 REDRAWN = 0.3
 """Share of the decisions that a second path draws anew."""
 
@@ -100,19 +102,19 @@ class Joint:
     def _places(self) -> bool:
         """Whether networks alone are drawn, and given the best accelerator that is known for them: where those are
         found fast. Drawn accelerators would favour the networks that most of them serve."""
-        return bool(self.network and self.hardware) and self._own_search.proves
+        return bool(self.network and self.hardware) and self.own_search.proves
 
     def _walk(self, found: list[Rows], n: int, base: Rows | None) -> Rows:
         """Certified rows until there are n: beside `base` or one certified before; where none is near, `base` itself,
         or now and then what begins elsewhere. Where few networks meet the requirements on any accelerator, this walks
         among those by the distribution."""
-        random, search = self.distribution.random, self._own_search
+        random, search = self.distribution.random, self.own_search
         while len(found) < n:
             here = base
             if here is None and self.certified:
                 here = self.certified[int(random.integers(len(self.certified)))]
             near = [] if here is None else self._place(self._near(here, WALKS), n - len(found))
-            if not near and (here is None or random.random() < AFRESH):
+            if not near and (here is None or random.random() < ELSEWHERE):
                 row = self.draw_uniform()
                 placed = search.find_best(row)
                 near = [row if placed is None else placed[0]]
@@ -130,10 +132,10 @@ class Joint:
     def _place(self, rows: Rows, n: int) -> list[Rows]:
         """The first n networks of some rows that an accelerator serves, each on the best that is known; others are
         looked for where none is known, and now and then."""
-        search = self._own_search
+        search = self.own_search
         found = search.known(rows[:n], n)
         found += search.known(rows[n:], n - len(found)) if len(found) < n else []
-        if len(found) < n and len(rows) and (not search.any_known or self.distribution.random.random() < AFRESH):
+        if len(found) < n and len(rows) and (not search.accelerators or self.distribution.random.random() < ASKED):
             best = search.find_best(rows[:1])
             found += [best] if best is not None and not found else []
         self._remember([row for row, _ in found])
@@ -297,7 +299,7 @@ class Joint:
         steered, costs = self.settings.loss.steered, self.run.costs
         if not steered:
             return
-        found = self._own_search.estimate(self.distribution.likeliest())
+        found = self.own_search.estimate(self.distribution.likeliest())
         # What no accelerator serves is over every limit.
         seen = costs.price([s.watched for s in steered], found[0])[0] if found else [math.inf] * len(steered)
         for s, value in zip(steered, seen, strict=True):
@@ -306,14 +308,15 @@ class Joint:
     def _place_on_best(self, drawn: Rows) -> Rows:
         """Each path on the accelerator that a search of its own finds: the listed best now and then, else the best of
         those found before (engines local, evolve and exhaust)."""
-        search = self._own_search
+        search = self.own_search
         if self.epoch % ANEW == 0:
             search.find_best(drawn[:1])
         found = [search.estimate(r[None]) for r in drawn]
         return np.concatenate([f[0] if f else r[None] for f, r in zip(found, drawn, strict=True)])
 
     @property
-    def _own_search(self) -> Hardware:
+    def own_search(self) -> Hardware:
+        """The accelerators that this search looks for, and those that it knows."""
         if self.searched is None:
             self.searched = Hardware(self.run.costs, self.hardware, self.run.seed)
         return self.searched

@@ -3,6 +3,7 @@ target, accelerators proved part by part."""
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 
@@ -122,6 +123,30 @@ def test_a_target_that_cannot_be_followed_is_told(bad: str) -> None:
     text = TEXT.replace("steered(chip.latency, 1 ns, 1 ns, start = 1e-3)", bad)
     with pytest.raises(SpecError, match="CS705"):
         begun(prepared(text))
+
+
+def test_a_multiplier_rises_while_a_limit_is_not_met_and_is_never_below_zero() -> None:
+    text = TEXT.replace("steered(chip.latency, 1 ns, 1 ns, start = 1e-3) * chip.latency / 1 ms",
+                        "lagrange(chip.latency / 1 ns, rate = 1/2) * chip.latency / 1 ns")  # fmt: skip
+    run = prepared(text)
+    joint = begun(run)
+    (multiplier,) = joint.settings.loss.steered
+    assert [multiplier.follow(1.0, x) for x in (0, 0.5, 1, 1.5, 9, math.inf)] == [0.5, 0.75, 1, 1.25, 1.5, 1.5]
+    assert multiplier.follow(0.1, 0.0) == 0 and run.costs.inputs == {multiplier.name: 0}
+    joint.advance()  # the latency is far above its limit
+    assert run.costs.inputs[multiplier.name] == pytest.approx(0.5)
+    with pytest.raises(SpecError, match="CS705"):
+        begun(prepared(text.replace("1/2", "0")))
+
+
+def test_networks_are_drawn_under_a_hard_budget_that_few_meet() -> None:
+    space = compile_file(SPECS / "auto_nba.cospace", {"scale": "small", "least": "200kHz"}).space
+    assert space is not None
+    joint = begin_joint(run := prepare(space, 0, None, ignore, threading.Event()), space.stages[0], 0)
+    rows = np.concatenate([joint.draw(2), joint.draw_beside(joint.draw(1), 2), joint.draw(3)])
+    assert run.costs.certified(rows).all()
+    assert len({row[joint.network].tobytes() for row in rows}) >= 4
+    assert len(joint.own_search.accelerators) >= 1  # each network is on one of those, or on the one it was drawn with
 
 
 def test_accelerators_that_fall_apart_are_proved_the_best_for_a_network() -> None:
