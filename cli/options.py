@@ -77,4 +77,5 @@ Within = Annotated[
 SECONDS = 60.0
 """What a verb may take for its answers unless --within says otherwise."""
 Strict = Annotated[bool, typer.Option("--strict", help="an unknown is an error (status 1)")]
+StrictData = Annotated[bool, typer.Option("--strict", help="data that cannot be read is an error, not left out")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]

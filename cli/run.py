@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from cospace.cli import options
 from cospace.cli.guard import verb
+
+if TYPE_CHECKING:
+    from cospace.runtime.events import Event
 
 
 @verb
@@ -22,6 +25,7 @@ def run(
         typer.Option("--at", metavar="PATH=VALUE", help="the value of a switch; may be repeated", show_default=False),
     ] = None,
     data: options.Data = None,
+    strict: options.StrictData = False,
     as_json: options.Json = False,
     time: options.Time = False,
 ) -> None:
@@ -38,7 +42,7 @@ def run(
             given[network.counted_in("bit")] = bits
         if given:
             network.bind(given)
-        found = network.measure(data or data_of(folder), every=not given)
+        found = network.measure(data or data_of(folder), not given, strict, _tell)
     rows = [
         {"at": {p: str(v) for p, v in network.shown(m.at).items()}, "accuracy": m.accuracy, "modelled": m.modelled}
         for m in found
@@ -47,6 +51,11 @@ def run(
         typer.echo(json.dumps(rows, ensure_ascii=False))
     else:
         _print(rows)
+
+
+def _tell(event: Event) -> None:
+    if event.kind == "note":
+        typer.echo(event.values["text"], err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -26,6 +26,7 @@ def search(
     settings: options.Set = None,
     fixed: options.Fix = None,
     data: options.Data = None,
+    strict: options.StrictData = False,
     overwrite: options.Overwrite = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="run the baselines too, with the same budget")] = False,
     within: Annotated[
@@ -46,6 +47,7 @@ def search(
 
         again = ["cospace", "search", str(spec), *_options("--set", settings), *_options("--fix", fixed)]
         again += ["--data", str(data)] if data is not None else []
+        again += ["--strict"] if strict else []
 
         def run(observe: Observe, stop: threading.Event) -> object:
             if nothing_trains(space):
@@ -54,13 +56,18 @@ def search(
                 return price(space, folder, seed, data, overwrite, observe, stop)
             from cospace.runtime.search import search as train
 
-            return train(space, folder, seed, data, overwrite, baselines, observe, stop)
+            return train(space, folder, seed, data, overwrite, baselines, observe, stop, strict)
 
         _run(folder, run, shlex.join(again), seed + 1)
 
 
 @verb
-def resume(folder: options.Folder, data: options.Data = None, time: options.Time = False) -> None:
+def resume(
+    folder: options.Folder,
+    data: options.Data = None,
+    strict: options.StrictData = False,
+    time: options.Time = False,
+) -> None:
     """Go on with a search that was stopped or killed; it ends as if it had not been."""
     from cospace.cli.inputs import timed
 
@@ -75,7 +82,7 @@ def resume(folder: options.Folder, data: options.Data = None, time: options.Time
                 return price(folder, observe, stop)
             from cospace.runtime.search import resume as train
 
-            return train(folder, data, observe, stop)
+            return train(folder, data, observe, stop, strict)
 
         _run(folder, run, f"cospace search {shlex.quote(str(folder / 'space.json'))}", 1)
 

@@ -78,8 +78,16 @@ class Run:
         return default if expr is None else read(expr)
 
 
-def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: threading.Event) -> Run:
-    """Load the data and build the plan of a space with one network and one task.
+def prepare(
+    space: Space,
+    seed: int,
+    data: Path | None,
+    observe: Observe,
+    stop: threading.Event,
+    strict: bool = False,
+) -> Run:
+    """Load the data and build the plan of a space with one network and one task. strict: data of which some cannot be
+    read is refused.
 
     Raises:
         SpecError: CS702, CS703 (data), CS707 (nothing to train).
@@ -117,8 +125,10 @@ def prepare(space: Space, seed: int, data: Path | None, observe: Observe, stop: 
         )
     (name,) = wanted
     task: LoadedTask = find(tasks[name].source, tasks[name].span)(tasks[name], data, device)
+    if strict and task.left_out:
+        raise refuse("CS702", "; ".join(task.left_out), tasks[name].span, "mend or remove them")
     planner.check_inputs(task, tasks[name])
     run = Run(space, planner, task, Costs(space), seed, device, observe, stop)
-    for text in task.notes:
-        run.tell("note", "data", text=text)
+    for text in task.left_out:
+        run.tell("note", "data", text=f"left out: {text}")
     return run

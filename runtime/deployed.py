@@ -15,7 +15,7 @@ from cospace.compiler.space.model import Binding, Design, Space, Variant, spell
 from cospace.compiler.space.schema import from_json
 from cospace.dsl.suggest import closest
 from cospace.runtime.context import prepare
-from cospace.runtime.events import ignore
+from cospace.runtime.events import Observe, ignore
 from cospace.runtime.network import run, weights_of
 from cospace.runtime.plan import Planner, Subnet
 from cospace.runtime.quantise import Ranges
@@ -95,13 +95,15 @@ class Deployed:
         output: Tensor = run(subnet, fields, self._weights[self.at], ranges=self._ranges[self.at])
         return output
 
-    def measure(self, data: Path | None = None, every: bool = True) -> list[Measured]:
-        """At each binding, or at the present one alone.
+    def measure(
+        self, data: Path | None = None, every: bool = True, strict: bool = False, observe: Observe = ignore
+    ) -> list[Measured]:
+        """At each binding, or at the present one alone. strict: data of which some cannot be read is refused.
 
         Raises:
             SpecError: CS702, CS703 for data that is missing or different.
         """
-        told = prepare(self.space, 0, data, ignore, threading.Event())
+        told = prepare(self.space, 0, data, observe, threading.Event(), strict)
         subnets = self._subnets if every else {self.at: self._subnets[self.at]}
         errors = measure_errors(told, Trained(subnets, 0, self._tensors, 0, 0.0, self._ranges), "report")
         quantities = breakdown(self.space, self.design)["quantities"]

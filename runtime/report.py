@@ -67,6 +67,8 @@ def _state(result: Result) -> str:
     told += [f"{figure(v)} {k.replace('_', ' ')}" for k, v in run["budget"].items()]
     stopped = run.get("finished") is False
     warning = '<p class="warn">The run was stopped before its end: this is what it had found.</p>' if stopped else ""
+    for text in run["left out"]:
+        warning += f'<p class="warn">Left out of the data: {escape(str(text))}.</p>'
     if result.space.met:
         said = of_met(result.space.met)
         warning += f'<p class="warn">{escape(said[0].upper() + said[1:])}: they may cost more than they have to.</p>'
@@ -248,6 +250,7 @@ def _reproduce(result: Result) -> str:
     settings = run["settings"]
     seed = f" --seed {run['seed']}" if isinstance(run.get("seed"), int) else ""
     seed += f" --data {shlex.quote(str(settings['data']))}" if settings.get("data") else ""
+    seed += " --strict" if settings.get("strict") is True else ""
     commands = [
         f"cospace search {shlex.quote(str(folder / 'space.json'))}{seed} --out {shlex.quote(str(folder) + '-again')}",
         f"cospace report {shlex.quote(str(folder))}",

@@ -108,9 +108,10 @@ def read_result(folder: Path) -> Result:
 
 
 def _read_run(path: Path) -> dict[str, Any]:
-    """run.json with its records of the right kinds; empty where there is none."""
+    """run.json with its records and lists of the right kinds; empty where there is none."""
     run = _json(path) if path.is_file() else {}
-    return {**run, **{key: _dict(run.get(key)) for key in ("settings", "versions", "budget")}}
+    records = {key: _dict(run.get(key)) for key in ("settings", "versions", "budget")}
+    return {**run, **records, "left out": _list(run.get("left out"))}
 
 
 def _mapping(path: Path) -> dict[str, Any] | None:

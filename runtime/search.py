@@ -60,23 +60,28 @@ def search(
     baselines: bool = False,
     observe: Observe = ignore,
     stop: threading.Event | None = None,
+    strict: bool = False,
 ) -> Outcome:
-    """Search a space into a result folder.
+    """Search a space into a result folder. strict: as of `prepare`.
 
     Raises:
         SpecError: CS701-CS709, for what cannot run, data that is missing or different, a folder that holds results.
     """
     out = Path(out)
-    run = prepare(space, seed, data, observe, stop or threading.Event())
+    run = prepare(space, seed, data, observe, stop or threading.Event(), strict)
     begin_joint(run, run.stage("search"), seed)  # refusals come before anything is written
     results.claim_folder(out, overwrite)
     write_json(out / "space.json", to_json(space))
     where = str(Path(data).resolve()) if data is not None else None
-    return _Job(run, out, {"data": where, "baselines": baselines}).go()
+    return _Job(run, out, {"data": where, "strict": strict, "baselines": baselines}).go()
 
 
 def resume(
-    folder: Path, data: Path | None = None, observe: Observe = ignore, stop: threading.Event | None = None
+    folder: Path,
+    data: Path | None = None,
+    observe: Observe = ignore,
+    stop: threading.Event | None = None,
+    strict: bool = False,
 ) -> Outcome:
     """Go on with a run that was stopped or killed. A finished one is read back.
 
@@ -90,7 +95,8 @@ def resume(
         data = Path(settings["data"])
     if body.get("finished"):
         return _read_outcome(folder)
-    run = prepare(space, seed, data, observe, stop or threading.Event())
+    strict = strict or settings.get("strict") is True
+    run = prepare(space, seed, data, observe, stop or threading.Event(), strict)
     job = _Job(run, folder, settings)
     job.restore()
     return job.go()
@@ -374,6 +380,7 @@ class _Job:
         body = {
             "space": run.space.name,
             "seed": run.seed,
+            "left out": list(run.task.left_out),
             "settings": {**self.settings, "params": params},
             "budget": {
                 "passes": run.budget.passes,

@@ -159,13 +159,16 @@ class Model:
         baselines: bool = False,
         observe: Observe | None = None,
         stop: threading.Event | None = None,
+        strict: bool = False,
     ) -> Outcome:
-        """Run the search into a result folder. Raises SpecError for what cannot run."""
+        """Run the search into a result folder. strict: data of which some cannot be read is refused.
+        Raises SpecError for what cannot run."""
         from cospace.runtime.events import ignore
         from cospace.runtime.search import search
 
         folder = None if data is None else Path(data)
-        return search(self.space, Path(out), seed, folder, overwrite, baselines, observe or ignore, stop)
+        watch = observe or ignore
+        return search(self.space, Path(out), seed, folder, overwrite, baselines, watch, stop, strict)
 
     def emit(self) -> str:
         """The compiled space as JSON text, which `load` reads back."""

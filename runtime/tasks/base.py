@@ -41,13 +41,13 @@ class LoadedTask(Protocol):
 
     Splits: `train` fits weights, `search` steers the architecture, `choice` picks candidates and epochs, `report` is
     read once a design and seed after the choice. shapes: of one input, by field. facts: counted from the data, by the
-    names that text uses. notes: what its reader had to say.
+    names that text uses. left_out: what cannot be read and is left out, in words.
     """
 
     name: str
     classes: int
     facts: Mapping[str, int]
-    notes: tuple[str, ...]
+    left_out: tuple[str, ...]
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
@@ -69,7 +69,7 @@ class Whole:
     splits: Mapping[str, Tensor]
     classes: int
     facts: Mapping[str, int]
-    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     _batches: dict[str, Batch] = field(factory=dict, init=False)
 
     @property

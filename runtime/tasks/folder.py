@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,10 @@ SHOWN = 3
 def load_folder(task: Task, data: Path | None, device: torch.device) -> Images:
     """All images of a folder as bytes in memory: cut to a square about the middle, then of the size that text says.
 
-    Files that cannot be read are left out and counted, or refused where text says `strict`.
+    Files that cannot be read are left out and counted.
 
     Raises:
-        SpecError: CS702 for a folder that is not there, lacks a class or images, or holds broken ones and may not;
+        SpecError: CS702 for a folder that is not there, lacks a class or images;
         CS703 where there are other than as many classes as the text says.
     """
     said = arguments_of(task)
@@ -55,13 +56,14 @@ def load_folder(task: Task, data: Path | None, device: torch.device) -> Images:
             empty = next(of for n, of in enumerate(classes) if n not in labels)
             raise refuse("CS702", f"{root / part / empty} holds no image that can be read", task.span, ways)
         arrays |= {f"x_{part}": np.stack(images), f"y_{part}": np.array(labels)}
+    return load_arrays(task, arrays, device, said.get("mirrored") is True, _counted(broken, root))
+
+
+def _counted(broken: Sequence[Path], root: Path) -> tuple[str, ...]:
+    """What is said of images that cannot be read."""
     told = ", ".join(str(p.relative_to(root)) for p in broken[:SHOWN]) + (", …" if len(broken) > SHOWN else "")
-    if broken and said.get("strict") is True:
-        raise refuse(
-            "CS702", f"{len(broken)} images of {root} cannot be read: {told}", task.span, "mend or remove them"
-        )
-    notes = (f"{len(broken)} images of {root} cannot be read and are left out: {told}",) if broken else ()
-    return load_arrays(task, arrays, device, mirrored=said.get("mirrored") is True, notes=notes)
+    images = "1 image" if len(broken) == 1 else f"{len(broken)} images"
+    return (f"{images} of {root} cannot be read: {told}",) if broken else ()
 
 
 def _folders(path: Path) -> list[str]:

@@ -56,7 +56,7 @@ class Images:
     mirrored: bool
     classes: int
     facts: Mapping[str, int]
-    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -97,7 +97,7 @@ def arguments_of(task: Task) -> dict[str, Any]:
 
 
 def load_arrays(
-    task: Task, arrays: Arrays, device: torch.device, mirrored: bool, notes: tuple[str, ...] = ()
+    task: Task, arrays: Arrays, device: torch.device, mirrored: bool, left_out: tuple[str, ...] = ()
 ) -> Images:
     """The task of some images and labels; a quarter of those to learn from is held back to steer and to choose.
 
@@ -126,7 +126,7 @@ def load_arrays(
     return Images(
         task.source.split(".")[1], task.name, every.contiguous().to(device), targets.to(device),
         {k: v.to(device) for k, v in indices.items()}, mean.to(device), deviation.to(device),
-        moved, mirrored and moved > 0, facts["classes"], facts, notes,
+        moved, mirrored and moved > 0, facts["classes"], facts, left_out,
     )  # fmt: skip
 
 

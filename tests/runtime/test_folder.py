@@ -5,22 +5,28 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import cospace
 import numpy as np
 import pytest
+from cospace.cli.main import app
 from cospace.compiler.driver import compile_text
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime.context import Run, prepare
 from cospace.runtime.events import Event
 from PIL import Image
+from typer.testing import CliRunner
 
 TEXT = """space shapes
 import std.tasks
 import std.images
 import std.learn
-photos = image_folder("shapes", classes = 2, size = 6, channels = CHANNELS MORE)
+photos = image_folder("shapes", classes = 2, size = 6, channels = CHANNELS)
 network net(x: photos.pixels) -> tensor[photos.classes] { linear(flatten(x), out = photos.classes) }
 minimize error(photos)
-train of net { epochs = 1 }
+search {
+    epochs = 1; candidates = 1; changes = 0; rounds = 0; pool = 1; loss = cross_entropy(); optimiser = sgd(0.1)
+}
+train of net { epochs = 1; seeds = 1; loss = cross_entropy(); optimiser = sgd(0.1) }
 """
 
 
@@ -35,15 +41,15 @@ def draw(folder: Path, images: int = 8) -> None:
                 Image.fromarray(pixels).save(place / f"{n}.png")
 
 
-def load(folder: Path | None, more: str = "", channels: int = 3) -> tuple[Run, list[str]]:
+def load(folder: Path | None, channels: int = 3, strict: bool = False) -> tuple[Run, list[str]]:
     told: list[str] = []
 
     def observe(event: Event) -> None:
         told.append(str(event.values.get("text")))
 
-    result = compile_text(TEXT.replace("CHANNELS", str(channels)).replace("MORE", more))
+    result = compile_text(TEXT.replace("CHANNELS", str(channels)))
     assert result.space is not None, [d.message for d in result.diagnostics]
-    return prepare(result.space, 0, folder, observe, threading.Event()), told
+    return prepare(result.space, 0, folder, observe, threading.Event(), strict), told
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -72,9 +78,32 @@ def test_broken_images_are_counted_or_refused(tmp_path: Path) -> None:
     assert len(told) == 1 and "2 images" in told[0] and "train/dark/8.png" in told[0] and "test/light/9.png" in told[0]
     assert sum(len(b.targets) for b in run.task.batches("report")) == 16
     with pytest.raises(SpecError) as caught:
-        load(tmp_path, ", strict = true")
+        load(tmp_path, strict=True)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "CS702" and "2 images" in diagnostic.message
+
+
+def test_strict_is_said_on_the_command_line_and_kept(tmp_path: Path) -> None:
+    draw(tmp_path)
+    spec, out, stop = tmp_path / "shapes.cospace", tmp_path / "out", threading.Event()
+    spec.write_text(TEXT.replace("CHANNELS", "3"))
+    stop.set()
+    assert not cospace.load(spec).search(out, data=tmp_path, stop=stop, strict=True).finished
+    (tmp_path / "shapes/train/dark/8.png").write_bytes(b"no image")
+
+    def said(*words: object) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [str(w) for w in words])
+        return done.exit_code, " ".join(done.output.split())
+
+    for words in (("resume", out), ("search", spec, "--data", tmp_path, "--strict", "--out", tmp_path / "other")):
+        code, text = said(*words)
+        assert code == 1 and "CS702" in text and "1 image of" in text and "train/dark/8.png" in text
+    assert not (tmp_path / "other").exists()
+    for words in (("search", spec, "--data", tmp_path, "--out", out, "--overwrite"), ("run", out)):
+        code, text = said(*words)
+        assert code == 0 and "left out: 1 image of" in text and "train/dark/8.png" in text
+    assert "Left out of the data: 1 image of" in (out / "report.html").read_text()
+    assert said("run", out, "--strict")[0] == 1
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
