@@ -27,6 +27,14 @@ def search(
     fixed: options.Fix = None,
     data: options.Data = None,
     strict: options.StrictData = False,
+    bfloat16: Annotated[
+        bool | None,
+        typer.Option(
+            "--bfloat16/--float32",
+            help="whether weights learn in mixed precision; where neither is said, on a GPU that has bfloat16",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: options.Overwrite = False,
     baselines: Annotated[bool, typer.Option("--baselines", help="run the baselines too, with the same budget")] = False,
     within: Annotated[
@@ -48,6 +56,7 @@ def search(
         again = ["cospace", "search", str(spec), *_options("--set", settings), *_options("--fix", fixed)]
         again += ["--data", str(data)] if data is not None else []
         again += ["--strict"] if strict else []
+        again += [] if bfloat16 is None else ["--bfloat16" if bfloat16 else "--float32"]
 
         def run(observe: Observe, stop: threading.Event) -> object:
             if nothing_trains(space):
@@ -56,7 +65,7 @@ def search(
                 return price(space, folder, seed, data, overwrite, observe, stop)
             from cospace.runtime.search import search as train
 
-            return train(space, folder, seed, data, overwrite, baselines, observe, stop, strict)
+            return train(space, folder, seed, data, overwrite, baselines, observe, stop, strict, bfloat16)
 
         _run(folder, run, shlex.join(again), seed + 1)
 

@@ -13,6 +13,7 @@ from cospace.compiler.space.graph import walk
 from cospace.compiler.space.model import Call, Space, Stage
 from cospace.dsl.diagnostics import NOWHERE
 from cospace.runtime.costs import Costs
+from cospace.runtime.devices import choose_bfloat16, choose_device
 from cospace.runtime.events import Cell, Event, Kind, Observe, ignore
 from cospace.runtime.plan import Planner
 from cospace.runtime.registry import WITHOUT, find, refuse
@@ -33,8 +34,9 @@ class Budget:
 
 @define
 class Run:
-    """One run of one space. `share` is how much of the run is done, for the time that is left; `trained` holds what
-    was trained, by row, for whoever reports on it."""
+    """One run of one space. `bfloat16`: weights learn in mixed precision, in which nothing is measured. `share` is
+    how much of the run is done, for the time that is left; `trained` holds what was trained, by row, for whoever
+    reports on it."""
 
     space: Space
     planner: Planner
@@ -42,6 +44,7 @@ class Run:
     costs: Costs
     seed: int
     device: torch.device
+    bfloat16: bool = False
     observe: Observe = ignore
     stop: threading.Event = field(factory=threading.Event)
     budget: Budget = field(factory=Budget)
@@ -85,9 +88,10 @@ def prepare(
     observe: Observe,
     stop: threading.Event,
     strict: bool = False,
+    bfloat16: bool | None = None,
 ) -> Run:
     """Load the data and build the plan of a space with one network and one task. strict: data of which some cannot be
-    read is refused.
+    read is refused. bfloat16: whether weights learn in mixed precision; None: where a GPU has it.
 
     Raises:
         SpecError: CS702, CS703 (data), CS707 (nothing to train).
@@ -110,7 +114,7 @@ def prepare(
             WITHOUT,
         )
     torch.set_num_threads(1)  # tensors of small graphs lose more to threads than they gain
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device()
     plan = space.networks[0]
     planner = Planner(space, plan)
     wanted = planner.tasks()
@@ -128,7 +132,7 @@ def prepare(
     if strict and task.left_out:
         raise refuse("CS702", "; ".join(task.left_out), tasks[name].span, "mend or remove them")
     planner.check_inputs(task, tasks[name])
-    run = Run(space, planner, task, Costs(space), seed, device, observe, stop)
+    run = Run(space, planner, task, Costs(space), seed, device, choose_bfloat16(device, bfloat16), observe, stop)
     for text in task.left_out:
         run.tell("note", "data", text=f"left out: {text}")
     return run

@@ -15,6 +15,7 @@ from cospace.compiler.space.model import Binding, Design, Space, Variant, spell
 from cospace.compiler.space.schema import from_json
 from cospace.dsl.suggest import closest
 from cospace.runtime.context import prepare
+from cospace.runtime.devices import choose_device
 from cospace.runtime.events import Observe, ignore
 from cospace.runtime.network import run, weights_of
 from cospace.runtime.plan import Planner, Subnet
@@ -159,7 +160,7 @@ def deploy(folder: Path) -> Deployed:
         tensors = load((folder / "weights.safetensors").read_bytes())
         if not space.networks:
             raise ValueError("the space has no network")
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device()
         found = Deployed(space, design, tensors, device)
     except (OSError, ValueError, KeyError, TypeError, DesignError, SafetensorError) as error:
         reason = f"the weights lack {error}" if isinstance(error, KeyError) else str(error)

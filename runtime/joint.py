@@ -385,7 +385,7 @@ def begin_joint(run_: Run, stage: Stage, seed: int) -> Joint:
     run_.costs.inputs = {s.name: s.start for s in settings.loss.steered}
     return Joint(
         run_, stage, settings,
-        Supernet(seed, run_.device),
+        Supernet(seed, run_.device, bfloat16=run_.bfloat16),
         Distribution(decisions, engines, seed),
         network, hardware,
         max((e.backward for e in gumbels), default=2),

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from attrs import define, field, frozen
+from cospace.runtime.devices import widened
 from cospace.runtime.operators.sparse import SparseMatrix
 from cospace.runtime.registry import register
 from torch import Tensor
@@ -52,7 +53,7 @@ class Precision:
             return values
         if isinstance(values, SparseMatrix):
             return values.with_values(self.activation(values.values))
-        return self.round_activation(values)
+        return self.round_activation(widened(values))
 
     def round_weight(self, values: Tensor, axis: int) -> Tensor:
         """As `weight`, of fewer than `FULL` bits."""

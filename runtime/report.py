@@ -65,6 +65,8 @@ def _state(result: Result) -> str:
     seconds = number(run.get("seconds"))
     told += [f"{seconds:.0f} s"] if seconds is not None else []
     told += [f"{figure(v)} {k.replace('_', ' ')}" for k, v in run["budget"].items()]
+    told += [f"on a {run['device'].upper()}"] if isinstance(run.get("device"), str) else []
+    told += ["weights learned in mixed precision"] if run.get("mixed precision") is True else []
     stopped = run.get("finished") is False
     warning = '<p class="warn">The run was stopped before its end: this is what it had found.</p>' if stopped else ""
     for text in run["left out"]:
@@ -251,6 +253,8 @@ def _reproduce(result: Result) -> str:
     seed = f" --seed {run['seed']}" if isinstance(run.get("seed"), int) else ""
     seed += f" --data {shlex.quote(str(settings['data']))}" if settings.get("data") else ""
     seed += " --strict" if settings.get("strict") is True else ""
+    narrow = settings.get("bfloat16")
+    seed += " --bfloat16" if narrow is True else " --float32" if narrow is False else ""
     commands = [
         f"cospace search {shlex.quote(str(folder / 'space.json'))}{seed} --out {shlex.quote(str(folder) + '-again')}",
         f"cospace report {shlex.quote(str(folder))}",

@@ -61,19 +61,20 @@ def search(
     observe: Observe = ignore,
     stop: threading.Event | None = None,
     strict: bool = False,
+    bfloat16: bool | None = None,
 ) -> Outcome:
-    """Search a space into a result folder. strict: as of `prepare`.
+    """Search a space into a result folder. strict, bfloat16: as of `prepare`.
 
     Raises:
         SpecError: CS701-CS709, for what cannot run, data that is missing or different, a folder that holds results.
     """
     out = Path(out)
-    run = prepare(space, seed, data, observe, stop or threading.Event(), strict)
+    run = prepare(space, seed, data, observe, stop or threading.Event(), strict, bfloat16)
     begin_joint(run, run.stage("search"), seed)  # refusals come before anything is written
     results.claim_folder(out, overwrite)
     write_json(out / "space.json", to_json(space))
     where = str(Path(data).resolve()) if data is not None else None
-    return _Job(run, out, {"data": where, "strict": strict, "baselines": baselines}).go()
+    return _Job(run, out, {"data": where, "strict": strict, "bfloat16": bfloat16, "baselines": baselines}).go()
 
 
 def resume(
@@ -83,7 +84,7 @@ def resume(
     stop: threading.Event | None = None,
     strict: bool = False,
 ) -> Outcome:
-    """Go on with a run that was stopped or killed. A finished one is read back.
+    """Go on with a run that was stopped or killed, in the arithmetic that it began in. A finished one is read back.
 
     Raises:
         SpecError: CS709 when the folder holds no run to go on with; else as `search`.
@@ -95,8 +96,8 @@ def resume(
         data = Path(settings["data"])
     if body.get("finished"):
         return _read_outcome(folder)
-    strict = strict or settings.get("strict") is True
-    run = prepare(space, seed, data, observe, stop or threading.Event(), strict)
+    strict, bfloat16 = strict or settings.get("strict") is True, body.get("mixed precision") is True
+    run = prepare(space, seed, data, observe, stop or threading.Event(), strict, bfloat16)
     job = _Job(run, folder, settings)
     job.restore()
     return job.go()
@@ -380,6 +381,8 @@ class _Job:
         body = {
             "space": run.space.name,
             "seed": run.seed,
+            "device": run.device.type,
+            "mixed precision": run.bfloat16,
             "left out": list(run.task.left_out),
             "settings": {**self.settings, "params": params},
             "budget": {

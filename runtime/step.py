@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from attrs import frozen
 from cospace.compiler.space.model import Binding
+from cospace.runtime.devices import arithmetic, widened
 from cospace.runtime.losses import TEACHER, SplitLoss
 from cospace.runtime.network import Keys, Shares, Tensors, Weights, is_of_memory, leaves_of, names_of, run, weights_of
 from cospace.runtime.plan import Subnet
@@ -46,16 +47,18 @@ def gradients_of(
     keys: Keys = names_of,
     shares: Shares | None = None,
     teacher: Teacher | None = None,
+    bfloat16: bool = False,
 ) -> tuple[Tensor, Gradients]:
     """The data terms, their mean over the bindings that they read, and its gradient by each of `leaves_of(tensors)`.
 
     The largest values of switches come first, so that smaller ones may learn from them; what they give is kept without
     a graph. shares: of the values of decisions that are mixed. teacher: of losses that learn from one.
+    bfloat16: outputs are computed in mixed precision; losses and gradients are float32 either way.
 
     Raises:
         SpecError: CS713 where there is no room for it, with how many examples there is room for.
     """
-    asked = subnets, tensors, loss, epoch, keys, shares, teacher
+    asked = subnets, tensors, loss, epoch, keys, shares, teacher, bfloat16
     try:
         return _gradients(batch, *asked)
     except (MemoryError, RuntimeError) as error:
@@ -88,17 +91,19 @@ def _gradients(
     keys: Keys,
     shares: Shares | None,
     teacher: Teacher | None,
+    bfloat16: bool,
 ) -> tuple[Tensor, Gradients]:
-    leaves, read = leaves_of(tensors), loss.read_at(list(subnets))
+    leaves, read, device = leaves_of(tensors), loss.read_at(list(subnets)), batch.targets.device
     outputs: dict[Binding, Tensor] = {}
     if teacher is not None:
-        with torch.no_grad():
-            outputs[TEACHER] = batch.of(run(teacher.subnet, batch.fields, teacher.weights))
+        with torch.no_grad(), arithmetic(device, bfloat16):
+            outputs[TEACHER] = widened(batch.of(run(teacher.subnet, batch.fields, teacher.weights)))
     gradients: Gradients = [None] * len(leaves)
-    total = torch.zeros((), device=leaves[0].device if leaves else None)
+    total = torch.zeros((), device=device)
     for at in reversed(read):
         weights = weights_of(subnets[at], tensors, keys)
-        output = batch.of(run(subnets[at], batch.fields, weights, training=True, shares=shares))
+        with arithmetic(device, bfloat16):
+            output = widened(batch.of(run(subnets[at], batch.fields, weights, training=True, shares=shares)))
         value = loss.of_data(output, batch.targets, epoch, at, outputs) / len(read)
         own = torch.autograd.grad(value, leaves, allow_unused=True)
         total = total + value.detach()

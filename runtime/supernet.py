@@ -51,10 +51,10 @@ class Bank:
 
 
 class Supernet:
-    """Shared weights of all subnets of one plan, drawn from `seed`."""
+    """Shared weights of all subnets of one plan, drawn from `seed`. bfloat16: they learn in mixed precision."""
 
-    def __init__(self, seed: int, device: torch.device, park: bool = True) -> None:
-        self.seed, self.device = seed, device
+    def __init__(self, seed: int, device: torch.device, park: bool = True, bfloat16: bool = False) -> None:
+        self.seed, self.device, self.bfloat16 = seed, device, bfloat16
         self.banks: dict[Key, Bank] = {}
         self._parking = Parking() if park else None
 
@@ -115,9 +115,9 @@ class Supernet:
         mean of their gradients. Gives the loss."""
         paths = [(subnets, shares), *beside]
         tensors = self.take([subnet for path, _ in paths for subnet in path.values()], gradients=True)
-        value, gradients = gradients_of(subnets, tensors, batch, loss, epoch, bank_keys, shares)
+        value, gradients = gradients_of(subnets, tensors, batch, loss, epoch, bank_keys, shares, bfloat16=self.bfloat16)
         for path, own in beside:
-            other, more = gradients_of(path, tensors, batch, loss, epoch, bank_keys, own)
+            other, more = gradients_of(path, tensors, batch, loss, epoch, bank_keys, own, bfloat16=self.bfloat16)
             value = value + other
             gradients = [b if a is None else a if b is None else a + b for a, b in zip(gradients, more, strict=True)]
         if beside:

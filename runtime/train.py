@@ -148,7 +148,9 @@ def train(
         losses = []
         for batch in task.batches("train", settings.batch, order_of(seed, epoch)):
             run_.check_stop()
-            loss, gradients = gradients_of(subnets, tensors, batch, settings.loss, epoch, teacher=teacher)
+            loss, gradients = gradients_of(
+                subnets, tensors, batch, settings.loss, epoch, teacher=teacher, bfloat16=run_.bfloat16
+            )
             clip_norm(gradients, optimiser.clip)
             steps += 1
             for leaf, gradient, state in zip(leaves, gradients, states, strict=True):

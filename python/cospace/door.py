@@ -160,15 +160,16 @@ class Model:
         observe: Observe | None = None,
         stop: threading.Event | None = None,
         strict: bool = False,
+        bfloat16: bool | None = None,
     ) -> Outcome:
-        """Run the search into a result folder. strict: data of which some cannot be read is refused.
-        Raises SpecError for what cannot run."""
+        """Run the search into a result folder. strict: data of which some cannot be read is refused. bfloat16:
+        whether weights learn in mixed precision; None: where a GPU has it. Raises SpecError for what cannot run."""
         from cospace.runtime.events import ignore
         from cospace.runtime.search import search
 
         folder = None if data is None else Path(data)
         watch = observe or ignore
-        return search(self.space, Path(out), seed, folder, overwrite, baselines, watch, stop, strict)
+        return search(self.space, Path(out), seed, folder, overwrite, baselines, watch, stop, strict, bfloat16)
 
     def emit(self) -> str:
         """The compiled space as JSON text, which `load` reads back."""

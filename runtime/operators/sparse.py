@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from attrs import frozen
+from cospace.runtime.devices import unmixed, widened
 from torch import Tensor
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -57,8 +58,9 @@ def _pointer(sorted_index: Tensor, size: int) -> Tensor:
 
 
 def multiply(pattern: Pattern, values: Tensor, dense: Tensor) -> Tensor:
-    """The sparse matrix with `values` (entries,) times `dense` (columns x width): rows x width."""
-    product: Tensor = _Multiply.apply(pattern, values, dense)
+    """The sparse matrix with `values` (entries,) times `dense` (columns x width): rows x width, never in bfloat16."""
+    with unmixed(dense.device):
+        product: Tensor = _Multiply.apply(pattern, widened(values), widened(dense))
     return product
 
 

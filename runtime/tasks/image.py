@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from attrs import frozen
 from cospace.compiler.space.model import Task
+from cospace.runtime.devices import fits, send
 from cospace.runtime.registry import refuse, register
 from cospace.runtime.tasks.base import Batch, compare_facts, halve
 from torch import Tensor
@@ -42,7 +43,9 @@ PIXEL = 16.0
 class Images:
     """Images of one size in bytes, (n, channels, height, width), and what makes them of mean 0 and deviation 1.
 
-    indices: of each split. moved: by how many pixels at most in training; mirrored: whether left and right may swap.
+    All of them lie on the device where they fit, else on the host, from where a batch goes over while the step before
+    it runs. indices: of each split. moved: by how many pixels at most in training; mirrored: whether left and right may
+    swap.
     """
 
     name: str
@@ -68,17 +71,19 @@ class Images:
         if seed is not None:
             random = torch.Generator().manual_seed(seed)
             indices = indices[torch.randperm(len(indices), generator=random)]
-        for some in indices.split(size or (LOOK if seed is None else STEP)):
-            pixels = (self.images[some].float() - self.mean) / self.deviation
+        size, device = size or (LOOK if seed is None else STEP), self.mean.device
+        here, there = (indices.to(t.device).split(size) for t in (self.images, self.targets))
+        for some, at in zip(here, there, strict=True):
+            pixels = (send(self.images[some], device).float() - self.mean) / self.deviation
             if random is not None and split == "train":
                 pixels = self._augment(pixels, random)
-            yield Batch({(self.task, "pixels"): pixels}, self.targets[some], None, len(some) / total)
+            yield Batch({(self.task, "pixels"): pixels}, self.targets[at], None, len(at) / total)
 
     def _augment(self, pixels: Tensor, random: torch.Generator) -> Tensor:
-        """Each image moved and mirrored on its own, zeros where nothing was."""
+        """Each image moved and mirrored on its own, zeros where nothing was. What is drawn is drawn on the host."""
         if self.moved:
             n, channels, height, width = pixels.shape
-            down, right = torch.randint(0, 2 * self.moved + 1, (2, n), generator=random).to(pixels.device)
+            down, right = send(torch.randint(0, 2 * self.moved + 1, (2, n), generator=random), pixels.device)
             rows = down[:, None] + torch.arange(height, device=pixels.device)
             columns = right[:, None] + torch.arange(width, device=pixels.device)
             padded = F.pad(pixels, (self.moved,) * 4)
@@ -86,7 +91,7 @@ class Images:
             channel = torch.arange(channels, device=pixels.device)[None, :, None, None]
             pixels = padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
         if self.mirrored:
-            flipped = torch.rand(len(pixels), generator=random).to(pixels.device) < 0.5
+            flipped = send(torch.rand(len(pixels), generator=random), pixels.device) < 0.5
             pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
         return pixels
 
@@ -123,10 +128,10 @@ def load_arrays(
     seen = every[train].float()
     mean, deviation = seen.mean((0, 2, 3), keepdim=True), seen.std((0, 2, 3), keepdim=True).clamp_min(1e-6)
     moved = size // MOVED if said.get("augment") is True else 0
+    place = device if fits(every.numel(), device) else torch.device("cpu")
     return Images(
-        task.source.split(".")[1], task.name, every.contiguous().to(device), targets.to(device),
-        {k: v.to(device) for k, v in indices.items()}, mean.to(device), deviation.to(device),
-        moved, mirrored and moved > 0, facts["classes"], facts, left_out,
+        task.source.split(".")[1], task.name, every.contiguous().to(place), targets.to(device), indices,
+        mean.to(device), deviation.to(device), moved, mirrored and moved > 0, facts["classes"], facts, left_out,
     )  # fmt: skip
 
 
