@@ -38,7 +38,7 @@ ANEW = 10
 TRIES = 4
 PLACED = 8
 """Networks that are given accelerators at once."""
-ASKED = 0.2
+ASKED = 0.05
 """Of looks at what known accelerators serve none of: how many look for another accelerator."""
 ELSEWHERE = 0.02
 """Of steps of a walk that lead nowhere: how many begin it elsewhere."""
