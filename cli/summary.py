@@ -33,7 +33,7 @@ def print_summary(folder: Path, report: Path, again: str, seed: int) -> None:
 def summarise(folder: Path) -> list[str]:
     """What design.json and space.json say, in lines: decisions by group, objectives, accuracy, the baseline."""
     from cospace.runtime.report_data import read_result
-    from cospace.runtime.report_text import budgets, compare, describe_gap, describe_tests
+    from cospace.runtime.report_text import NARROWER, budgets, compare, describe_gap, describe_ranking, describe_tests
 
     result = read_result(folder)
     space = result.space
@@ -59,6 +59,8 @@ def summarise(folder: Path) -> list[str]:
     for one in result.design["switched"] if test else ():
         at = ", ".join(f"{path} = {value}" for path, value in one["at"].items())
         lines.append(f"{'':<12} {describe_tests(one['test'])} at {at}")
+    if told := describe_ranking(result.run["ranking"]):
+        lines += [f"{'ranking':<12} {told}", f"{'':<12} {NARROWER}"]
     baseline = result.design["baseline"]
     for gain, text, name, (_, theirs) in compare(result):
         lines.append(f"{'baseline':<12} {_short(text)}: {gain} than {name} ({human(*theirs)})")

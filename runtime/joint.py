@@ -36,9 +36,9 @@ WARM_UP = 0.25
 ANEW = 10
 """Epochs between two full searches of an accelerator that has no gradient."""
 TRIES = 4
-WALKS = 8
+PLACED = 8
 """Networks that are given accelerators at once."""
-ASKED = 0.2
+ASKED = 0.05
 """Of looks at what known accelerators serve none of: how many look for another accelerator."""
 ELSEWHERE = 0.02
 """Of steps of a walk that lead nowhere: how many begin it elsewhere."""
@@ -72,16 +72,12 @@ class Joint:
 
     def draw(self, n: int) -> Rows:
         """n certified rows, drawn independently where the distribution gives enough. (n, d)"""
-        if self._places:
-            found = self._place(self.distribution.draw(WALKS), n)
-            return self._walk(found, n, None)
-        found = []
+        found: list[Rows] = []
         for _ in range(TRIES):
-            rows = self._keep_hardware(self.distribution.draw(DRAWS))
-            found += self._certify(rows, n - len(found))
-            if len(found) == n:
+            found += self._fit(self.distribution.draw(self._drawn_at_once), n - len(found))
+            if len(found) == n or self._places:
                 break
-        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
+        return self._walk(found, n, None)
 
     def draw_beside(self, base: Rows, n: int) -> Rows:
         """n certified rows that differ from `base` (1, d) in some network decisions, the accelerator redrawn.
@@ -89,14 +85,33 @@ class Joint:
         A decision that is kept has been drawn from the same distribution, so each row is still a draw of it; that the
         rows agree in the rest keeps the noise of those decisions out of the gradient.
         """
-        if self._places:
-            return self._walk([], n, base)
-        found: list[Rows] = []
-        for _ in range(TRIES):
-            found += self._certify(self._keep_hardware(self._near(base, DRAWS)), n - len(found))
-            if len(found) == n:
-                break
-        return np.concatenate(found + [self.draw_uniform() for _ in range(n - len(found))])
+        return self._walk([], n, base)
+
+    def _walk(self, found: list[Rows], n: int, base: Rows | None) -> Rows:
+        """Certified rows until there are n: beside `base` or one certified before; where none is found near it, itself,
+        or now and then what begins elsewhere. Where few designs meet the requirements this walks among those by the
+        distribution."""
+        random = self.distribution.random
+        while len(found) < n:
+            here = base
+            if here is None and self.certified:
+                here = self.certified[int(random.integers(len(self.certified)))]
+            near: list[Rows] = []
+            for _ in range(1 if here is None or self._places else TRIES):
+                near = [] if here is None else self._fit(self._near(here, self._drawn_at_once), n - len(found))
+                if near:
+                    break
+            if not near and (here is None or random.random() < ELSEWHERE):
+                near = self._elsewhere()
+            found += near or ([] if here is None else [here])
+        return np.concatenate(found)
+
+    def _elsewhere(self) -> list[Rows]:
+        """A uniform feasible design, its network on its best accelerator where that is found fast."""
+        row = self.draw_uniform()
+        placed = self.own_search.find_best(row) if self._places else None
+        self._remember([row if placed is None else placed[0]])
+        return self.certified[-1:]
 
     @property
     def _places(self) -> bool:
@@ -104,23 +119,13 @@ class Joint:
         found fast. Drawn accelerators would favour the networks that most of them serve."""
         return bool(self.network and self.hardware) and self.own_search.proves
 
-    def _walk(self, found: list[Rows], n: int, base: Rows | None) -> Rows:
-        """Certified rows until there are n: beside `base` or one certified before; where none is near, `base` itself,
-        or now and then what begins elsewhere. Where few networks meet the requirements on any accelerator, this walks
-        among those by the distribution."""
-        random, search = self.distribution.random, self.own_search
-        while len(found) < n:
-            here = base
-            if here is None and self.certified:
-                here = self.certified[int(random.integers(len(self.certified)))]
-            near = [] if here is None else self._place(self._near(here, WALKS), n - len(found))
-            if not near and (here is None or random.random() < ELSEWHERE):
-                row = self.draw_uniform()
-                placed = search.find_best(row)
-                near = [row if placed is None else placed[0]]
-                self._remember(near)
-            found += near or ([] if here is None else [here])
-        return np.concatenate(found)
+    @property
+    def _drawn_at_once(self) -> int:
+        return PLACED if self._places else DRAWS
+
+    def _fit(self, rows: Rows, n: int) -> list[Rows]:
+        """Certified rows made of some drawn ones, n at most."""
+        return self._place(rows, n) if self._places else self._certify(self._keep_hardware(rows), n)
 
     def _near(self, base: Rows, n: int) -> Rows:
         """Up to n rows in which some network decisions of `base` are drawn anew, and its accelerator."""

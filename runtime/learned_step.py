@@ -143,12 +143,12 @@ class _RoundBySteps(torch.autograd.Function):
         (gradient,), (values, size) = gradients, context.saved_tensors
         low, high, scale, binary = context.settings
         scaled = values / size
-        inside = (scaled > low) & (scaled < high)
+        inside = ((scaled > low) & (scaled < high)).to(scaled.dtype)
         of_values = gradient * inside if context.needs_input_grad[0] else None
         of_size = None
         if context.needs_input_grad[1]:
             rounded = _nearest(scaled, low, high, binary)
-            of_size = (gradient * torch.where(inside, rounded - scaled, rounded)).sum_to_size(size.shape) * scale
+            of_size = (gradient * rounded.addcmul(scaled, inside, value=-1)).sum_to_size(size.shape) * scale
         return of_values, of_size, None, None, None, None
 
 

@@ -187,9 +187,8 @@ def _round_between(values: Tensor, low: Tensor, high: Tensor, bits: int) -> Tens
     top = 2**bits - 1
     scale = ((high - low) / top).clamp_min_(torch.finfo(values.dtype).tiny)
     zero = (-low / scale).round_()
-    if bits <= 16:
-        return torch.fake_quantize_per_tensor_affine(values, scale.float(), zero.int(), 0, top)
-    return ((values / scale).round_() + zero).clamp_(0, top).sub_(zero).mul_(scale)
+    # As torch.fake_quantize_per_tensor_affine, which also keeps a mask, in less than half of its time.
+    return (values * (1 / scale)).round_().add_(zero).clamp_(0, top).sub_(zero).mul_(scale)
 
 
 @register("quantisers.min_max")

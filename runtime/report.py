@@ -13,7 +13,16 @@ from cospace.runtime import report_page as html
 from cospace.runtime.report_data import Result, number, read_result
 from cospace.runtime.report_drawing import draw_accelerators, draw_network
 from cospace.runtime.report_mapping import draw_mapping
-from cospace.runtime.report_text import budgets, compare, describe_gap, describe_tests, figure, source_of
+from cospace.runtime.report_text import (
+    NARROWER,
+    budgets,
+    compare,
+    describe_gap,
+    describe_ranking,
+    describe_tests,
+    figure,
+    source_of,
+)
 from cospace.runtime.results import named_at
 from cospace.runtime.store import write_bytes
 
@@ -48,6 +57,7 @@ def make_page(result: Result) -> str:
             html.section("The design", *_drawings(result), html.folded("every decision", _decisions(result))),
             _front(result),
             html.section("The search", plot_curves(result)),
+            html.section("How shared weights ranked the networks", *_ranking(result)),
             html.section("Layer by layer", plot_works(result.works, space), _works(result)),
             html.section("The mapping of each layer", *_mapping(result)),
             html.section("Costs of the design", _costs(result)),
@@ -114,6 +124,18 @@ def _front(result: Result) -> str:
     else:
         return ""
     return html.section(title, html.note(text), plot_pareto(result), html.folded("the designs", _designs(result)))
+
+
+def _ranking(result: Result) -> list[str]:
+    from cospace.runtime.report_plots import plot_ranking
+
+    told = describe_ranking(result.run["ranking"])
+    if not told:
+        return []
+    said = "Kendall's tau-b is 1 where both put the networks in the same order, 0 where one says nothing of the other. "
+    said += "Most errors are of one training, and its noise lowers it."
+    text = f"{told[0].upper()}{told[1:]}; {NARROWER}."
+    return [html.note(text), html.note(said), plot_ranking(result)]
 
 
 def _drawings(result: Result) -> list[str]:

@@ -17,6 +17,7 @@ from cospace.compiler.space.model import Design, Space, spell_shown
 from cospace.compiler.space.schema import loads
 from cospace.compiler.space.units import COMMON
 from cospace.dsl.diagnostics import NOWHERE, Diagnostic, SpecError
+from cospace.runtime.ranking import Ranking
 
 _SIZES = {name: float(scale) for units in COMMON.values() for name, scale in units}
 
@@ -108,10 +109,14 @@ def read_result(folder: Path) -> Result:
 
 
 def _read_run(path: Path) -> dict[str, Any]:
-    """run.json with its records and lists of the right kinds; empty where there is none."""
+    """run.json with records and lists of the right kinds, empty where there are none; `ranking`: a Ranking or None."""
     run = _json(path) if path.is_file() else {}
+    try:
+        ranking = Ranking.from_json(_dict(run.get("ranking")))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        ranking = None
     records = {key: _dict(run.get(key)) for key in ("settings", "versions", "budget")}
-    return {**run, **records, "left out": _list(run.get("left out"))}
+    return {**run, **records, "ranking": ranking, "left out": _list(run.get("left out"))}
 
 
 def _mapping(path: Path) -> dict[str, Any] | None:

@@ -86,6 +86,26 @@ def plot_pareto(result: Result) -> str:
         return to_svg(figure, "pareto")
 
 
+def plot_ranking(result: Result) -> str:
+    """The error of each trained network on the choice split against its loss with shared weights."""
+    points = [
+        (x, 100 * y, False)
+        for row in result.pareto
+        if (x := number(row.get("loss_one_shot"))) is not None and (y := number(row.get("error_choice"))) is not None
+    ]
+    if not points:
+        return ""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(4.6, 3.2))
+        axes.scatter(*_xy(points), s=24, color=COLOURS[0], alpha=0.8)
+        losses, _ = _xy(points)
+        if max(losses) > 10 * min(losses) > 0:
+            axes.set_xscale("log")
+        axes.set_xlabel("loss on the search split, shared weights")
+        axes.set_ylabel("error on the choice split, trained [%]")
+        return to_svg(figure, "ranking")
+
+
 def _xy(points: Sequence[tuple[float, float, bool]]) -> tuple[list[float], list[float]]:
     return [x for x, _, _ in points], [y for _, y, _ in points]
 

@@ -11,7 +11,10 @@ from typing import Any
 from cospace.compiler.exact.exact import Enclosure, evaluate
 from cospace.compiler.space.model import Space
 from cospace.dsl.diagnostics import Span
+from cospace.runtime.ranking import FEWEST, LEVEL, Ranking
 from cospace.runtime.report_data import Result, number
+
+NARROWER = "the search chose them, so that they differ less, and are harder to rank, than networks at large"
 
 
 def figure(value: Any, unit: str = "") -> str:
@@ -80,6 +83,19 @@ def describe_gap(result: Result, show: Callable[[float, str], str] = figure) -> 
     word = "more" if first is not None and first["sense"] == "maximize" else "less"
     far = "" if gap["share"] is None else f"at most {gap['share']:.2%} away: "
     return f"not proved; {far}no design has {word} than {show(gap['bound'], gap['unit'])}"
+
+
+def describe_ranking(ranking: Ranking | None) -> str:
+    """How well shared weights ranked the networks that were trained, in a sentence; empty where none were."""
+    if ranking is None:
+        return ""
+    many = f"{ranking.networks} network{'s' if ranking.networks > 1 else ''}"
+    if ranking.networks < FEWEST:
+        return f"{many} {'are' if ranking.networks > 1 else 'is'} too few to tell how well shared weights rank"
+    if ranking.tau is None:
+        return f"nothing is known of how well shared weights rank: {many} tie"
+    ends = f"{100 * LEVEL:g} % interval {ranking.low:.2f} to {ranking.high:.2f}"
+    return f"tau {ranking.tau:.2f}, {ends}, of losses with shared weights against errors of {many} trained"
 
 
 def budgets(result: Result) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from cospace.compiler.space.substitute import rebuild
 from cospace.runtime.costs import Costs, Rows
 from cospace.runtime.events import Cell, Event
 from cospace.runtime.front import find_dominated
+from cospace.runtime.ranking import Ranking, rank
 from cospace.runtime.registry import refuse
 from cospace.runtime.store import read_json, write_bytes, write_json
 from safetensors.numpy import save as save_tensors
@@ -50,24 +51,30 @@ def write_mapping(folder: Path, space: Space, design: Design) -> None:
 
 @frozen(eq=False)
 class Candidate:
-    """A design that was trained from scratch. errors: on `choice`, one a seed."""
+    """A design that was trained from scratch. errors: on `choice`, one a seed. one_shot: error and loss on `search`
+    with the shared weights of a supernet, where it was judged so."""
 
     row: Rows
     errors: tuple[float, ...]
     score: float
     source: str = "search"
+    one_shot: tuple[float, float] | None = None
 
     @property
     def error(self) -> float:
         return float(np.mean(self.errors))
 
     def to_json(self) -> dict[str, Any]:
-        return {"row": self.row[0].tolist(), "errors": list(self.errors), "score": self.score, "source": self.source}
+        own = {"row": self.row[0].tolist(), "errors": list(self.errors), "score": self.score, "source": self.source}
+        return own | ({} if self.one_shot is None else {"one_shot": list(self.one_shot)})
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Candidate:
         row = np.array([value["row"]], np.int64)
-        return Candidate(row, tuple(float(e) for e in value["errors"]), float(value["score"]), str(value["source"]))
+        error, loss = value.get("one_shot", (None, None))
+        one_shot = None if loss is None else (float(error), float(loss))
+        errors = tuple(float(e) for e in value["errors"])
+        return Candidate(row, errors, float(value["score"]), str(value["source"]), one_shot)
 
 
 def claim_folder(folder: Path, overwrite: bool) -> None:
@@ -180,8 +187,16 @@ def write_pareto(folder: Path, costs: Costs, candidates: Sequence[Candidate]) ->
     for c, dominated in zip(candidates, find_dominated(points), strict=True):
         values = [o["value"] for o in shown_objectives(costs, c.row, None) if o["modelled"]]
         shown = shown_design(costs.space, costs.decode(c.row[0]))
-        rows.append([f"{c.error:.6g}", *values, int(dominated), c.source, len(c.errors), shown])
-    write_table(folder, ["error_choice", *names, "dominated", "source", "seeds"], paths, rows)
+        shared = ["", ""] if c.one_shot is None else [f"{value:.6g}" for value in c.one_shot]
+        rows.append([f"{c.error:.6g}", *values, int(dominated), c.source, len(c.errors), *shared, shown])
+    heads = ["error_choice", *names, "dominated", "source", "seeds", "error_one_shot", "loss_one_shot"]
+    write_table(folder, heads, paths, rows)
+
+
+def rank_candidates(candidates: Sequence[Candidate]) -> Ranking | None:
+    """How well losses with shared weights ranked the candidates by their errors; None where none was judged."""
+    judged = [(c.one_shot[1], c.error) for c in candidates if c.one_shot is not None]
+    return rank(*zip(*judged, strict=True)) if judged else None
 
 
 def write_table(folder: Path, heads: Sequence[str], paths: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from cospace.compiler.space.model import Space
 from cospace.compiler.space.schema import to_json
 from cospace.runtime import results
 from cospace.runtime.context import Run, Stopped, prepare
-from cospace.runtime.derive import Entry, change_one, pick_finalists, refine_pool
+from cospace.runtime.derive import Entry, change_one, judge_one_shot, pick_finalists, refine_pool
 from cospace.runtime.design_file import Tests, errors_of, gap_of, write_design
 from cospace.runtime.events import Event, Observe, ignore
 from cospace.runtime.freeze import freeze, thaw
@@ -185,38 +185,44 @@ class _Job:
             )
             if not found:
                 raise refuse("CS710", "no feasible design was met; `cospace check` says whether there is one")
-            finalists = pick_finalists(found, hardware, self._count("candidates", 8, least=1)) + self._known(hardware)
+            finalists = pick_finalists(found, hardware, self._count("candidates", 8, least=1))
+            finalists += self._known(joint, hardware)
             self.state["finalists"] = [_to_list(e) for e in finalists]
-            self._save(trained=True)
+            self._save()
         return [_from_list(x) for x in self.state["finalists"]]
 
-    def _known(self, hardware: Hardware) -> list[Entry]:
+    def _known(self, joint: Joint, hardware: Hardware) -> list[Entry]:
         """The networks of the space's baselines, each on its best accelerator: what is known enters the comparison."""
         entries = []
         for reference in self.run.space.references:
             found = hardware.find_best(row_of(self.run.costs, dict(reference.design)))
             if found is not None:
-                entries.append(Entry(found[0], 1.0, 0.0, found[1]))
+                entries.append(self._judge(joint, *found))
         return entries
+
+    def _judge(self, joint: Joint, row: np.ndarray, score: float) -> Entry:
+        return Entry(row, *judge_one_shot(self.run, joint.supernet, row), score)
 
     def _train(
         self, joint: Joint, hardware: Hardware, finalists: list[Entry], settings: TrainSettings
     ) -> list[Candidate]:
         """Train each finalist from scratch, then changes of the best one, then the best with more seeds."""
         run = self.run
-        done = self._train_each(finalists, settings)
+        done = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
+        for entry in finalists[len(done) :]:
+            self._train_entry(entry, done, len(finalists), settings)
         while len(done) < len(finalists) + self._count("changes", 16):
             entry = self._change(joint, hardware, done)
             if entry is None:
                 break
-            done = self._train_each([*(_entry_of(c) for c in done), entry], settings)
+            self._train_entry(entry, done, len(done) + 1, settings)
         rounds = ROUNDS[: self._count("rounds", len(ROUNDS))]
         while (again := _next_to_confirm(done, self._trade(), rounds)) is not None:
             c = done[again]
             phase = f"confirm {again + 1}"
             error = self._train_once(c.row, settings, run.seed + len(c.errors), phase)
-            done[again] = Candidate(c.row, (*c.errors, error), c.score, c.source)
-            self._keep(done)
+            done[again] = evolve(c, errors=(*c.errors, error))
+            self._keep(done, trained=True)
         return done
 
     def _change(self, joint: Joint, hardware: Hardware, done: Sequence[Candidate]) -> Entry | None:
@@ -235,30 +241,27 @@ class _Job:
         for i in order:
             found = hardware.find_best(rows[int(i)])
             if found is not None:
-                return Entry(found[0], 1.0, 0.0, found[1])
+                return self._judge(joint, *found)
         return None
 
-    def _train_each(self, entries: list[Entry], settings: TrainSettings) -> list[Candidate]:
-        """Candidates of the entries, those trained before included."""
-        done = [Candidate.from_json(c) for c in self.state.get("candidates", [])]
-        for i, entry in enumerate(entries[len(done) :], len(done)):
-            phase = f"train {i + 1} of {len(entries)}"
-            self.run.tell("phase", phase, 0, settings.epochs)
-            error = self._train_once(entry.row, settings, self.run.seed, phase)
-            done.append(Candidate(entry.row, (error,), entry.score))
-            self._keep(done)
-        return done
+    def _train_entry(self, entry: Entry, done: list[Candidate], of: int, settings: TrainSettings) -> None:
+        """Train one more candidate."""
+        phase = f"train {len(done) + 1} of {of}"
+        self.run.tell("phase", phase, 0, settings.epochs)
+        error = self._train_once(entry.row, settings, self.run.seed, phase)
+        done.append(Candidate(entry.row, (error,), entry.score, one_shot=(entry.error, entry.loss)))
+        self._keep(done)
 
     def _train_once(self, row: np.ndarray, settings: TrainSettings, seed: int, phase: str) -> float:
         subnets = self.run.planner.subnets(self.run.costs.decode(row[0]))
         return train(self.run, subnets, settings, seed, phase).error
 
-    def _keep(self, candidates: list[Candidate]) -> None:
+    def _keep(self, candidates: list[Candidate], trained: bool = False) -> None:
         self.state["candidates"] = [c.to_json() for c in candidates]
         results.write_pareto(self.folder, self.run.costs, candidates)
         front = results.describe_front(self.run.costs, candidates)
         self.run.observe(Event("front", "train", len(candidates), 0, {}, front))
-        self._save(trained=True)
+        self._save(trained)
 
     def _count(self, name: str, default: int, least: int = 0) -> int:
         """A whole number that the search stage says. Raises SpecError: CS705 where it is none."""
@@ -349,7 +352,7 @@ class _Job:
         """A checkpoint. trained: the supernet is done with and no longer kept."""
         if not trained and self.joint is not None:
             self.state["joint"], self.tensors = freeze(self.joint)
-        elif self.joint is not None and "finalists" in self.state and self.tensors:
+        elif self.joint is not None and self.tensors:
             self.tensors = {k: v for k, v in self.tensors.items() if not k.startswith("bank/")}
             self.state["joint"]["banks"] = []
         self.state["seconds"] = self._seconds()
@@ -378,6 +381,7 @@ class _Job:
     def _write_run(self, finished: bool) -> None:
         run = self.run
         params = {p.name: str(p.value.value) for p in run.space.params if p.given and p.value.is_const}
+        ranking = results.rank_candidates([Candidate.from_json(c) for c in self.state.get("candidates", [])])
         body = {
             "space": run.space.name,
             "seed": run.seed,
@@ -390,6 +394,7 @@ class _Job:
                 "cost_evaluations": run.costs.evaluations,
                 "cost_seconds": run.costs.seconds,
             },
+            "ranking": ranking.to_json() if ranking is not None else None,
             "seconds": self._seconds(),
             "finished": finished,
         }
@@ -405,14 +410,11 @@ class _Job:
         seeds = max(int(run.number(run.stage("train"), "seeds", 3)), 1)
         had = (1, *(n for _, n in rounds))
         confirming = sum(kept * (n - before) for (kept, n), before in zip(rounds, had, strict=False))
-        trainings = self._count("candidates", 8, least=1) + self._count("changes", 16) + confirming
+        changes = self._count("changes", 16)
+        trainings = self._count("candidates", 8, least=1) + changes + confirming
         trainings += seeds * (2 if run.space.references else 1)
-        searched = (epochs * 2 + self._count("pool", 240, least=1) / 2) * len(run.planner.bindings)
+        searched = (epochs * 2 + (self._count("pool", 240, least=1) + changes) / 2) * len(run.planner.bindings)
         return searched + trainings * settings.passes(run.planner.bindings)
-
-
-def _entry_of(candidate: Candidate) -> Entry:
-    return Entry(candidate.row, candidate.errors[0], 0.0, candidate.score)
 
 
 def choose(candidates: Sequence[Candidate], trade: float) -> Candidate:
@@ -432,7 +434,7 @@ def _next_to_confirm(candidates: Sequence[Candidate], trade: float, rounds: Sequ
     """The index of a candidate that a round of confirmation lacks a seed of."""
     left, had = list(range(len(candidates))), 1
     for kept, seeds in rounds:
-        known = [Candidate(c.row, c.errors[:had], c.score) for c in candidates]
+        known = [evolve(c, errors=c.errors[:had]) for c in candidates]
         left = sorted(left, key=lambda i: (_worth(known[i], trade), i))[:kept]
         for i in left:
             if len(candidates[i].errors) < seeds:

@@ -117,6 +117,31 @@ def test_baselines_are_compared(folder: Path, tmp_path: Path) -> None:
     assert "500 passes over the data each" in text and "10.00 %" in text
 
 
+def test_how_shared_weights_ranked_is_told_and_drawn(folder: Path, tmp_path: Path) -> None:
+    from cospace.cli.summary import summarise
+
+    copy = shutil.copytree(folder, tmp_path / "ranked")
+    heads, *rows = (copy / "pareto.csv").read_text().splitlines()
+    losses = [f"{row},{0.3 + 0.1 * i}" for i, row in enumerate(rows)]
+    (copy / "pareto.csv").write_text("\n".join([f"{heads},loss_one_shot", *losses]))
+    whole = {"tau": 0.512, "low": -0.1, "high": 0.83, "level": 0.95, "networks": 24}
+    plain = json.loads((copy / "run.json").read_text())
+    for ranking, part in (
+        (whole, "au 0.51, 95 % interval -0.10 to 0.83"),
+        ({**whole, "networks": 3}, "3 networks are too few to tell"),
+        ({**whole, "tau": None}, "24 networks tie"),
+        ({**whole, "low": "x"}, ""),
+        ([], ""),
+    ):
+        (copy / "run.json").write_text(json.dumps({**plain, "ranking": ranking}))
+        lines = "\n".join(summarise(copy))
+        assert part in lines and ("ranking  " in lines) == bool(part)
+        if ranking in (whole, []):
+            assert CliRunner().invoke(app, ["report", str(copy)]).exit_code == 0
+            text = (copy / "report.html").read_text()
+            assert part in text and text.count('aria-label="ranking"') == (ranking == whole)
+
+
 def test_no_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere", tmp_path):
         done = CliRunner().invoke(app, ["report", str(path)])

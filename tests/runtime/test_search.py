@@ -19,6 +19,7 @@ from cospace.runtime.context import prepare
 from cospace.runtime.events import Event, ignore
 from cospace.runtime.front import find_dominated, measure_hypervolume, sort_layers, spread
 from cospace.runtime.joint import begin_joint
+from cospace.runtime.ranking import rank
 from cospace.runtime.store import Checkpoints
 from spaces import make_space
 
@@ -49,7 +50,10 @@ def test_a_run_leaves_its_results(tmp_path: Path) -> None:
     assert set(SMALL._by_path) < set(rows[0])
     lines = [json.loads(x) for x in (tmp_path / "a/history.jsonl").read_text().splitlines()]
     assert {x["phase"].split()[0] for x in lines} >= {"search", "derive", "train", "report"}
-    assert json.loads((tmp_path / "a/run.json").read_text())["finished"] is True
+    body = json.loads((tmp_path / "a/run.json").read_text())
+    assert body["finished"] is True
+    expected = rank([float(r["loss_one_shot"]) for r in rows], [float(r["error_choice"]) for r in rows])
+    assert body["ranking"] == expected.to_json() and expected.networks == len(rows) > 8, "changes are judged, too"
     assert events[-1].kind == "done" and any(e.kind == "front" and e.front for e in events)
     with pytest.raises(SpecError, match="CS704"):
         run(tmp_path / "a")
@@ -58,7 +62,7 @@ def test_a_run_leaves_its_results(tmp_path: Path) -> None:
 
 def test_stopped_anywhere_and_resumed_it_ends_the_same(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole")
-    for moment in (2, 5, 9, 14):
+    for moment in (2, 5, 9, 20):
         folder, stop, seen = tmp_path / str(moment), threading.Event(), 0
 
         def observe(event: Event, stop: threading.Event = stop, moment: int = moment) -> None:
@@ -73,6 +77,9 @@ def test_stopped_anywhere_and_resumed_it_ends_the_same(tmp_path: Path) -> None:
         assert again.finished
         assert (again.design, again.test) == (whole.design, whole.test)
         assert (folder / "pareto.csv").read_bytes() == (tmp_path / "whole/pareto.csv").read_bytes()
+        told = [json.loads((f / "run.json").read_text()) for f in (folder, tmp_path / "whole")]
+        assert told[0]["ranking"] == told[1]["ranking"]
+        assert told[0]["budget"]["passes"] == told[1]["budget"]["passes"]
 
 
 def test_resuming_nothing_is_refused(tmp_path: Path) -> None:
