@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 def convolve(x: Tensor, weight: Tensor, precision: Precision, stride: int = 1, groups: int = 1) -> Tensor:
     """A convolution of rounded operands, zeros around. x: examples x in x rows x columns; weight: out x in / groups x
-    kernel x kernel."""
-    kernel, operand = weight.shape[-1], precision.activation(x)
+    kernel x kernel. In memory the channels of a pixel lie together from here on: kernels of few channels a group and
+    their gradients take a fraction of the time so."""
+    kernel, operand = weight.shape[-1], precision.activation(x.contiguous(memory_format=torch.channels_last))
     if kernel % 2 == 0:
         operand = _padded(operand, kernel)
     return F.conv2d(operand, precision.weight(weight), None, stride, kernel // 2 if kernel % 2 else 0, 1, groups)
