@@ -40,7 +40,7 @@ def judge_one_shot(run: Run, supernet: Supernet, row: Rows) -> tuple[float, floa
     found = []
     for subnet in run.planner.subnets(run.costs.decode(row[0])).values():
         weights = supernet.weights(subnet)
-        calibrate(run, subnet, weights, int(run.number(run.stage("search"), "batch", 0)))
+        calibrate(run, [(subnet, weights)], int(run.number(run.stage("search"), "batch", 0)))
         found.append(look(run, subnet, weights, "search"))
     return mean(error for error, _ in found), mean(loss for _, loss in found)
 

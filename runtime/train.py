@@ -25,7 +25,7 @@ from cospace.runtime.step import Teacher, clip_norm, gradients_of
 CHECK_EVERY = 5
 """Epochs between two looks at the `choice` split."""
 CALIBRATED = 20
-"""Batches from which norms learn the statistics of a path with shared weights."""
+"""Batches from which norms learn the statistics of a path whose weights stay as they are."""
 STEADY, LEAST = 4, 3
 """A training's error is the mean over the last 1/STEADY of its looks, LEAST at least. The least of all its looks would
 favour designs whose accuracy jumps about: on the 250 nodes that choose on Cora, by up to three points."""
@@ -47,7 +47,7 @@ class TrainSettings:
 
     def passes(self, bindings: Sequence[Binding]) -> float:
         """Over the data, of one training of a design whose switches may be bound so: its looks and its teacher's
-        training are among them."""
+        training are among them, what norms and ranges take at its end is not."""
         looks = -(-self.epochs // CHECK_EVERY) / 2
         teacher = self.epochs * 1.5 + looks if self.loss.taught else 0
         return self.epochs * len(self.loss.read_at(bindings)) + looks * len(bindings) + teacher
@@ -127,7 +127,7 @@ def train(
     teacher: Teacher | None = None,
 ) -> Trained:
     """Train a design from scratch. An epoch is one pass for each binding of its switches that the loss reads; a look at
-    `choice` half of one for each. teacher: whom losses learn from, half a pass an epoch; trained first where they do
+    `choice` half of one for each. At the end its norms are calibrated, and ranges of activations gathered. teacher: whom losses learn from, half a pass an epoch; trained first where they do
     and none is given.
 
     Raises:
@@ -166,6 +166,7 @@ def train(
                 kept = epoch, {n: p.detach().clone() for n, p in tensors.items()}
             value = float(torch.stack(losses).mean())
             run_.tell("step", phase, epoch + 1, settings.epochs, loss=value, accuracy=1 - looks[-1][0])
+    calibrate(run_, [(s, weights_of(s, kept[1])) for s in subnets.values()], settings.batch)
     steady = [error for error, _ in looks[-max(len(looks) // STEADY, LEAST) :]]
     ranges = {at: _gather(run_, subnet, weights_of(subnet, kept[1]), settings.batch) for at, subnet in subnets.items()}
     return Trained(subnets, seed, kept[1], kept[0], sum(steady) / len(steady), ranges)
@@ -228,11 +229,21 @@ def look(run_: Run, subnet: Subnet, weights: Weights, split: str, ranges: Ranges
 
 
 @torch.no_grad()
-def calibrate(run_: Run, subnet: Subnet, weights: Weights, size: int) -> None:
-    """Give the norms of a path the statistics of some training examples as these weights see them. Half a pass over
-    those; nothing where there are no norms."""
-    if not any(True for step in subnet.steps for _ in build_skeleton(step).buffers()):
+def calibrate(run_: Run, paths: Sequence[tuple[Subnet, Weights]], size: int) -> None:
+    """Give the norms of some paths the statistics of training examples as these weights see them, in the place of those
+    gathered while they moved; norms that paths share see each in turn. Half a pass over those examples for each path;
+    nothing where there are no norms."""
+    buffers = [
+        (dict(build_skeleton(step).named_buffers()), own)
+        for subnet, w in paths
+        for step, own in zip(subnet.steps, w, strict=True)
+    ]
+    if not any(names for names, _ in buffers):
         return
+    for names, own in buffers:
+        for name in names:
+            own[name].zero_()
     for batch in itertools.islice(run_.task.batches("train", size, order_of(run_.seed, 0)), CALIBRATED):
-        run_.budget.passes += batch.share / 2
-        run(subnet, batch.fields, weights, calibrating=True)
+        for subnet, weights in paths:
+            run_.budget.passes += batch.share / 2
+            run(subnet, batch.fields, weights, calibrating=True)

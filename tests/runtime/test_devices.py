@@ -88,7 +88,7 @@ def step(run_: Run, bfloat16: bool) -> tuple[float, Tensors, Gradients]:
     if settings.loss.taught:
         own = list(subnets.values())[-1]
         teacher = Teacher(own, weights_of(own, fresh_tensors([own], 9, CPU)))
-        calibrate(run_, own, teacher.weights, 64)
+        calibrate(run_, [(own, teacher.weights)], 64)
     tensors = fresh_tensors(subnets.values(), 0, CPU)
     batch = next(iter(run_.task.batches("train", 64)))
     loss, gradients = gradients_of(subnets, tensors, batch, settings.loss, 0, teacher=teacher, bfloat16=bfloat16)

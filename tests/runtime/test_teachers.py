@@ -102,7 +102,8 @@ def test_passes_of_a_teacher_are_counted(loss: str, bits: str, passes: float) ->
     trained = train(run, subnets, settings, 0)
     looked = sum(b.share for b in run.task.batches("choice")) * looks / 2  # at fewer examples than a pass has
     frozen = sum(r is not None for r in trained.ranges.values()) / 2
-    assert run.budget.passes == pytest.approx(passes + looked + frozen)
+    calibrated = looks / 2  # all of this data, at each binding and for the teacher
+    assert run.budget.passes == pytest.approx(passes + looked + frozen + calibrated)
 
 
 def test_a_pupil_comes_nearer_to_its_teacher() -> None:
@@ -120,6 +121,22 @@ def test_a_pupil_comes_nearer_to_its_teacher() -> None:
         ]
         distances.append(F.mse_loss(*outputs).item())
     assert distances[0] < 0.8 * distances[1]
+
+
+def test_norms_of_a_trained_network_are_those_of_its_last_weights() -> None:
+    run = prepared("cross_entropy()", "32")
+    settings, subnets = settings_of(run), run.planner.subnets({})
+    trained = train(run, subnets, settings, 0)
+    (subnet,) = subnets.values()
+    weights = weights_of(subnet, trained.tensors)
+    batches = list(run.task.batches("train", 64))
+    told = []
+    for training in (False, True):
+        own = [{n: t.clone() for n, t in step.items()} for step in weights]
+        with torch.no_grad():
+            outputs = [run_network(subnet, b.fields, own, training=training) for b in batches]
+        told.append(torch.stack([F.cross_entropy(o, b.targets) for o, b in zip(outputs, batches, strict=True)]).mean())
+    assert told[0].item() == pytest.approx(told[1].item(), rel=0.1)
 
 
 def test_a_search_has_no_teacher() -> None:
