@@ -127,8 +127,8 @@ def train(
     teacher: Teacher | None = None,
 ) -> Trained:
     """Train a design from scratch. An epoch is one pass for each binding of its switches that the loss reads; a look at
-    `choice` half of one for each. At the end its norms are calibrated, and ranges of activations gathered. teacher: whom losses learn from, half a pass an epoch; trained first where they do
-    and none is given.
+    `choice` half of one for each. At the end norms are calibrated, and ranges of activations gathered. teacher: whom
+    losses learn from, half a pass an epoch; trained first where they do and none is given.
 
     Raises:
         Stopped: between two epochs, when asked to.

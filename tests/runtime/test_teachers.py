@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from attrs import evolve
 from cospace.dsl.diagnostics import SpecError
 from cospace.runtime.context import Run
 from cospace.runtime.losses import CrossEntropy, Only
@@ -125,8 +126,8 @@ def test_a_pupil_comes_nearer_to_its_teacher() -> None:
 
 def test_norms_of_a_trained_network_are_those_of_its_last_weights() -> None:
     run = prepared("cross_entropy()", "32")
-    settings, subnets = settings_of(run), run.planner.subnets({})
-    trained = train(run, subnets, settings, 0)
+    settings, subnets = evolve(settings_of(run), epochs=5), run.planner.subnets({})
+    trained = train(run, subnets, settings, 1)
     (subnet,) = subnets.values()
     weights = weights_of(subnet, trained.tensors)
     batches = list(run.task.batches("train", 64))
