@@ -1,25 +1,25 @@
 """Networks that switch their precision, beside one network for each precision: accuracy, and what switching takes.
 
 One small FBNet-like network on scikit-learn's digits, by repeated five-fold cross-validation, at bits {2, 3, 4, 8, 32}.
-Methods, at equal epochs, the rate of each tuned alike on folds that are not reported:
+Methods, at equal epochs, the rate of each tuned alike on folds that are not reported, and then how much is learned from
+others where it is:
 
     cascade                              one network, each precision learning from all larger ones
     shared                               one network, each precision by itself
     independent                          a network for each precision
     independent, distilled               each also learning from a network of 32 bit that was trained before, by itself
-    independent, learned step            a network for each precision, steps of its quantisers trained
-    independent, learned step, distilled both
-    cascade, learned step                one network, steps trained for each precision
 
-The first three have the same quantiser and take the same passes over the data, N networks of E epochs what a shared one
-of N precisions takes; distilled ones take those of their teacher more, one for all precisions, which are printed.
+Weights are rounded by `min_max(symmetric = false)`, 2^bits levels; and the same four with learned steps, which are kept
+for each precision. N networks of E epochs take the passes over the data that a shared one of N precisions takes;
+distilled ones take those of their teacher more, one for all precisions, which are printed.
 
-For each precision the mean difference to independent networks with its 95 % interval over the folds (the variance as
-Nadeau and Bengio, 2003, correct it, for folds share their examples). Then, of one shared network: seconds to switch,
-whether its outputs equal those of the network exported by itself to the bit, time and memory beside that one.
+For each precision the mean difference to independent networks of the same quantiser with its 95 % interval over the
+folds (the variance as Nadeau and Bengio, 2003, correct it, for folds share their examples). Then, of one shared
+network: seconds to switch, whether its outputs equal those of the network exported by itself to the bit, time and
+memory beside that one.
 
-    python benchmarks/switching.py [--repeats 10] [--epochs 20] [--rates 0.02 0.05 0.1] [--out FILE]
-                                   [--methods cascade shared independent]
+    python benchmarks/switching.py [--repeats 10] [--epochs 20] [--rates 0.02 0.05 0.1] [--betas 0.03 0.1 0.3 1]
+                                   [--out FILE] [--methods cascade shared independent]
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from cospace.runtime.tasks.image import Images
 from cospace.runtime.train import TrainSettings, measure_errors, read_train_settings, train, train_teacher
 
 FOLDS = 5
-REFERENCE = "independent"
+REFERENCE, STEPS = "independent", ", learned step"
 TUNED = 3
 """Folds on which the rates are tuned, of a shuffle that is not reported."""
 TEXT = """space switched
@@ -80,26 +80,31 @@ class Method:
     """loss, quantiser: as text. alone: whether each precision has a network of its own."""
 
     loss: str = "cross_entropy()"
-    quantiser: str = "min_max()"
+    quantiser: str = "min_max(symmetric = false)"
     alone: bool = True
 
 
-CASCADE, TAUGHT = "cascade(cross_entropy(), over = precision.both)", "taught(cross_entropy())"
-METHODS = {
+CASCADE = "cascade(cross_entropy(), over = precision.both, beta = BETA)"
+TAUGHT = "taught(cross_entropy(), beta = BETA)"
+ONES = {
     "cascade": Method(CASCADE, alone=False),
     "shared": Method(alone=False),
     "independent": Method(),
     "independent, distilled": Method(TAUGHT),
-    "independent, learned step": Method(quantiser="learned_step()"),
-    "independent, learned step, distilled": Method(TAUGHT, "learned_step()"),
-    "cascade, learned step": Method(CASCADE, "learned_step()", alone=False),
 }
+METHODS = ONES | {name + STEPS: evolve(method, quantiser="learned_step()") for name, method in ONES.items()}
+BETA = 0.1
+"""With which rates are tuned."""
 Errors = dict[str, float]
+Tuned = tuple[float, float]
+"""A rate, and a beta where the method has one."""
 
 
-def prepared(epochs: int, rate: float, method: Method) -> Run:
-    text = TEXT.replace("EPOCHS", str(epochs)).replace("RATE", str(rate))
-    found = compile_text(text.replace("LOSS", method.loss).replace("QUANTISER", method.quantiser))
+def prepared(epochs: int, tuned: Tuned, method: Method) -> Run:
+    text = TEXT.replace("EPOCHS", str(epochs)).replace("RATE", str(tuned[0]))
+    found = compile_text(
+        text.replace("LOSS", method.loss.replace("BETA", str(tuned[1]))).replace("QUANTISER", method.quantiser)
+    )
     if found.space is None:
         raise SystemExit("\n".join(d.message for d in found.diagnostics))
     return prepare(found.space, 0, None, ignore, threading.Event())
@@ -130,18 +135,27 @@ def learn(run: Run, method: Method, seed: int) -> dict[Binding, float]:
     return found
 
 
-def tune(epochs: int, rates: list[float], name: str) -> float:
-    """The rate of the least mean error over all precisions, on folds of a shuffle that is not reported."""
-    told = {}
-    for rate in rates:
-        run = prepared(epochs, rate, METHODS[name])
-        found = []
-        for fold in range(TUNED):
-            fold_of(run, 10_000, fold)
-            found.append(statistics.mean(learn(run, METHODS[name], fold).values()))
-        told[rate] = statistics.mean(found)
-    best = min(told, key=lambda r: (told[r], r))
-    print(f"{name}: " + ", ".join(f"rate {r:g} {e:.2%}" for r, e in told.items()) + f"; {best:g} is taken", flush=True)
+def tune(epochs: int, rates: list[float], betas: list[float], name: str) -> Tuned:
+    """The rate of the least mean error over all precisions, then the beta of the least, on folds of a shuffle that is
+    not reported."""
+    told: dict[Tuned, float] = {}
+
+    def best_of(tried: list[Tuned]) -> Tuned:
+        for tuned in tried:
+            if tuned not in told:
+                run, found = prepared(epochs, tuned, METHODS[name]), []
+                for fold in range(TUNED):
+                    fold_of(run, 10_000, fold)
+                    found.append(statistics.mean(learn(run, METHODS[name], fold).values()))
+                told[tuned] = statistics.mean(found)
+        return min(tried, key=lambda t: (told[t], t))
+
+    best = best_of([(rate, BETA) for rate in rates])
+    if "BETA" in METHODS[name].loss:
+        best = best_of([(best[0], beta) for beta in betas])
+    print(
+        f"{name}: " + ", ".join(f"{r:g} {b:g} {e:.2%}" for (r, b), e in told.items()) + f"; {best} is taken", flush=True
+    )
     return best
 
 
@@ -165,8 +179,9 @@ def compare(found: dict[str, list[Errors]], passes: Mapping[str, float]) -> None
         print(f"{name}: {passes.get(name, math.nan):.0f} passes over the data a fold")
         for bits in own[0]:
             row = f"  {bits:8}{1 - statistics.mean(e[bits] for e in own[:runs]):8.2%}"
-            if name != REFERENCE and REFERENCE in found:
-                pairs = zip(found[REFERENCE][:runs], own[:runs], strict=True)
+            beside = REFERENCE + (STEPS if name.endswith(STEPS) else "")
+            if name != beside and beside in found:
+                pairs = zip(found[beside][:runs], own[:runs], strict=True)
                 mean, low, high = interval([100 * (theirs[bits] - mine[bits]) for theirs, mine in pairs])
                 row += f" {mean:+6.2f} [{low:+.2f}, {high:+.2f}]"
             print(row, flush=True)
@@ -228,24 +243,25 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.02, 0.05, 0.1])
+    parser.add_argument("--betas", type=float, nargs="+", default=[0.03, 0.1, 0.3, 1.0])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--out", type=Path, default=None, help="errors of every fold as JSON, to go on from")
     options = parser.parse_args()
-    weigh(prepared(options.epochs, options.rates[0], METHODS["cascade"]))
+    weigh(prepared(options.epochs, (options.rates[0], BETA), METHODS["cascade"]))
     kept = json.loads(options.out.read_text()) if options.out is not None and options.out.is_file() else {}
-    rates: dict[str, float] = kept.get("rates", {})
+    tuned: dict[str, Tuned] = {name: (rate, beta) for name, (rate, beta) in kept.get("tuned", {}).items()}
     found: dict[str, list[Errors]] = kept.get("found", {})
     passes: dict[str, float] = kept.get("passes", {})
 
     def keep() -> None:
         if options.out is not None:
-            options.out.write_text(json.dumps({"rates": rates, "found": found, "passes": passes}))
+            options.out.write_text(json.dumps({"tuned": tuned, "found": found, "passes": passes}))
 
     for name in options.methods:
-        if name not in rates:
-            rates[name] = tune(options.epochs, options.rates, name)
+        if name not in tuned:
+            tuned[name] = tune(options.epochs, options.rates, options.betas, name)
             keep()
-    runs = {name: prepared(options.epochs, rates[name], METHODS[name]) for name in options.methods}
+    runs = {name: prepared(options.epochs, tuned[name], METHODS[name]) for name in options.methods}
     for n in range(options.repeats * FOLDS):
         for name, run in runs.items():
             if n < len(found.setdefault(name, [])):
