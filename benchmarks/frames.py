@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attrs import frozen
 from cospace.compiler.driver import compile_text
 from cospace.compiler.sampling.sample import Sampler
 from cospace.compiler.space.model import Space
@@ -66,7 +67,7 @@ def text_of(method: str, epochs: int, price: float) -> str:
     for line in changed.splitlines():
         if line.startswith(("fpga = ", "require fpga", "import std.fpga", "param dsps", "param brams", "param least")):
             continue
-        if line.startswith(("param slow", "param fast")) or line.strip().startswith(("fpga ", "+ lagrange")):
+        if line.startswith(("param slow", "param fast")) or line.strip().startswith("fpga "):
             continue
         if line.startswith("minimize fpga"):
             line = "macs = sum(net.works.macs)\nminimize macs"
@@ -76,80 +77,145 @@ def text_of(method: str, epochs: int, price: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def space_of(method: str, epochs: int, price: float, least: int) -> Space:
-    settings = {"scale": "small"} | ({"least": f"{least} Hz"} if method in ("joint", "accelerator", "random") else {})
+def space_of(method: str, epochs: int, price: float, least: float) -> Space:
+    settings = {"scale": "small"} | (
+        {"least": f"{least:.0f} Hz"} if method in ("joint", "accelerator", "random") else {}
+    )
     found = compile_text(text_of(method, epochs, price), settings=settings)
     if found.space is None:
         raise SystemExit("\n".join(d.message for d in found.diagnostics))
     return found.space
 
 
-def run_one(job: tuple[str, int, int, float, int]) -> dict[str, Any]:
-    """One method for one target with one seed."""
-    method, at, seed, budget, epochs = job
-    from cospace.runtime.baselines import passes_of, train_candidate, train_one_shot
+@frozen
+class Job:
+    """One method with one seed. target: frames a second; price: of a million multiplications, for `macs`; number: what
+    all that is random is drawn from; budget: passes; trained: networks that a search trains at its end."""
+
+    method: str
+    target: float
+    price: float
+    seed: int
+    number: int
+    budget: float
+    epochs: int
+    trained: int = TRAINED
+
+
+class Placed:
+    """Networks of the space without a target, each on its exact best accelerator."""
+
+    def __init__(self, job: Job) -> None:
+        from cospace.runtime.baselines import passes_of
+        from cospace.runtime.context import prepare
+        from cospace.runtime.events import ignore
+        from cospace.runtime.hardware import Hardware
+        from cospace.runtime.joint import begin_joint
+        from cospace.runtime.train import read_train_settings
+
+        self.run = prepare(space_of("network", job.epochs, 0, 0), job.number, None, ignore, threading.Event())
+        self.settings = read_train_settings(self.run, self.run.stage("train"))
+        self.each = passes_of(self.run, self.settings)
+        joint = begin_joint(self.run, self.run.stage("search"), job.number)
+        self.hardware = Hardware(self.run.costs, joint.hardware, job.number)
+        self.paths = [self.run.costs.decisions[j].path for j in self.hardware.open]
+        self.network = [j for j in joint.network if j not in self.hardware.open]
+
+    def best_of(self, design: dict[str, Any]) -> tuple[Any, float] | None:
+        """A network with its best accelerator as a row, and its frames a second; None where it takes no time."""
+        given = {p: v for p, v in design.items() if p not in self.paths}
+        decisions = self.run.costs.decisions
+        row = np.array([[-1 if d.path not in given else d.values.index(given[d.path]) for d in decisions]])
+        return self.best_at(row)
+
+    def best_at(self, row: Any) -> tuple[Any, float] | None:
+        """As `best_of`, of a row (1, d)."""
+        row = row.copy()
+        row[:, self.hardware.open] = 0
+        found = self.hardware.find_best(self.hardware.liveness.fill(np.maximum(row, 0)))
+        return None if found is None else (found[0], math.exp(-found[1]))
+
+    def repaired(self, row: Any, target: float) -> tuple[Any, float] | None:
+        """The network of a row changed until it is fast enough, one decision at a time: the fastest of all changes, or
+        the slowest of those that do."""
+        here = self.best_at(row)
+        while here is not None and here[1] < target:
+            found = []
+            for j in self.network:
+                for value in range(len(self.run.costs.decisions[j].values) if here[0][0, j] >= 0 else 0):
+                    changed = here[0].copy()
+                    changed[0, j] = value
+                    found += [placed] if (placed := self.best_at(changed)) is not None else []
+            enough = [f for f in found if f[1] >= target]
+            best = min(enough, key=lambda f: f[1]) if enough else max(found, key=lambda f: f[1], default=None)
+            here = best if best is not None and best[1] > here[1] else None
+        return here
+
+
+def run_one(job: Job) -> dict[str, Any]:
+    """What a method ends with."""
+    from cospace.runtime.baselines import train_candidate
+    from cospace.runtime.train import measure_errors
+
+    start, own = time.process_time(), Placed(job)
+    proposed, passes, seconds = propose(job, own)
+    told = job.method in ("joint", "accelerator", "random", "repair")
+    count = int(job.budget / own.each + 0.5) if job.method == "random" else job.trained
+    ended: list[tuple[Any, float]] = []
+    first = None
+    for design in proposed:
+        placed = own.best_of(design) if len(ended) < count else None
+        first = first or placed
+        if placed is not None and (not told or placed[1] >= job.target * (1 - 1e-9)):
+            ended.append(placed)
+    if job.method == "repair" and not ended and first is not None:
+        mended = own.repaired(first[0], job.target)
+        ended += [mended] if mended is not None else []
+    run = own.run
+    found = [(train_candidate(run, row, -math.log(f), own.settings, job.method), f) for row, f in ended]
+    line: dict[str, Any] = {
+        "method": job.method, "target": job.target, "seed": job.seed, "budget": job.budget, "epochs": job.epochs,
+        "passes": passes + run.budget.passes, "hardware_seconds": seconds + run.costs.seconds, "trained": len(found),
+        "first": None if first is None else first[1],
+    }  # fmt: skip
+    if found:
+        candidate, frames = min(found, key=lambda f: (f[0].error, -f[1]))
+        error = measure_errors(run, run.trained[candidate.row.tobytes()], "report")[()]
+        line |= {"choice": candidate.error, "error": error, "frames": frames}
+    return line | {"seconds": time.process_time() - start}
+
+
+def propose(job: Job, own: Placed) -> tuple[list[dict[str, Any]], float, float]:
+    """The designs that a method would train, best first; passes over the data, and processor seconds of accelerators,
+    that it took to find them."""
+    from cospace.runtime.baselines import train_one_shot
     from cospace.runtime.context import prepare
     from cospace.runtime.derive import Entry
     from cospace.runtime.events import ignore
     from cospace.runtime.hardware import Hardware
     from cospace.runtime.joint import begin_joint
-    from cospace.runtime.train import measure_errors, read_train_settings
 
-    start, target = time.process_time(), TARGETS[at]
-    number = seed if method != "network" else 1_000 * (at + 1) + seed
-    own = prepare(space_of("network", epochs, 0, 0), number, None, ignore, threading.Event())
-    settings = read_train_settings(own, own.stage("train"))
-    hardware = Hardware(own.costs, begin_joint(own, own.stage("search"), number).hardware, number)
-    paths = [own.costs.decisions[j].path for j in hardware.open]
-
-    def best_of(design: dict[str, Any]) -> tuple[Any, float] | None:
-        """A network on its exact best accelerator, and its frames a second."""
-        given = {p: v for p, v in design.items() if p not in paths}
-        row = np.array([[-1 if d.path not in given else d.values.index(given[d.path]) for d in own.costs.decisions]])
-        row[:, hardware.open] = 0
-        found = hardware.find_best(hardware.liveness.fill(row))
-        return None if found is None else (found[0], math.exp(-found[1]))
-
-    space = space_of(method, epochs, PRICES[at], target)
-    if method == "accelerator":
-        drawn = own.costs.decode(np.asarray(Sampler(own.space).sample(1, number))[0])
-        began = best_of(drawn)
+    space, costs = space_of(job.method, job.epochs, job.price, job.target), own.run.costs
+    if job.method == "random":
+        with costs.busy():
+            rows = np.asarray(Sampler(space).sample(4 * int(job.budget / own.each + 0.5), job.number))
+        return [costs.decode(r) for r in rows], 0.0, 0.0
+    if job.method == "accelerator":
+        began = own.best_of(costs.decode(np.asarray(Sampler(own.run.space).sample(1, job.number))[0]))
         assert began is not None
-        design = own.costs.decode(began[0][0])
-        space = fix(space, {p: design[p] for p in paths if p in design})
-    each, passes, seconds = passes_of(own, settings), 0.0, 0.0
-    proposed: list[dict[str, Any]] = []
-    if method == "random":
-        with own.costs.busy():
-            rows = np.asarray(Sampler(space).sample(4 * int(budget / each + 0.5), number))
-        proposed = [own.costs.decode(r) for r in rows]
-    else:
-        run = prepare(space, number, None, ignore, threading.Event())
-        other = Hardware(run.costs, begin_joint(run, run.stage("search"), number).hardware, number)
-        pool = train_one_shot(run, other, budget - TRAINED * each, method == "network", True)
-        passes, seconds = run.budget.passes, run.costs.seconds
+        design = costs.decode(began[0][0])
+        space = fix(space, {p: design[p] for p in own.paths if p in design})
+    blind = job.method in ("network", "repair")
+    run = prepare(space, job.number, None, ignore, threading.Event())
+    hardware = Hardware(run.costs, begin_joint(run, run.stage("search"), job.number).hardware, job.number)
+    pool = train_one_shot(run, hardware, job.budget - job.trained * own.each, blind, True)
 
-        def worth(e: Entry) -> tuple[float, float]:
-            if method != "macs":
-                return e.error, e.loss
-            return e.loss + PRICES[at] * math.exp(e.score) / 1e6, 0.0
+    def worth(e: Entry) -> tuple[float, float]:
+        if job.method != "macs":
+            return e.error, e.loss
+        return e.loss + job.price * math.exp(e.score) / 1e6, 0.0
 
-        proposed = [run.costs.decode(e.row[0]) for e in sorted(pool, key=worth)]
-    told = method in ("joint", "accelerator", "random")
-    count, found = int(budget / each + 0.5) if method == "random" else TRAINED, []
-    for design in proposed:
-        placed = best_of(design) if len(found) < count else None
-        if placed is not None and (not told or placed[1] >= target * (1 - 1e-9)):
-            found.append((train_candidate(own, placed[0], -math.log(placed[1]), settings, method), placed[1]))
-    line: dict[str, Any] = {
-        "method": method, "target": target, "seed": seed, "budget": budget, "epochs": epochs,
-        "passes": passes + own.budget.passes, "hardware_seconds": seconds + own.costs.seconds, "trained": len(found),
-    }  # fmt: skip
-    if found:
-        candidate, frames = min(found, key=lambda f: (f[0].error, -f[1]))
-        error = measure_errors(own, own.trained[candidate.row.tobytes()], "report")[()]
-        line |= {"choice": candidate.error, "error": error, "frames": frames}
-    return line | {"seconds": time.process_time() - start}
+    return [run.costs.decode(e.row[0]) for e in sorted(pool, key=worth)], run.budget.passes, run.costs.seconds
 
 
 def volume(points: list[tuple[float, float]], corner: tuple[float, float]) -> float:
@@ -213,7 +279,15 @@ def main() -> None:
     lines = read_lines(o.log, {"budget": o.budget, "epochs": o.epochs})
     done = {(x["method"], x["target"], x["seed"]) for x in lines}
     jobs = [
-        (method, at, seed, o.budget, o.epochs)
+        Job(
+            method,
+            target,
+            PRICES[at],
+            seed,
+            seed if method != "network" else 1_000 * (at + 1) + seed,
+            o.budget,
+            o.epochs,
+        )
         for seed in range(o.seeds)
         for at, target in enumerate(TARGETS)
         for method in o.only

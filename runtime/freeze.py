@@ -30,6 +30,7 @@ def freeze(joint: Joint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return {
         "complete": search.complete,
         "apart": search.apart,
+        "placed": [joint.asked, joint.served],
         "epoch": joint.epoch,
         "counts": distribution.counts,
         "random": json.dumps(distribution.random.bit_generator.state),
@@ -58,6 +59,7 @@ def thaw(joint: Joint, state: dict[str, Any], tensors: dict[str, np.ndarray]) ->
         joint.epoch = int(state["epoch"])
         search, known = joint.own_search, tensors.get("accelerators")
         search.accelerators = [] if known is None else [row[None] for row in known]
+        joint.asked, joint.served = map(int, state["placed"])
         search.complete, search.apart = bool(state["complete"]), bool(state["apart"])
         joint.run.costs.inputs = {str(name): float(value) for name, value in state["inputs"].items()}
         torch.set_rng_state(torch.from_numpy(tensors["torch"].copy()))

@@ -38,8 +38,6 @@ ANEW = 10
 TRIES = 4
 PLACED = 8
 """Networks that are given accelerators at once."""
-ASKED = 0.05
-"""Of looks at what known accelerators serve none of: how many look for another accelerator."""
 ELSEWHERE = 0.02
 """Of steps of a walk that lead nowhere: how many begin it elsewhere."""
 REDRAWN = 0.3
@@ -48,7 +46,8 @@ REDRAWN = 0.3
 
 @define
 class Joint:
-    """State of one search; steps: of the epoch that is under way. ends: of a sandwich, `drawn` paths lie between."""
+    """State of one search; steps: of the epoch that is under way. asked: networks for which an accelerator was looked
+    for while they were drawn, served: of those, how many have one. ends: of a sandwich, `drawn` paths lie between."""
 
     run: Run
     stage: Stage
@@ -63,6 +62,8 @@ class Joint:
     epoch: int = 0
     steps: int = 0
     certified: list[Rows] = field(factory=list)
+    asked: int = 0
+    served: int = 0
     sampler: Sampler | None = None
     searched: Hardware | None = None
     ends: Ends | None = None
@@ -135,16 +136,20 @@ class Joint:
         return rows[(rows[:, self.network] != base[:, self.network]).any(1)]
 
     def _place(self, rows: Rows, n: int) -> list[Rows]:
-        """The first n networks of some rows that an accelerator serves, each on the best that is known; others are
-        looked for where none is known, and now and then."""
-        search = self.own_search
-        found = search.known(rows[:n], n)
-        found += search.known(rows[n:], n - len(found)) if len(found) < n else []
-        if len(found) < n and len(rows) and (not search.accelerators or self.distribution.random.random() < ASKED):
-            best = search.find_best(rows[:1])
-            found += [best] if best is not None and not found else []
-        self._remember([row for row, _ in found])
-        return [row for row, _ in found]
+        """The first n networks of some rows that an accelerator serves, each on the best that is known for it. Of the
+        first n those that no known one serves have theirs looked for, as often as that led to one before."""
+        search, random = self.own_search, self.distribution.random
+        found: list[Rows] = []
+        for row in rows[:n, None]:
+            served = search.known(row, 1)
+            if not served and random.random() < (self.served + 1) / (self.asked + 1):
+                best = search.find_best(row)
+                served = [best] if best is not None else []
+                self.asked, self.served = self.asked + 1, self.served + len(served)
+            found += [row for row, _ in served]
+        found += [row for row, _ in search.known(rows[n:], n - len(found))] if len(found) < n else []
+        self._remember(found)
+        return found
 
     def _remember(self, rows: list[Rows]) -> None:
         self.certified = (self.certified + rows)[-REMEMBERED:]
