@@ -48,6 +48,8 @@ TARGETS = (50_000, 80_000, 125_000, 200_000, 320_000, 500_000)
 PRICES = (0.03, 0.1, 0.3, 1, 3, 10)
 """Of a million multiplications, in units of the loss, for each target."""
 METHODS = ("joint", "network", "macs", "accelerator", "random")
+TOLD = ("joint", "accelerator", "random")
+"""Which search under the target as a requirement."""
 SLOWEST = 30_000.0
 WRONG = 0.9
 CLOSE = (0.2, 50_000.0)
@@ -78,9 +80,7 @@ def text_of(method: str, epochs: int, price: float) -> str:
 
 
 def space_of(method: str, epochs: int, price: float, least: float) -> Space:
-    settings = {"scale": "small"} | (
-        {"least": f"{least:.0f} Hz"} if method in ("joint", "accelerator", "random") else {}
-    )
+    settings = {"scale": "small"} | ({"least": f"{least:.0f} Hz"} if method in TOLD else {})
     found = compile_text(text_of(method, epochs, price), settings=settings)
     if found.space is None:
         raise SystemExit("\n".join(d.message for d in found.diagnostics))
@@ -159,7 +159,7 @@ def run_one(job: Job) -> dict[str, Any]:
 
     start, own = time.process_time(), Placed(job)
     proposed, passes, seconds = propose(job, own)
-    told = job.method in ("joint", "accelerator", "random", "repair")
+    told = job.method in (*TOLD, "repair")
     count = int(job.budget / own.each + 0.5) if job.method == "random" else job.trained
     ended: list[tuple[Any, float]] = []
     first = None
@@ -226,6 +226,19 @@ def volume(points: list[tuple[float, float]], corner: tuple[float, float]) -> fl
     return measure_hypervolume(told, (corner[0], -math.log(corner[1])))
 
 
+def interval(differences: Any, random: np.random.Generator) -> tuple[float, float, float]:
+    """Mean of paired differences (n,) and its 95 % interval, by bootstrap samples of pairs."""
+    n = len(differences)
+    means = differences[random.integers(n, size=(SAMPLES, n))].mean(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(differences.mean()), float(low), float(high)
+
+
+def ending(line: dict[str, Any]) -> str:
+    """What a run ended with, in words."""
+    return f"{line['error']:.2%} {line['frames']:,.0f}" if "error" in line else "none"
+
+
 def report(lines: list[dict[str, Any]]) -> None:
     """Hypervolumes of each method, and the paired differences of joint to it."""
     by: dict[str, dict[int, list[dict[str, Any]]]] = {}
@@ -261,9 +274,8 @@ def report(lines: list[dict[str, Any]]) -> None:
         told = []
         for k in range(2):
             differences = np.array([volumes["joint"][s][k] - volumes[m][s][k] for s in seeds])
-            means = differences[random.integers(len(seeds), size=(SAMPLES, len(seeds)))].mean(axis=1)
-            low, high = np.quantile(means, (0.025, 0.975))
-            told.append(f"{differences.mean():+.4f} [{low:+.4f}, {high:+.4f}]")
+            mean, low, high = interval(differences, random)
+            told.append(f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]")
         print(f"joint - {m:12} {told[0]}   near {told[1]}   {len(seeds)} seeds")
 
 
@@ -295,8 +307,7 @@ def main() -> None:
     ]
     for line in run_all(run_one, jobs, o.jobs, o.log):
         lines.append(line)
-        ended = f"{line['error']:.2%} {line['frames']:,.0f}" if "error" in line else "none"
-        print(f"{line['method']} {line['target']:,} {line['seed']}: {ended} {line['seconds']:.0f} s", flush=True)
+        print(f"{line['method']} {line['target']:,} {line['seed']}: {ending(line)} {line['seconds']:.0f} s", flush=True)
     report([x for x in lines if x["seed"] < o.seeds])
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from frames import SAMPLES, Job, run_one
+from frames import Job, ending, interval, run_one
 from resumed import read_lines, run_all
 
 SLOW, FAST = 50_000.0, 500_000.0
@@ -59,9 +59,8 @@ def report(lines: list[dict[str, Any]]) -> None:
         pairs = [(by["joint"][s], by["repair"][s]) for s in seeds]
         differences = np.array([100 * (a["error"] - b["error"]) for a, b in pairs if "error" in a and "error" in b])
         if len(differences) > 1:
-            means = differences[random.integers(len(differences), size=(SAMPLES, len(differences)))].mean(axis=1)
-            low, high = np.quantile(means, (0.025, 0.975))
-            print(f"{said}: joint - repair {differences.mean():+.2f} points of error [{low:+.2f}, {high:+.2f}]")
+            mean, low, high = interval(differences, random)
+            print(f"{said}: joint - repair {mean:+.2f} points of error [{low:+.2f}, {high:+.2f}]")
 
 
 def main() -> None:
@@ -82,8 +81,8 @@ def main() -> None:
     ]
     for line in run_all(run_one, jobs, o.jobs, o.log):
         lines.append(line)
-        ended = f"{line['error']:.2%} {line['frames']:,.0f}" if "error" in line else "none"
-        print(f"{line['method']} {line['seed']}: {ended} of {line['target']:,.0f}, {line['seconds']:.0f} s", flush=True)
+        ended = f"{ending(line)} of {line['target']:,.0f}, {line['seconds']:.0f} s"
+        print(f"{line['method']} {line['seed']}: {ended}", flush=True)
     report([x for x in lines if x["seed"] < o.limits])
 
 
